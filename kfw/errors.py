@@ -1,0 +1,83 @@
+"""Every error kfw shows: what happened, what to do about it, and the exit code.
+
+KfwError                     1  some forward is not ready, or anything without a better code
+├── UsageError               2  bad usage
+│   └── ConfigError          2  every problem of every config file
+├── DaemonNotRunning         3
+├── ClusterUnreachable       4
+├── LoginError               5  no valid login
+├── NotPermitted             5  logged in, but not allowed
+├── PortInUse                6
+├── TimedOut                 7
+└── ToolMissing              8
+"""
+
+from typing import ClassVar
+
+
+class KfwError(Exception):
+    """`what` is a sentence without a full stop, `fix` the line that mends it, `reason` a value of model.Reason."""
+
+    exit_code: ClassVar[int] = 1
+    default_reason: ClassVar[str] = "internal"
+
+    def __init__(self, what: str, fix: str = "", *, reason: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.fix = fix
+        self.reason = reason or self.default_reason
+
+
+class UsageError(KfwError):
+    exit_code = 2
+    default_reason = "bad-config"
+
+
+class ConfigError(UsageError):
+    """`problems` are lines `file:line:column: what, what to write instead`."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class DaemonNotRunning(KfwError):
+    exit_code = 3
+
+
+class ClusterUnreachable(KfwError):
+    exit_code = 4
+    default_reason = "cluster-unreachable"
+
+
+class LoginError(KfwError):
+    exit_code = 5
+    default_reason = "login-expired"
+
+
+class NotPermitted(KfwError):
+    exit_code = 5
+    default_reason = "not-permitted"
+
+
+class PortInUse(KfwError):
+    exit_code = 6
+    default_reason = "port-in-use"
+
+
+class TimedOut(KfwError):
+    exit_code = 7
+    default_reason = "timed-out"
+
+
+class ToolMissing(KfwError):
+    exit_code = 8
+    default_reason = "tool-missing"
+
+
+#: The exit code of a command whose worst forward stopped for this reason; any other reason is 1.
+EXIT_CODE_OF_REASON: dict[str, int] = {
+    kind.default_reason: kind.exit_code
+    for kind in (UsageError, ClusterUnreachable, LoginError, NotPermitted, PortInUse, TimedOut, ToolMissing)
+}
+EXIT_CODE_OF_REASON["context-not-found"] = 2

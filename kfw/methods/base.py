@@ -1,0 +1,53 @@
+"""The two protocols of this family: a Method opens a Tunnel; a Tunnel carries connections until it breaks."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from kfw.errors import KfwError
+from kfw.model import Endpoint, Forward, Problem
+from kfw.relay.dial import Dialer
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty."""
+
+    forward: Forward
+    endpoints: tuple[Endpoint, ...]
+
+
+class Tunnel(Protocol):
+    """An open way. It has carried something end to end before `Method.open` returns it."""
+
+    endpoint: Endpoint
+    #: What kfw's listener dials; None when the method owns the local port itself (socat).
+    dialer: Dialer | None
+    #: The child that carries it, if there is one.
+    pid: int | None
+
+    async def broken(self) -> Problem:
+        """Wait until the way is broken, for ever if need be, and say why in the tool's own words."""
+        ...
+
+    async def probe(self) -> None:
+        """Prove again that it carries something end to end, by the forward's health settings. Raises KfwError."""
+        ...
+
+    async def close(self) -> None:
+        """End what it started. Harmless twice."""
+        ...
+
+
+class Method(Protocol):
+    name: str
+    wants: Literal["pod", "node"]
+    #: True: the method binds the local port itself; False: kfw's listener does and dials the tunnel.
+    owns_port: bool
+
+    def missing(self) -> KfwError | None:
+        """The tool it needs and does not find, with the line that installs it."""
+        ...
+
+    async def open(self, way: Way) -> Tunnel:
+        """Raises KfwError (its `reason` says which) after ending whatever was half started."""
+        ...

@@ -1,0 +1,159 @@
+"""The nouns that all of kfw shares: what the user wants (Forward), where it is (Endpoint), how it goes (Status)."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    STARTING = "starting"
+    ACTIVE = "active"
+    DEGRADED = "degraded"  # active, but health checks fail
+    RECONNECTING = "reconnecting"
+    SUSPENDED = "suspended"  # its cluster is unreachable, or the login has run out
+    ERROR = "error"  # needs the user; the row stays until removed or retried
+    STOPPED = "stopped"
+    DISABLED = "disabled"
+
+
+#: The statuses in which bytes flow.
+SERVING = frozenset({Status.ACTIVE, Status.DEGRADED})
+
+
+class Reason(StrEnum):
+    """Why a forward is not simply active: a closed list."""
+
+    PORT_IN_USE = "port-in-use"
+    TARGET_NOT_FOUND = "target-not-found"
+    TARGET_PORT = "target-port"  # the target has no such port, or several and none was named
+    NO_READY_POD = "no-ready-pod"
+    NO_NODE_PORT = "no-node-port"  # the method needs a node port and the service has none
+    NODE_UNREACHABLE = "node-unreachable"
+    NOT_PERMITTED = "not-permitted"
+    LOGIN_EXPIRED = "login-expired"
+    CLUSTER_UNREACHABLE = "cluster-unreachable"
+    CONTEXT_NOT_FOUND = "context-not-found"
+    CHILD_EXITED = "child-exited"
+    UNHEALTHY = "unhealthy"
+    ENDPOINT_GONE = "endpoint-gone"
+    TOOL_MISSING = "tool-missing"
+    TIMED_OUT = "timed-out"
+    BAD_CONFIG = "bad-config"
+    USER_STOPPED = "user-stopped"
+    INTERNAL = "internal"
+
+
+class Kind(StrEnum):
+    """What a target can be; the value is the singular that users write before the slash."""
+
+    SERVICE = "service"
+    POD = "pod"
+    DEPLOYMENT = "deployment"
+    STATEFULSET = "statefulset"
+    DAEMONSET = "daemonset"
+
+
+_SHORT_NAMES: dict[str, Kind] = {
+    **{alias: Kind.SERVICE for alias in ("svc", "service", "services")},
+    **{alias: Kind.POD for alias in ("po", "pod", "pods")},
+    **{alias: Kind.DEPLOYMENT for alias in ("deploy", "deployment", "deployments")},
+    **{alias: Kind.STATEFULSET for alias in ("sts", "statefulset", "statefulsets")},
+    **{alias: Kind.DAEMONSET for alias in ("ds", "daemonset", "daemonsets")},
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Target":
+        """`svc/api` and `service/api` are a service, `api` alone is a pod as for kubectl. ValueError says what is wrong."""
+        kind, slash, name = text.rpartition("/")
+        if not name or "/" in kind or (slash and not kind):
+            raise ValueError(f"'{text}' is not a target, write for example service/api")
+        if kind and kind.lower() not in _SHORT_NAMES:
+            raise ValueError(f"'{kind}' cannot be forwarded to, use one of {', '.join(k.value for k in Kind)}")
+        return cls(_SHORT_NAMES[kind.lower()] if kind else Kind.POD, name)
+
+
+@dataclass(frozen=True)
+class Retry:
+    """Delays in seconds between attempts; `max_attempts` 0 means for ever."""
+
+    initial_delay: float = 1.0
+    max_delay: float = 30.0
+    multiplier: float = 2.0
+    max_attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Health:
+    """`type` tcp, http or none; `interval` and `timeout` in seconds; `failures` in a row until the way is opened anew."""
+
+    type: str = "tcp"
+    interval: float = 15.0
+    timeout: float = 5.0
+    failures: int = 3
+    path: str = "/"
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One entry of the user's config, complete: nothing is looked up later but the target itself."""
+
+    name: str
+    target: Target
+    target_port: int | str | None  # number, name, or None where the target has only one
+    local_port: int  # 0: any free one
+    namespace: str = "default"
+    context: str = ""  # pinned by name before the forward reaches the supervisor
+    kubeconfig: tuple[str, ...] = ()  # files, merged by kubectl's rules; () is the user's default
+    context_is_default: bool = False  # the user named no context: the pinned one stays while the forward is up
+    addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    method: str = "auto"
+    type: str = "other"  # web, rest, rpc, other
+    api_path: str = ""
+    swagger_path: str = ""
+    hold: float = 30.0  # seconds that a connection waits while there is no endpoint
+    on_port_in_use: str = "error"  # or "next"
+    retry: Retry = field(default_factory=Retry)
+    health: Health = field(default_factory=Health)
+    profile: str | None = None
+    enabled: bool = True
+    source: str = ""  # the file it came from, or "added"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a target is right now: a ready pod's port, or a node's port."""
+
+    kind: str  # "pod" or "node"
+    name: str
+    address: str  # the node's IP; a pod's IP is only for show, the host cannot reach it
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something is not there now. `message` is a sentence in the tool's own words, `fix` what the user can do."""
+
+    reason: Reason
+    message: str
+    fix: str = ""
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a target is right now. With a `problem` both tuples may be empty; they are ordered by preference."""
+
+    pods: tuple[Endpoint, ...] = ()
+    nodes: tuple[Endpoint, ...] = ()  # every node that may serve the node port
+    problem: Problem | None = None
+    no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine

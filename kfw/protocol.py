@@ -1,0 +1,135 @@
+"""The control API: requests, replies and events, typed. JSON over HTTP/1.1 on the unix socket; events as SSE.
+
+    GET    /v1/status                           -> StatusReply
+    GET    /v1/forwards/{name}/explain          -> Explanation
+    POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
+    POST   /v1/down        NamesRequest         -> NamesReply      [] is all
+    POST   /v1/restart     NamesRequest         -> NamesReply      close the way, open it anew
+    POST   /v1/retry       NamesRequest         -> NamesReply      try now what waits or is in error
+    POST   /v1/remove      NamesRequest         -> NamesReply      stop, and forget the row
+    POST   /v1/reload                           -> UpReply         read the files of what is up again
+    POST   /v1/stop                             -> {}              end the daemon, and what it started
+    GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
+    GET    /v1/ping                             -> DaemonInfo
+    GET    /v1/openapi.json
+
+Errors are HTTP 4xx/5xx with ErrorReply. Field names are camelCase on the wire.
+"""
+
+import msgspec
+
+from kfw.model import Forward, Reason, Status
+
+
+class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
+    kind: str
+    name: str
+    address: str
+    port: int
+
+
+class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
+
+    name: str
+    profile: str | None = None
+    status: Status
+    reason: Reason | None = None
+    message: str = ""  # a sentence for people
+    context: str
+    namespace: str
+    target: str  # "service/api"
+    target_port: int | str | None = None
+    method: str  # the one in use; before one is chosen, the configured one
+    local_addresses: list[str] = []
+    local_port: int  # the real one
+    configured_port: int
+    url: str | None = None  # None while nothing answers there
+    endpoint: EndpointInfo | None = None
+    pid: int | None = None  # the child's, if the method has one
+    restarts: int = 0
+    since: str  # when this status began
+    uptime_seconds: float = 0.0  # since it became active
+    next_attempt_at: str | None = None
+    connections: int = 0  # open now
+    bytes_in: int = 0  # from the cluster to the client
+    bytes_out: int = 0  # from the client to the cluster
+
+
+class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    running: bool
+    pid: int | None = None
+    version: str | None = None
+    uptime_seconds: float | None = None
+    rss_bytes: int | None = None
+    socket: str
+
+
+class StatusReply(msgspec.Struct, rename="camel", frozen=True):
+    daemon: DaemonInfo
+    forwards: list[ForwardStatus]
+
+
+class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """How the forwards were asked for, so that `reload` can read the same files in the same surroundings."""
+
+    key: str  # names the set that one `up` replaces: the project file, else the user file
+    cwd: str
+    config_files: list[str] = []  # --config, in order
+    flags: dict[str, str] = {}  # --context, --namespace, ...
+    kubeconfig: str | None = None  # $KUBECONFIG of the caller
+
+
+class UpRequest(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    forwards: list[Forward]
+    source: Source
+    #: True: what is up from the same source and not in `forwards` is stopped (`up` without names, and reload).
+    replace: bool = False
+
+
+class UpReply(msgspec.Struct, rename="camel", frozen=True):
+    started: list[str]
+    restarted: list[str]
+    stopped: list[str]
+    unchanged: list[str]
+
+
+class NamesRequest(msgspec.Struct, rename="camel", frozen=True):
+    names: list[str] = []
+
+
+class NamesReply(msgspec.Struct, rename="camel", frozen=True):
+    names: list[str]
+
+
+class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """A change. `forward` is the whole status after it; None for the daemon's own events. `seq` counts from 1."""
+
+    seq: int
+    time: str
+    type: str  # status, removed, connection, daemon, reload, log
+    name: str | None = None
+    message: str = ""
+    forward: ForwardStatus | None = None
+
+
+class Candidate(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """One method as `explain` sees it: chosen, or why not."""
+
+    method: str
+    chosen: bool
+    why: str
+
+
+class Explanation(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    forward: ForwardStatus
+    candidates: list[Candidate]
+    limits: list[str]  # what the chosen way cannot do, in sentences
+    round_trip_ms: float | None = None
+
+
+class ErrorReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    what: str
+    fix: str = ""
+    reason: str = "internal"
+    exit_code: int = 1

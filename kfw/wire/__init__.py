@@ -1,0 +1,1 @@
+"""Bytes on the wire, pure: codecs without IO and without a clock."""
