@@ -1,0 +1,31 @@
+# The daily round, one word each. Whatever is longer than a line is in scripts/.
+
+export PYTHON ?=
+VENV := .venv
+# The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
+READY := $(VENV)/.installed-dev
+
+.PHONY: help setup check test test-real bench demo
+
+help: ## list these words
+	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
+
+setup: $(READY) ## make .venv with kfw and what developing it needs; PYTHON=python3.13 picks the interpreter
+
+check: $(READY) ## style, types, import contracts, shell scripts, committed schemas
+	@scripts/check.sh
+
+test: $(READY) ## every test that needs no real cluster; ARGS='-k name' for some of them
+	@$(VENV)/bin/python -m pytest -m 'not real' $(ARGS)
+
+test-real: $(READY) ## the tests on a real cluster: eval "$$(../shared/cluster/cluster env kfw)" first
+	@$(VENV)/bin/python -m pytest -m real $(ARGS)
+
+bench: $(READY) ## measure, print a table, write build/bench.json; ARGS='relay --short' for a part
+	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+demo: $(READY) ## a cluster in one process, five forwards, pods killed under load, nothing failed
+	@$(VENV)/bin/kfw demo
+
+$(READY): pyproject.toml scripts/setup.sh
+	@scripts/setup.sh dev

@@ -1,0 +1,39 @@
+#!/bin/sh
+# usage: scripts/check.sh
+#
+# Every check that is not a test. All of them run; the names of those that failed come last, and the exit code is 1.
+set -eu
+
+cd "$(dirname "$0")/.."
+BIN=.venv/bin
+failed=
+
+# check NAME COMMAND...
+check() {
+	name=$1
+	shift
+	printf '%s\n' "-- $name" >&2
+	"$@" || failed="$failed $name"
+}
+
+shell_scripts() {
+	printf '%s\n' .ci/run
+	find quick-start scripts -name '*.sh' | sort
+}
+
+main() {
+	check lint "$BIN/ruff" check --quiet .
+	check format "$BIN/ruff" format --check --quiet .
+	check types "$BIN/mypy"
+	check imports "$BIN/lint-imports" --no-logo
+	# shellcheck disable=SC2046 # the scripts' names have no spaces
+	check shellcheck "$BIN/shellcheck" --external-sources $(shell_scripts)
+	# shellcheck disable=SC2046
+	check shfmt "$BIN/shfmt" --diff $(shell_scripts)
+	[ -z "$failed" ] || {
+		printf 'check: failed:%s\n' "$failed" >&2
+		exit 1
+	}
+}
+
+main "$@"
