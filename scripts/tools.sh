@@ -1,6 +1,7 @@
 # shellcheck shell=sh
-# say, warn, die and need, and how a missing tool is installed here. Sourced by the scripts, which set NAME first.
-# Messages go to stderr: stdout is data. Exit codes are kfw's own: 2 bad usage, 8 a needed tool is missing.
+# What the scripts share: messages, the interpreter, and how a missing tool is installed on this system.
+# Sourced; the script sets NAME first. Messages go to stderr: stdout is data. Exit codes are kfw's own: 2 bad usage,
+# 8 a needed tool is missing.
 
 say() { printf '%s: %s\n' "$NAME" "$*" >&2; }
 
@@ -16,8 +17,29 @@ die() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# need TOOL WHY: a tool that must be there, else the line that installs it
-need() { has "$1" || die 8 "cannot find $1, which $2; install it with: $(install_line "$1")"; }
+# need TOOL WHY...: a tool that must be there, else the line that installs it
+need() {
+	tool=$1
+	shift
+	has "$tool" || die 8 "cannot find $tool, $*; install it with: $(install_line "$tool")"
+}
+
+# The comment at the top of a script is its help.
+help_of() { sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$1"; }
+
+# find_python: the name of an interpreter of version 3.11 or later on stdout, or nothing and 1. PYTHON names the only one.
+find_python() {
+	for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+		if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+			printf '%s\n' "$candidate"
+			return
+		fi
+	done
+	return 1
+}
+
+# can_make_venvs PYTHON: Debian splits ensurepip off into a package of its own
+can_make_venvs() { "$1" -c 'import ensurepip, venv' >/dev/null 2>&1; }
 
 package_manager() {
 	for manager in apt-get brew apk dnf pacman; do
@@ -28,21 +50,31 @@ package_manager() {
 	done
 }
 
-# install_line TOOL...: the command that installs these tools on this system
+# install_line TOOL...: the command that installs these tools here; `venv` is Python's module with ensurepip
 install_line() {
 	manager=$(package_manager)
-	packages=$(for tool in "$@"; do package_of "$manager" "$tool"; done | tr '\n' ' ')
+	packages=$(for tool in "$@"; do package_of "$manager" "$tool"; done | sort -u | tr '\n' ' ')
+	packages=${packages% }
+	root=$([ "$(id -u)" = 0 ] || printf 'sudo ')
 	case $manager in
-	apt-get) printf '%s\n' "$(as_root)apt-get install -y ${packages% }" ;;
-	brew) printf '%s\n' "brew install ${packages% }" ;;
-	apk) printf '%s\n' "$(as_root)apk add ${packages% }" ;;
-	dnf) printf '%s\n' "$(as_root)dnf install -y ${packages% }" ;;
-	pacman) printf '%s\n' "$(as_root)pacman -S --noconfirm ${packages% }" ;;
-	*) printf '%s\n' "your system's package manager ($*)" ;;
+	apt-get) printf '%s\n' "$(apt_update)${root}apt-get install -y $packages" ;;
+	brew) printf '%s\n' "brew install $packages" ;;
+	apk) printf '%s\n' "${root}apk add $packages" ;;
+	dnf) printf '%s\n' "${root}dnf install -y $packages" ;;
+	pacman) printf '%s\n' "${root}pacman -S --noconfirm $packages" ;;
+	*) printf '%s\n' "this system's package manager (wanted: $*)" ;;
 	esac
 }
 
-# package_of MANAGER TOOL: the package that has the tool; `venv` is Python's module with ensurepip
+# A machine fresh from its image has no list of packages.
+apt_update() {
+	for list in /var/lib/apt/lists/*_Packages*; do
+		[ -e "$list" ] && return
+	done
+	printf '%s' "${root}apt-get update && "
+}
+
+# package_of MANAGER TOOL
 package_of() {
 	case $1:$2 in
 	apt-get:venv) printf 'python3-venv\n' ;;
@@ -54,4 +86,11 @@ package_of() {
 	esac
 }
 
-as_root() { [ "$(id -u)" = 0 ] || printf 'sudo '; }
+# can_install: whether install_line would run here without a question: a package manager, and root or a silent sudo
+can_install() {
+	case $(package_manager) in
+	'') return 1 ;;
+	brew) return 0 ;;
+	*) [ "$(id -u)" = 0 ] || sudo -n true >/dev/null 2>&1 ;;
+	esac
+}
