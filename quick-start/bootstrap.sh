@@ -61,13 +61,21 @@ install_missing() {
 	# shellcheck disable=SC2086 # a list of words
 	line=$(install_line $missing)
 	if can_install && agreed "install ${missing% } with: $line"; then
-		DEBIAN_FRONTEND=noninteractive sh -c "$line" >&2 || die 8 "cannot install ${missing% } with: $line"
+		install "$line"
 		return
 	fi
 	case " $missing" in
 	*' python3 '* | *' venv '*) die 8 "cannot make .venv without ${missing% }; install with: $line" ;;
 	*) warn "not there: ${missing% }; install with: $line" ;;
 	esac
+}
+
+# Package managers say much; what they said is shown when they failed.
+install() {
+	say "running: $1"
+	said=$(DEBIAN_FRONTEND=noninteractive sh -c "$1" 2>&1) && return
+	printf '%s\n' "$said" >&2
+	die 8 "cannot install ${missing% } with: $1"
 }
 
 # agreed QUESTION: --yes, or a person at a terminal who says so

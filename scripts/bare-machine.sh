@@ -1,0 +1,96 @@
+#!/bin/sh
+# usage: scripts/bare-machine.sh [--keep] [COMMAND]
+#
+# The README's two commands on a bare Debian: nothing installed but python3 and git, an empty HOME, a fresh clone of
+# what is committed. bootstrap.sh runs twice; the second run must be quick and change nothing; then `make test`. Or
+# COMMAND, in the clone. Needs root and debootstrap; the root file system is made once (build/bare-machine.tar).
+#
+#   --keep  leave the folder, whose name is said, to look into it
+#   SUITE   the Debian release (default: bookworm)
+#
+# The machine shares this one's network, so the ports of quick-start/kfw.yaml must be free; its processes end with it.
+set -eu
+
+NAME=bare-machine
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+SUITE=${SUITE:-bookworm}
+. "$ROOT/scripts/tools.sh"
+IMAGE=$ROOT/build/bare-machine-$SUITE.tar
+# shellcheck disable=SC2016 # for the shell in there
+ROUND='
+set -eu
+cd /root/kfw
+./quick-start/bootstrap.sh --yes
+echo "-- again"
+start=$(date +%s)
+./quick-start/bootstrap.sh --yes
+[ $(($(date +%s) - start)) -lt 5 ] || { echo "the second run took 5 s or more"; exit 1; }
+./quick-start/stop.sh
+make test
+'
+
+parse() {
+	keep=
+	if [ "${1:-}" = --keep ]; then
+		keep=1
+		shift
+	fi
+	case ${1:-} in
+	--help | -h)
+		help_of "$0"
+		exit 0
+		;;
+	-*) die 2 "unknown option $1; see --help" ;;
+	esac
+	command=${1:+cd /root/kfw && $1}
+	command=${command:-$ROUND}
+}
+
+make_image() {
+	[ ! -e "$IMAGE" ] || return 0
+	need debootstrap "makes the machine's files"
+	say "making $IMAGE"
+	mkdir -p "$ROOT/build"
+	debootstrap --variant=minbase --include=python3,git,ca-certificates "$SUITE" "$machine" >&2
+	tar -C "$machine" -cf "$IMAGE.part" .
+	mv "$IMAGE.part" "$IMAGE"
+}
+
+# The way to the package registries is this machine's: name server, certificates, package sources, pip's settings.
+make_machine() {
+	rm -rf "$machine"
+	mkdir "$machine"
+	tar -C "$machine" -xf "$IMAGE"
+	rm -f "$machine/etc/apt/sources.list"
+	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt \
+		/etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
+		[ ! -e "$file" ] || cp -L "$file" "$machine$file"
+	done
+	rm -rf "$machine/var/lib/apt/lists" && mkdir -p "$machine/var/lib/apt/lists/partial"
+	git clone --quiet --no-hardlinks "$ROOT" "$machine/root/kfw"
+}
+
+# A mount and a process namespace of its own: whatever is started in there ends with the command.
+run_in_machine() {
+	settings=$(env | grep -E '^(PIP_(CERT|INDEX_URL|DEFAULT_TIMEOUT)|SSL_CERT_FILE|https?_proxy|HTTPS?_PROXY)=' || true)
+	# shellcheck disable=SC2086,SC2016 # a list of NAME=value without spaces; "$0" is for the shell in there
+	unshare --mount --pid --fork --kill-child sh -c '
+		mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"' "$machine" \
+		/usr/bin/env -i HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 \
+		$settings sh -c "$command" </dev/null
+}
+
+main() {
+	parse "$@"
+	[ "$(id -u)" = 0 ] || die 2 "needs root"
+	folder=$(mktemp -d "${TMPDIR:-/tmp}/bare-machine.XXXXXX")
+	machine=$folder/root
+	trap 'exit 130' INT TERM
+	[ -n "$keep" ] || trap 'rm -rf --one-file-system "$folder"' EXIT
+	make_image
+	make_machine
+	[ -z "$keep" ] || say "the machine's files are in $machine"
+	run_in_machine
+}
+
+main "$@"
