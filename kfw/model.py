@@ -53,11 +53,11 @@ class Kind(StrEnum):
 
 
 _SHORT_NAMES: dict[str, Kind] = {
-    **{alias: Kind.SERVICE for alias in ("svc", "service", "services")},
-    **{alias: Kind.POD for alias in ("po", "pod", "pods")},
-    **{alias: Kind.DEPLOYMENT for alias in ("deploy", "deployment", "deployments")},
-    **{alias: Kind.STATEFULSET for alias in ("sts", "statefulset", "statefulsets")},
-    **{alias: Kind.DAEMONSET for alias in ("ds", "daemonset", "daemonsets")},
+    **dict.fromkeys(("svc", "service", "services"), Kind.SERVICE),
+    **dict.fromkeys(("po", "pod", "pods"), Kind.POD),
+    **dict.fromkeys(("deploy", "deployment", "deployments"), Kind.DEPLOYMENT),
+    **dict.fromkeys(("sts", "statefulset", "statefulsets"), Kind.STATEFULSET),
+    **dict.fromkeys(("ds", "daemonset", "daemonsets"), Kind.DAEMONSET),
 }
 
 
@@ -76,7 +76,9 @@ class Target:
         if not name or "/" in kind or (slash and not kind):
             raise ValueError(f"'{text}' is not a target, write for example service/api")
         if kind and kind.lower() not in _SHORT_NAMES:
-            raise ValueError(f"'{kind}' cannot be forwarded to, use one of {', '.join(k.value for k in Kind)}")
+            raise ValueError(
+                f"'{kind}' cannot be forwarded to, use one of {', '.join(k.value for k in Kind)}"
+            )
         return cls(_SHORT_NAMES[kind.lower()] if kind else Kind.POD, name)
 
 
@@ -112,7 +114,10 @@ class Forward:
     namespace: str = "default"
     context: str = ""  # pinned by name before the forward reaches the supervisor
     kubeconfig: tuple[str, ...] = ()  # files, merged by kubectl's rules; () is the user's default
-    context_is_default: bool = False  # the user named no context: the pinned one stays while the forward is up
+    context_is_default: bool = (
+        False  # the user named no context: the pinned one stays while the forward is up
+    )
+    namespace_is_default: bool = False  # the user named no namespace: it is the context's
     addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     method: str = "auto"
     type: str = "other"  # web, rest, rpc, other

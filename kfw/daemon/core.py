@@ -1,0 +1,106 @@
+"""What the daemon is asked to do beyond one forward: keep what is up on disk, read configs again, end."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from kfw.daemon.events import Events
+from kfw.daemon.store import Asked, Saved, load, save
+from kfw.model import Forward
+from kfw.protocol import UpReply, UpRequest
+from kfw.supervisor.supervisor import Supervisor
+from kfw.system.clock import Clock
+
+log = logging.getLogger("kfw.daemon")
+
+
+class Core:
+    """`on_demand`: the daemon was started by `up` alone, so it ends when the last forward is down."""
+
+    def __init__(
+        self, supervisor: Supervisor, events: Events, clock: Clock, store: Path, *, on_demand: bool
+    ) -> None:
+        self.supervisor = supervisor
+        self.events = events
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._store = store
+        self._on_demand = on_demand
+        self._asked: dict[str, Asked] = {}
+        self.ended = asyncio.Event()
+
+    def uptime(self) -> float:
+        return self._clock.monotonic() - self._started
+
+    async def restore(self) -> None:
+        """Bring back what was up when the last daemon ended."""
+        saved = load(self._store)
+        self._asked = saved.asked
+        if saved.forwards:
+            log.info("bringing back what was up: %s", ", ".join(forward.name for forward in saved.forwards))
+            await self.supervisor.up(saved.forwards)
+
+    async def up(self, request: UpRequest) -> UpReply:
+        key = request.source.key
+        forwards = [replace(forward, source=key) for forward in request.forwards]
+        reply = await self.supervisor.up(forwards, replaces=key if request.replace else None)
+        before = self._asked.get(key)
+        self._asked[key] = Asked(request.source, request.replace or bool(before and before.whole))
+        self._save()
+        return reply
+
+    async def down(self, names: Iterable[str]) -> list[str]:
+        stopped = await self.supervisor.down(names)
+        self._save()
+        if self._on_demand and not self.supervisor.running():
+            self.stop("nothing is up any more")
+        return stopped
+
+    async def remove(self, names: Iterable[str]) -> list[str]:
+        removed = await self.supervisor.remove(names)
+        self._save()
+        return removed
+
+    async def reload(self) -> UpReply:
+        """Read the files of every `up` again. Raises before anything changes when one of them is wrong."""
+        wanted = [(asked, self._wanted(asked)) for asked in self._asked.values()]
+        total = UpReply([], [], [], [])
+        for asked, forwards in wanted:
+            reply = await self.supervisor.up(forwards, replaces=asked.source.key)
+            total = UpReply(
+                total.started + reply.started,
+                total.restarted + reply.restarted,
+                total.stopped + reply.stopped,
+                total.unchanged + reply.unchanged,
+            )
+        self._save()
+        self.events.emit("reload", message=f"{len(total.started)} started, {len(total.stopped)} stopped")
+        return total
+
+    def stop(self, why: str) -> None:
+        log.info("stopping: %s", why)
+        self.ended.set()
+
+    def _wanted(self, asked: Asked) -> list[Forward]:
+        from kfw.cluster.pin import pin
+        from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
+
+        source = asked.source
+        settings = load_config(
+            Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
+        )
+        running = self.supervisor.running()
+        forwards = [
+            replace(forward, source=source.key)
+            for forward in settings.forwards.values()
+            if asked.whole or forward.name in running
+        ]
+        return pin(forwards, source.kubeconfig)
+
+    def _save(self) -> None:
+        running = self.supervisor.running()
+        keys = {forward.source for forward in running.values()}
+        self._asked = {key: asked for key, asked in self._asked.items() if key in keys}
+        save(self._store, Saved(list(running.values()), self._asked))

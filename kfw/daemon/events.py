@@ -1,0 +1,66 @@
+"""Every change, in order: kept for late comers, handed to whoever follows, and never waiting for a slow one."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kfw.protocol import Event, ForwardStatus
+from kfw.system.clock import Clock, rfc3339
+
+KEPT = 1000
+#: A subscriber that lags behind by this many events is dropped; it can come back with `since`.
+LAG = 500
+
+
+class Dropped(Exception):
+    """The subscriber was too slow."""
+
+
+class Events:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._kept: deque[Event] = deque(maxlen=KEPT)
+        self._seq = 0
+        self._queues: set[asyncio.Queue[Event]] = set()
+
+    def emit(
+        self, kind: str, *, name: str | None = None, message: str = "", forward: ForwardStatus | None = None
+    ) -> None:
+        self._seq += 1
+        event = Event(
+            seq=self._seq,
+            time=rfc3339(self._clock.now()),
+            type=kind,
+            name=name,
+            message=message,
+            forward=forward,
+        )
+        self._kept.append(event)
+        for queue in list(self._queues):
+            if queue.full():
+                self._queues.discard(queue)  # `follow` notices
+            else:
+                queue.put_nowait(event)
+
+    def since(self, seq: int) -> list[Event]:
+        return [event for event in self._kept if event.seq > seq]
+
+    @asynccontextmanager
+    async def following(self, seq: int | None) -> AsyncIterator[AsyncIterator[Event]]:
+        """Events after `seq` (None: from now on), then each as it comes. The iterator raises Dropped when too slow."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(LAG)
+        backlog = [] if seq is None else self.since(seq)
+        self._queues.add(queue)
+        try:
+            yield self._follow(backlog, queue)
+        finally:
+            self._queues.discard(queue)
+
+    async def _follow(self, backlog: list[Event], queue: asyncio.Queue[Event]) -> AsyncIterator[Event]:
+        for event in backlog:
+            yield event
+        while True:
+            if queue.empty() and queue not in self._queues:
+                raise Dropped
+            yield await queue.get()

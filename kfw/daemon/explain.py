@@ -1,0 +1,79 @@
+"""Which way a forward takes, why not the others, and what this way cannot do."""
+
+import time
+from collections.abc import Iterable
+
+from kfw.errors import KfwError
+from kfw.methods.choose import candidates, try_out
+from kfw.protocol import Candidate, Explanation
+from kfw.supervisor.runner import Runner
+from kfw.supervisor.supervisor import Supervisor
+
+_API_LIMITS = (
+    "a close by the server arrives about 1 s late: the container runtime waits that long (peers of kubectl share this)",
+    "half-close is lost: an app that answers only after it has read to the end cannot answer",
+)
+
+#: What each method cannot do, in sentences; the sources are in docs/limits.md.
+LIMITS: dict[str, tuple[str, ...]] = {
+    "nodeport": (
+        "the cluster balances over pods itself, so which pod serves a connection is not known here",
+    ),
+    "socat": (
+        "while socat is restarted the port refuses: the child owns it, so connections cannot wait",
+        "socat waits 0.5 s for an answer after the client's end of input, then closes",
+    ),
+    "kubectl": (
+        *_API_LIMITS,
+        "one bad connection can end kubectl's tunnel: it is started anew, live connections through it end",
+        "a silent path cannot be told from a silent app, unless health is set to http",
+    ),
+}
+
+
+async def explain(supervisor: Supervisor, name: str) -> Explanation:
+    """Raises UsageError for an unknown name."""
+    status = supervisor.report(name)
+    runner = supervisor.runner(name)
+    way = runner.carrier.way
+    return Explanation(
+        forward=status,
+        candidates=[_candidate(runner, method) for method in _order(runner)],
+        limits=list(LIMITS.get(way.method.name, ())) if way else [],
+        round_trip_ms=await _round_trip(runner),
+    )
+
+
+def _order(runner: Runner) -> Iterable[str]:
+    first = candidates(runner.forward)
+    return (*first, *(name for name in runner.world.methods if name not in first))
+
+
+def _candidate(runner: Runner, name: str) -> Candidate:
+    way = runner.carrier.way
+    if way and way.method.name == name:
+        return Candidate(method=name, chosen=True, why=f"goes to {way.tunnel.endpoint}")
+    for rejected in way.rejected if way else ():
+        if rejected.method == name:
+            return Candidate(method=name, chosen=False, why=rejected.problem.message)
+    problem = try_out(runner.world.methods, name, runner.resolution)
+    if problem:
+        return Candidate(method=name, chosen=False, why=problem.message)
+    if name not in candidates(runner.forward):
+        return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
+    return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
+
+
+async def _round_trip(runner: Runner) -> float | None:
+    """Milliseconds of one dial of the way in use; None while there is none."""
+    way = runner.carrier.way
+    if way is None or way.tunnel.dialer is None:
+        return None
+    from kfw.methods.probe import touch
+
+    began = time.perf_counter()
+    try:
+        await touch(way.tunnel.dialer)
+    except KfwError:
+        return None
+    return round((time.perf_counter() - began) * 1000, 2)

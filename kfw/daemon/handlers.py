@@ -1,0 +1,201 @@
+"""One short handler per request of kfw.protocol. Errors of the KfwError family become ErrorReply here."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from kfw import __version__, paths
+from kfw.daemon.core import Core
+from kfw.daemon.events import Dropped
+from kfw.daemon.explain import explain
+from kfw.daemon.server import Reply, Request
+from kfw.errors import KfwError, UsageError
+from kfw.protocol import (
+    DaemonInfo,
+    ErrorReply,
+    Event,
+    Explanation,
+    NamesReply,
+    NamesRequest,
+    StatusReply,
+    UpReply,
+    UpRequest,
+)
+from kfw.system.memory import rss_bytes
+
+log = logging.getLogger("kfw.handlers")
+
+#: Seconds between comments on an event stream, so that a dead reader is noticed.
+HEARTBEAT = 15.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Route:
+    """What openapi.py needs to know of a request, and who answers it."""
+
+    method: str
+    path: str  # may end in a {name} part
+    summary: str
+    takes: Any  # type of the body, None for none
+    gives: Any
+    answer: Callable[["Handlers", Request], Awaitable[Reply]]
+
+
+class Handlers:
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    async def __call__(self, request: Request) -> Reply:
+        try:
+            return await self._route(request).answer(self, request)
+        except KfwError as error:
+            told = ErrorReply(what=error.what, fix=error.fix, reason=error.reason, exit_code=error.exit_code)
+            return _json(told, 400 if isinstance(error, UsageError) else 409)
+        except Exception:
+            log.exception("cannot answer %s %s", request.method, request.path)
+            return _json(ErrorReply(what="internal error", fix=f"see {paths.log_file().name}"), 500)
+
+    def _route(self, request: Request) -> Route:
+        same_path = [route for route in ROUTES if _matches(route.path, request.path)]
+        for route in same_path:
+            if route.method == request.method:
+                return route
+        if same_path:
+            raise UsageError(f"{request.path} takes {', '.join(route.method for route in same_path)}")
+        raise UsageError(f"there is no {request.path}", "GET /v1/openapi.json lists what there is")
+
+    async def ping(self, _: Request) -> Reply:
+        return _json(self._info())
+
+    async def status(self, _: Request) -> Reply:
+        return _json(StatusReply(self._info(), self._core.supervisor.statuses()))
+
+    async def explain(self, request: Request) -> Reply:
+        name = request.path.split("/")[3]
+        return _json(await explain(self._core.supervisor, name))
+
+    async def up(self, request: Request) -> Reply:
+        return _json(await self._core.up(_body(request, UpRequest)))
+
+    async def down(self, request: Request) -> Reply:
+        return _names(await self._core.down(_body(request, NamesRequest).names))
+
+    async def remove(self, request: Request) -> Reply:
+        return _names(await self._core.remove(_body(request, NamesRequest).names))
+
+    async def restart(self, request: Request) -> Reply:
+        return _names(self._core.supervisor.restart(_body(request, NamesRequest).names))
+
+    async def retry(self, request: Request) -> Reply:
+        return _names(self._core.supervisor.retry(_body(request, NamesRequest).names))
+
+    async def reload(self, _: Request) -> Reply:
+        return _json(await self._core.reload())
+
+    async def stop(self, _: Request) -> Reply:
+        self._core.stop("asked over the socket")
+        return _json({})
+
+    async def events(self, request: Request) -> Reply:
+        since = _whole_number(request.query, "since")
+        if request.query.get("follow") != "true":
+            return _json(self._core.events.since(since or 0))
+        return Reply(content_type=b"text/event-stream", stream=self._event_stream(since))
+
+    async def openapi(self, _: Request) -> Reply:
+        from kfw.daemon.openapi import document  # 40 ms that no ordinary request pays
+
+        return _json(document())
+
+    async def _event_stream(self, since: int | None) -> AsyncIterator[bytes]:
+        yield b": connected\n\n"
+        async with self._core.events.following(since) as events:
+            coming = asyncio.ensure_future(anext(events))
+            try:
+                while True:
+                    done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT)
+                    if not done:
+                        yield b": alive\n\n"
+                        continue
+                    try:
+                        event = coming.result()
+                    except Dropped:
+                        yield b": too slow, come back with since\n\n"
+                        return
+                    yield b"id: %d\ndata: %s\n\n" % (event.seq, msgspec.json.encode(event))
+                    coming = asyncio.ensure_future(anext(events))
+            finally:
+                coming.cancel()
+
+    def _info(self) -> DaemonInfo:
+        return DaemonInfo(
+            running=True,
+            pid=os.getpid(),
+            version=__version__,
+            uptime_seconds=round(self._core.uptime(), 3),
+            rss_bytes=rss_bytes(),
+            socket=str(paths.socket_path()),
+        )
+
+
+ROUTES = (
+    Route("GET", "/v1/ping", "The daemon itself.", None, DaemonInfo, Handlers.ping),
+    Route("GET", "/v1/status", "The daemon and every forward.", None, StatusReply, Handlers.status),
+    Route(
+        "GET",
+        "/v1/forwards/{name}/explain",
+        "Which way, and why not others.",
+        None,
+        Explanation,
+        Handlers.explain,
+    ),
+    Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
+    Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),
+    Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
+    Route("POST", "/v1/restart", "Open the way anew.", NamesRequest, NamesReply, Handlers.restart),
+    Route(
+        "POST", "/v1/retry", "Try now what waits or is in error.", NamesRequest, NamesReply, Handlers.retry
+    ),
+    Route("POST", "/v1/reload", "Read the files of what is up again.", None, UpReply, Handlers.reload),
+    Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),
+    Route("GET", "/v1/events", "Changes, as a list or followed as SSE.", None, list[Event], Handlers.events),
+    Route("GET", "/v1/openapi.json", "This API.", None, dict[str, Any], Handlers.openapi),
+)
+
+
+def _matches(pattern: str, path: str) -> bool:
+    want, have = pattern.split("/"), path.split("/")
+    return len(want) == len(have) and all(
+        w == h or (w.startswith("{") and h) for w, h in zip(want, have, strict=True)
+    )
+
+
+def _body(request: Request, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(request.body or b"{}", type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(f"the request's body is not a {kind.__name__}: {error}") from error
+
+
+def _whole_number(query: dict[str, str], key: str) -> int | None:
+    value = query.get(key)
+    if value is None:
+        return None
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
+        raise UsageError(f"'{key}' must be a whole number, not {value!r}")
+    return int(value)
+
+
+def _json(value: object, status: int = 200) -> Reply:
+    return Reply(status, msgspec.json.encode(value))
+
+
+def _names(names: list[str]) -> Reply:
+    return _json(NamesReply(names))

@@ -1,0 +1,152 @@
+"""The daemon from its first line to its last: lock, leftovers, forwards, socket, signals, and everything back."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from kfw import __version__, paths
+from kfw.cluster.pool import Clusters
+from kfw.daemon.core import Core
+from kfw.daemon.events import Events
+from kfw.daemon.handlers import Handlers
+from kfw.daemon.logs import log_to, log_with
+from kfw.daemon.server import Server
+from kfw.errors import KfwError
+from kfw.methods.choose import family
+from kfw.protocol import ForwardStatus, UpRequest
+from kfw.supervisor.runner import World
+from kfw.supervisor.supervisor import Supervisor, Tell
+from kfw.system.clock import Clock
+from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.ledger import Ledger
+from kfw.system.process import Children, use_pidfd_watcher
+
+log = logging.getLogger("kfw.daemon")
+
+#: Seconds for all forwards to end; after that the process leaves and the ledger tells the next one what to end.
+GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """`on_demand`: end when the last forward is down. `to_stderr`: log there instead of to the log file."""
+
+    on_demand: bool = False
+    log_level: str = "info"
+    to_stderr: bool = False
+
+
+def serve(options: Options | None = None) -> int:
+    """Run the daemon in this process until it is told to stop. Raises KfwError when another one runs."""
+    options = options or Options()
+    for directory in (paths.runtime_dir(), paths.state_dir()):
+        make_private_dir(directory)
+    with lock(paths.pid_file().with_suffix(".lock"), what="the kfw daemon"):
+        _start_log(options)
+        use_pidfd_watcher()
+        asyncio.run(_serve(options))
+    return 0
+
+
+async def _serve(options: Options) -> None:
+    async with AsyncExitStack() as stack:
+        events = Events(Clock())
+        core = await _core(stack, options, events)
+        server = Server(paths.socket_path(), Handlers(core))
+        _handle_signals(core)
+        await server.start()
+        stack.push_async_callback(server.close)
+        _claim_pid_file(stack)
+        log.info("kfw %s is running, pid %s", __version__, os.getpid())
+        events.emit("daemon", message=f"kfw {__version__} is running")
+        await core.restore()
+        await core.ended.wait()
+        events.emit("daemon", message="stopping")
+
+
+async def _core(stack: AsyncExitStack, options: Options, events: Events) -> Core:
+    def tell(kind: str, status: ForwardStatus) -> None:
+        events.emit(kind, name=status.name, message=status.message, forward=status)
+
+    supervisor = await stack.enter_async_context(_supervisor(tell))
+    return Core(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
+
+
+@asynccontextmanager
+async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
+    """A supervisor with all it needs; at the end nothing of what it started is left."""
+    ledger = Ledger(paths.ledger_file())
+    for ended in ledger.reclaim():
+        log.warning("ended a child that the last daemon left behind: %s", ended)
+    async with Clusters() as clusters:
+        world = World(clusters, family(Children(ledger)), Clock(), logging.getLogger("kfw.forward"))
+        supervisor = Supervisor(world, tell)
+        try:
+            yield supervisor
+        finally:
+            try:
+                await asyncio.wait_for(supervisor.close(), GRACE)
+            except TimeoutError:
+                log.error("some forwards did not end within %s s", GRACE)
+
+
+def foreground(request: UpRequest, tell: Tell) -> int:
+    """`up --foreground`: the forwards live in this process until INT or TERM. Returns the exit code."""
+    make_private_dir(paths.state_dir())
+    use_pidfd_watcher()
+    return asyncio.run(_foreground(request, tell))
+
+
+async def _foreground(request: UpRequest, tell: Tell) -> int:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, _first_signal, ended, loop)
+    async with _supervisor(tell) as supervisor:
+        await supervisor.up(request.forwards)
+        await ended.wait()
+    return 0
+
+
+def _first_signal(ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    """A second signal within the time of cleaning up ends the process at once, with 1."""
+    ended.set()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, os._exit, 1)
+
+
+def _handle_signals(core: Core) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, core.stop, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGHUP, _reload, core, set())
+
+
+def _reload(core: Core, running: set[asyncio.Task[None]]) -> None:
+    task = asyncio.ensure_future(_logged_reload(core))
+    running.add(task)
+    task.add_done_callback(running.discard)
+
+
+async def _logged_reload(core: Core) -> None:
+    try:
+        await core.reload()
+    except KfwError as error:
+        log.error("reload changed nothing: %s", error.what)
+        core.events.emit("reload", message=f"nothing changed: {error.what}")
+
+
+def _start_log(options: Options) -> None:
+    if options.to_stderr:
+        log_with(logging.StreamHandler(), options.log_level)
+    else:
+        log_to(paths.log_file(), options.log_level)
+
+
+def _claim_pid_file(stack: AsyncExitStack) -> None:
+    write_atomic(paths.pid_file(), f"{os.getpid()}\n".encode())
+    stack.callback(paths.pid_file().unlink, missing_ok=True)

@@ -1,0 +1,110 @@
+"""The family of methods, and which of them a forward gets: the first that can, with a word on each that cannot."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kfw.errors import KfwError
+from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.kubectl import Kubectl
+from kfw.methods.nodeport import NodePort
+from kfw.methods.socat import Socat
+from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
+from kfw.system.process import Children
+
+#: What `auto` tries, in this order. A node port needs no child and survives pod changes; kubectl works everywhere.
+AUTO = ("nodeport", "kubectl")
+
+Methods = Mapping[str, Method]
+
+_REASONS = frozenset(Reason)
+
+
+@dataclass(frozen=True)
+class Rejected:
+    method: str
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Chosen:
+    method: Method
+    tunnel: Tunnel
+    rejected: tuple[Rejected, ...]
+
+
+def family(children: Children) -> Methods:
+    members: Sequence[Method] = (NodePort(), Socat(children), Kubectl(children))
+    return {member.name: member for member in members}
+
+
+def candidates(forward: Forward) -> tuple[str, ...]:
+    return AUTO if forward.method == "auto" else (forward.method,)
+
+
+def owned_by_child(methods: Methods, forward: Forward) -> bool:
+    """True when a child binds the local port, so that kfw must not."""
+    method = methods.get(forward.method)
+    return method is not None and method.owns_port
+
+
+def endpoints_for(method: Method, resolution: Resolution) -> tuple[Endpoint, ...]:
+    return resolution.pods if method.wants == "pod" else resolution.nodes
+
+
+def obstacle(methods: Methods, forward: Forward, resolution: Resolution) -> Problem | None:
+    """Why no candidate could even be tried; None when one can."""
+    known = [methods[name] for name in candidates(forward) if name in methods]
+    problems = [_nowhere(method, resolution) for method in known]
+    if len(known) == 0 or any(problem is None for problem in problems):
+        return None  # with no such method at all, opening says so
+    return resolution.problem or problems[0]
+
+
+async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -> Chosen:
+    """Open the first candidate that can. Raises the KfwError of the last one tried: the way of last resort."""
+    rejected: list[Rejected] = []
+    for name in candidates(forward):
+        problem = try_out(methods, name, resolution)
+        if problem is None:
+            method = methods[name]
+            try:
+                tunnel = await method.open(Way(forward, endpoints_for(method, resolution)))
+            except KfwError as error:
+                problem = problem_of(error)
+            else:
+                return Chosen(method, tunnel, tuple(rejected))
+        rejected.append(Rejected(name, problem))
+    raise _told(rejected)
+
+
+def problem_of(error: KfwError) -> Problem:
+    reason = Reason(error.reason) if error.reason in _REASONS else Reason.INTERNAL
+    return Problem(reason, error.what, error.fix)
+
+
+def try_out(methods: Methods, name: str, resolution: Resolution) -> Problem | None:
+    method = methods.get(name)
+    if method is None:
+        return Problem(
+            Reason.BAD_CONFIG, f"method '{name}' is not there yet", f"use one of auto, {', '.join(methods)}"
+        )
+    if missing := method.missing():
+        return problem_of(missing)
+    return _nowhere(method, resolution)
+
+
+def _nowhere(method: Method, resolution: Resolution) -> Problem | None:
+    if endpoints_for(method, resolution):
+        return None
+    if resolution.problem:
+        return resolution.problem
+    if method.wants == "node" and resolution.no_node_port:
+        return resolution.no_node_port
+    return Problem(Reason.NO_READY_POD, f"there is no {method.wants} for it")
+
+
+def _told(rejected: Sequence[Rejected]) -> KfwError:
+    """The last one tried; with several, the others' words come behind it."""
+    last = rejected[-1].problem
+    others = "".join(f"; {r.method}: {r.problem.message}" for r in rejected[:-1])
+    return KfwError(last.message + others, last.fix, reason=last.reason.value)

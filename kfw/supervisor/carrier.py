@@ -1,0 +1,124 @@
+"""What carries one forward: the local port, the way in use, and the ways that still drain."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from socket import socket
+
+from kfw.errors import KfwError
+from kfw.methods.base import Tunnel
+from kfw.methods.choose import Chosen, Methods, endpoints_for, open_way, owned_by_child
+from kfw.model import Endpoint, Forward, Resolution
+from kfw.relay.listener import Listener
+from kfw.supervisor.tasks import Tasks
+from kfw.system import ports
+
+#: Seconds that a replaced way may go on carrying its live connections.
+DRAIN = 30.0
+
+
+class Carrier:
+    def __init__(
+        self, forward: Forward, methods: Methods, tasks: Tasks, knock: Callable[[], None], log: logging.Logger
+    ) -> None:
+        self.forward = forward
+        self.methods = methods
+        self.listener: Listener | None = None  # None: a child owns the port
+        self.port = forward.local_port
+        self.addresses: tuple[str, ...] = ()
+        self.way: Chosen | None = None
+        self.restarts = 0  # ways adopted after the first
+        self.last: Endpoint | None = None
+        self._fresh: Chosen | None = None
+        self._trying: frozenset[Endpoint] = frozenset()
+        self._tasks = tasks
+        self._knock = knock
+        self._log = log
+
+    def bind(self) -> None:
+        """Take the local port. Raises PortInUse and binds nothing."""
+        sockets, self.port = ports.bind(
+            self.forward.addresses, self.forward.local_port, on_port_in_use=self.forward.on_port_in_use
+        )
+        self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
+        if owned_by_child(self.methods, self.forward):
+            _give_back(sockets)  # it was free; now it is the child's to bind
+            return
+        self.listener = Listener(
+            self.forward.name, sockets, hold=self.forward.hold, on_knock=self._knock, log=self._log
+        )
+        self.listener.start()
+
+    async def open(self, resolution: Resolution) -> None:
+        """Make a way ready for `adopt`. The one in use is kept if it still carries. Raises KfwError."""
+        if self.way and self.goes_to(resolution) and await _carries(self.way.tunnel):
+            return
+        if self.listener is None:
+            await self.drop()  # the child must give the port back first
+        self._trying = frozenset((*resolution.pods, *resolution.nodes))
+        forward = replace(self.forward, local_port=self.port)
+        self._fresh = await open_way(self.methods, forward, resolution)
+
+    def goes_to(self, resolution: Resolution) -> bool:
+        """The endpoint in use, or one of those that are just tried, is among the target's now."""
+        if self.way:
+            return self.way.tunnel.endpoint in endpoints_for(self.way.method, resolution)
+        return not self._trying.isdisjoint((*resolution.pods, *resolution.nodes))
+
+    def adopt(self) -> Chosen | None:
+        """The way just opened is the way now; the one before carries its live connections to their end."""
+        fresh, self._fresh = self._fresh, None
+        if fresh:
+            if self.way:
+                self._tasks.start(f"drain {self.way.tunnel.endpoint}", _drain(self.way.tunnel))
+            self.restarts += 1 if self.last else 0
+            self.way, self.last = fresh, fresh.tunnel.endpoint
+        if self.way and self.listener:
+            self.listener.use(self.way.tunnel.dialer)
+        return self.way
+
+    def hold(self, why: str) -> None:
+        """New connections wait; live ones go on."""
+        if self.listener:
+            self.listener.use(None, why)
+
+    async def discard(self) -> None:
+        """Close what was opened and not adopted."""
+        fresh, self._fresh = self._fresh, None
+        if fresh:
+            await fresh.tunnel.close()
+
+    async def drop(self) -> None:
+        """Close the way in use."""
+        way, self.way = self.way, None
+        if way:
+            await way.tunnel.close()
+
+    async def end(self) -> None:
+        await self.discard()
+        await self.drop()
+        if self.listener:
+            await self.listener.close()
+
+
+def _give_back(sockets: list[socket]) -> None:
+    for bound in sockets:
+        bound.close()
+
+
+async def _carries(tunnel: Tunnel) -> bool:
+    try:
+        await tunnel.probe()
+    except KfwError:
+        return False
+    return True
+
+
+async def _drain(tunnel: Tunnel) -> None:
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(tunnel.broken(), DRAIN)
+    finally:
+        await tunnel.close()

@@ -1,0 +1,41 @@
+"""running + wanted -> what to stop, start, restart and leave alone. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kfw.model import Forward
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Names. A restart is a forward whose entry changed; everything in `keep` is not touched at all."""
+
+    stop: tuple[str, ...]
+    start: tuple[str, ...]
+    restart: tuple[str, ...]
+    keep: tuple[str, ...]
+
+
+def plan(running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, replaces: str | None) -> Plan:
+    """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends."""
+    gone = (
+        n for n, f in running.items() if n not in wanted and replaces is not None and f.source == replaces
+    )
+    return Plan(
+        stop=tuple(gone),
+        start=tuple(n for n in wanted if n not in running),
+        restart=tuple(n for n, f in wanted.items() if n in running and running[n] != f),
+        keep=tuple(n for n, f in wanted.items() if n in running and running[n] == f),
+    )
+
+
+def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> dict[str, Forward]:
+    """`wanted`, but what is up and named no context stays in its cluster although the current context changed."""
+    return {name: _pinned(running.get(name), forward) for name, forward in wanted.items()}
+
+
+def _pinned(old: Forward | None, new: Forward) -> Forward:
+    if old is None or not (old.context_is_default and new.context_is_default):
+        return new
+    namespace = old.namespace if old.namespace_is_default and new.namespace_is_default else new.namespace
+    return replace(new, context=old.context, kubeconfig=old.kubeconfig, namespace=namespace)

@@ -1,0 +1,99 @@
+"""A runner as people and programs see it: ForwardStatus, and the log line that says what changed."""
+
+from kfw.model import SERVING, Endpoint, Forward, Problem, Status
+from kfw.protocol import EndpointInfo, ForwardStatus
+from kfw.supervisor.machine import status_of
+from kfw.supervisor.runner import Runner
+from kfw.system.clock import rfc3339
+
+
+class Row:
+    """One forward in the daemon's list. Remembers since when it has its status; lives on when it is stopped."""
+
+    def __init__(self, forward: Forward, runner: Runner | None, now: float) -> None:
+        self.forward = forward
+        self.runner = runner
+        self.status = Status.STARTING if runner else Status.STOPPED
+        self.problem: Problem | None = None
+        self.since = now
+        self.up_since: float | None = None
+
+    def observe(self, now: float) -> None:
+        """Take over the runner's present status; `now` is wall clock, seconds."""
+        if self.runner is None:
+            return
+        status = status_of(self.runner.now)
+        self.problem = self.runner.now.problem or self.runner.now.away
+        if status != self.status:
+            self.status, self.since = status, now
+        if status not in SERVING:
+            self.up_since = None
+        elif self.up_since is None:
+            self.up_since = now
+
+    def end(self, status: Status, problem: Problem | None, now: float) -> None:
+        self.runner, self.status, self.problem, self.since, self.up_since = None, status, problem, now, None
+
+    def report(self, now: float) -> ForwardStatus:
+        forward, runner = self.forward, self.runner
+        carrier = runner.carrier if runner else None
+        way = carrier.way if carrier and self.status in SERVING else None
+        listener = carrier.listener if carrier else None
+        port = carrier.port if carrier else forward.local_port
+        serving = self.status in SERVING
+        return ForwardStatus(
+            name=forward.name,
+            profile=forward.profile,
+            status=self.status,
+            reason=self.problem.reason if self.problem else None,
+            message=_sentence(self.problem),
+            context=forward.context,
+            namespace=forward.namespace,
+            target=str(forward.target),
+            target_port=forward.target_port,
+            method=way.method.name if way else forward.method,
+            local_addresses=list(carrier.addresses) if carrier else [],
+            local_port=port,
+            configured_port=forward.local_port,
+            url=url(forward, port) if serving else None,
+            endpoint=_endpoint(way.tunnel.endpoint) if way else None,
+            pid=way.tunnel.pid if way else None,
+            restarts=carrier.restarts if carrier else 0,
+            since=rfc3339(self.since),
+            uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
+            next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
+            connections=listener.connections if listener else 0,
+            bytes_in=listener.bytes_in if listener else 0,
+            bytes_out=listener.bytes_out if listener else 0,
+        )
+
+
+def url(forward: Forward, port: int) -> str:
+    """http for what people open in a browser or call as REST; host:port for the rest."""
+    secure = forward.target_port in (443, 8443, "https")
+    if forward.type in ("web", "rest") or secure:
+        return f"{'https' if secure else 'http'}://localhost:{port}"
+    return f"localhost:{port}"
+
+
+def line(status: ForwardStatus) -> str:
+    """One line for the log: what it is now, by which way, and why."""
+    parts = [f"{status.name}: {status.status.value}"]
+    if status.endpoint:
+        end = status.endpoint
+        parts.append(f"via {status.method} to {end.kind} {end.name}:{end.port}")
+    if status.reason:
+        parts.append(f"({status.reason.value}) {status.message}")
+    if status.next_attempt_at:
+        parts.append(f"next attempt at {status.next_attempt_at}")
+    return " ".join(parts)
+
+
+def _sentence(problem: Problem | None) -> str:
+    if problem is None:
+        return ""
+    return f"{problem.message}; {problem.fix}" if problem.fix else problem.message
+
+
+def _endpoint(endpoint: Endpoint) -> EndpointInfo:
+    return EndpointInfo(endpoint.kind, endpoint.name, endpoint.address, endpoint.port)

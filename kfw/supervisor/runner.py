@@ -1,0 +1,211 @@
+"""One task per forward: does what the machine says and feeds back what happened."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from kfw.errors import KfwError
+from kfw.methods.base import Tunnel
+from kfw.methods.choose import Methods, obstacle, problem_of
+from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.supervisor import machine
+from kfw.supervisor.carrier import Carrier
+from kfw.supervisor.machine import Do, Now, State, step
+from kfw.supervisor.tasks import Tasks
+from kfw.system.clock import Clock
+
+#: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
+SETTLED_AFTER = 10.0
+#: Seconds between health checks while one has failed.
+ILL_INTERVAL = 2.0
+#: A new local connection brings the next attempt forward, but not more often than this, in seconds.
+KNOCK_INTERVAL = 1.0
+
+#: The API cannot be asked; what it said last may still serve.
+_CLUSTER_REASONS = frozenset({Reason.CLUSTER_UNREACHABLE, Reason.LOGIN_EXPIRED, Reason.NOT_PERMITTED})
+#: The API is there and only new requests are refused: ways through it that stand go on.
+_LOGIN_REASONS = frozenset({Reason.LOGIN_EXPIRED, Reason.NOT_PERMITTED})
+#: After these the same way may carry again, so it is kept while new connections wait.
+_PASSING = _CLUSTER_REASONS | {Reason.NO_READY_POD}
+
+
+class Clusters(Protocol):
+    def follow(self, forward: Forward) -> AsyncIterator[Resolution]: ...
+    def poke(self, forward: Forward) -> None: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """What a runner needs of its surroundings."""
+
+    clusters: Clusters
+    methods: Methods
+    clock: Clock
+    log: logging.Logger
+
+
+class Runner:
+    """`changed` is called after everything that may have changed what `report.status_of_runner` says."""
+
+    def __init__(self, forward: Forward, world: World, changed: Callable[["Runner"], None]) -> None:
+        self.forward = forward
+        self.world = world
+        self.now = Now()
+        self.resolution = Resolution()
+        self.next_attempt: float | None = None  # wall clock, seconds
+        self._tasks = Tasks(forward.name, self._defect)
+        self.carrier = Carrier(forward, world.methods, self._tasks, self._knock, world.log)
+        self._changed = changed
+        self._events: asyncio.Queue[machine.Event | BaseException] = asyncio.Queue()
+        self._last_knock = -KNOCK_INTERVAL
+        self._bound = False
+
+    def retry(self) -> None:
+        """Try now what waits or is in error."""
+        self.world.clusters.poke(self.forward)
+        self._events.put_nowait(machine.RetryAsked())
+
+    def restart(self) -> None:
+        """Close the way and open it anew; the port stays bound and new connections wait meanwhile."""
+        if self.now.state is State.UP:
+            self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "restarted by the user")))
+        else:
+            self.retry()
+
+    async def run(self) -> None:
+        """Keep the forward until cancelled; then leave nothing behind."""
+        try:
+            self._bind()
+            self._changed(self)
+            while True:
+                event = await self._events.get()
+                if isinstance(event, BaseException):
+                    raise event
+                await self._happened(event)
+                self._changed(self)
+        finally:
+            await self._tasks.end()
+            await self.carrier.end()
+
+    async def _happened(self, event: machine.Event) -> None:
+        if not self._bound:
+            if isinstance(event, machine.RetryAsked):
+                self._bind()
+            return
+        self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
+        if self._way_is_dead(event):
+            self._tasks.cancel("watch", "health", "settle")
+            await self.carrier.drop()
+        await self._do(do)
+        if isinstance(event, machine.Opened):
+            await self._opened()
+
+    def _way_is_dead(self, event: machine.Event) -> bool:
+        if isinstance(event, machine.Broke):
+            return True
+        if self.now.state in (State.UP, State.OPENING) or isinstance(event, machine.OpenFailed):
+            return False
+        return self.now.problem is not None and self.now.problem.reason not in _PASSING
+
+    async def _do(self, do: Do) -> None:
+        if do is Do.NOTHING:
+            return
+        if do is Do.ASK:
+            self.world.clusters.poke(self.forward)
+            return
+        self.next_attempt = None
+        self._tasks.cancel("delay", "health", "settle")
+        await self._tasks.stop("open")
+        await self.carrier.discard()
+        if do is Do.OPEN:
+            self._tasks.start("open", self._open())
+            if self.carrier.way:
+                return  # it serves until the new one is up
+        self.carrier.hold(self.now.problem.message if self.now.problem else "there is no way yet")
+        if do is Do.WAIT:
+            self.next_attempt = self.world.clock.now() + self.now.delay
+            self._tasks.start("delay", self._later(self.now.delay, machine.DelayOver()))
+
+    async def _opened(self) -> None:
+        if self.now.state is not State.UP:
+            await self.carrier.discard()
+            return
+        before = self.carrier.last
+        way = self.carrier.adopt()
+        if way is None:  # it broke between the probe and now
+            self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone")))
+            return
+        if before and before != way.tunnel.endpoint:
+            self.world.log.info("%s: moved from %s to %s", self.forward.name, before, way.tunnel.endpoint)
+        self._tasks.start("watch", self._watch(way.tunnel))
+        self._tasks.start("health", self._check_health(way.tunnel))
+        self._tasks.start("settle", self._later(SETTLED_AFTER, machine.Settled()))
+
+    # -- what makes events
+
+    def _defect(self, error: BaseException) -> None:
+        self._events.put_nowait(error)
+
+    def _bind(self) -> None:
+        try:
+            self.carrier.bind()
+        except KfwError as error:
+            self.now = replace(self.now, state=State.PARKED, problem=problem_of(error))
+            return
+        self._bound = True
+        self.now = Now()
+        self._tasks.start("follow", self._follow())
+
+    async def _follow(self) -> None:
+        async for resolution in self.world.clusters.follow(self.forward):
+            self.resolution = resolution
+            self._events.put_nowait(self._seen(resolution))
+
+    def _seen(self, resolution: Resolution) -> machine.Event:
+        problem = resolution.problem
+        nowhere = obstacle(self.world.methods, self.forward, resolution)
+        if problem and problem.reason in _CLUSTER_REASONS:
+            stands = nowhere is None and (problem.reason in _LOGIN_REASONS or not self._through_api())
+            return machine.Missing(problem, stale=stands)
+        if nowhere or problem:
+            return machine.Missing(nowhere or problem or Problem(Reason.INTERNAL, "nothing to go to"))
+        return machine.Found(same=self.carrier.goes_to(resolution))
+
+    def _through_api(self) -> bool:
+        return self.carrier.way is not None and self.carrier.way.method.wants == "pod"
+
+    def _knock(self) -> None:
+        moment = self.world.clock.monotonic()
+        if moment - self._last_knock >= KNOCK_INTERVAL:
+            self._last_knock = moment
+            self._events.put_nowait(machine.Knocked())
+
+    async def _open(self) -> None:
+        try:
+            await self.carrier.open(self.resolution)
+        except KfwError as error:
+            self._events.put_nowait(machine.OpenFailed(problem_of(error)))
+        else:
+            self._events.put_nowait(machine.Opened())
+
+    async def _watch(self, tunnel: Tunnel) -> None:
+        problem = await tunnel.broken()
+        if self.carrier.way and self.carrier.way.tunnel is tunnel:
+            self._events.put_nowait(machine.Broke(problem))
+
+    async def _check_health(self, tunnel: Tunnel) -> None:
+        while self.forward.health.type != "none":
+            interval = self.forward.health.interval
+            await self.world.clock.sleep(min(interval, ILL_INTERVAL) if self.now.ill else interval)
+            try:
+                await tunnel.probe()
+            except KfwError as error:
+                self._events.put_nowait(machine.ProbeFailed(problem_of(error)))
+            else:
+                self._events.put_nowait(machine.ProbeOk())
+
+    async def _later(self, seconds: float, event: machine.Event) -> None:
+        await self.world.clock.sleep(seconds)
+        self._events.put_nowait(event)

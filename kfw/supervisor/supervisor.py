@@ -1,0 +1,190 @@
+"""All forwards of this daemon: what is wanted becomes runners; every change is told to `tell`."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+
+from kfw.errors import UsageError
+from kfw.model import Forward, Problem, Reason, Status
+from kfw.protocol import ForwardStatus, UpReply
+from kfw.supervisor.plan import keep_pins, plan
+from kfw.supervisor.report import Row, line
+from kfw.supervisor.runner import Runner, World
+
+#: `tell(kind, status)`; kind is an Event.type.
+Tell = Callable[[str, ForwardStatus], None]
+
+_BY_USER = Problem(Reason.USER_STOPPED, "stopped by the user")
+
+
+class Supervisor:
+    def __init__(self, world: World, tell: Tell) -> None:
+        self._world = world
+        self._tell = tell
+        self._rows: dict[str, Row] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, tuple[object, ...]] = {}
+        self._turn = asyncio.Lock()  # one change of the set at a time
+
+    # -- reading
+
+    def running(self) -> dict[str, Forward]:
+        """What is up or wants to be: these come back after a restart of the daemon."""
+        return {
+            name: row.forward
+            for name, row in self._rows.items()
+            if row.runner or row.status is Status.DISABLED
+        }
+
+    def statuses(self) -> list[ForwardStatus]:
+        now = self._world.clock.now()
+        return [row.report(now) for row in self._rows.values()]
+
+    def runner(self, name: str) -> Runner:
+        """Raises UsageError for a name that is not up."""
+        row = self._row(name)
+        if row.runner is None:
+            raise UsageError(f"'{name}' is {row.status.value}", f"kfw up {name}")
+        return row.runner
+
+    def report(self, name: str) -> ForwardStatus:
+        return self._row(name).report(self._world.clock.now())
+
+    # -- changing
+
+    async def up(self, forwards: Iterable[Forward], *, replaces: str | None = None) -> UpReply:
+        async with self._turn:
+            running = self.running()
+            wanted = keep_pins(running, {forward.name: forward for forward in forwards})
+            _refuse_foreign(running, wanted)
+            todo = plan(running, wanted, replaces=replaces)
+            await self._end((*todo.stop, *todo.restart), _BY_USER)
+            for name in todo.stop:
+                self._forget(name)
+            for name in (*todo.start, *todo.restart):
+                self._begin(wanted[name])
+            return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
+
+    async def down(self, names: Iterable[str]) -> list[str]:
+        async with self._turn:
+            chosen = [name for name in self._known(names) if name in self.running()]
+            await self._end(chosen, _BY_USER)
+            return chosen
+
+    async def remove(self, names: Iterable[str]) -> list[str]:
+        async with self._turn:
+            chosen = self._known(names)
+            await self._end(chosen, _BY_USER)
+            for name in chosen:
+                self._forget(name)
+            return chosen
+
+    def retry(self, names: Iterable[str]) -> list[str]:
+        return self._each(names, Runner.retry)
+
+    def restart(self, names: Iterable[str]) -> list[str]:
+        return self._each(names, Runner.restart)
+
+    async def close(self) -> None:
+        """End everything; the rows keep their last word, so that nobody is told of a stop that is a shutdown."""
+        async with self._turn:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            self._tasks.clear()
+
+    # -- inside
+
+    def _row(self, name: str) -> Row:
+        return self._rows[self._known([name])[0]]
+
+    def _known(self, names: Iterable[str]) -> list[str]:
+        """The names themselves, all when there are none. Raises UsageError for unknown ones."""
+        names = list(dict.fromkeys(names))
+        unknown = [name for name in names if name not in self._rows]
+        if unknown:
+            known = ", ".join(self._rows) or "none"
+            raise UsageError(
+                f"there is no forward named {', '.join(map(repr, unknown))}", f"known are: {known}"
+            )
+        return names or list(self._rows)
+
+    def _each(self, names: Iterable[str], act: Callable[[Runner], None]) -> list[str]:
+        chosen = [name for name in self._known(names) if self._rows[name].runner]
+        for name in chosen:
+            runner = self._rows[name].runner
+            if runner:
+                act(runner)
+        return chosen
+
+    def _begin(self, forward: Forward) -> None:
+        now = self._world.clock.now()
+        if not forward.enabled:
+            row = self._rows[forward.name] = Row(forward, None, now)
+            row.end(Status.DISABLED, None, now)
+            self._publish(row)
+            return
+        runner = Runner(forward, self._world, self._changed)
+        self._rows[forward.name] = Row(forward, runner, now)
+        self._told.pop(forward.name, None)
+        self._tasks[forward.name] = asyncio.create_task(self._run(runner), name=f"forward {forward.name}")
+
+    async def _run(self, runner: Runner) -> None:
+        try:
+            await runner.run()
+        except Exception as error:
+            self._world.log.exception("%s: internal error", runner.forward.name)
+            self._defect(runner, error)
+
+    def _defect(self, runner: Runner, error: Exception) -> None:
+        row = self._rows.get(runner.forward.name)
+        if row and row.runner is runner:
+            told = Problem(Reason.INTERNAL, f"internal error: {error!r}", "see the log, and kfw restart")
+            row.end(Status.ERROR, told, self._world.clock.now())
+            self._publish(row)
+
+    async def _end(self, names: Iterable[str], why: Problem) -> None:
+        ending = {name: task for name in names if (task := self._tasks.pop(name, None))}
+        for task in ending.values():
+            task.cancel()
+        for name, task in ending.items():
+            with suppress(asyncio.CancelledError):
+                await task
+            row = self._rows[name]
+            row.end(Status.STOPPED, why, self._world.clock.now())
+            self._publish(row)
+
+    def _forget(self, name: str) -> None:
+        row = self._rows.pop(name, None)
+        self._told.pop(name, None)
+        if row:
+            self._tell("removed", row.report(self._world.clock.now()))
+
+    def _changed(self, runner: Runner) -> None:
+        row = self._rows.get(runner.forward.name)
+        if row and row.runner is runner:
+            row.observe(self._world.clock.now())
+            self._publish(row)
+
+    def _publish(self, row: Row) -> None:
+        """Tell a change once; counters alone are no change."""
+        status = row.report(self._world.clock.now())
+        said = (status.status, status.reason, status.message, status.endpoint, status.pid, status.local_port)
+        if self._told.get(status.name) != said:
+            self._told[status.name] = said
+            level = logging.WARNING if status.status is Status.ERROR else logging.INFO
+            self._world.log.log(level, "%s", line(status))
+            self._tell("status", status)
+
+
+def _refuse_foreign(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
+    """Two projects may not fight for one name: the second is told who has it."""
+    for name, forward in wanted.items():
+        old = running.get(name)
+        if old and old.source != forward.source and replace(old, source=forward.source) != forward:
+            raise UsageError(
+                f"'{name}' is up already, from {old.source}",
+                f"kfw remove {name}, or give one of them another name",
+            )

@@ -1,0 +1,48 @@
+"""The tasks of one owner, by name: starting one ends its predecessor, and all end with the owner."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+
+class Tasks:
+    """`on_defect` hears of every task that ended with an exception: nothing fails unheard."""
+
+    def __init__(self, owner: str, on_defect: Callable[[BaseException], None]) -> None:
+        self._owner = owner
+        self._on_defect = on_defect
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self.cancel(name)
+        task = asyncio.create_task(work, name=f"{self._owner}: {name}")
+        task.add_done_callback(self._done)
+        self._running[name] = task
+
+    def cancel(self, *names: str) -> None:
+        """Ask these to end, without waiting; `end` waits. The task that calls is left alone."""
+        for name in names:
+            task = self._running.pop(name, None)
+            if task is not None and task is not asyncio.current_task():
+                task.cancel()
+                self._ending.add(task)
+                task.add_done_callback(self._ending.discard)
+
+    async def stop(self, name: str) -> None:
+        """End this one and wait until it has cleaned up."""
+        task = self._running.get(name)
+        self.cancel(name)
+        if task is not None and task is not asyncio.current_task():
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def end(self) -> None:
+        self.cancel(*self._running)
+        while self._ending:
+            await asyncio.wait(self._ending)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._on_defect(error)

@@ -1,0 +1,13 @@
+"""How much memory this process holds."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+
+def rss_bytes() -> int:
+    """Resident set size in bytes. Linux: field 2 of /proc/self/statm; elsewhere the peak, all there is."""
+    if sys.platform == "linux":
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,0 +1,30 @@
+from kfw.model import Reason, Retry
+from kfw.supervisor.backoff import delay, exhausted
+
+SEED = Retry(initial_delay=5, max_delay=60, multiplier=2)
+
+
+def delays(retry: Retry, reason: Reason, count: int) -> list[float]:
+    return [delay(n, retry, reason) for n in range(1, count + 1)]
+
+
+def test_A7_a_child_that_exits_at_once_is_restarted_twice_at_once_then_after_5_10_20_40_60() -> None:
+    assert delays(SEED, Reason.CHILD_EXITED, 9) == [0, 0, 5, 10, 20, 40, 60, 60, 60]
+
+
+def test_A32_attempts_for_a_target_without_pods_come_after_1_2_4_8_16_seconds() -> None:
+    assert delays(Retry(), Reason.NO_READY_POD, 7) == [1, 2, 4, 8, 16, 30, 30]
+
+
+def test_the_configured_multiplier_and_cap_hold() -> None:
+    retry = Retry(initial_delay=0.2, max_delay=1, multiplier=3)
+    assert [round(d, 3) for d in delays(retry, Reason.UNHEALTHY, 4)] == [0.2, 0.6, 1, 1]
+
+
+def test_a_million_failures_do_not_overflow() -> None:
+    assert delay(1_000_000, Retry(), Reason.UNHEALTHY) == 30
+
+
+def test_attempts_end_after_max_attempts_and_never_when_it_is_0() -> None:
+    assert [exhausted(n, Retry(max_attempts=3)) for n in (1, 3, 4)] == [False, False, True]
+    assert not exhausted(10_000, Retry(max_attempts=0))

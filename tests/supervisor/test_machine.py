@@ -1,0 +1,202 @@
+"""Histories played through the pure machine: what is done, and what people see."""
+
+import pytest
+
+from kfw.model import Health, Problem, Reason, Retry, Status
+from kfw.supervisor.machine import (
+    Broke,
+    DelayOver,
+    Do,
+    Event,
+    Found,
+    Knocked,
+    Missing,
+    Now,
+    Opened,
+    OpenFailed,
+    ProbeFailed,
+    ProbeOk,
+    RetryAsked,
+    Settled,
+    State,
+    status_of,
+    step,
+)
+
+
+def problem(reason: Reason) -> Problem:
+    return Problem(reason, f"because of {reason.value}")
+
+
+NO_POD = problem(Reason.NO_READY_POD)
+GONE = problem(Reason.TARGET_NOT_FOUND)
+AWAY = problem(Reason.CLUSTER_UNREACHABLE)
+EXITED = problem(Reason.CHILD_EXITED)
+ILL = problem(Reason.UNHEALTHY)
+
+
+def play(*events: Event, now: Now | None = None, retry: Retry | None = None) -> tuple[Now, list[Do]]:
+    now, done = now or Now(), []
+    for event in events:
+        now, do = step(now, event, retry or Retry(), Health())
+        done.append(do)
+    return now, done
+
+
+UP = play(Found(), Opened())[0]
+
+
+def test_found_and_opened_is_active() -> None:
+    now, done = play(Found(), Opened())
+    assert (status_of(now), done) == (Status.ACTIVE, [Do.OPEN, Do.NOTHING])
+
+
+def test_before_anything_is_known_it_is_starting() -> None:
+    assert status_of(Now()) is Status.STARTING
+
+
+def test_a_dead_child_is_tried_again_at_once_and_says_why() -> None:
+    now, done = play(Broke(EXITED), now=UP)
+    assert (status_of(now), now.problem, now.delay, done) == (Status.RECONNECTING, EXITED, 0.0, [Do.WAIT])
+    assert play(DelayOver(), now=now)[1] == [Do.OPEN]
+
+
+def test_A2_a_missing_target_is_an_error_and_comes_back_by_itself() -> None:
+    now, _ = play(Missing(GONE))
+    assert status_of(now) is Status.ERROR
+    now, done = play(Found(), Opened(), now=now)
+    assert (status_of(now), done[0]) == (Status.ACTIVE, Do.OPEN)
+
+
+def test_A31_a_deleted_target_is_an_error_at_once_without_attempts() -> None:
+    now, done = play(Missing(GONE), now=UP)
+    assert (status_of(now), done) == (Status.ERROR, [Do.HOLD])
+
+
+def test_no_ready_pod_holds_and_the_first_ready_one_is_opened_without_waiting() -> None:
+    now, done = play(Missing(NO_POD), Found(), now=UP)
+    assert done == [Do.HOLD, Do.OPEN]
+    assert now.delay == 0
+
+
+def test_A32_without_pods_it_gives_up_after_max_attempts_with_the_last_cause_and_retry_brings_it_back() -> (
+    None
+):
+    retry = Retry(max_attempts=5)
+    now, waits = play(Missing(NO_POD), now=UP, retry=retry)[0], []
+    while now.state is not State.PARKED:
+        waits.append(now.delay)
+        now, _ = play(DelayOver(), now=now, retry=retry)
+    assert waits == [1, 2, 4, 8, 16]
+    assert (status_of(now), now.problem) == (Status.ERROR, NO_POD)
+    now, _ = play(Found(), now=now, retry=retry)
+    assert status_of(now) is Status.ERROR
+    now, done = play(RetryAsked(), Opened(), now=now, retry=retry)
+    assert (status_of(now), done[0]) == (Status.ACTIVE, Do.OPEN)
+
+
+def test_an_unreachable_cluster_suspends_what_has_no_way() -> None:
+    now, _ = play(Missing(AWAY))
+    assert status_of(now) is Status.SUSPENDED
+    assert play(Found(), now=now)[1] == [Do.OPEN]
+
+
+def test_a_way_that_still_carries_stays_active_while_the_api_is_away() -> None:
+    now, done = play(Missing(AWAY, stale=True), now=UP)
+    assert (status_of(now), done) == (Status.ACTIVE, [Do.NOTHING])
+
+
+def test_a_way_that_breaks_while_the_api_is_away_is_suspended_with_the_api_as_cause() -> None:
+    now, _ = play(Missing(AWAY, stale=True), Broke(EXITED), now=UP)
+    assert (status_of(now), now.problem) == (Status.SUSPENDED, AWAY)
+
+
+def test_A8_one_failed_check_is_degraded_three_reopen_and_two_good_ones_heal() -> None:
+    now, _ = play(ProbeFailed(ILL), now=UP)
+    assert status_of(now) is Status.DEGRADED
+    healing, _ = play(ProbeOk(), now=now)
+    assert status_of(healing) is Status.DEGRADED
+    assert status_of(play(ProbeOk(), now=healing)[0]) is Status.ACTIVE
+    broken, done = play(ProbeFailed(ILL), ProbeFailed(ILL), now=now)
+    assert (status_of(broken), done[-1]) == (Status.RECONNECTING, Do.WAIT)
+
+
+def test_a_good_check_between_bad_ones_does_not_forget_the_bad_ones() -> None:
+    now, _ = play(ProbeFailed(ILL), ProbeOk(), ProbeFailed(ILL), ProbeOk(), ProbeFailed(ILL), now=UP)
+    assert status_of(now) is Status.RECONNECTING
+
+
+def test_A30_another_pod_is_opened_when_the_one_in_use_is_gone() -> None:
+    now, done = play(Found(same=False), now=UP)
+    assert (status_of(now), done) == (Status.RECONNECTING, [Do.OPEN])
+    assert status_of(play(Opened(), now=now)[0]) is Status.ACTIVE
+
+
+def test_news_about_other_endpoints_disturb_nothing() -> None:
+    assert play(Found(same=True), now=UP)[1] == [Do.NOTHING]
+    assert play(Found(), Found(same=True))[1] == [Do.OPEN, Do.NOTHING]
+
+
+def test_failures_add_up_until_the_way_has_settled() -> None:
+    now, _ = play(
+        Broke(EXITED), DelayOver(), Opened(), Broke(EXITED), DelayOver(), Opened(), Broke(EXITED), now=UP
+    )
+    assert now.delay == 1
+    now, _ = play(DelayOver(), Opened(), Settled(), Broke(EXITED), now=now)
+    assert now.delay == 0
+
+
+def test_a_change_in_the_cluster_ends_an_old_delay() -> None:
+    now, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL))
+    assert now.delay == 2
+    now, done = play(Found(), now=now)
+    assert (now.failures, done) == (0, [Do.OPEN])
+
+
+def test_a_new_local_connection_brings_the_next_attempt_forward() -> None:
+    now, _ = play(Found(), OpenFailed(ILL))
+    assert play(Knocked(), now=now)[1] == [Do.OPEN]
+    assert play(Knocked(), now=play(Missing(AWAY))[0])[1] == [Do.ASK]
+    assert play(Knocked(), now=UP)[1] == [Do.NOTHING]
+
+
+def test_A33_a_busy_port_is_an_error_that_only_retry_leaves() -> None:
+    now, done = play(Found(), OpenFailed(problem(Reason.PORT_IN_USE)))
+    assert (status_of(now), done[-1]) == (Status.ERROR, Do.HOLD)
+    assert play(DelayOver(), Found(), Knocked(), Missing(NO_POD), now=now)[0].state is State.PARKED
+    assert play(RetryAsked(), now=now)[1] == [Do.OPEN]
+
+
+def test_a_missing_tool_is_an_error_with_a_next_attempt() -> None:
+    now, done = play(Found(), OpenFailed(problem(Reason.TOOL_MISSING)))
+    assert (status_of(now), done[-1], now.delay) == (Status.ERROR, Do.WAIT, 1)
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize(
+    "event",
+    [
+        Found(),
+        Missing(NO_POD),
+        Opened(),
+        OpenFailed(ILL),
+        Broke(EXITED),
+        ProbeOk(),
+        ProbeFailed(ILL),
+        Settled(),
+        DelayOver(),
+        Knocked(),
+        RetryAsked(),
+    ],
+)
+def test_every_event_is_answered_in_every_state(state: State, event: Event) -> None:
+    now, do = step(Now(state=state, problem=NO_POD, findable=True), event, Retry(), Health())
+    assert now.state in State
+    assert do in Do
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.UP])
+def test_no_state_needs_a_restart_to_be_left(state: State) -> None:
+    now = Now(state=state, problem=NO_POD)
+    now, _ = play(RetryAsked(), Found(), Opened(), now=now)
+    assert status_of(now) is Status.ACTIVE

@@ -1,0 +1,49 @@
+from dataclasses import replace
+
+from kfw.model import Forward, Target
+from kfw.supervisor.plan import Plan, keep_pins, plan
+
+
+def forward(name: str, **changes: object) -> Forward:
+    base = Forward(name, Target.parse(f"svc/{name}"), 80, 8080, context="one", source="kfw.yaml")
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def by_name(*forwards: Forward) -> dict[str, Forward]:
+    return {f.name: f for f in forwards}
+
+
+def test_what_is_new_starts_what_changed_restarts_and_the_rest_is_left_alone() -> None:
+    running = by_name(forward("a"), forward("b"))
+    wanted = by_name(forward("a"), forward("b", local_port=9), forward("c"))
+    assert plan(running, wanted, replaces=None) == Plan((), ("c",), ("b",), ("a",))
+
+
+def test_only_forwards_of_the_replaced_source_end() -> None:
+    running = by_name(forward("a"), forward("gone"), forward("other", source="elsewhere.yaml"))
+    assert plan(running, by_name(forward("a")), replaces="kfw.yaml").stop == ("gone",)
+
+
+def test_nothing_ends_when_names_were_given() -> None:
+    assert plan(by_name(forward("a")), by_name(forward("b")), replaces=None).stop == ()
+
+
+def test_A9_a_forward_without_a_context_of_its_own_stays_in_its_cluster() -> None:
+    running = by_name(forward("a", context_is_default=True, namespace_is_default=True, namespace="x"))
+    wanted = by_name(
+        forward("a", context="two", context_is_default=True, namespace_is_default=True, namespace="y")
+    )
+    assert keep_pins(running, wanted)["a"] == running["a"]
+
+
+def test_a_context_that_the_user_names_is_obeyed() -> None:
+    running = by_name(forward("a", context_is_default=True))
+    wanted = by_name(forward("a", context="two"))
+    assert keep_pins(running, wanted)["a"].context == "two"
+
+
+def test_a_changed_namespace_is_obeyed_although_the_context_is_kept() -> None:
+    running = by_name(forward("a", context_is_default=True, namespace_is_default=True))
+    wanted = by_name(forward("a", context="two", context_is_default=True, namespace="shop"))
+    kept = keep_pins(running, wanted)["a"]
+    assert (kept.context, kept.namespace) == ("one", "shop")
