@@ -1,1 +1,1 @@
-"""Tests mirror kfw/: pure ones (milliseconds), `sandbox` (daemon and CLI whole, seconds), `real` (a real cluster)."""
+"""Tests mirror kfw/. Marks: `sandbox` is daemon and CLI whole, in seconds; `real` needs a cluster."""

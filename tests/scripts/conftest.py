@@ -1,4 +1,4 @@
-"""A machine for a script: an empty HOME, and a PATH of a few real tools and of stubs, in a temporary folder."""
+"""A machine for a script: an empty HOME and a PATH of few real tools and of stubs, in a temporary folder."""
 
 import shutil
 import subprocess

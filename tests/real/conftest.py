@@ -1,0 +1,112 @@
+"""The rig's fixtures. Without the rig `-m real` fails at once; other runs skip these tests and say why."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real import rig as rigs
+from tests.real import talk
+from tests.real.rig import Rig, RigMissing
+from tests.real.running import Kfw
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("real")
+
+
+@pytest.fixture(scope="session")
+def rig(pytestconfig: pytest.Config) -> Rig:
+    """The cluster of the environment. It is shared: no faults, and no objects of the demo are changed."""
+    try:
+        found = Rig.from_environment(os.environ)
+    except RigMissing as missing:
+        if pytestconfig.getoption("-m") == "real":
+            pytest.exit(f"cannot run the real tests: {missing}", returncode=1)
+        pytest.skip(str(missing))
+    assert found.kubectl("get", "--raw", "/readyz") == "ok"
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _only_with_the_rig(rig: Rig) -> None:
+    """Also for the tests that name no fixture of it."""
+
+
+@pytest.fixture
+def kfw_home(cli: Kfw) -> Path:
+    return cli.home
+
+
+@pytest.fixture
+def make_cli() -> Iterator[Callable[..., Kfw]]:
+    """`make_cli(KUBECONFIG)`: a kfw with an empty home; after the test nothing it started may be left."""
+    made: list[Kfw] = []
+
+    def make(kubeconfig: Path | str, **env: str) -> Kfw:
+        made.append(Kfw(kubeconfig, env))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def cli(rig: Rig, make_cli: Callable[..., Kfw]) -> Kfw:
+    """kfw with an empty home, as the rig's admin."""
+    return make_cli(rig.kubeconfig)
+
+
+@pytest.fixture
+def kubectl(rig: Rig) -> Callable[..., str]:
+    return rig.kubectl
+
+
+@pytest.fixture
+def free_port() -> int:
+    return talk.free_ports(1)[0]
+
+
+@pytest.fixture
+def free_ports() -> Callable[[int], list[int]]:
+    return talk.free_ports
+
+
+@pytest.fixture
+def namespace(rig: Rig) -> Iterator[str]:
+    """An empty namespace of one's own on the shared cluster."""
+    name = f"kfw-test-{os.getpid()}-{os.urandom(3).hex()}"
+    rig.kubectl("create", "namespace", name)
+    yield name
+    rig.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def _cluster_of_this_run(rig: Rig) -> Iterator[str]:
+    name = f"kfw-t{os.getpid()}"
+    yield name
+    rigs.cluster("down", name)
+
+
+@pytest.fixture
+def own_cluster(_cluster_of_this_run: str) -> Rig:
+    """A cluster with the demo that nobody else uses, whole and well: for faults, and to break things."""
+    return rigs.up(_cluster_of_this_run)
+
+
+@pytest.fixture
+def own_cli(own_cluster: Rig, make_cli: Callable[..., Kfw]) -> Kfw:
+    """kfw with an empty home, as the admin of `own_cluster`."""
+    return make_cli(own_cluster.kubeconfig)
+
+
+@pytest.fixture
+def fault(own_cluster: Rig) -> Callable[..., None]:
+    """`fault("apiserver-restart")` on `own_cluster`; the next test that uses that cluster gets it mended."""
+    return own_cluster.fault
