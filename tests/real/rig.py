@@ -52,8 +52,8 @@ class Rig:
         """The kubeconfig of another user: token, exec, limited, viewer, expired."""
         return Path(cluster("kubeconfig", self.name, "--user", name).strip())
 
-    def kubectl(self, *arguments: str, timeout: float = 60) -> str:
-        return run("kubectl", "--kubeconfig", str(self.kubeconfig), *arguments, timeout=timeout)
+    def kubectl(self, *arguments: str, timeout: float = 60, stdin: str = "") -> str:
+        return run("kubectl", "--kubeconfig", str(self.kubeconfig), *arguments, timeout=timeout, stdin=stdin)
 
     def fault(self, kind: str, *arguments: str) -> None:
         """Only for a cluster of one's own: the cluster `kfw` is shared."""
@@ -72,8 +72,8 @@ def cluster(*arguments: str, timeout: float = 120) -> str:
     return run(str(PROGRAM), *arguments, timeout=timeout)
 
 
-def run(*argv: str, timeout: float) -> str:
+def run(*argv: str, timeout: float, stdin: str = "") -> str:
     """Stdout; a failure raises with what the program said."""
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"{shlex.join(argv)} ended with {done.returncode}: {done.stderr.strip()}"
     return done.stdout

@@ -1,0 +1,90 @@
+"""A row of build/bench.json: {name, value, unit, than, ratio, bound, holds}.
+
+`bound` is what must hold: `< 2` and `== 0` speak of the value, `>= 1.5x` and `<= 3x` of the ratio value / than. `than` is
+what the value is compared with, measured in the same run; None where there is nothing to compare with.
+"""
+
+import operator
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.real.rig import Rig
+
+Row = dict[str, Any]
+
+_COMPARE: dict[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+}
+_BOUND = re.compile(r"(<=?|>=?|==) *([0-9.]+)(x?)")
+
+
+@dataclass(frozen=True)
+class Config:
+    """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it."""
+
+    short: bool
+    rig: Rig
+
+
+def row(name: str, value: float, unit: str, bound: str = "", *, than: float | None = None) -> Row:
+    """Without a bound it always holds: a figure that is only worth knowing."""
+    ratio = None if than is None else (value / than if than else float("inf"))
+    return {
+        "name": name,
+        "value": _digits(value),
+        "unit": unit,
+        "than": None if than is None else _digits(than),
+        "ratio": None if ratio is None else _digits(ratio),
+        "bound": bound,
+        "holds": not bound or _holds(value, ratio, bound),
+    }
+
+
+def clearly_broken(one: Row) -> bool:
+    """Missed by more than twice: no noise of a busy machine. A bound of 0 is missed by anything."""
+    found = _BOUND.fullmatch(one["bound"])
+    if one["holds"] or not found:
+        return not one["holds"]
+    sign, number, times = found.groups()
+    slack = float(number) * (2 if sign in {"<", "<="} else 0.5)
+    return not _holds(one["value"], one["ratio"], f"{sign} {slack}{times}")
+
+
+def table(rows: Sequence[Row]) -> str:
+    head = ("what", "value", "compared with", "ratio", "bound", "holds")
+    cells = [head, *(_cells(one) for one in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in cells)
+    return "\n".join(lines)
+
+
+def _cells(one: Row) -> tuple[str, ...]:
+    than = "" if one["than"] is None else f"{one['than']:g} {one['unit']}"
+    ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}x"
+    return (
+        one["name"],
+        f"{one['value']:g} {one['unit']}",
+        than,
+        ratio,
+        one["bound"],
+        "yes" if one["holds"] else "NO",
+    )
+
+
+def _holds(value: float, ratio: float | None, bound: str) -> bool:
+    found = _BOUND.fullmatch(bound)
+    assert found, f"'{bound}' is no bound, write for example '< 2' or '>= 1.5x'"
+    sign, number, times = found.groups()
+    assert not times or ratio is not None, f"'{bound}' needs something to compare with"
+    return _COMPARE[sign](ratio if times and ratio is not None else value, float(number))
+
+
+def _digits(value: float) -> float:
+    """Four digits that count."""
+    return float(f"{value:.4g}")
