@@ -1,0 +1,109 @@
+"""The end-to-end check that all methods share: a listening port proves nothing, so talk to what is behind it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import cast
+
+from kfw.errors import KfwError
+from kfw.model import Health
+from kfw.relay.dial import DialFailed
+from kfw.relay.tcp import in_words
+
+#: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
+SETTLE_SECONDS = 0.15
+
+_STATUS_LINE = b"HTTP/"
+
+Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
+
+
+async def probe(connect: Connect, health: Health) -> None:
+    """Raises KfwError(reason="unhealthy") unless what `connect` reaches is alive by `health` (timeout in seconds).
+
+    tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
+    http: it answers a GET with a status line, whichever status. none: a connection can be made.
+    """
+    visitor = _Visitor()
+    try:
+        async with asyncio.timeout(health.timeout):
+            await connect(lambda: visitor)
+            await _examine(visitor, health)
+    except DialFailed as failed:
+        raise _unhealthy(failed.why) from failed
+    except TimeoutError as late:
+        raise _unhealthy(f"no answer within {health.timeout:g} s") from late
+    finally:
+        visitor.leave()
+
+
+async def _examine(visitor: "_Visitor", health: Health) -> None:
+    match health.type:
+        case "http":
+            await _http(visitor, health.path)
+        case "tcp":
+            await _tcp(visitor, min(SETTLE_SECONDS, health.timeout / 2))
+
+
+async def _tcp(visitor: "_Visitor", seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await visitor.heard(1)
+    if visitor.ended and not visitor.bytes:
+        raise _unhealthy(visitor.ended)
+
+
+async def _http(visitor: "_Visitor", path: str) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kfw\r\nConnection: close\r\n\r\n"
+    visitor.say(request.encode("ascii", "replace"))
+    await visitor.heard(len(_STATUS_LINE))
+    if not visitor.bytes:
+        raise _unhealthy(f"no answer to GET {path}: {visitor.ended}")
+    if not visitor.bytes.startswith(_STATUS_LINE):
+        raise _unhealthy(f"answered GET {path}, but not in HTTP: {visitor.bytes[:40]!r}")
+
+
+def _unhealthy(what: str) -> KfwError:
+    return KfwError(what, reason="unhealthy")
+
+
+class _Visitor(asyncio.Protocol):
+    """Connects, hears the first bytes or the end, and leaves politely."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.bytes = b""
+        self.ended = ""  # how, in words
+        self._news = asyncio.Event()
+
+    async def heard(self, enough: int) -> None:
+        """Wait until so many bytes are there, or the far side has said all."""
+        while len(self.bytes) < enough and not self.ended:
+            self._news.clear()
+            await self._news.wait()
+
+    def say(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def leave(self) -> None:
+        if self.transport is not None:
+            self.transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if len(self.bytes) < len(_STATUS_LINE):
+            self.bytes += data
+        self._news.set()
+
+    def eof_received(self) -> None:
+        self._end("closed at once")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(in_words(exc) if isinstance(exc, OSError) else "closed at once")
+
+    def _end(self, how: str) -> None:
+        self.ended = self.ended or how
+        self._news.set()

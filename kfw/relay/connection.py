@@ -1,0 +1,221 @@
+"""One connection of a client: it waits, is dialed for, is joined to the far side, and ends."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from kfw.relay.departed import departed
+from kfw.relay.dial import Dialer, DialFailed
+from kfw.relay.pump import End, join, reset, shut
+
+#: Seconds between two dials for the same connection, doubling from the first to the last.
+FIRST_PAUSE = 0.02
+LAST_PAUSE = 0.5
+#: Seconds until, and then between, looks whether a client that we no longer read from is still there.
+FIRST_LOOK = 0.05
+NEXT_LOOK = 1.0
+
+
+@dataclass(slots=True)
+class Terms:
+    """What the connections of one listener have in common. `hold` in seconds; no `dialer`: they wait, `why`."""
+
+    name: str
+    hold: float
+    log: logging.Logger
+    on_end: Callable[["Connection"], None]
+    dialer: Dialer | None = None
+    why: str = ""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class Connection:
+    """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded."""
+
+    __slots__ = (
+        "_dialing", "_how", "_look", "_loop", "_made", "_patience", "_since", "_terms", "_why", "far", "near",
+    )  # fmt: skip
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms = terms
+        self._loop = asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._made = False
+        self._dialing: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None  # until the hold is over
+        self._look: asyncio.TimerHandle | None = None  # whether the client is still there
+        self._why = ""  # it waits
+        self._how = ""  # it came to its end
+        self.near = End(self)
+        self.far: End | None = None
+
+    @property
+    def joined(self) -> bool:
+        return self.far is not None
+
+    @property
+    def bytes_in(self) -> int:
+        """From the cluster to the client."""
+        return self.far.read if self.far is not None else 0
+
+    @property
+    def bytes_out(self) -> int:
+        return self.near.read if self.far is not None else 0
+
+    def begin(self, sock: socket.socket) -> None:
+        self._spawn(self._adopt(sock))
+
+    def go(self) -> None:
+        """Do as the terms say now: dial, or wait. A connection that is joined already is left alone."""
+        if self.joined or self._how or not self._made:
+            return
+        self._stop_dialing()
+        if self._terms.dialer is not None:
+            self._dialing = self._spawn(self._dial(self._terms.dialer))
+        else:
+            self._wait(self._terms.why)
+
+    def cut(self, how: str) -> None:
+        """Reset both sides now."""
+        self._how = self._how or how
+        self._stop_dialing()
+        for end in (self.near, self.far):
+            if end is not None and self._made and not end.gone:
+                reset(end)
+
+    def made(self, end: End) -> None:
+        if end is not self.near:
+            return
+        self._made = True
+        if self._how:
+            reset(end)
+        else:
+            self.go()
+
+    def kept_enough(self, end: End) -> None:
+        self._look_later(end)
+
+    def said_all(self, end: End) -> None:
+        if end.other is not None:
+            shut(end.other)
+        else:
+            self._look_later(end)
+
+    def lost(self, end: End, error: Exception | None) -> None:
+        """What ended one side ends the other: a reset at once, a close when all is written."""
+        if end is not self.near and end is not self.far:
+            return  # what is left of a dial that failed
+        self._how = self._how or _ending(end is self.near, error)
+        self._stop_dialing()
+        other = self.far if end is self.near else self.near
+        if other is None or other.gone:
+            self._over()
+        elif error is not None:
+            reset(other)
+        else:
+            other.transport.close()
+
+    async def _adopt(self, sock: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(lambda: self.near, sock)
+        except OSError as error:  # it was gone before we came to it
+            sock.close()
+            self._how = str(error)
+            self._over()
+
+    async def _dial(self, dialer: Dialer) -> None:
+        pause = FIRST_PAUSE
+        while (far := await self._dial_once(dialer)) is None:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE)
+        self._stop_waiting()
+        self.far = far
+        if far.gone or far.transport.is_closing():
+            self._give_up("the far side broke off at once")
+        else:
+            join(self.near, far)
+
+    async def _dial_once(self, dialer: Dialer) -> End | None:
+        """None: not this time, and the app got nothing."""
+        far = End(self)
+        try:
+            await dialer.dial(lambda: far)
+        except DialFailed as failed:
+            if not failed.safe:
+                self._give_up(failed.why)
+            self._wait(failed.why)
+            return None
+        return far
+
+    def _wait(self, why: str) -> None:
+        self._why = why
+        if self._patience is None and not self._how:
+            self._patience = self._loop.call_at(self._since + self._terms.hold, self._hold_over)
+
+    def _hold_over(self) -> None:
+        self._give_up(f"nothing to connect it to within {self._terms.hold:g} s: {self._why}")
+
+    def _give_up(self, why: str) -> None:
+        self._terms.log.warning("%s: connection from %s is reset: %s", self._terms.name, self._client(), why)
+        self.cut(why)
+
+    def _look_later(self, end: End, seconds: float = FIRST_LOOK) -> None:
+        """We have stopped reading, so its leaving must be found out."""
+        if end is self.near and self._look is None:
+            self._look = self._loop.call_later(seconds, self._look_now)
+
+    def _look_now(self) -> None:
+        """A client that has left is not dialed for; one that has only shut its writing side may want an answer."""
+        self._look = None
+        left = departed(self.near.transport.get_extra_info("socket"))
+        if left or (left is None and not self.near.read):
+            self.cut("the client left while it waited")
+        else:
+            self._look_later(self.near, NEXT_LOOK)
+
+    def _stop_dialing(self) -> None:
+        if self._dialing is not None:
+            self._dialing.cancel()
+            self._dialing = None
+
+    def _stop_waiting(self) -> None:
+        for timer in (self._patience, self._look):
+            if timer is not None:
+                timer.cancel()
+        self._patience = self._look = None
+
+    def _over(self) -> None:
+        self._stop_waiting()
+        log = self._terms.log
+        if log.isEnabledFor(logging.DEBUG):
+            seconds = self._loop.time() - self._since
+            log.debug(
+                "%s: connection from %s: %d bytes in, %d out, %.3f s, %s",
+                self._terms.name, self._client(), self.bytes_in, self.bytes_out, seconds, self._how,
+            )  # fmt: skip
+        self._terms.on_end(self)
+
+    def _client(self) -> str:
+        name = self.near.transport.get_extra_info("peername") if self._made else None
+        return f"{name[0]} port {name[1]}" if name else "a client"
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(coroutine)
+        self._terms.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._terms.tasks.discard(task)
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            self._terms.log.error("%s: a dial failed in an unforeseen way", self._terms.name, exc_info=bug)
+            self._give_up(f"kfw failed: {bug}")
+
+
+def _ending(near: bool, error: Exception | None) -> str:
+    if error is None:
+        return "closed"
+    return f"the {'client' if near else 'far side'} broke off: {error}"

@@ -1,0 +1,60 @@
+"""Has the client of a connection left, or only shut its writing side? TCP sends the same FIN for both; Linux knows."""
+
+import errno
+import os
+import socket
+import struct
+import sys
+from ipaddress import ip_address
+
+# linux/sock_diag.h and linux/inet_diag.h
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY = 20
+_NLM_F_REQUEST = 1
+_NLMSG_ERROR = 2
+_ALL_STATES = 0xFFFFFFFF
+_NO_COOKIE = b"\xff" * 8
+_HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, pid
+_QUERY = struct.Struct("=BBBxI")  # family, protocol, extensions, states
+_INODE_AT = _HEADER.size + 68  # idiag_inode, the last of struct inet_diag_msg
+
+Name = tuple[str, int]
+
+
+def departed(sock: socket.socket) -> bool | None:
+    """True: no process has the other end of this accepted connection any more. None: it cannot be known here.
+
+    Asks sock_diag(7) for that very socket; one that was closed lives on without an inode, or not at all.
+    """
+    if sys.platform != "linux" or sock.fileno() < 0:
+        return None
+    try:
+        ours, theirs = sock.getsockname()[:2], sock.getpeername()[:2]
+        if theirs[0] != ours[0] and not ip_address(theirs[0]).is_loopback:
+            return None  # another machine, or another container
+        return _inode(sock.family, theirs, ours) == 0
+    except OSError:
+        return None
+
+
+def _inode(family: int, local: Name, remote: Name) -> int:
+    """0: there is no such socket, or it belongs to nobody. Raises OSError if the kernel does not tell."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
+        netlink.settimeout(0)  # the kernel has answered when send returns
+        netlink.send(_request(family, local, remote))
+        answer = netlink.recv(4096)
+    kind = _HEADER.unpack_from(answer)[1]
+    if kind != _NLMSG_ERROR:
+        return int(struct.unpack_from("=I", answer, _INODE_AT)[0])
+    code = -struct.unpack_from("=i", answer, _HEADER.size)[0]
+    if code == errno.ENOENT:
+        return 0
+    raise OSError(code, os.strerror(code))
+
+
+def _request(family: int, local: Name, remote: Name) -> bytes:
+    """struct inet_diag_req_v2 with one exact struct inet_diag_sockid."""
+    ports = struct.pack("!HH", local[1], remote[1])
+    ends = b"".join(socket.inet_pton(family, host).ljust(16, b"\0") for host, _ in (local, remote))
+    body = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ports + ends + bytes(4) + _NO_COOKIE
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body

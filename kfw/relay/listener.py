@@ -1,0 +1,144 @@
+"""A local port of kfw's: it accepts from the first moment to the last, whatever is behind it."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from kfw.relay.connection import Connection, Terms
+from kfw.relay.dial import Dialer
+
+#: As many are accepted before the connections that already run get their turn.
+BATCH = 64
+#: Seconds without accepting when there is no room (file descriptors, memory), and between two log lines about it.
+NO_ROOM_PAUSE = 0.2
+NO_ROOM_LOG_INTERVAL = 10.0
+
+
+class Listener:
+    """Accepts on `sockets`, which it owns from now on, and carries each connection to what `use` named last.
+
+    While there is no dialer, or every dial fails safely, a connection waits up to `hold` seconds and is then reset.
+    `on_knock` is called for each connection that arrives while there is no dialer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sockets: Sequence[socket.socket],
+        *,
+        hold: float,
+        on_knock: Callable[[], None],
+        log: logging.Logger,
+    ) -> None:
+        self._name = name
+        self._sockets = list(sockets)
+        self._on_knock = on_knock
+        self._log = log
+        self._terms = Terms(name, hold, log, on_end=self._ended)
+        self._live: set[Connection] = set()
+        self._all_ended = asyncio.Event()
+        self._no_room_logged = -NO_ROOM_LOG_INTERVAL
+        self._past_in = self._past_out = 0
+        self.total_connections = 0
+
+    @property
+    def connections(self) -> int:
+        """Open now, those that wait included."""
+        return len(self._live)
+
+    @property
+    def bytes_in(self) -> int:
+        """From the cluster to the clients."""
+        return self._past_in + sum(connection.bytes_in for connection in self._live)
+
+    @property
+    def bytes_out(self) -> int:
+        return self._past_out + sum(connection.bytes_out for connection in self._live)
+
+    def start(self) -> None:
+        for sock in self._sockets:
+            self._watch(sock)
+
+    def use(self, dialer: Dialer | None, why: str = "") -> None:
+        """Where connections go from now on; those that wait go at once, live ones stay where they are.
+
+        None: they wait, and `why` is what the log says when the hold runs out.
+        """
+        self._terms.dialer, self._terms.why = dialer, why
+        for connection in tuple(self._live):
+            connection.go()
+
+    async def close(self, *, drain: float = 0.0) -> None:
+        """Stop accepting, give live connections `drain` seconds to end by themselves, then reset them."""
+        self._stop_accepting()
+        self._cut(lambda connection: not connection.joined)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(drain):
+                await self._ended_all()
+        self._cut(lambda connection: True)
+        await self._ended_all()
+        if self._terms.tasks:
+            await asyncio.wait(self._terms.tasks)
+
+    def _watch(self, sock: socket.socket) -> None:
+        if sock.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def _stop_accepting(self) -> None:
+        loop = asyncio.get_running_loop()
+        for sock in self._sockets:
+            if sock.fileno() >= 0:
+                loop.remove_reader(sock)
+                sock.close()
+
+    def _accept(self, sock: socket.socket) -> None:
+        for _ in range(BATCH):
+            try:
+                client, _ = sock.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionAbortedError:  # it left before we came to it
+                continue
+            except OSError as error:
+                self._no_room(sock, error)
+                return
+            client.setblocking(False)
+            self._begin(client)
+
+    def _begin(self, client: socket.socket) -> None:
+        connection = Connection(self._terms)
+        self._live.add(connection)
+        self.total_connections += 1
+        connection.begin(client)
+        if self._terms.dialer is None:
+            self._on_knock()
+
+    def _no_room(self, sock: socket.socket, error: OSError) -> None:
+        """The port stays ready to read all the time: look away for a moment, or this loop does nothing else."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock)
+        loop.call_later(NO_ROOM_PAUSE, self._watch, sock)
+        if loop.time() - self._no_room_logged >= NO_ROOM_LOG_INTERVAL:
+            self._no_room_logged = loop.time()
+            self._log.warning(
+                "%s: cannot accept connections: %s; they wait until there is room (%d are open)",
+                self._name, error.strerror, len(self._live),
+            )  # fmt: skip
+
+    def _ended(self, connection: Connection) -> None:
+        self._live.discard(connection)
+        self._past_in += connection.bytes_in
+        self._past_out += connection.bytes_out
+        if not self._live:
+            self._all_ended.set()
+
+    def _cut(self, which: Callable[[Connection], bool]) -> None:
+        for connection in filter(which, tuple(self._live)):
+            connection.cut("the port is closed")
+
+    async def _ended_all(self) -> None:
+        while self._live:
+            self._all_ended.clear()
+            await self._all_ended.wait()

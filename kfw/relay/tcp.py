@@ -1,0 +1,77 @@
+"""Plain TCP as a way: connect to an address, and say in words why not."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable
+
+from kfw.relay.dial import DialFailed
+
+CONNECT_SECONDS = 3.0
+
+#: A far side that vanished (node gone, laptop moved) is noticed after idle + count x interval: 60 s.
+KEEPALIVE_IDLE = 30
+KEEPALIVE_INTERVAL = 10
+KEEPALIVE_COUNT = 3
+
+
+class TcpDialer:
+    """Always the same address, numeric. A refusal or silence proves that the app got nothing."""
+
+    def __init__(self, address: str, port: int, *, timeout: float = CONNECT_SECONDS) -> None:
+        self.address = address
+        self.port = port
+        self.timeout = timeout
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        try:
+            sock = await connect(self.address, self.port, self.timeout)
+        except OSError as error:
+            raise DialFailed(f"{self.address}:{self.port}: {in_words(error)}", safe=True) from error
+        return await carry(sock, factory)
+
+
+async def connect(address: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socket:
+    """Raises OSError; TimeoutError, which is one, says after how many seconds."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        async with asyncio.timeout(timeout):
+            await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except TimeoutError:
+        sock.close()
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:g} s") from None
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+async def carry(sock: socket.socket, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+    """A transport on a connected socket. Raises DialFailed if it broke in that moment."""
+    keep_alive(sock)
+    try:
+        transport, _ = await asyncio.get_running_loop().create_connection(factory, sock=sock)
+    except OSError as error:
+        sock.close()
+        raise DialFailed(in_words(error), safe=True) from error
+    return transport
+
+
+def keep_alive(sock: socket.socket) -> None:
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)  # macOS's name
+    options = {
+        idle: KEEPALIVE_IDLE,
+        socket.TCP_KEEPINTVL: KEEPALIVE_INTERVAL,
+        socket.TCP_KEEPCNT: KEEPALIVE_COUNT,
+    }
+    for option, value in options.items():
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def in_words(error: OSError) -> str:
+    """As the system says it, in lower case: `connection refused`, `no route to host`, `no answer within 3 s`."""
+    text = error.strerror or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,127 @@
+"""Who has a local TCP port: for the message only, nothing is ever ended because of it."""
+
+import os
+import pwd
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+PROC = Path("/proc")
+#: A `lsof` that takes longer (a dead network mount) is not waited for.
+LSOF_SECONDS = 2.0
+
+_LISTEN = 0x0A
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of /proc/net/tcp or tcp6 (proc_pid_net(5)). `inode` 0: no process has it any more."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+    state: int
+    uid: int
+    inode: int
+
+
+def holder(port: int, address: str | None = None) -> str | None:
+    """`nginx (pid 41)`, or None if nobody is seen to hold the port (on `address`, or on any).
+
+    What listens is named before what is only connected from there. A process that we may not look into is
+    "another program (of user root)"; a connection in TIME_WAIT has no process and is named as what it is.
+    """
+    if sys.platform == "linux":
+        return _linux(port, address)
+    return _lsof(port)
+
+
+def _linux(port: int, address: str | None) -> str | None:
+    ours = ip_address(address) if address else None
+    rows = [row for row in _rows() if row.port == port and _conflict(row.address, ours)]
+    if not rows:
+        return None
+    row = min(rows, key=lambda row: (row.state != _LISTEN, row.inode == 0))
+    if row.inode == 0:
+        return "a connection that has just ended (for up to a minute)"
+    return _process_with(row.inode) or f"another program (of user {_user(row.uid)})"
+
+
+def _rows() -> Iterator[Row]:
+    for table in ("tcp", "tcp6"):
+        try:
+            lines = (PROC / "net" / table).read_text().splitlines()[1:]
+        except OSError:  # no IPv6, or no /proc
+            continue
+        yield from map(_row, lines)
+
+
+def _row(line: str) -> Row:
+    fields = line.split()
+    address, port = fields[1].split(":")
+    return Row(_address(address), int(port, 16), int(fields[3], 16), int(fields[7]), int(fields[9]))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address:
+    """Words of 32 bits in the machine's own byte order: 0100007F is 127.0.0.1 where that is little endian."""
+    words = (bytes.fromhex(text[i : i + 8]) for i in range(0, len(text), 8))
+    raw = b"".join(word[::-1] if sys.byteorder == "little" else word for word in words)
+    address = ip_address(raw)
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _conflict(theirs: IPv4Address | IPv6Address, ours: IPv4Address | IPv6Address | None) -> bool:
+    """A socket on :: may take IPv4 connections as well, one on 0.0.0.0 takes no IPv6 ones."""
+    if ours is None or theirs == ours:
+        return True
+    if theirs.is_unspecified:
+        return theirs.version == ours.version or theirs.version == 6
+    return ours.is_unspecified and theirs.version == ours.version
+
+
+def _process_with(inode: int) -> str | None:
+    """The process with the lowest pid: where several share a listening socket, that is the parent."""
+    wanted = f"socket:[{inode}]"
+    for pid in sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()):
+        if wanted in _links(pid):
+            return _named(pid)
+    return None
+
+
+def _links(pid: int) -> Iterator[str]:
+    """What the process has open; nothing if it is another user's, or has ended."""
+    try:
+        for fd in (PROC / str(pid) / "fd").iterdir():
+            yield str(fd.readlink())
+    except OSError:
+        return
+
+
+def _named(pid: int) -> str:
+    if pid == os.getpid():
+        return "kfw itself"
+    try:
+        name = (PROC / str(pid) / "comm").read_text().strip()
+    except OSError:
+        name = "a program that is just ending"
+    return f"{name} (pid {pid})"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _lsof(port: int) -> str | None:
+    """macOS. `-Fpc` prints `p41` and `cnginx`, one to a line (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
+    argv = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=LSOF_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    fields = {line[:1]: line[1:] for line in done.stdout.splitlines()}
+    return f"{fields['c']} (pid {fields['p']})" if "c" in fields and "p" in fields else None

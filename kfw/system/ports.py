@@ -1,0 +1,170 @@
+"""Local TCP ports: bind once and keep. Nothing here asks first and binds later, or takes a port by force."""
+
+import errno
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+
+from kfw.errors import KfwError, NotPermitted, PortInUse
+from kfw.system.holder import holder
+
+__all__ = ["alternatives", "bind", "holder"]
+
+#: As many connections may wait for accept as Linux allows by default; a smaller somaxconn cuts it silently.
+BACKLOG = 4096
+#: Alternatives to a busy port lie within this distance.
+REACH = 99
+#: Port 0: how often a number that is free on one address may turn out busy on another.
+DRAWS = 50
+
+_ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+
+
+class _Refused(Exception):
+    """The operating system's no, not yet in words: finding a port's holder costs a walk through /proc."""
+
+    def __init__(self, error: OSError, address: str, port: int) -> None:
+        super().__init__(error)
+        self.error = error
+        self.address = address
+        self.port = port
+
+    @property
+    def busy(self) -> bool:
+        return self.error.errno == errno.EADDRINUSE
+
+
+def bind(
+    addresses: Sequence[str], port: int, *, on_port_in_use: str = "error"
+) -> tuple[list[socket.socket], int]:
+    """Listening sockets, the same port on every address, and that port; 0 is any that is free on all of them.
+
+    A machine without ::1 listens on the other addresses. `on_port_in_use="next"` takes the first free one of
+    `alternatives(port)` instead of a busy port. Raises PortInUse, NotPermitted (a low port) or KfwError.
+    """
+    try:
+        sockets = _bind_any(addresses) if port == 0 else _bind_all(addresses, port)
+    except _Refused as refused:
+        if not refused.busy or on_port_in_use != "next" or port == 0:
+            raise _in_words(refused) from refused.error
+        sockets = _bind_next(addresses, port, refused)
+    if not sockets:
+        raise _no_address(addresses)
+    return sockets, sockets[0].getsockname()[1]
+
+
+def alternatives(port: int) -> Iterator[int]:
+    """p+1, p-1, p+2, p-2 ... within 99, never below 1024 and never above 65535."""
+    for distance in range(1, REACH + 1):
+        for candidate in (port + distance, port - distance):
+            if 1024 <= candidate <= 65535:
+                yield candidate
+
+
+def _bind_next(addresses: Sequence[str], port: int, first: _Refused) -> list[socket.socket]:
+    for candidate in alternatives(port):
+        try:
+            return _bind_all(addresses, candidate)
+        except _Refused as refused:
+            if not refused.busy:
+                raise _in_words(refused) from refused.error
+    what = f"{_in_words(first).what}, and nothing from 1024 on within {REACH} of it is free"
+    raise PortInUse(what, "choose another localPort") from first.error
+
+
+def _bind_any(addresses: Sequence[str]) -> list[socket.socket]:
+    """The first address that exists draws the number; the others must have it free, too."""
+    for draw in range(1, DRAWS + 1):
+        try:
+            return _bind_all(addresses, 0)
+        except _Refused as refused:
+            if not refused.busy or draw == DRAWS:
+                raise
+    raise AssertionError("the last draw returns or raises")
+
+
+def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
+    """All or none. Port 0 is what the first of them got."""
+    bound: list[socket.socket] = []
+    try:
+        for address in addresses:
+            if sock := _listen(address, port):
+                bound.append(sock)
+                port = sock.getsockname()[1]
+    except _Refused:
+        for sock in bound:
+            sock.close()
+        raise
+    return bound
+
+
+def _listen(address: str, port: int) -> socket.socket | None:
+    """None: this machine does not have ::1 (IPv6 is off), which is nobody's fault."""
+    try:
+        return _listening_past_time_wait(address, port)
+    except OSError as error:
+        if error.errno in _ABSENT and address == "::1":
+            return None
+        raise _Refused(error, address, port) from error
+
+
+def _listening_past_time_wait(address: str, port: int) -> socket.socket:
+    """Connections in TIME_WAIT must not keep the port from us: that is what SO_REUSEADDR is for.
+
+    With it Linux still refuses a port on which somebody listens, also on 0.0.0.0. BSD and macOS would let us
+    in beside a listener on 0.0.0.0, so there we ask for it only when nobody is seen to listen.
+    """
+    if sys.platform == "linux":
+        return _listening(address, port, reuse=True)
+    try:
+        return _listening(address, port, reuse=False)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE or holder(port) is not None:
+            raise
+        return _listening(address, port, reuse=True)
+
+
+def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if reuse:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # what is accepted inherits it
+        sock.bind((address, port))
+        sock.listen(BACKLOG)
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _in_words(refused: _Refused) -> KfwError:
+    match refused.error.errno:
+        case errno.EADDRINUSE:
+            who = holder(refused.port, refused.address) or "another program"
+            fix = "free it, choose another localPort, or set onPortInUse: next"
+            return PortInUse(f"cannot listen on {refused.port}: {who} has it", fix)
+        case errno.EACCES:
+            what = f"cannot listen on {refused.port}: low ports are for root"
+            return NotPermitted(what, _low_port_fix(refused.port))
+        case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
+            return _no_address([refused.address])
+        case _:
+            why = refused.error.strerror or refused.error
+            return KfwError(f"cannot listen on {refused.address} port {refused.port}: {why}")
+
+
+def _low_port_fix(port: int) -> str:
+    other = "choose a localPort from 1024 on"
+    if sys.platform != "linux":
+        return other
+    return f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}, or {other}"
+
+
+def _no_address(addresses: Sequence[str]) -> KfwError:
+    what = f"cannot listen on {' or '.join(addresses)}: this machine has no such address"
+    return KfwError(what, "name an address of this machine, for example 127.0.0.1", reason="bad-config")
