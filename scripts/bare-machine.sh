@@ -3,7 +3,7 @@
 #
 # The README's two commands on a bare Debian: nothing installed but python3 and git, an empty HOME, a fresh clone of
 # what is committed. bootstrap.sh runs twice; the second run must be quick and change nothing; then `make test`. Or
-# COMMAND, in the clone. Needs root and debootstrap; the root file system is made once (build/bare-machine.tar).
+# COMMAND, in the clone. Needs root and debootstrap; the root file system is made once and kept in ~/.cache/kfw.
 #
 #   --keep  leave the folder, whose name is said, to look into it
 #   SUITE   the Debian release (default: bookworm)
@@ -15,7 +15,7 @@ NAME=bare-machine
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 SUITE=${SUITE:-bookworm}
 . "$ROOT/scripts/tools.sh"
-IMAGE=$ROOT/build/bare-machine-$SUITE.tar
+IMAGE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kfw/bare-machine-$SUITE.tar
 # shellcheck disable=SC2016 # for the shell in there
 ROUND='
 set -eu
@@ -50,7 +50,7 @@ make_image() {
 	[ ! -e "$IMAGE" ] || return 0
 	need debootstrap "makes the machine's files"
 	say "making $IMAGE"
-	mkdir -p "$ROOT/build"
+	mkdir -p "${IMAGE%/*}"
 	debootstrap --variant=minbase --include=python3,git,ca-certificates "$SUITE" "$machine" >&2
 	tar -C "$machine" -cf "$IMAGE.part" .
 	mv "$IMAGE.part" "$IMAGE"
