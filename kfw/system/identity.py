@@ -1,0 +1,97 @@
+"""Who a process is: a pid alone may be somebody else's by now, so it is told by its start time, arguments and marker."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The variable that every child of ours carries, and whatever it starts inherits.
+MARKER = "KFW_CHILD"
+
+_PROC = Path("/proc")
+_BOOT_ID = _PROC / "sys/kernel/random/boot_id"
+_PS = ("ps", "-axwwo", "pid=,pgid=,stat=,lstart=,command=")
+#: A `ps` that hangs must not hang us.
+_PS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A live process. `start` is only good for comparing. `marker` is "" without one, None where we may not look."""
+
+    pid: int
+    group: int
+    start: str
+    command: str  # its arguments joined by blanks: macOS gives no more
+    marker: str | None
+
+
+def look(pid: int) -> Seen | None:
+    """None: it is gone, or a zombie that only waits to be reaped."""
+    if sys.platform == "linux":
+        return _look_proc(pid)
+    return next((seen for seen in _ps() if seen.pid == pid), None)
+
+
+def everybody() -> Iterable[Seen]:
+    """All live processes but this one; some 1.5 ms per 100 of them on Linux, a `ps` elsewhere."""
+    seen = _all_proc() if sys.platform == "linux" else _ps()
+    return (process for process in seen if process.pid != os.getpid())
+
+
+def _all_proc() -> Iterator[Seen]:
+    pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
+    return (seen for pid in pids if (seen := _look_proc(pid)))
+
+
+def _look_proc(pid: int) -> Seen | None:
+    try:
+        status = (_PROC / str(pid) / "stat").read_text(errors="replace")
+        command = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:  # gone, also in between
+        return None
+    # proc(5): "pid (name) state ppid pgrp session ..."; the name may hold blanks and brackets; field 22 is starttime.
+    fields = status.rpartition(")")[2].split()
+    if fields[0] in "ZX":
+        return None
+    words = command.decode(errors="replace").rstrip("\0").split("\0")
+    return Seen(pid, int(fields[2]), f"{_boot_id()}/{fields[19]}", " ".join(words), _marker_proc(pid))
+
+
+def _marker_proc(pid: int) -> str | None:
+    try:
+        environment = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:  # another user's, or raised rights
+        return None
+    key = f"{MARKER}=".encode()
+    values = [item.removeprefix(key) for item in environment.split(b"\0") if item.startswith(key)]
+    return values[0].decode(errors="replace") if values else ""
+
+
+def _boot_id() -> str:
+    """Start times count from the boot, so they only mean something together with it."""
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _ps() -> list[Seen]:
+    """macOS; `lstart` is local time, so the zone is pinned: a laptop travels."""
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    try:
+        done = subprocess.run(_PS, env=env, capture_output=True, timeout=_PS_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return [seen for line in lines if (seen := parse_ps(line))]
+
+
+def parse_ps(line: str) -> Seen | None:
+    """A line `  41    41 Ss   Fri Nov 21 07:39:50 2025 socat -d TCP-LISTEN:...`."""
+    fields = line.split(None, 8)
+    if len(fields) < 9 or fields[2].startswith("Z"):
+        return None
+    return Seen(int(fields[0]), int(fields[1]), " ".join(fields[3:8]), fields[8], None)

@@ -1,0 +1,167 @@
+"""Every child on disk before it runs, so that a daemon that was killed leaves nothing the next one cannot end.
+
+One JSON object to a line: {"marker", "argv", "label"} before the spawn, {"marker", "pid", "start"} after it, and
+{"marker", "ended": true} when the child and what it left behind are gone. A torn last line is no error.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from uuid import uuid4
+
+from kfw.errors import KfwError
+from kfw.system.files import append, write_atomic
+from kfw.system.identity import Seen, everybody, look
+
+#: Lines after which the file is written anew with what still counts.
+COMPACT_AFTER = 1000
+
+_PAUSE = 0.02
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A child that we started, or were about to start (`pid` None). `start` is identity.Seen's."""
+
+    marker: str
+    argv: tuple[str, ...]
+    label: str
+    pid: int | None = None
+    start: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.label}: {' '.join(self.argv)}" + (f" (pid {self.pid})" if self.pid else "")
+
+
+class Ledger:
+    """One process at a time uses a ledger: the daemon's lock sees to it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines = 0  # since the file was last compacted
+
+    def intend(self, argv: Sequence[str], label: str) -> str:
+        """Say what will be started; the marker must be in its environment. Raises KfwError: then do not start it."""
+        marker = uuid4().hex
+        self._add({"marker": marker, "argv": list(argv), "label": label})
+        return marker
+
+    def started(self, marker: str, pid: int) -> None:
+        """Raises KfwError; the intent is on disk all the same."""
+        seen = look(pid)
+        self._add({"marker": marker, "pid": pid, "start": seen.start if seen else None})
+
+    def ended(self, marker: str) -> None:
+        """An entry that cannot be written off (full disk) does no harm: reclaim finds nobody who fits it."""
+        with suppress(KfwError):
+            self._add({"marker": marker, "ended": True})
+
+    def entries(self) -> list[Entry]:
+        """What has not ended, oldest first. Raises KfwError if the file is there and cannot be read."""
+        try:
+            text = self.path.read_text(errors="replace")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise KfwError(f"cannot read {self.path}: {error.strerror}") from error
+        return list(fold(text.splitlines()).values())
+
+    def reclaim(self, grace: float = 1.0) -> list[Entry]:
+        """End what a killed daemon left behind: TERM, after `grace` seconds KILL (blocking). Returns what was ended.
+
+        Call it before anything is started. What cannot be ended (raised rights) stays in the file.
+        """
+        entries = self.entries()
+        found = _alive(entries)
+        left = _end(found, grace) if found else []
+        if entries:
+            self._rewrite(left)
+        return [entry for entry in found if entry not in left]
+
+    def _add(self, line: Mapping[str, object]) -> None:
+        append(self.path, json.dumps(line).encode() + b"\n")
+        self._lines += 1
+        if self._lines >= COMPACT_AFTER:
+            self._rewrite(self.entries())
+
+    def _rewrite(self, entries: Iterable[Entry]) -> None:
+        """Only to keep the file short, so a full disk is no error here."""
+        lines = [json.dumps(vars(entry)) for entry in entries]
+        with suppress(KfwError):
+            write_atomic(self.path, "".join(f"{line}\n" for line in lines).encode())
+        self._lines = 0
+
+
+def fold(lines: Iterable[str]) -> dict[str, Entry]:
+    """What the lines add up to, by marker. Lines that make no sense (a torn end) are passed over."""
+    entries: dict[str, Entry] = {}
+    for line in lines:
+        try:
+            _fold_one(entries, json.loads(line))
+        except (ValueError, TypeError, KeyError):
+            continue
+    return entries
+
+
+def _fold_one(entries: dict[str, Entry], line: Mapping[str, object]) -> None:
+    marker = str(line["marker"])
+    if line.get("ended"):
+        entries.pop(marker, None)
+        return
+    if isinstance(argv := line.get("argv"), list):
+        entries[marker] = Entry(marker, tuple(map(str, argv)), str(line.get("label", "")))
+    if isinstance(pid := line.get("pid"), int):
+        start = line.get("start")
+        entries[marker] = replace(entries[marker], pid=pid, start=start if isinstance(start, str) else None)
+
+
+def members(entry: Entry, live: Iterable[Seen]) -> list[Seen]:
+    """The processes of the entry: the child and what is in the group that it leads. Nobody else may be signalled.
+
+    The child is told by pid, start time and marker, what it left behind in its group (socat's forked connections)
+    by the marker. Where an environment may not be read the arguments must agree instead. An entry without a pid (we
+    died in the moment of the spawn) needs marker and arguments.
+    """
+    live = list(live)
+    if entry.pid is None:
+        return [seen for seen in live if seen.marker == entry.marker and _same_arguments(seen, entry)]
+    if any(seen.pid == entry.pid and seen.start != entry.start for seen in live):
+        return []  # a pid is given away again only when its group is empty: all of this group are strangers
+    return [seen for seen in live if seen.group == entry.pid and _proved(seen, entry)]
+
+
+def _proved(seen: Seen, entry: Entry) -> bool:
+    return _same_arguments(seen, entry) if seen.marker is None else seen.marker == entry.marker
+
+
+def _same_arguments(seen: Seen, entry: Entry) -> bool:
+    """Not the name: `#!` scripts and wrappers that exec the real tool put another one in front."""
+    return seen.command.endswith(" ".join(entry.argv[1:]) or entry.argv[0])
+
+
+def kill(entry: Entry, number: signal.Signals) -> None:
+    """Signal what is left of the entry, if anything."""
+    for seen in members(entry, everybody()):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(seen.pid, number)
+
+
+def _alive(entries: Iterable[Entry]) -> list[Entry]:
+    live = list(everybody())
+    return [entry for entry in entries if members(entry, live)]
+
+
+def _end(entries: list[Entry], grace: float) -> list[Entry]:
+    """Returns those that live on."""
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
+        for entry in entries:
+            kill(entry, number)
+        deadline = time.monotonic() + seconds
+        while (entries := _alive(entries)) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+    return entries

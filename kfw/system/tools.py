@@ -1,0 +1,93 @@
+"""Programs of others that kfw runs: where they are, or the line that installs them."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from kfw.errors import ToolMissing
+
+#: How each system gets it, by `ID` of os-release(5), or "darwin". {sudo} is empty for root.
+_INSTALL: dict[str, dict[str, str]] = {
+    "socat": {
+        "darwin": "brew install socat",
+        "alpine": "{sudo}apk add socat",
+        "fedora": "{sudo}dnf install -y socat",
+        "arch": "{sudo}pacman -S --noconfirm socat",
+        "suse": "{sudo}zypper install -y socat",
+        "debian": "{sudo}apt-get update && {sudo}apt-get install -y socat",
+    },
+    "kubectl": {
+        "darwin": "brew install kubectl",
+        "alpine": "{sudo}apk add kubectl",
+        "fedora": "{sudo}dnf install -y kubernetes-client",
+        "arch": "{sudo}pacman -S --noconfirm kubectl",
+        "suse": "{sudo}zypper install -y kubernetes-client",
+        "ubuntu": "{sudo}snap install kubectl --classic",
+        "debian": "{sudo}apt-get update && {sudo}apt-get install -y kubernetes-client",
+    },
+}
+_OS_RELEASE = Path("/etc/os-release")
+
+
+def find(tool: str, path: str | None = None) -> str:
+    """The program's absolute path; `path` is a list of directories, default $PATH.
+
+    Raises ToolMissing: not there (with the line that installs it here), a directory, or not executable.
+    """
+    if found := shutil.which(tool, path=path):
+        return str(Path(found).absolute())
+    raise _unusable(tool, path) or _missing(tool)
+
+
+def missing(tool: str) -> ToolMissing | None:
+    """Why `tool` cannot be run, None if it can."""
+    try:
+        find(tool)
+    except ToolMissing as error:
+        return error
+    return None
+
+
+def install_line(tool: str, system: str, *, root: bool = False) -> str:
+    """`system` as `system_name` gives it: the first of its words that is known decides."""
+    lines = _INSTALL.get(tool, {})
+    line = next((lines[word] for word in system.split() if word in lines), "")
+    return line.format(sudo="" if root else "sudo ") or f"install {tool} and put it on PATH"
+
+
+def system_name(os_release: str) -> str:
+    """`darwin`, or ID and ID_LIKE of the given os-release file: `ubuntu debian`."""
+    if sys.platform == "darwin":
+        return "darwin"
+    fields = dict(line.split("=", 1) for line in os_release.splitlines() if "=" in line)
+    return " ".join(fields.get(key, "").strip("\"'") for key in ("ID", "ID_LIKE")).strip()
+
+
+def _unusable(tool: str, path: str | None) -> ToolMissing | None:
+    """Something of that name is there, but it cannot be run."""
+    for candidate in _places(tool, path):
+        if candidate.is_dir():
+            return ToolMissing(f"cannot run {tool}: {candidate} is a directory", "take it off PATH")
+        if candidate.exists():
+            what = f"cannot run {tool}: {candidate} is not executable"
+            return ToolMissing(what, f"chmod +x {candidate}")
+    return None
+
+
+def _places(tool: str, path: str | None) -> list[Path]:
+    if "/" in tool:
+        return [Path(tool)]
+    search = os.environ.get("PATH", os.defpath) if path is None else path
+    return [Path(directory) / tool for directory in search.split(os.pathsep) if directory]
+
+
+def _missing(tool: str) -> ToolMissing:
+    if "/" in tool:
+        return ToolMissing(f"cannot find {tool}: there is no such file")
+    try:
+        os_release = _OS_RELEASE.read_text()
+    except OSError:
+        os_release = ""
+    line = install_line(tool, system_name(os_release), root=os.geteuid() == 0)
+    return ToolMissing(f"cannot find {tool} on PATH", line)
