@@ -1,0 +1,110 @@
+"""What is right line by line and wrong together: missing words, ports and names used twice. Pure."""
+
+from collections.abc import Iterator
+
+from kfw.config.build import Entry, addresses, entries, is_enabled
+from kfw.config.durations import seconds
+from kfw.config.merge import Branch
+from kfw.config.nodes import Place, Problem
+
+_EVERYWHERE = frozenset({"0.0.0.0", "::"})
+
+
+def problems(completed: Branch, *, all_read: bool = True) -> list[Problem]:
+    """`all_read` False: some file could not be read at all, so nothing can be called missing."""
+    listed = list(entries(completed))
+    found = [*_same_names(listed), *_same_ports(listed), *_delays(completed, listed)]
+    if all_read:
+        found += [*_missing(listed), *_empty_profiles(completed), *_unclear_namespaces(completed, listed)]
+    return found
+
+
+def selecting(profile: Branch) -> bool:
+    """A profile selects unless it only lists forwards; a namespace beside them is theirs."""
+    selects = any(key in profile.children for key in ("labels", "excludeServices"))
+    return selects or ("namespaces" in profile.children and not profile.branch("portForwards").children)
+
+
+def _missing(listed: list[Entry]) -> Iterator[Problem]:
+    for entry in listed:
+        if "target" not in entry.block.children:
+            yield Problem(
+                entry.block.at, f"{entry.path} has no target", "write for example target: service/api"
+            )
+        if "localPort" not in entry.block.children and not entry.block.is_bad("targetPort"):
+            fix = "write localPort: and a port, or 0 for any free one"
+            yield Problem(entry.block.at, f"{entry.path} has no localPort", fix)
+
+
+def _same_names(listed: list[Entry]) -> Iterator[Problem]:
+    first: dict[str, Entry] = {}
+    for entry in listed:
+        other = first.setdefault(entry.name, entry)
+        if other is not entry:
+            what = f"{entry.path} has the same name as {other.path} ({other.block.at})"
+            yield Problem(
+                entry.block.at, what, f"choose another, for example {entry.profile}-{entry.name}"[:160]
+            )
+
+
+def _same_ports(listed: list[Entry]) -> Iterator[Problem]:
+    """Those that may take a neighbouring port do not conflict with each other."""
+    taken: dict[int, list[Entry]] = {}
+    for entry in listed:
+        port = entry.block.value("localPort", int)
+        if not port or not is_enabled(entry.block):
+            continue
+        others = taken.setdefault(port, [])
+        if other := next((each for each in others if _conflict(each.block, entry.block)), None):
+            at = _place(entry.block, "localPort")
+            what = (
+                f"{entry.path} has the localPort {port} of {other.name} ({_place(other.block, 'localPort')})"
+            )
+            yield Problem(at, what, "choose another, or write onPortInUse: next for both")
+        others.append(entry)
+
+
+def _conflict(one: Branch, other: Branch) -> bool:
+    if all(each.value("onPortInUse", str) == "next" for each in (one, other)):
+        return False
+    here, there = set(addresses(one)), set(addresses(other))
+    return bool(here & there or (here | there) & _EVERYWHERE)
+
+
+def _delays(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
+    """Said once for the line that is to blame, not once for every forward that it holds for."""
+    seen: set[tuple[Place, Place]] = set()
+    for block in (completed.branch("defaults"), *(entry.block for entry in listed)):
+        retry = block.branch("retry")
+        initial, longest = retry.value("initialDelay", str), retry.value("maxDelay", str)
+        if not initial or not longest or seconds(initial) <= seconds(longest):
+            continue
+        places = _place(retry, "initialDelay"), _place(retry, "maxDelay")
+        if places not in seen:
+            seen.add(places)
+            here = max(places, key=lambda place: (place.layer != "default", place.line))
+            what = f"retry.initialDelay {initial} is longer than retry.maxDelay {longest}"
+            yield Problem(here, what, "make maxDelay at least as long")
+
+
+def _empty_profiles(completed: Branch) -> Iterator[Problem]:
+    for name, profile in completed.branch("profiles").branches():
+        if "portForwards" not in profile.children and not selecting(profile):
+            fix = "write namespaces to select by, or portForwards"
+            yield Problem(profile.at, f"profiles.{name} forwards nothing", fix)
+
+
+def _unclear_namespaces(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
+    for entry in listed:
+        if entry.profile is None:
+            continue
+        profile = completed.branch("profiles").branch(entry.profile)
+        several = profile.value("namespaces", list) or []
+        if len(several) > 1 and not entry.block.value("namespace", str):
+            what = f"{entry.path} has no namespace, and its profile lists {len(several)}"
+            yield Problem(entry.block.at, what, f"write for example namespace: {several[0]}")
+
+
+def _place(block: Branch, key: str) -> Place:
+    leaf = block.leaf(key)
+    return leaf.at if leaf else block.at

@@ -1,0 +1,130 @@
+"""Which files are read, and in which order; the one way into this folder: load.
+
+embedded defaults.yaml -> user file -> project file, found upward -> --config FILEs -> flags; later wins, field by field.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from kfw import paths
+from kfw.config import build, conflicts, sources, yaml_text
+from kfw.config.merge import Branch, merge
+from kfw.config.nodes import Mapping as MappingNode
+from kfw.config.nodes import Place, Problem, text_at
+from kfw.config.read import read
+from kfw.config.schema import DEFAULTS, SETTINGS
+from kfw.config.settings import DaemonSettings, Settings
+from kfw.config.shapes import Reading
+from kfw.config.sources import Source, foreign
+from kfw.errors import ConfigError
+
+EMBEDDED = Path(__file__).with_name("defaults.yaml")
+
+_NO_FLAGS: Mapping[str, str] = MappingProxyType({})
+
+
+def load(
+    cwd: Path,
+    *,
+    config_files: Sequence[Path] = (),
+    flags: Mapping[str, str] = _NO_FLAGS,
+    user_file: Path | None = None,
+) -> Settings:
+    """All layers over each other. Flags: context, namespace, kubeconfig, method, address, hold; they win everywhere.
+
+    `user_file` None is the one of kfw.paths. Raises ConfigError with every problem of every file.
+    """
+    cwd, warnings = cwd.absolute(), list[str]()
+    found = sources.find(cwd, user_file or paths.config_file(), config_files, warnings)
+    return _settings(found, flags, cwd, warnings)
+
+
+def load_only(files: Sequence[Path], cwd: Path) -> Settings:
+    """These files over the embedded defaults, and no other: what they say by themselves."""
+    return _settings(sources.named(files, cwd.absolute()), _NO_FLAGS, cwd.absolute(), [])
+
+
+def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings: list[str]) -> Settings:
+    problems = [problem for source in found if (problem := foreign(source))]
+    layers = [_embedded()]
+    for source in found:
+        tree, reading = read(source.path, source.at)
+        problems += reading.problems
+        layers += [tree] if tree else []
+    flag_layer = _flags(flags, cwd, problems)
+    completed = build.complete(merge(*layers), flag_layer)
+    problems += conflicts.problems(completed, all_read=len(layers) == len(found) + 1)
+    if problems:
+        raise ConfigError([str(each) for each in _in_order(problems, found)])
+    return _built(completed, found, [*warnings, *_absent_kubeconfigs(completed)])
+
+
+def _built(completed: Branch, found: list[Source], warnings: list[str]) -> Settings:
+    absolute = {source.name: str(source.path) for source in found}
+    profiles = completed.branch("profiles").branches()
+    return Settings(
+        forwards={entry.name: build.forward(entry, absolute) for entry in build.entries(completed)},
+        selecting_profiles=tuple(n for n, p in profiles if build.is_enabled(p) and conflicts.selecting(p)),
+        daemon=_daemon(completed.branch("daemon")),
+        files=tuple(source.path for source in found),
+        project_file=next((source.path for source in found if source.layer == "project"), None),
+        warnings=tuple(warnings),
+        tree=completed,
+    )
+
+
+def _daemon(block: Branch) -> DaemonSettings:
+    def path(key: str) -> Path | None:
+        text = block.value(key, str)
+        return Path(text) if text else None
+
+    return DaemonSettings(
+        log_level=block.value("logLevel", str) or DaemonSettings.log_level,
+        log_file=path("logFile"),
+        socket_path=path("socketPath"),
+        pid_file=path("pidFile"),
+        metrics_listen=block.value("metricsListen", str),
+    )
+
+
+@cache
+def _embedded() -> Branch:
+    at = Place(EMBEDDED.name, layer="default")
+    node = yaml_text.parse(EMBEDDED.read_text(encoding="utf-8"), at)
+    tree = SETTINGS.read(node, "", at, Reading(str))
+    return tree if isinstance(tree, Branch) else Branch(at)
+
+
+def _flags(flags: Mapping[str, str], cwd: Path, problems: list[Problem]) -> Branch:
+    """Flags as a layer of what holds for every forward."""
+    reading = Reading(lambda text: str(cwd / text))
+    pairs = tuple((Place(f"--{key}", 0, 0, "flag"), key, value) for key, value in flags.items())
+    node = MappingNode(
+        Place("flags", 0), tuple((text_at(at, key), text_at(at, value)) for at, key, value in pairs)
+    )
+    tree = DEFAULTS.read(node, "", node.at, reading)
+    problems += reading.problems
+    return tree if isinstance(tree, Branch) else Branch(node.at)
+
+
+def _absent_kubeconfigs(completed: Branch) -> list[str]:
+    """No problem: a kubeconfig may come and go while kfw runs."""
+    places = {
+        (str(leaf.at), path): None
+        for entry in build.entries(completed)
+        if build.is_enabled(entry.block) and (leaf := entry.block.leaf("kubeconfig"))
+        for path in build.texts(entry.block, "kubeconfig")
+    }
+    return [
+        f"{at}: there is no kubeconfig {path}, create it" for at, path in places if not os.path.lexists(path)
+    ]
+
+
+def _in_order(problems: list[Problem], found: list[Source]) -> list[Problem]:
+    order = {source.name: number for number, source in enumerate(found)}
+    return sorted(
+        problems, key=lambda each: (order.get(each.at.file, len(order)), each.at.line, each.at.column)
+    )

@@ -1,0 +1,126 @@
+"""One config file, from the disk to checked values. The only place here that opens files."""
+
+import os
+import stat
+from pathlib import Path
+
+from kfw.config import importers, toml_text, yaml_text
+from kfw.config.merge import Branch, Leaf
+from kfw.config.nodes import Mapping, Place, Scalar, Unparsable
+from kfw.config.schema import SETTINGS
+from kfw.config.shapes import Reading
+
+LARGEST = 1_000_000
+
+
+def read(path: Path, at: Place) -> tuple[Branch | None, Reading]:
+    """What `path` says, None if nothing of it can be used, and its problems; `at` names the file and its layer."""
+    reading = Reading(lambda text: _absolute(text, path.parent))
+    try:
+        document = _document(text_of(path, at), path, at)
+    except Unparsable as error:
+        reading.problems.append(error.problem)
+        return None, reading
+    tree = SETTINGS.read(document, "", at, reading)
+    return (None if isinstance(tree, Leaf) else tree), reading
+
+
+def _document(text: str, path: Path, at: Place) -> Mapping:
+    document = (toml_text if path.suffix.lower() == ".toml" else yaml_text).parse(text, at)
+    if isinstance(document, Scalar) and document.kind == "null":
+        raise Unparsable(at, "the file says nothing", "write for example portForwards: or delete it")
+    if not isinstance(document, Mapping):
+        raise Unparsable(
+            document.at, f"the file is {document}", "write a mapping that begins with portForwards:"
+        )
+    return importers.kudev(document) if importers.is_kudev(document) else document
+
+
+def text_of(path: Path, at: Place) -> str:
+    """Raises Unparsable also for what is no file, so that a pipe is never waited for."""
+    try:
+        data = _bytes(path, at)
+    except OSError as error:
+        raise Unparsable(
+            at, f"cannot be read: {(error.strerror or str(error)).lower()}", _mend(error, at)
+        ) from error
+    except ValueError as error:  # a NUL byte in the path
+        raise Unparsable(at, f"cannot be read: {error}", "name a file") from error
+    return _decode(data, at)
+
+
+def _bytes(path: Path, at: Place) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if stat.S_ISDIR(about.st_mode):
+            raise Unparsable(at, "this is a directory", "name a file in it")
+        if not stat.S_ISREG(about.st_mode):
+            raise Unparsable(at, "this is no regular file", "write the config to a file")
+        if about.st_size > LARGEST:
+            raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
+        _only_its_owner_writes(about, at)
+        return file.read(LARGEST)
+
+
+def _only_its_owner_writes(about: os.stat_result, at: Place) -> None:
+    """Whoever can write the config can make kfw run programs, by way of a kubeconfig (NFR-SEC-02)."""
+    if about.st_mode & stat.S_IWOTH:
+        raise Unparsable(at, "everybody may write this file", f"chmod go-w {at.file}")
+    if about.st_mode & stat.S_IWGRP and not _is_private_group(about):
+        raise Unparsable(at, "its whole group may write this file", f"chmod g-w {at.file}")
+
+
+def _is_private_group(about: os.stat_result) -> bool:
+    """Debian and others give each user a group of their own, and with it a umask of 002."""
+    import grp
+    import pwd
+
+    try:
+        group, owner = grp.getgrgid(about.st_gid), pwd.getpwuid(about.st_uid)
+    except KeyError:
+        return False
+    return (
+        owner.pw_gid == group.gr_gid
+        and set(group.gr_mem) <= {owner.pw_name}
+        and group.gr_name == owner.pw_name
+    )
+
+
+def _decode(data: bytes, at: Place) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unparsable(at, "the file is UTF-16, not UTF-8", "save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start]
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        place = at._replace(line=before.count(b"\n") + 1, column=column)
+        raise Unparsable(
+            place, f"the byte 0x{data[error.start]:02x} is not UTF-8", "save the file as UTF-8"
+        ) from error
+    if "\0" in text:
+        before_nul = text[: text.index("\0")]
+        line, column = before_nul.count("\n") + 1, len(before_nul) - before_nul.rfind("\n")
+        raise Unparsable(
+            at._replace(line=line, column=column), "a NUL byte is no text", "save the file as UTF-8"
+        )
+    return text
+
+
+def _mend(error: OSError, at: Place) -> str:
+    match error:
+        case FileNotFoundError():
+            return "kfw init writes one"
+        case PermissionError():
+            return f"chmod u+r {at.file}"
+    return "name a file that can be read"
+
+
+def _absolute(text: str, base: Path) -> str:
+    """ValueError if `~user` names nobody."""
+    try:
+        expanded = Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError("there is no such user") from error
+    return str(Path(os.path.normpath(base / expanded)))

@@ -1,0 +1,231 @@
+"""Every key that a config file may hold: its kind, and a line about it. The JSON Schema comes from here, too. Pure."""
+
+from typing import Any
+
+from kfw.config import scalars as s
+from kfw.config.blocks import Block, Field, Named
+from kfw.config.shapes import Many, Wrong
+from kfw.model import Target
+
+_LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
+_VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
+_REQUIREMENT = (
+    rf"(!?{_LABEL}|{_LABEL} *(==|=|!=) *{_VALUE}|{_LABEL} +(in|notin) +\( *{_VALUE}( *, *{_VALUE})* *\))"
+)
+_NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
+_RESOURCE = r"^[^/]*/?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+
+
+def _target(raw: str) -> None:
+    try:
+        Target.parse(raw)
+    except ValueError as error:
+        what, _, fix = str(error).partition(", ")
+        raise Wrong(f"is wrong: {what}", fix) from error
+
+
+_RETRY = Block(
+    "retry",
+    {
+        "initialDelay": Field(s.duration(0.01), "How long before the first new attempt."),
+        "maxDelay": Field(s.duration(0.01), "The delay grows up to this."),
+        "multiplier": Field(s.above(1.0), "How much longer each delay is than the one before."),
+        "maxAttempts": Field(s.whole("0 or a whole number above it", 0, 10**6), "0 is for ever."),
+    },
+)
+
+_HEALTH = Block(
+    "health",
+    {
+        "type": Field(s.choice("tcp", "http", "none"), "What proves that the far side answers."),
+        "interval": Field(s.duration(0.1), "Time between two probes."),
+        "timeout": Field(s.duration(0.01), "How long one probe may take."),
+        "failures": Field(
+            s.whole("a whole number from 1", 1, 10**6), "Failures in a row until the way is opened anew."
+        ),
+        "path": Field(s.text("a path that begins with /", pattern="^/"), "What an http probe asks for."),
+    },
+)
+
+#: What defaults, a profile and a forward can all say; the nearest word counts.
+COMMON: dict[str, Field] = {
+    "context": Field(
+        s.text("the name of a context", nullable=True), "Of the kubeconfig; null is its current one."
+    ),
+    "namespace": Field(
+        s.text("the name of a namespace", pattern=_NAMESPACE, nullable=True),
+        "null is the one of the context.",
+    ),
+    "kubeconfig": Field(
+        Many(s.file_path(), "a path or a list of paths", or_one=True, at_least=1, nullable=True),
+        "One file, or a list that is merged as kubectl merges $KUBECONFIG; null is kubectl's own choice.",
+    ),
+    "method": Field(
+        s.choice("auto", "tunnel", "nodeport", "socat", "kubectl", "kubefwd"),
+        "How to get there; auto finds out.",
+    ),
+    "address": Field(
+        Many(s.address(), "an address or a list of addresses", or_one=True, at_least=1),
+        "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
+    ),
+    "hold": Field(s.duration(), "How long a connection waits while there is nothing to connect it to."),
+    "onPortInUse": Field(
+        s.choice("error", "next"), "next: take a free port nearby when another program has it."
+    ),
+    "retry": Field(_RETRY, "Delays between attempts."),
+    "health": Field(_HEALTH, "Probes of what is forwarded."),
+}
+
+_SWITCHES = {
+    "enabled": Field(s.flag(), "false: it stays in the file and is not started."),
+    "disabled": Field(s.flag(inverted=True), "true is the same as enabled: false.", stores="enabled"),
+}
+
+_FORWARD = Block(
+    "forward",
+    {
+        "target": Field(
+            s.text("for example service/api", pattern=_RESOURCE, check=_target),
+            "service/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME.",
+        ),
+        "targetPort": Field(s.port_or_name(), "Number or name; needless where the target has only one port."),
+        "localPort": Field(
+            s.port(0), "0 is any free one. Needless with a targetPort: the same, or 8000 more if below 1024."
+        ),
+        "type": Field(s.choice("web", "rest", "rpc", "other"), "What answers there."),
+        "apiPath": Field(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
+        "swaggerPath": Field(
+            s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."
+        ),
+        **COMMON,
+        **_SWITCHES,
+    },
+)
+
+_PROFILE = Block(
+    "profile",
+    {
+        "portForwards": Field(
+            Named(_FORWARD), "Forwards that belong to this profile; its other keys are their defaults."
+        ),
+        "namespaces": Field(
+            Many(s.text("the name of a namespace", pattern=_NAMESPACE), "a list such as [shop]", at_least=1),
+            "Forward what is in these.",
+        ),
+        "labels": Field(
+            Many(
+                s.text("a selector such as app=shop", pattern=f"^{_REQUIREMENT}(,{_REQUIREMENT})*$"),
+                "a list such as [app=shop]",
+            ),
+            "Only services with all of these labels.",
+        ),
+        "excludeServices": Field(
+            Many(
+                s.text("a name or a pattern such as legacy-*", pattern=r"^[-a-z0-9*?\[\]!]+$"),
+                "a list such as [legacy-*]",
+            ),
+            "Not these services.",
+        ),
+        **COMMON,
+        **_SWITCHES,
+    },
+)
+
+_DAEMON = Block(
+    "daemon",
+    {
+        "logLevel": Field(s.choice("debug", "info", "warn", "error"), "How much the log says."),
+        "logFile": Field(s.file_path(nullable=True), "null is the state directory."),
+        "pidFile": Field(s.file_path(nullable=True), "null is the runtime directory."),
+        "socketPath": Field(s.file_path(nullable=True), "null is the runtime directory."),
+        "metricsListen": Field(s.host_and_port(), "Address of the metrics page; null is none."),
+    },
+)
+
+_UI = Block(
+    "uiOptions",
+    {
+        "refreshRate": Field(s.duration(0.05), "Time between two pictures."),
+        "theme": Field(s.text("the name of a theme such as dark"), "Colours."),
+    },
+)
+
+
+_HOST = Block(
+    "collectorHost", {"host": Field(s.text("for example localhost:50100"), "Host and port of its gRPC.")}
+)
+
+_COLLECTOR = Block(
+    "collector",
+    {
+        "enabled": Field(s.flag(), "Whether it collects at all."),
+        "tenants": Field(Many(s.text("the id of a tenant"), "a list of ids"), "Whose figures."),
+        "services": Field(
+            Block(
+                "collectorServices",
+                {
+                    "environment": Field(
+                        Block(
+                            "collectorEnvironment",
+                            {
+                                "url": Field(
+                                    s.text("for example http://localhost:50800", pattern="^https?://."),
+                                    "Its REST API.",
+                                )
+                            },
+                        ),
+                        "Lists the workspaces.",
+                    ),
+                    "architectureInventory": Field(_HOST, "Counts components and relationships."),
+                    "recommendations": Field(_HOST, "Counts recommendations."),
+                    "requirements": Field(_HOST, "Counts requirements."),
+                },
+            ),
+            "Where the figures come from.",
+        ),
+        "output": Field(
+            Block(
+                "collectorOutput",
+                {
+                    "format": Field(s.choice("json", "text"), "One event a line, or for people."),
+                    "destination": Field(s.text("stdout or the path of a file"), "stdout, or a file."),
+                    "logFile": Field(
+                        s.file_path(nullable=True), "Where a collector in the background writes."
+                    ),
+                },
+            ),
+            "Where the events go.",
+        ),
+        "idempotency": Field(
+            Block(
+                "collectorIdempotency",
+                {"stateFile": Field(s.file_path(nullable=True), "What was collected already.")},
+            ),
+            "So that nothing is collected twice.",
+        ),
+    },
+)
+
+DEFAULTS = Block("defaults", COMMON)
+
+SETTINGS = Block(
+    "settings",
+    {
+        "portForwards": Field(Named(_FORWARD), "Forwards, by name."),
+        "profiles": Field(Named(_PROFILE), "Sets of forwards that are switched together, by name."),
+        "defaults": Field(DEFAULTS, "What holds where a forward and its profile say nothing."),
+        "daemon": Field(_DAEMON, "The program in the background."),
+        "monitoringInterval": Field(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
+        "uiOptions": Field(_UI, "The terminal interface."),
+        "collector": Field(_COLLECTOR, "The collector of usage figures."),
+    },
+)
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of one config file, committed as schema.json."""
+    defs: dict[str, Any] = {}
+    SETTINGS.json(defs)
+    top: dict[str, Any] = defs.pop("settings") | {"type": "object"}
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kfw config", "$defs": defs}
+    return about | top

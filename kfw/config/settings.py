@@ -1,0 +1,46 @@
+"""What the config says, read and checked: the one thing that leaves this folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfw.config.merge import Branch, origins, plain
+from kfw.model import Forward
+
+
+@dataclass(frozen=True)
+class DaemonSettings:
+    """None is kfw's own place for it, of kfw.paths; for `metrics_listen` it is no metrics page."""
+
+    log_level: str = "info"  # debug, info, warn, error
+    log_file: Path | None = None
+    socket_path: Path | None = None
+    pid_file: Path | None = None
+    metrics_listen: str | None = None  # "127.0.0.1:9464"
+
+
+@dataclass(frozen=True)
+class Settings:
+    #: By name; those of profiles too, and also what is disabled.
+    forwards: Mapping[str, Forward]
+    #: Enabled profiles that select by namespaces and labels, which kfw cannot follow yet.
+    selecting_profiles: tuple[str, ...]
+    daemon: DaemonSettings
+    #: What was read, lowest layer first; without the embedded defaults.
+    files: tuple[Path, ...]
+    project_file: Path | None
+    #: Sentences, as `file:line:column: what, what to do`.
+    warnings: tuple[str, ...]
+    #: The merged layers, forwards complete.
+    tree: Branch
+
+    @property
+    def origin(self) -> Mapping[str, str]:
+        """Dotted key of `values` -> `layer file:line`."""
+        return origins(self.tree)
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All of it as plain data with camelCase keys; as a config file it says the same again."""
+        return {key: plain(child) for key, child in self.tree.children.items()}

@@ -1,0 +1,83 @@
+"""Which config files there are: the user's, the project's, and those named by --config."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from kfw.config.nodes import Place, Problem
+
+PROJECT_NAMES = ("kfw.yaml", "kfw.yml", "kfw.toml")
+
+
+class Source(NamedTuple):
+    """A file and what it is to us. `name` is what messages call it: from the working directory if it is below it."""
+
+    layer: str
+    path: Path
+    name: str
+
+    @property
+    def at(self) -> Place:
+        return Place(self.name, layer=self.layer)
+
+
+def find(cwd: Path, user_file: Path, config_files: Sequence[Path], warnings: list[str]) -> list[Source]:
+    """Lowest layer first. What lies there and is not read goes to `warnings`."""
+    users = _first("user", _beside(user_file), cwd, warnings)
+    project = _first("project", _upward(cwd), cwd, warnings)
+    return _once([*users, *project, *named(config_files, cwd)])
+
+
+def named(config_files: Sequence[Path], cwd: Path) -> list[Source]:
+    return _once([Source("config", cwd / path, _shown(cwd / path, cwd)) for path in config_files])
+
+
+def _upward(cwd: Path) -> list[Path]:
+    """The project's config files in the nearest folder that has any; a broken link is one, and is said to be broken."""
+    for folder in (cwd, *cwd.parents):
+        if found := [folder / name for name in PROJECT_NAMES if os.path.lexists(folder / name)]:
+            return found
+    return []
+
+
+def _beside(user_file: Path) -> list[Path]:
+    others = (user_file.with_suffix(suffix) for suffix in (".yaml", ".yml", ".toml"))
+    return [path for path in dict.fromkeys((user_file, *others)) if os.path.lexists(path)]
+
+
+def _first(layer: str, candidates: list[Path], cwd: Path, warnings: list[str]) -> Iterator[Source]:
+    for path in candidates[:1]:
+        yield Source(layer, path, _shown(path, cwd))
+    for path in candidates[1:]:
+        warnings.append(
+            f"{_shown(path, cwd)}: not read, because {candidates[0].name} is there, keep one of them"
+        )
+
+
+def _once(sources: list[Source]) -> list[Source]:
+    """A file that is named twice counts where it is named last."""
+    last = {os.path.realpath(source.path): source for source in sources}
+    return [source for source in sources if last[os.path.realpath(source.path)] is source]
+
+
+def foreign(source: Source) -> Problem | None:
+    """Nobody said that a file found upward is to be trusted, and a config can name programs to run."""
+    try:
+        owner = source.path.stat().st_uid
+    except OSError:
+        return None
+    if source.layer != "project" or not is_foreign(owner, os.geteuid()):
+        return None
+    return Problem(
+        source.at, f"the file belongs to another user (uid {owner})", f"trust it with --config {source.name}"
+    )
+
+
+def is_foreign(owner: int, user: int) -> bool:
+    """root reads anybody's: in a container the files come from outside and belong to whoever made them there."""
+    return owner not in (user, 0) and user != 0
+
+
+def _shown(path: Path, cwd: Path) -> str:
+    return str(path.relative_to(cwd)) if path.is_relative_to(cwd) else str(path)
