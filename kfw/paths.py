@@ -44,10 +44,6 @@ def log_file() -> Path:
     return state_dir() / "kfw.log"
 
 
-def ledger_file() -> Path:
-    return state_dir() / "ledger.jsonl"
-
-
 def store_file() -> Path:
     return state_dir() / "up.json"
 

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 
 from kfw.errors import KfwError
 from kfw.methods.choose import candidates, try_out
+from kfw.methods.probe import probe
+from kfw.model import Health
 from kfw.protocol import Candidate, Explanation
 from kfw.supervisor.runner import Runner
 from kfw.supervisor.supervisor import Supervisor
 
 _API_LIMITS = (
-    "a close by the server arrives about 1 s late: the container runtime waits that long (peers of kubectl share this)",
+    "a close by the server arrives about 1 s late: the container runtime waits that long",
     "half-close is lost: an app that answers only after it has read to the end cannot answer",
 )
 
@@ -45,7 +47,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
 
 
 def _order(runner: Runner) -> Iterable[str]:
-    first = candidates(runner.forward)
+    first = candidates(runner.world.methods, runner.forward)
     return (*first, *(name for name in runner.world.methods if name not in first))
 
 
@@ -59,7 +61,7 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     problem = try_out(runner.world.methods, name, runner.resolution)
     if problem:
         return Candidate(method=name, chosen=False, why=problem.message)
-    if name not in candidates(runner.forward):
+    if name not in candidates(runner.world.methods, runner.forward):
         return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
     return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
 
@@ -69,11 +71,9 @@ async def _round_trip(runner: Runner) -> float | None:
     way = runner.carrier.way
     if way is None or way.tunnel.dialer is None:
         return None
-    from kfw.methods.probe import touch
-
     began = time.perf_counter()
     try:
-        await touch(way.tunnel.dialer)
+        await probe(way.tunnel.dialer.dial, Health(type="none"))
     except KfwError:
         return None
     return round((time.perf_counter() - began) * 1000, 2)

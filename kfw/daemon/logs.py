@@ -13,7 +13,7 @@ BACKUPS = 3
 
 #: Bearer tokens, JSON web tokens, and values of keys that are secrets by their name.
 _SECRET = re.compile(
-    r"(?i)(bearer\s+|(?:token|password|passwd|secret|authorization)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+"
+    r"(?i)(bearer\s+|(?:token|password|passwd|secret|authorization)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+|basic\s+)?)[^\s\"',}]+"
     r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
 )
 

@@ -13,6 +13,7 @@ from kfw.cluster.pool import Clusters
 from kfw.daemon.core import Core
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
+from kfw.daemon.leftovers import own_ledger
 from kfw.daemon.logs import log_to, log_with
 from kfw.daemon.server import Server
 from kfw.errors import KfwError
@@ -22,7 +23,6 @@ from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
-from kfw.system.ledger import Ledger
 from kfw.system.process import Children, use_pidfd_watcher
 
 log = logging.getLogger("kfw.daemon")
@@ -79,19 +79,21 @@ async def _core(stack: AsyncExitStack, options: Options, events: Events) -> Core
 @asynccontextmanager
 async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
-    ledger = Ledger(paths.ledger_file())
-    for ended in ledger.reclaim():
-        log.warning("ended a child that the last daemon left behind: %s", ended)
-    async with Clusters() as clusters:
-        world = World(clusters, family(Children(ledger)), Clock(), logging.getLogger("kfw.forward"))
-        supervisor = Supervisor(world, tell)
-        try:
-            yield supervisor
-        finally:
+    with own_ledger(paths.state_dir()) as ledger:
+        async with Clusters() as clusters:
+            world = World(clusters, family(Children(ledger)), Clock(), logging.getLogger("kfw.forward"))
+            supervisor = Supervisor(world, tell)
             try:
-                await asyncio.wait_for(supervisor.close(), GRACE)
-            except TimeoutError:
-                log.error("some forwards did not end within %s s", GRACE)
+                yield supervisor
+            finally:
+                await _close(supervisor)
+
+
+async def _close(supervisor: Supervisor) -> None:
+    try:
+        await asyncio.wait_for(supervisor.close(), GRACE)
+    except TimeoutError:
+        log.error("some forwards did not end within %s s", GRACE)
 
 
 def foreground(request: UpRequest, tell: Tell) -> int:

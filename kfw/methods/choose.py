@@ -23,6 +23,7 @@ _REASONS = frozenset(Reason)
 class Rejected:
     method: str
     problem: Problem
+    tried: bool = False  # it was opened and failed; else there was no need to try
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,10 @@ def family(children: Children) -> Methods:
     return {member.name: member for member in members}
 
 
-def candidates(forward: Forward) -> tuple[str, ...]:
-    return AUTO if forward.method == "auto" else (forward.method,)
+def candidates(methods: Methods, forward: Forward) -> tuple[str, ...]:
+    if forward.method == "auto":
+        return tuple(name for name in AUTO if name in methods)
+    return (forward.method,)
 
 
 def owned_by_child(methods: Methods, forward: Forward) -> bool:
@@ -53,7 +56,7 @@ def endpoints_for(method: Method, resolution: Resolution) -> tuple[Endpoint, ...
 
 def obstacle(methods: Methods, forward: Forward, resolution: Resolution) -> Problem | None:
     """Why no candidate could even be tried; None when one can."""
-    known = [methods[name] for name in candidates(forward) if name in methods]
+    known = [methods[name] for name in candidates(methods, forward) if name in methods]
     problems = [_nowhere(method, resolution) for method in known]
     if len(known) == 0 or any(problem is None for problem in problems):
         return None  # with no such method at all, opening says so
@@ -61,10 +64,11 @@ def obstacle(methods: Methods, forward: Forward, resolution: Resolution) -> Prob
 
 
 async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -> Chosen:
-    """Open the first candidate that can. Raises the KfwError of the last one tried: the way of last resort."""
+    """Open the first candidate that can. Raises a KfwError with the words of all."""
     rejected: list[Rejected] = []
-    for name in candidates(forward):
+    for name in candidates(methods, forward):
         problem = try_out(methods, name, resolution)
+        tried = problem is None
         if problem is None:
             method = methods[name]
             try:
@@ -73,7 +77,7 @@ async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -
                 problem = problem_of(error)
             else:
                 return Chosen(method, tunnel, tuple(rejected))
-        rejected.append(Rejected(name, problem))
+        rejected.append(Rejected(name, problem, tried))
     raise _told(rejected)
 
 
@@ -104,7 +108,7 @@ def _nowhere(method: Method, resolution: Resolution) -> Problem | None:
 
 
 def _told(rejected: Sequence[Rejected]) -> KfwError:
-    """The last one tried; with several, the others' words come behind it."""
-    last = rejected[-1].problem
-    others = "".join(f"; {r.method}: {r.problem.message}" for r in rejected[:-1])
-    return KfwError(last.message + others, last.fix, reason=last.reason.value)
+    """The last one that was tried, else the last; the others' words come behind it."""
+    main = next((r for r in reversed(rejected) if r.tried), rejected[-1])
+    others = "".join(f"; {r.method}: {r.problem.message}" for r in rejected if r is not main)
+    return KfwError(main.problem.message + others, main.problem.fix, reason=main.problem.reason.value)

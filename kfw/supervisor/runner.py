@@ -196,14 +196,17 @@ class Runner:
             self._events.put_nowait(machine.Broke(problem))
 
     async def _check_health(self, tunnel: Tunnel) -> None:
-        while self.forward.health.type != "none":
-            interval = self.forward.health.interval
-            await self.world.clock.sleep(min(interval, ILL_INTERVAL) if self.now.ill else interval)
+        health, failed = self.forward.health, False
+        while health.type != "none":
+            ill = failed or self.now.ill > 0
+            await self.world.clock.sleep(min(health.interval, ILL_INTERVAL) if ill else health.interval)
             try:
                 await tunnel.probe()
             except KfwError as error:
+                failed = True
                 self._events.put_nowait(machine.ProbeFailed(problem_of(error)))
             else:
+                failed = False
                 self._events.put_nowait(machine.ProbeOk())
 
     async def _later(self, seconds: float, event: machine.Event) -> None:

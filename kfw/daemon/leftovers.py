@@ -1,0 +1,44 @@
+"""The ledgers of this user's kfw processes: one each, and what the dead ones left behind is ended."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from kfw.errors import KfwError
+from kfw.system.files import lock
+from kfw.system.ledger import Ledger
+
+log = logging.getLogger("kfw.daemon")
+
+
+@contextmanager
+def own_ledger(folder: Path) -> Iterator[Ledger]:
+    """A ledger for this process alone. First, what ledgers of processes that are gone name is ended."""
+    for path in folder.glob("ledger-*.jsonl"):
+        with suppress(KfwError), lock(_lock_of(path)):  # locked: its owner lives, and sees to its own
+            _reclaim(path)
+    path = folder / f"ledger-{os.getpid()}.jsonl"
+    with lock(_lock_of(path)):
+        ledger = Ledger(path)
+        yield ledger
+        if not ledger.entries():
+            _forget(path)
+
+
+def _reclaim(path: Path) -> None:
+    ledger = Ledger(path)
+    for ended in ledger.reclaim():
+        log.warning("ended what a kfw that was killed left behind: %s", ended)
+    if not ledger.entries():
+        _forget(path)
+
+
+def _forget(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    _lock_of(path).unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_suffix(".lock")
