@@ -45,21 +45,23 @@ class Ledger:
         self.path = path
         self._lines = 0  # since the file was last compacted
 
-    def intend(self, argv: Sequence[str], label: str) -> str:
+    def intend(self, argv: Sequence[str], label: str) -> Entry:
         """Say what will be started; the marker must be in its environment. Raises KfwError: then do not start it."""
-        marker = uuid4().hex
-        self._add({"marker": marker, "argv": list(argv), "label": label})
-        return marker
+        entry = Entry(uuid4().hex, tuple(argv), label)
+        self._add({"marker": entry.marker, "argv": entry.argv, "label": label})
+        return entry
 
-    def started(self, marker: str, pid: int) -> None:
+    def started(self, entry: Entry, pid: int) -> Entry:
         """Raises KfwError; the intent is on disk all the same."""
         seen = look(pid)
-        self._add({"marker": marker, "pid": pid, "start": seen.start if seen else None})
+        entry = replace(entry, pid=pid, start=seen.start if seen else None)
+        self._add({"marker": entry.marker, "pid": pid, "start": entry.start})
+        return entry
 
-    def ended(self, marker: str) -> None:
+    def ended(self, entry: Entry) -> None:
         """An entry that cannot be written off (full disk) does no harm: reclaim finds nobody who fits it."""
         with suppress(KfwError):
-            self._add({"marker": marker, "ended": True})
+            self._add({"marker": entry.marker, "ended": True})
 
     def entries(self) -> list[Entry]:
         """What has not ended, oldest first. Raises KfwError if the file is there and cannot be read."""

@@ -1,0 +1,50 @@
+"""Stubs: programs first on PATH that bear a tool's name, do what the test wrote down, and record how they were called."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Call:
+    argv: list[str]
+    pid: int
+    env: dict[str, str]
+
+
+class Stubs:
+    """`script("kubectl", {"err": "no"}, {"exit": 1})` is what the next kubectl does.
+
+    Steps, in order: listen PORT (0: any; then {port} in texts is the real one), serve echo|close|silent (beside
+    the next steps), out TEXT, err TEXT, bytes [stdout|stderr, TEXT in latin-1, TIMES], sleep SECONDS, ignore TERM,
+    leave_behind SECONDS (a process of the same group that ignores TERM), wait_for FILE (of `home`), exit CODE.
+    After the last step the stub ends with 0.
+    """
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = home
+        monkeypatch.setenv("PATH", f"{HERE}{os.pathsep}{os.environ['PATH']}")
+        monkeypatch.setenv("KFW_STUBS", str(home))
+
+    def script(self, tool: str, *steps: dict[str, Any]) -> None:
+        new = self.home / f"{tool}.new"
+        new.write_text(json.dumps(steps))
+        new.replace(self.home / f"{tool}.json")
+
+    def go(self, name: str) -> None:
+        """What `wait_for` waits for."""
+        (self.home / name).touch()
+
+    def calls(self, tool: str) -> list[Call]:
+        calls = self.home / f"{tool}.calls"
+        return [Call(**json.loads(line)) for line in calls.read_text().splitlines()] if calls.exists() else []
+
+
+#: A child that lives until it is ended.
+FOREVER: dict[str, Any] = {"sleep": 1000}

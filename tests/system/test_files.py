@@ -1,0 +1,148 @@
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.system.files import append, lock, make_private_dir, write_atomic
+
+
+HOLD = """
+import pathlib, sys, time
+from kfw.system.files import lock
+with lock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+def holder_for(path: Path, seconds: float) -> subprocess.Popen[str]:
+    """Another process that has the lock."""
+    argv = [sys.executable, "-c", HOLD, str(path), str(seconds)]
+    holder = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def names(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """What a full disk is to a writer: the write fails half-way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_private_directory_is_closed_to_others_even_if_it_was_open(tmp_path: Path):
+    made = make_private_dir(tmp_path / "a" / "b")
+    assert mode(made) == 0o700
+    made.chmod(0o755)
+    assert mode(make_private_dir(made)) == 0o700
+
+
+def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(KfwError, match=r"cannot make .*file/sub: Not a directory"):
+        make_private_dir(tmp_path / "file" / "sub")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path):
+    os.chown(tmp_path, 1234, 1234)
+    with pytest.raises(KfwError, match=r"belongs to another user .uid 1234."):
+        make_private_dir(tmp_path)
+
+
+def test_a_written_file_is_private_and_nothing_else_is_left(tmp_path: Path):
+    write_atomic(tmp_path / "state", b"one")
+    write_atomic(tmp_path / "state", b"two")
+    assert (tmp_path / "state").read_bytes() == b"two"
+    assert mode(tmp_path / "state") == 0o600
+    assert names(tmp_path) == ["state"]
+
+
+def test_the_mode_is_what_was_asked_for_whatever_the_umask(tmp_path: Path):
+    before = os.umask(0o077)
+    try:
+        write_atomic(tmp_path / "public", b"", 0o644)
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "public") == 0o644
+
+
+def test_a_full_disk_leaves_the_old_content_and_no_rubbish(tmp_path: Path):
+    write_atomic(tmp_path / "state", b"old")
+    with no_file_longer_than(4), pytest.raises(KfwError, match=r"cannot write .*state: File too large"):
+        write_atomic(tmp_path / "state", b"new and longer")
+    assert (tmp_path / "state").read_bytes() == b"old"
+    assert names(tmp_path) == ["state"]
+
+
+def test_appending_closes_a_torn_line_first(tmp_path: Path):
+    (tmp_path / "log").write_bytes(b"whole\ntor")
+    append(tmp_path / "log", b"next\n")
+    append(tmp_path / "log", b"last\n")
+    assert (tmp_path / "log").read_bytes() == b"whole\ntor\nnext\nlast\n"
+
+
+def test_appending_makes_the_file_private(tmp_path: Path):
+    append(tmp_path / "log", b"line\n")
+    assert mode(tmp_path / "log") == 0o600
+
+
+def test_appending_to_a_full_disk_is_an_error_even_if_a_part_went_in(tmp_path: Path):
+    append(tmp_path / "log", b"12\n")
+    with no_file_longer_than(6), pytest.raises(KfwError, match="cannot write"):
+        append(tmp_path / "log", b"3456789\n")
+
+
+def test_a_lock_that_is_held_names_its_holder(tmp_path: Path):
+    with lock(tmp_path / "lock"):
+        with pytest.raises(KfwError, match=f"the daemon is already in use by pid {os.getpid()}"):
+            with lock(tmp_path / "lock", what="the daemon"):
+                pass
+    with lock(tmp_path / "lock"):
+        pass
+
+
+def test_A19_a_lock_of_a_process_that_was_killed_is_free_whatever_pid_it_names(tmp_path: Path):
+    path = tmp_path / "lock"
+    holder = holder_for(path, 60)
+    with pytest.raises(KfwError, match=f"pid {holder.pid}"), lock(path):
+        pass
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate()
+    with lock(path):
+        assert path.read_text() == f"{os.getpid()}\n"
+
+
+def test_waiting_for_a_lock_gets_it_when_it_comes_free(tmp_path: Path):
+    path = tmp_path / "lock"
+    holder = holder_for(path, 0.1)
+    with lock(path, wait=5):
+        pass
+    holder.communicate()
+    assert holder.returncode == 0
+
+
+def test_a_lock_where_there_is_no_directory_says_so(tmp_path: Path):
+    with pytest.raises(KfwError, match=r"cannot lock .*: No such file or directory"):
+        with lock(tmp_path / "nix" / "lock"):
+            pass
