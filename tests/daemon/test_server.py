@@ -107,8 +107,8 @@ async def test_a_client_that_leaves_a_stream_is_noticed(tmp_path: Path) -> None:
         writer.close()
         await writer.wait_closed()
         async with asyncio.timeout(2):
-            while [t for t in asyncio.all_tasks() if t.get_name() == "control stream"]:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110  nobody tells us
+            while [t for t in asyncio.all_tasks() if t.get_name() == "control stream"]:  # noqa: ASYNC110  nobody tells us
+                await asyncio.sleep(0.01)
 
 
 async def test_ten_clients_that_say_nothing_do_not_keep_others_waiting(tmp_path: Path) -> None:
