@@ -1,0 +1,170 @@
+"""Every question that a front end can ask the daemon: one function per request of kfw/protocol.py.
+
+Importing this costs next to nothing: msgspec comes with the first typed answer. All raise KfwError:
+DaemonNotRunning when nobody listens, else what the daemon refused, as the class that it was over there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from kfw.client import http
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeVar
+
+    from kfw.errors import KfwError
+    from kfw.protocol import DaemonInfo, Event, Explanation, NamesReply, StatusReply, UpReply, UpRequest
+
+    Answer = TypeVar("Answer")
+
+#: Seconds for what ends children or reads files: a child gets five to go by itself.
+SLOW = 60.0
+
+
+def ping(*, timeout: float = http.TIMEOUT) -> DaemonInfo:
+    from kfw.protocol import DaemonInfo
+
+    return _decode(_ask("GET", "/v1/ping", timeout=timeout), DaemonInfo)
+
+
+def status() -> StatusReply:
+    from kfw.protocol import StatusReply
+
+    return _decode(status_raw(), StatusReply)
+
+
+def status_raw(*, timeout: float = http.TIMEOUT) -> bytes:
+    """`status()` as the JSON that came, for who has no time to make classes of it."""
+    return _ask("GET", "/v1/status", timeout=timeout)
+
+
+def explain(name: str) -> Explanation:
+    from urllib.parse import quote
+
+    from kfw.protocol import Explanation
+
+    return _decode(_ask("GET", f"/v1/forwards/{quote(name, safe='')}/explain"), Explanation)
+
+
+def up(request: UpRequest) -> UpReply:
+    import msgspec
+
+    from kfw.protocol import UpReply
+
+    return _decode(_ask("POST", "/v1/up", msgspec.json.encode(request), timeout=SLOW), UpReply)
+
+
+def reload() -> UpReply:
+    from kfw.protocol import UpReply
+
+    return _decode(_ask("POST", "/v1/reload", timeout=SLOW), UpReply)
+
+
+def down(names: Sequence[str] = ()) -> NamesReply:
+    """Stop these; no names: all."""
+    return _names("down", names)
+
+
+def restart(names: Sequence[str] = ()) -> NamesReply:
+    return _names("restart", names)
+
+
+def retry(names: Sequence[str] = ()) -> NamesReply:
+    return _names("retry", names)
+
+
+def remove(names: Sequence[str]) -> NamesReply:
+    return _names("remove", names)
+
+
+def stop() -> None:
+    """Ask the daemon to end, and what it started; it does so after it answered."""
+    _ask("POST", "/v1/stop", timeout=SLOW)
+
+
+def events(*, since: int | None = None) -> list[Event]:
+    """The events that the daemon still has, after number `since`."""
+    from kfw.protocol import Event
+
+    return _decode(_ask("GET", _events_target(since, follow=False)), list[Event])
+
+
+def follow(*, since: int | None = None, timeout: float | None = None) -> Iterator[Event]:
+    """Events as they come, until the daemon ends or `timeout` is over (s). Subscribed when this returns."""
+    stream = _stream(_events_target(since, follow=True), timeout)
+    next(stream)
+    return stream
+
+
+def _events_target(since: int | None, *, follow: bool) -> str:
+    return f"/v1/events?follow={'true' if follow else 'false'}" + ("" if since is None else f"&since={since}")
+
+
+def _stream(target: str, timeout: float | None) -> Iterator[Any]:
+    """First None, when the daemon has answered: nothing after that is missed. Then the events."""
+    from kfw.protocol import Event
+
+    with http.Connection() as connection:
+        connection.send("GET", target)
+        code, headers = connection.head()
+        if code >= 400:
+            raise _refused(code, b"".join(connection.body(headers)))
+        yield None
+        connection.wait(timeout)
+        try:
+            for data in http.server_sent(connection, headers):
+                yield _decode(data, Event)
+        except TimeoutError:
+            return
+
+
+def _names(verb: str, names: Sequence[str]) -> NamesReply:
+    import msgspec
+
+    from kfw.protocol import NamesReply, NamesRequest
+
+    body = msgspec.json.encode(NamesRequest(names=list(names)))
+    return _decode(_ask("POST", f"/v1/{verb}", body, timeout=SLOW), NamesReply)
+
+
+def _ask(method: str, target: str, body: bytes = b"", *, timeout: float = http.TIMEOUT) -> bytes:
+    code, answer = http.request(method, target, body, timeout=timeout)
+    if code >= 400:
+        raise _refused(code, answer)
+    return answer
+
+
+def _decode(data: bytes, shape: type[Answer]) -> Answer:
+    import msgspec
+
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.DecodeError as error:
+        raise _another_version(str(error)) from error
+
+
+def _refused(code: int, body: bytes) -> KfwError:
+    """The daemon's ErrorReply as the class of kfw/errors.py that it was over there."""
+    import msgspec
+
+    from kfw.errors import KfwError, NotPermitted
+    from kfw.protocol import ErrorReply
+
+    try:
+        reply = msgspec.json.decode(body, type=ErrorReply)
+    except msgspec.DecodeError:
+        return _another_version(f"HTTP {code} without a reason")
+    by_code = {kind.exit_code: kind for kind in reversed(KfwError.__subclasses__())}
+    kind = by_code.get(reply.exit_code, KfwError)
+    if reply.reason == NotPermitted.default_reason:  # it shares its exit code with LoginError
+        kind = NotPermitted
+    return kind(reply.what, reply.fix, reason=reply.reason)
+
+
+def _another_version(why: str) -> KfwError:
+    from kfw.errors import KfwError
+
+    fix = "it may be of another version: `kfw stop`, then `kfw start`"
+    return KfwError(f"cannot understand the daemon's answer: {why}", fix)

@@ -1,0 +1,47 @@
+"""The end of `up` and `add`: wait until each forward is ready or has said why not, then show what there is."""
+
+from collections.abc import Sequence
+
+from kfw import client
+from kfw.commands import output, overview
+from kfw.commands.progress import Progress
+from kfw.commands.verdict import exit_code
+from kfw.commands.waiting import follow_until, settled
+from kfw.protocol import UpReply, UpRequest
+
+#: What `--timeout` is when it is not given: seconds.
+TIMEOUT = 60.0
+
+
+def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
+    """The daemon runs. The exit code is that of the worst forward, see verdict.py."""
+    reply = client.up(request)
+    _retry_what_waits(reply)
+    names = [forward.name for forward in request.forwards]
+    code = _wait(names, timeout) if wait else 0
+    shown = overview.reply_of(client.status_raw(), names)
+    if as_json:
+        output.show_json(shown)
+    else:
+        output.show("\n".join(overview.lines(shown)))
+    return code
+
+
+def _retry_what_waits(reply: UpReply) -> None:
+    """Who says `up` again has mended something, and does not want to wait for the next attempt."""
+    waiting = {
+        row.name for row in client.status().forwards if row.status in ("error", "suspended", "reconnecting")
+    }
+    if again := [name for name in reply.unchanged if name in waiting]:
+        client.retry(again)
+
+
+def _wait(names: Sequence[str], timeout: float) -> int:
+    progress = Progress(len(names))
+    try:
+        rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
+    except KeyboardInterrupt:
+        output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
+        raise
+    progress.clear()
+    return exit_code(rows)

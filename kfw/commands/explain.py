@@ -1,0 +1,25 @@
+"""kfw explain: which way a forward takes, and why not another."""
+
+import sys
+
+import msgspec
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.options import Json, OneName
+from kfw.view import details
+
+
+def explain(name: OneName, as_json: Json = False) -> int:
+    """Show which way a forward takes, why not the others, and what this way cannot do.
+
+    \b
+    kfw explain api
+    """
+    explanation = msgspec.to_builtins(client.explain(name))
+    if as_json:
+        output.show_json(explanation)
+    else:
+        lines = details.explain_lines(explanation, width=output.width(), colour=output.colours(sys.stdout))
+        output.show("\n".join(lines))
+    return 0

@@ -1,0 +1,102 @@
+"""kfw logs: the daemon's log, also while it is rotated."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, TextIO
+
+import typer
+
+from kfw import paths
+from kfw.commands import output
+from kfw.commands.names import complete
+
+#: Seconds between two looks at a log that nobody writes to.
+_PAUSE = 0.1
+
+Keep = Callable[[str], object]
+
+
+def logs(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written.")] = False,
+) -> int:
+    """Show the daemon's log.
+
+    \b
+    kfw logs -n 100
+    kfw logs -f api
+    """
+    path = paths.log_file()
+    keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
+    for line in last_lines(path, count, keep):
+        output.show(line)
+    if not path.exists():
+        output.say(f"there is no log yet: {path}")
+    if follow:
+        for line in coming_lines(path):
+            if keep(line):
+                output.show(line)
+    return 0
+
+
+def last_lines(path: Path, count: int, keep: Keep) -> list[str]:
+    """Of the file and of the rotated ones before it, oldest first."""
+    found: list[str] = []
+    for file in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, 10))):
+        if len(found) >= count or not file.exists():
+            break
+        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        found = [line for line in lines if keep(line)] + found
+    return found[max(len(found) - count, 0) :]
+
+
+def coming_lines(path: Path) -> Iterator[str]:
+    """What is written from now on, for ever. A file that is rotated away is read to its end first."""
+    file = _opened(path)
+    if file:
+        file.seek(0, 2)
+    while True:
+        if file:
+            yield from _complete_lines(file)
+        if file is None or _was_rotated(path, file):
+            newer = _opened(path)
+            if file and newer:
+                yield from _complete_lines(file)
+                file.close()
+            file = newer or file
+            if newer:
+                continue
+        time.sleep(_PAUSE)
+
+
+def _complete_lines(file: TextIO) -> Iterator[str]:
+    """A line that has no end yet is left for the next time."""
+    while True:
+        start = file.tell()
+        line = file.readline()
+        if not line.endswith("\n"):
+            file.seek(start)
+            return
+        yield line.rstrip("\n")
+
+
+def _was_rotated(path: Path, file: TextIO) -> bool:
+    import os
+
+    try:
+        now, ours = path.stat(), os.fstat(file.fileno())
+    except FileNotFoundError:
+        return False  # between two files
+    return now.st_ino != ours.st_ino or now.st_size < file.tell()
+
+
+def _opened(path: Path) -> TextIO | None:
+    try:
+        return path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,32 @@
+"""Names of forwards on the command line: what to say about one that is not there, and completion by Tab."""
+
+from collections.abc import Iterable, Sequence
+
+from kfw.errors import KfwError, UsageError
+
+
+def unknown_name(name: str, known: Iterable[str]) -> UsageError:
+    """Says which names there are, and which one was probably meant."""
+    from difflib import get_close_matches
+
+    names = sorted(known)
+    alike = get_close_matches(name, names, n=1)
+    fix = f"did you mean {alike[0]}? " if alike else ""
+    return UsageError(f"there is no forward named '{name}'", fix + known_names(names))
+
+
+def known_names(names: Sequence[str]) -> str:
+    return f"known: {', '.join(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
+
+
+def complete(incomplete: str) -> list[str]:
+    """For the shell: the daemon's forwards, nothing if it does not answer at once."""
+    import json
+
+    from kfw import client
+
+    try:
+        rows = json.loads(client.status_raw(timeout=1.0))["forwards"]
+    except KfwError:
+        return []
+    return [row["name"] for row in rows if row["name"].startswith(incomplete)]

@@ -1,0 +1,41 @@
+"""Arguments and options that several commands share, so that they read the same in every `--help`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kfw.commands.names import complete
+from kfw.config.durations import seconds
+
+
+def duration(text: str) -> float:
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' {error}, write for example 30s or 1m30s") from error
+
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Forwards; none: all.", autocompletion=complete),
+]
+OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.", autocompletion=complete)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", parser=duration, metavar="TIME", show_default="60s", help="How long to wait."),
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the daemon has begun.")]
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option("--config", "-f", metavar="FILE", help="Read this file too, over the others. Repeatable."),
+]
+Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
+Namespace = Annotated[
+    str | None, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of the targets.")
+]
+Kubeconfig = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Instead of $KUBECONFIG or ~/.kube/config.")
+]
+Method = Annotated[str | None, typer.Option(metavar="NAME", help="auto, nodeport, socat or kubectl.")]

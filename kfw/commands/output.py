@@ -1,0 +1,64 @@
+"""Where words go: data to stdout, messages to stderr. On the fast path: only os, sys and json."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TextIO
+
+
+def show(text: str) -> None:
+    """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
+    _write(sys.stdout, text)
+
+
+def show_json(value: Any) -> None:
+    """One JSON value; indented only for eyes."""
+    import json
+
+    indent = 2 if is_terminal(sys.stdout) else None
+    _write(sys.stdout, json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def say(text: str) -> None:
+    """A message for people."""
+    _write(sys.stderr, text)
+
+
+def colours(stream: TextIO) -> bool:
+    """Only on a terminal that has them, and not against https://no-color.org."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def width() -> int:
+    """Columns: what COLUMNS says, else the terminal's, else 80."""
+    if (said := os.environ.get("COLUMNS", "")).isdigit() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed by the caller: `kfw status >&-`
+        return
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        hush()
+        raise SystemExit(141) from None  # 128 + SIGPIPE, as every other tool in the pipe
+
+
+def hush() -> None:
+    """Let Python's own flush at exit go nowhere instead of complaining."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)

@@ -1,0 +1,51 @@
+"""Progress on stderr: on a terminal a live line per forward, elsewhere a line per change."""
+
+import os
+import sys
+import time
+from typing import Any
+
+from kfw import view
+from kfw.commands import output
+
+
+class Progress:
+    def __init__(self, count: int) -> None:
+        """`count`: how many forwards there will be; more than the terminal has lines cannot be drawn in place."""
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._live = output.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and count < _height()
+        self._drawn = 0
+
+    def change(self, row: dict[str, Any]) -> None:
+        before = self._rows.get(row["name"])
+        self._rows[row["name"]] = row
+        if self._live:
+            self._draw()
+        elif before is None or _said(before) != _said(row):
+            output.say(view.change_line(row, time.time()))
+
+    def clear(self) -> None:
+        """Make room for the table that says the same."""
+        if self._drawn:
+            sys.stderr.write(f"\x1b[{self._drawn}F\x1b[J")
+            sys.stderr.flush()
+            self._drawn = 0
+
+    def _draw(self) -> None:
+        width, colour = output.width(), output.colours(sys.stderr)
+        lines = view.live_lines(list(self._rows.values()), width=width, colour=colour, now=time.time())
+        up = f"\x1b[{self._drawn}F" if self._drawn else ""
+        sys.stderr.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
+        sys.stderr.flush()
+        self._drawn = len(lines)
+
+
+def _said(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["status"], row["reason"], row["message"]
+
+
+def _height() -> int:
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).lines
+    except (OSError, ValueError):
+        return 24

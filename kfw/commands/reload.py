@@ -1,0 +1,33 @@
+"""kfw reload: read the configuration of what is up again, and change only what differs."""
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.options import Json
+from kfw.protocol import UpReply
+
+
+def reload(as_json: Json = False) -> int:
+    """Read the files of what is up again; only forwards that differ are touched. A broken file changes nothing.
+
+    \b
+    kfw reload
+    """
+    reply = client.reload()
+    if as_json:
+        output.show_json(as_dict(reply))
+    output.say("\n".join(changes(reply)) or "nothing is up")
+    return 0
+
+
+def as_dict(reply: UpReply) -> dict[str, list[str]]:
+    return {
+        "started": reply.started,
+        "restarted": reply.restarted,
+        "stopped": reply.stopped,
+        "unchanged": reply.unchanged,
+    }
+
+
+def changes(reply: UpReply) -> list[str]:
+    """`started: api, db`, one line for each kind that there is."""
+    return [f"{kind}: {', '.join(names)}" for kind, names in as_dict(reply).items() if names]

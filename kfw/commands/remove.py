@@ -1,0 +1,26 @@
+"""kfw remove: stop forwards and forget their rows."""
+
+from typing import Annotated
+
+import typer
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.names import complete
+from kfw.commands.options import Json
+
+
+def remove(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    as_json: Json = False,
+) -> int:
+    """Stop forwards and forget them, also those in error. Configuration files stay as they are.
+
+    \b
+    kfw remove db
+    """
+    removed = client.remove(names).names
+    if as_json:
+        output.show_json({"removed": removed})
+    output.say(f"removed: {', '.join(removed)}")
+    return 0

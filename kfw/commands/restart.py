@@ -1,0 +1,27 @@
+"""kfw restart: close the way of a forward, and open it anew."""
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.options import Json, Names
+
+
+def restart(names: Names = None, as_json: Json = False) -> int:
+    """Close the ways of forwards and open them anew; their ports stay bound. Without names: all.
+
+    \b
+    kfw restart api
+    """
+    restarted = client.restart(names or []).names
+    if as_json:
+        output.show_json({"restarted": restarted})
+    output.say(said("restarted", restarted, names))
+    return 0
+
+
+def said(done: str, names: list[str], asked: list[str] | None) -> str:
+    """What was done, and what was left out because it is stopped or disabled."""
+    left_out = [name for name in asked or [] if name not in names]
+    parts = [f"{done}: {', '.join(names)}"] if names else []
+    if left_out:
+        parts.append(f"not up: {', '.join(left_out)} (`kfw up {' '.join(left_out)}` starts)")
+    return "; ".join(parts) or "nothing is up"

@@ -1,0 +1,19 @@
+"""kfw retry: try again now what waits or is in error."""
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.options import Json, Names
+from kfw.commands.restart import said
+
+
+def retry(names: Names = None, as_json: Json = False) -> int:
+    """Try again now, not at the end of the pause, what waits or is in error. Without names: all of it.
+
+    \b
+    kfw retry db
+    """
+    retried = client.retry(names or []).names
+    if as_json:
+        output.show_json({"retried": retried})
+    output.say(said("trying again", retried, names))
+    return 0

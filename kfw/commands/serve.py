@@ -1,0 +1,42 @@
+"""kfw serve: the daemon in this process. The only command that does not go through the client.
+
+What is imported here the daemon carries for ever: no typer, no rich, and plain types instead of annotations for Typer.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+LEVELS = ("debug", "info", "warn", "error")
+
+
+def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "info") -> int:
+    """Run the daemon in the foreground, for containers and systemd; it logs to stderr.
+
+    --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
+    --log-level is debug, info, warn or error.
+
+    \b
+    kfw serve
+    """
+    from kfw.daemon.run import Options
+    from kfw.daemon.run import serve as run
+
+    if log_level not in LEVELS:
+        from kfw.errors import UsageError
+
+        raise UsageError(f"there is no log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
+    return run(Options(on_demand=on_demand, log_level=log_level, to_stderr=not to_log_file))
+
+
+def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The arguments of `serve` without Typer's help; None if only Typer understands them."""
+    found: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name == "--log-level" and equals:
+            found["log_level"] = value
+        elif argument in ("--on-demand", "--to-log-file"):
+            found[argument[2:].replace("-", "_")] = True
+        else:
+            return None
+    return found

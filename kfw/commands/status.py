@@ -1,0 +1,55 @@
+"""kfw status. Without --watch it does not even come here: see kfw/cli.py and overview.py."""
+
+import sys
+import time
+from typing import Annotated
+
+import typer
+
+from kfw import client
+from kfw.commands import output, overview
+from kfw.commands.options import Json, Names
+from kfw.errors import DaemonNotRunning, UsageError
+
+#: Seconds between two looks.
+_PAUSE = 1.0
+
+
+def status(
+    names: Names = None,
+    as_json: Json = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew as it changes.")] = False,
+) -> int:
+    """Show what is forwarded where, and what is wrong with what does not work.
+
+    \b
+    kfw status
+    kfw status api --json
+    kfw status --watch
+    """
+    if not watch:
+        return overview.status(names or [], as_json=as_json)
+    if as_json:
+        raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each change")
+    _watch(names or [])
+    return 0
+
+
+def _watch(names: list[str]) -> None:
+    """Until Ctrl+C. On a terminal in place; else again whenever another line than the daemon's changed."""
+    shown: list[str] = []
+    while True:
+        lines = _lines(names)
+        if output.is_terminal(sys.stdout):
+            output.show("\x1b[H\x1b[J" + "\n".join(lines))
+        elif lines[:-1] != shown[:-1]:
+            output.show("\n".join(lines))
+        shown = lines
+        time.sleep(_PAUSE)
+
+
+def _lines(names: list[str]) -> list[str]:
+    try:
+        return overview.lines(overview.reply_of(client.status_raw(), names))
+    except DaemonNotRunning as error:
+        return [error.what, ""]

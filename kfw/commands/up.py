@@ -1,0 +1,126 @@
+"""kfw up: bring here what the configuration names, and say when it really works."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kfw import paths
+from kfw.client.launch import ensure_daemon
+from kfw.commands import output
+from kfw.commands.bringing import TIMEOUT, bring
+from kfw.commands.names import unknown_name
+from kfw.commands.options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.config.settings import Settings
+from kfw.errors import UsageError
+from kfw.model import Forward
+from kfw.protocol import Source, UpRequest
+
+
+def up(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Forwards or profiles; none: all.")
+    ] = None,
+    config: Configs = None,
+    context: Context = None,
+    namespace: Namespace = None,
+    kubeconfig: Kubeconfig = None,
+    method: Method = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="No daemon: until Ctrl+C.")] = False,
+    timeout: Timeout = TIMEOUT,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> int:
+    """Bring the cluster's ports here, and return when each works or has said why not.
+
+    Reads the user's config, the nearest kfw.yaml and the files given. What was up from the same files and is no
+    longer named there is stopped; with NAMEs only these are touched.
+
+    \b
+    kfw up
+    kfw up api db --timeout 2m
+    kfw up --config shop.yaml --context kind-dev
+    """
+    flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = _settings(config or [], given)
+    request = UpRequest(
+        forwards=_pinned(_chosen(settings, names or [])),
+        source=_source(settings, config or [], given),
+        replace=not names,
+    )
+    if foreground:
+        return _foreground(request)
+    ensure_daemon(on_demand=True, log_level=settings.daemon.log_level)
+    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+
+
+def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
+    from kfw.config.layers import load
+
+    settings = load(Path.cwd(), config_files=files, flags=flags)
+    for warning in settings.warnings:
+        output.say(f"kfw: {warning}")
+    for profile in settings.selecting_profiles:
+        output.say(
+            f"kfw: the profile '{profile}' selects by namespace or label, which is not supported yet: left out"
+        )
+    return settings
+
+
+def _chosen(settings: Settings, names: list[str]) -> list[Forward]:
+    """What is named counts as enabled: whoever names it wants it. Raises UsageError."""
+    forwards = settings.forwards
+    if not forwards:
+        raise UsageError("no forwards are configured", "`kfw init` writes a kfw.yaml to begin with")
+    if not names:
+        return list(forwards.values())
+    profiles = {forward.profile for forward in forwards.values() if forward.profile}
+    if unknown := [name for name in names if name not in forwards and name not in profiles]:
+        raise unknown_name(unknown[0], [*forwards, *profiles])
+    named = [f for f in forwards.values() if f.name in names or f.profile in names]
+    return [replace(forward, enabled=True) if forward.name in names else forward for forward in named]
+
+
+def _pinned(forwards: Iterable[Forward]) -> list[Forward]:
+    """A disabled forward's context need not exist."""
+    from kfw.cluster.pin import pin
+
+    forwards = list(forwards)
+    pinned = {f.name: f for f in pin([f for f in forwards if f.enabled], os.environ.get("KUBECONFIG"))}
+    return [pinned.get(forward.name, forward) for forward in forwards]
+
+
+def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Source:
+    """One `up` without names replaces what came from the same project, or without one from the same --config."""
+    here = [str(Path.cwd() / file) for file in files]
+    key = str(settings.project_file or (here[-1] if here else paths.config_file()))
+    return Source(
+        key=key,
+        cwd=str(Path.cwd()),
+        config_files=here,
+        flags=flags,
+        kubeconfig=os.environ.get("KUBECONFIG"),
+    )
+
+
+def _foreground(request: UpRequest) -> int:
+    """Ctrl+C ends it; the daemon's code is asked for only here."""
+    import time
+
+    import msgspec
+
+    from kfw import view
+    from kfw.daemon.run import foreground
+    from kfw.protocol import ForwardStatus
+
+    def tell(kind: str, row: ForwardStatus) -> None:
+        if kind == "status":
+            output.say(view.change_line(msgspec.to_builtins(row), time.time()))
+
+    code = foreground(request, tell)
+    output.say("forwards stopped")
+    return code

@@ -1,0 +1,71 @@
+"""kfw verify: talk to each port, and say what answered."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+
+from kfw import client, view
+from kfw.commands import output
+from kfw.commands.names import unknown_name
+from kfw.commands.options import Json, Names
+from kfw.commands.talk import Answer, talk
+from kfw.errors import UsageError
+from kfw.view import details
+
+_AT_ONCE = 32
+_SERVING = ("active", "degraded")
+
+
+def verify(names: Names = None, as_json: Json = False) -> int:
+    """Talk to each port: HTTP, TLS, a greeting, or at least an open connection. Exit code 1 if one does not answer.
+
+    \b
+    kfw verify
+    kfw verify api db --json
+    """
+    rows = _chosen(names)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = list(pool.map(_answer, rows))
+    results = [_result(row, answer) for row, answer in zip(rows, answers, strict=True)]
+    if as_json:
+        output.show_json(results)
+    else:
+        output.show("\n".join(details.verify_lines(results, colour=output.colours(sys.stdout))))
+    return 0 if all(answer.ok for answer in answers) else 1
+
+
+def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
+    rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
+    if unknown := [name for name in names or () if name not in rows]:
+        raise unknown_name(unknown[0], rows)
+    chosen = (
+        [rows[name] for name in names] if names else [r for r in rows.values() if r["status"] != "disabled"]
+    )
+    if not chosen:
+        raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
+    return chosen
+
+
+def _answer(row: dict[str, Any]) -> Answer:
+    """A forward that is not serving is not asked: kfw would keep the connection waiting."""
+    if row["status"] not in _SERVING:
+        note = row["message"] or row["reason"] or ""
+        return Answer(False, "", f"{row['status']}{': ' if note else ''}{view.clean(note)}")
+    address = row["localAddresses"][0] if row["localAddresses"] else "127.0.0.1"
+    return talk(_reachable(address), row["localPort"], web=str(row["url"]).startswith("http"))
+
+
+def _reachable(address: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+
+
+def _result(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "ok": answer.ok,
+        "local": view.local(row),
+        "protocol": answer.protocol,
+        "answer": answer.words,
+    }

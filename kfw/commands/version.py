@@ -1,0 +1,31 @@
+"""kfw version: of this command, and of the daemon if it runs."""
+
+import platform
+
+from kfw import __version__, client
+from kfw.commands import output
+from kfw.commands.options import Json
+from kfw.errors import KfwError
+
+
+def version(as_json: Json = False) -> int:
+    """Show the version of kfw, and of the daemon where it differs.
+
+    \b
+    kfw version --json
+    """
+    daemon = _daemon_version()
+    if as_json:
+        output.show_json({"version": __version__, "python": platform.python_version(), "daemon": daemon})
+        return 0
+    output.show(f"kfw {__version__}")
+    if daemon not in (None, __version__):
+        output.say(f"the daemon is {daemon}: `kfw stop`, then `kfw start` brings them together")
+    return 0
+
+
+def _daemon_version() -> str | None:
+    try:
+        return client.ping(timeout=1.0).version
+    except KfwError:
+        return None

@@ -1,0 +1,52 @@
+"""kfw wait: until forwards have a status."""
+
+from typing import Annotated
+
+import typer
+
+from kfw import client
+from kfw.commands import output, overview
+from kfw.commands.names import unknown_name
+from kfw.commands.options import Json, Names, Timeout
+from kfw.commands.progress import Progress
+from kfw.commands.verdict import exit_code
+from kfw.commands.waiting import follow_until
+from kfw.errors import UsageError
+from kfw.model import Status
+
+
+def wait(
+    names: Names = None,
+    wanted: Annotated[Status, typer.Option("--for", help="The status to wait for.")] = Status.ACTIVE,
+    timeout: Timeout = 60.0,
+    as_json: Json = False,
+) -> int:
+    """Wait until forwards are active, or have another status. Without names: all.
+
+    The exit code says why it did not come about: 7 for a forward that still tries, 4 for an unreachable cluster ...
+
+    \b
+    kfw wait api db --timeout 2m
+    kfw wait api --for stopped
+    """
+    chosen = _chosen(names)
+    progress = Progress(len(chosen))
+    rows = follow_until(
+        lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
+    )
+    progress.clear()
+    if as_json:
+        output.show_json(overview.reply_of(client.status_raw(), [row["name"] for row in rows]))
+    late = [row for row in rows if row["status"] != wanted]
+    if late and not as_json:
+        output.say(f"after {timeout:g} s not {wanted.value}: {', '.join(row['name'] for row in late)}")
+    return exit_code(late) or (7 if late else 0)
+
+
+def _chosen(names: list[str] | None) -> list[str]:
+    known = [row.name for row in client.status().forwards]
+    if unknown := [name for name in names or () if name not in known]:
+        raise unknown_name(unknown[0], known)
+    if not known:
+        raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
+    return names or known

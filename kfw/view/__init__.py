@@ -1,0 +1,206 @@
+"""Statuses -> lines of text: the same words and colours in every front end.
+
+Everything here takes the dicts that the control API sends (kfw/protocol.py, camelCase) and returns lines.
+It is on the fast path of `kfw status`: no import that costs anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Row = Mapping[str, Any]
+
+#: Narrower terminals get lines that wrap.
+MIN_WIDTH = 60
+_GAP = "  "
+
+#: status -> (symbol, SGR code): the 16 colours, so that the user's theme decides how they look.
+_LOOK = {
+    "starting": ("○", "33"),
+    "active": ("●", "32"),
+    "degraded": ("▲", "93"),
+    "reconnecting": ("◐", "36"),
+    "suspended": ("‖", "90"),
+    "error": ("✗", "31"),
+    "stopped": ("·", "90"),
+    "disabled": ("·", "90"),
+}
+DIM = "2"
+
+
+def status_lines(reply: Row, *, width: int, colour: bool, now: float) -> list[str]:
+    """`kfw status`: a table, below each row what keeps it from being active, and a line for the daemon.
+
+    `width` in columns; `now` in seconds since 1970, for "next attempt in 4s".
+    """
+    rows: Sequence[Row] = reply["forwards"]
+    lines = forward_lines(rows, width=width, colour=colour, now=now)
+    if not rows:
+        lines = ["nothing is forwarded, `kfw up` brings here what the configuration names"]
+    return [*lines, "", paint(daemon_line(reply["daemon"]), DIM, colour)]
+
+
+def forward_lines(rows: Sequence[Row], *, width: int, colour: bool, now: float) -> list[str]:
+    if not rows:
+        return []
+    header, cells = _columns(rows)
+    widths = _fit([max(map(len, column)) for column in zip(header, *cells, strict=True)], header, width)
+    lines = [paint(_line(header, widths), DIM, colour)]
+    for row, texts in zip(rows, cells, strict=True):
+        lines.append(_line(texts, widths, _LOOK[row["status"]][1] if colour else ""))
+        if note := remark(row, now):
+            lines += wrapped(note, width, indent=widths[0] + len(_GAP))
+    return lines
+
+
+def symbol(status: str) -> str:
+    return _LOOK[status][0]
+
+
+def painted_status(status: str, *, colour: bool) -> str:
+    look, code = _LOOK[status]
+    return paint(f"{look} {status}", code, colour)
+
+
+def paint(text: str, code: str, colour: bool) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+
+def remark(row: Row, now: float) -> str:
+    """Why a forward is not simply active, and when kfw tries again; "" if there is nothing to say."""
+    reason = row.get("reason") or ""
+    message = clean(row.get("message") or "")
+    parts = [f"{reason}: {message}" if reason and message else reason or message]
+    if at := row.get("nextAttemptAt"):
+        parts.append(f"next attempt {_in(at, now)}")
+    return "; ".join(part for part in parts if part)
+
+
+def local(row: Row) -> str:
+    """Where to reach it on this machine: a URL if it speaks HTTP, else host:port."""
+    if row.get("url"):
+        return str(row["url"])
+    addresses = [address for address in row.get("localAddresses", ()) if address not in ("127.0.0.1", "::1")]
+    host = addresses[0] if addresses else "localhost"
+    return f"[{host}]:{row['localPort']}" if ":" in host else f"{host}:{row['localPort']}"
+
+
+def target(row: Row) -> str:
+    """shop/service/api:http"""
+    port = row.get("targetPort")
+    return f"{row['namespace']}/{row['target']}" + (f":{port}" if port is not None else "")
+
+
+def uptime(seconds: float) -> str:
+    """42s, 5m, 2h3m, 1d4h"""
+    minutes, rest = divmod(int(seconds), 60)
+    if not minutes:
+        return f"{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes}m"
+    days, hours = divmod(hours, 24)
+    return f"{days}d{hours}h" if days else f"{hours}h{minutes}m"
+
+
+def size(count: int) -> str:
+    """Bytes in powers of 1000: 950 B, 38.2 MB"""
+    if count < 1000:
+        return f"{count} B"
+    power = min((len(str(count)) - 1) // 3, 4)
+    return f"{count / 1000**power:.1f} {' kMGT'[power]}B"
+
+
+def daemon_line(daemon: Row) -> str:
+    facts = [f"pid {daemon['pid']}"]
+    if daemon.get("uptimeSeconds") is not None:
+        facts.append(f"up {uptime(daemon['uptimeSeconds'])}")
+    if daemon.get("rssBytes") is not None:
+        facts.append(size(daemon["rssBytes"]))
+    if daemon.get("version"):
+        facts.append(f"version {daemon['version']}")
+    return "daemon: " + ", ".join(facts)
+
+
+def change_line(row: Row, now: float) -> str:
+    """One change as a line of its own: `api: active on http://localhost:9080`."""
+    said = row["status"]
+    if row["status"] in ("active", "degraded"):
+        said += f" on {local(row)}"
+    note = remark(row, now)
+    return f"{row['name']}: {said}" + (f": {note}" if note else "")
+
+
+def live_lines(rows: Sequence[Row], *, width: int, colour: bool, now: float) -> list[str]:
+    """A line per forward that never wraps, for progress drawn in place."""
+    names = max(len(row["name"]) for row in rows)
+    statuses = max(len(row["status"]) for row in rows)
+    lines = []
+    for row in rows:
+        detail = remark(row, now) or (local(row) if row["status"] == "active" else "")
+        text = f" {row['name']:{names}}  {row['status']:{statuses}}  {detail}".rstrip()
+        lines.append(paint(symbol(row["status"]), _LOOK[row["status"]][1], colour) + cut(text, width - 2))
+    return lines
+
+
+def clean(text: str) -> str:
+    """A tool's words on one line and without control characters, which could paint the user's terminal."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def wrapped(text: str, width: int, indent: int) -> list[str]:
+    import textwrap  # only when there is something to wrap
+
+    room = max(width - indent, 30)
+    return [" " * indent + line for line in textwrap.wrap(text, room, break_long_words=False)]
+
+
+def cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+
+
+def _columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """The context has a column of its own only where there are several."""
+    header = ["NAME", "STATUS", "LOCAL", "TARGET"]
+    cells = [[row["name"], _status_cell(row), local(row), target(row)] for row in rows]
+    if len({row["context"] for row in rows}) > 1:
+        header.append("CONTEXT")
+        for texts, row in zip(cells, rows, strict=True):
+            texts.append(row["context"])
+    return header, cells
+
+
+def _status_cell(row: Row) -> str:
+    up = f" {uptime(row['uptimeSeconds'])}" if row["status"] in ("active", "degraded") else ""
+    return f"{symbol(row['status'])} {row['status']}{up}"
+
+
+def _fit(widths: list[int], header: Sequence[str], width: int) -> list[int]:
+    """Give up columns' width from the right, the status and the local address never, the name last."""
+    least = {"CONTEXT": 10, "TARGET": 14, "NAME": 12}
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - max(width, MIN_WIDTH)
+    for name in ("CONTEXT", "TARGET", "NAME"):
+        if name in header and excess > 0:
+            column = header.index(name)
+            less = min(excess, max(widths[column] - least[name], 0))
+            widths[column] -= less
+            excess -= less
+    return widths
+
+
+def _line(texts: Iterable[str], widths: Sequence[int], status_colour: str = "") -> str:
+    cells = [cut(text, width).ljust(width) for text, width in zip(texts, widths, strict=True)]
+    cells[1] = paint(cells[1], status_colour, bool(status_colour))
+    return _GAP.join(cells).rstrip()
+
+
+def _in(at: str, now: float) -> str:
+    """RFC 3339 -> "in 4s", or "now"."""
+    from datetime import datetime
+
+    seconds = datetime.fromisoformat(at).timestamp() - now
+    return f"in {uptime(seconds)}" if seconds >= 1 else "now"
