@@ -1,0 +1,226 @@
+"""The API over HTTP: from a request to the verb, and from what came of it to a response."""
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+import msgspec
+
+from kfw.sandbox.api import access, discovery, errors, kinds, openapi
+from kfw.sandbox.api.edits import APPLY, decoded_object, edit_of, media_type
+from kfw.sandbox.api.errors import ApiError, about, success
+from kfw.sandbox.api.routes import Route, route, verb
+from kfw.sandbox.api.scale import scale_of, scaled
+from kfw.sandbox.api.selectors import Test, by_fields, by_labels
+from kfw.sandbox.api.shape import Shape, page, shape, shown, shown_list
+from kfw.sandbox.api.verbs import Edit, Verbs
+from kfw.sandbox.api.watch import Watch, frames
+from kfw.sandbox.http import Request, Response
+from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_of
+
+#: The log of a pod: the pod, and the query of the request. Raises ApiError.
+Logs = Callable[[Object, Mapping[str, str]], AsyncGenerator[bytes, None]]
+
+log = logging.getLogger(__name__)
+
+
+class ApiServer:
+    """`address` is host:port, as /api names it; `logs` reads the pods' logs."""
+
+    def __init__(self, verbs: Verbs, users: access.Users, address: str, logs: Logs) -> None:
+        self.users = users
+        self.address = address
+        self._verbs = verbs
+        self._store = verbs.store
+        self._logs = logs
+
+    async def answer(self, request: Request, common_name: str | None) -> Response:
+        """`common_name` is that of the client's certificate, None without one."""
+        try:
+            response = self._answer(request, common_name)
+        except ApiError as problem:
+            response = _json(problem.as_status(), problem.code)
+        log.debug("%s %s %s", request.method, request.target, response.status)
+        return response
+
+    def _answer(self, request: Request, common_name: str | None) -> Response:
+        user = self.users.who(common_name, request.headers)
+        if user is None:
+            raise errors.unauthorized()
+        where = route(request.path)
+        if where is None:
+            return self._document(request)
+        doing = verb(request.method, where, watching=request.query.get("watch") in ("1", "true"))
+        self._check_access(user, doing, where)
+        if where.resource.verbs == kinds.REVIEW:
+            return self._review(user, where, doing, request)
+        return self._do(doing, where, request)
+
+    def _document(self, request: Request) -> Response:
+        """What is not an object: health, version, discovery, schemas."""
+        match request.path.strip("/").split("/"):
+            case ["healthz" | "livez" | "readyz", *_]:
+                return Response(200, b"ok", "text/plain; charset=utf-8")
+            case ["version"]:
+                return _json(discovery.version())
+            case ["api" | "apis" as root] if "as=APIGroupDiscoveryList" in request.headers.get("accept", ""):
+                return _json(discovery.aggregated(core=root == "api"), content_type=discovery.AGGREGATED)
+            case ["api"]:
+                return _json(discovery.api_versions(self.address))
+            case ["apis"]:
+                return _json(discovery.api_groups())
+            case ["api", "v1"]:
+                return _json(discovery.resource_list("", "v1"))
+            case ["apis", group] if (group, "v1") in kinds.group_versions():
+                return _json(discovery.api_group(group))
+            case ["apis", group, "v1"] if (group, "v1") in kinds.group_versions():
+                return _json(discovery.resource_list(group, "v1"))
+            case ["openapi", *rest]:
+                return _json(openapi.document(rest))
+        raise errors.no_such_path()
+
+    def _check_access(self, user: access.User, doing: str, where: Route) -> None:
+        if not doing:
+            raise errors.not_allowed()
+        if not access.may(user, doing, where.resource, where.namespace, where.subresource):
+            raise errors.forbidden(user.name, doing, where.resource, where.namespace, where.name)
+
+    def _review(self, user: access.User, where: Route, doing: str, request: Request) -> Response:
+        if doing != "create" or where.name:
+            raise errors.not_allowed()
+        return _json(access.reviewed(user, where.resource, decoded_object(request.body)), 201)
+
+    def _do(self, doing: str, where: Route, request: Request) -> Response:
+        if where.subresource in ("portforward", "exec", "attach"):
+            raise errors.not_served(f"{where.resource.plural}/{where.subresource} yet")
+        if where.subresource == "eviction":
+            return self._evict(where, request)
+        match doing:
+            case "get":
+                return self._get(where, request)
+            case "list":
+                return self._list(where, request)
+            case "watch":
+                return self._watch(where, request)
+            case "create" if not where.name:
+                thing = decoded_object(request.body)
+                done = self._verbs.create(
+                    where.resource, where.namespace, thing, dry=request.query.get("dryRun") == "All"
+                )
+                return self._shown(where, done, request, 201)
+            case "update" | "patch" if where.name:
+                return self._change(doing, where, request)
+            case "delete" | "deletecollection":
+                return self._delete(where, request)
+        raise errors.not_allowed()
+
+    def _get(self, where: Route, request: Request) -> Response:
+        thing = self._store.get(where.resource, where.namespace, where.name)
+        if where.subresource == "log":
+            return Response(200, self._logs(thing, request.query), "text/plain")
+        if where.subresource == "scale":
+            return _json(scale_of(thing))
+        if request.query.get("watch") in ("1", "true"):
+            raise errors.bad_request("watch one object by a field selector")
+        return self._shown(where, thing, request, 200)
+
+    def _list(self, where: Route, request: Request) -> Response:
+        wanted = _selection(where, request)
+        things = [one for one in self._store.list(where.resource, where.namespace) if wanted(one)]
+        things, metadata = page(things, request.query, self._store.version, self._store.oldest)
+        form = shape(request.headers.get("accept", ""))
+        return _json(shown_list(where.resource, things, form, metadata, self._store.now()))
+
+    def _watch(self, where: Route, request: Request) -> Response:
+        query = request.query
+        since = _version(query.get("resourceVersion", ""))
+        initial = query.get("sendInitialEvents") == "true"
+        watch = Watch(
+            where.resource,
+            where.namespace,
+            _selection(where, request),
+            None if initial or since == 0 else since,
+            bookmarks=query.get("allowWatchBookmarks") in ("1", "true"),
+            mark_initial_end=initial,
+            seconds=float(query.get("timeoutSeconds") or 1800),
+        )
+        return Response(200, self._frames(watch, shape(request.headers.get("accept", ""))))
+
+    async def _frames(self, watch: Watch, form: Shape) -> AsyncGenerator[bytes, None]:
+        first = True
+
+        def show(thing: Object) -> Object:
+            nonlocal first
+            result = shown(watch.resource, thing, form, self._store.now(), head=first)
+            first = False
+            return result
+
+        async for frame in frames(self._store, watch, show):
+            yield msgspec.json.encode(frame) + b"\n"
+
+    def _change(self, doing: str, where: Route, request: Request) -> Response:
+        resource, namespace, name = where.resource, where.namespace, where.name
+        edit = edit_of(doing, resource, request, self._store.now())
+        dry = request.query.get("dryRun") == "All"
+        new = media_type(request) == APPLY and self._store.find(resource, namespace, name) is None
+        if new and not where.subresource:
+            blank: Object = {"metadata": {"name": name}}
+            return self._shown(
+                where, self._verbs.create(resource, namespace, edit(blank), dry=dry), request, 201
+            )
+        if where.subresource == "scale":
+            edit = _of_scale(edit)
+        done = self._verbs.update(resource, namespace, name, edit, subresource=where.subresource, dry=dry)
+        return (
+            _json(scale_of(done)) if where.subresource == "scale" else self._shown(where, done, request, 200)
+        )
+
+    def _delete(self, where: Route, request: Request) -> Response:
+        options = {**_options(request.query), **decoded_object(request.body)}
+        dry = request.query.get("dryRun") == "All" or "All" in (options.get("dryRun") or [])
+        if where.name:
+            done = self._verbs.delete(where.resource, where.namespace, where.name, options, dry=dry)
+            if is_leaving(done):
+                return self._shown(where, done, request, 200)
+            return _json(success({**about(where.resource, where.name), "uid": uid_of(done)}))
+        wanted = _selection(where, request)
+        for thing in self._store.list(where.resource, where.namespace):
+            if wanted(thing):
+                self._verbs.delete(where.resource, namespace_of(thing), name_of(thing), options, dry=dry)
+        return self._list(where, request)
+
+    def _evict(self, where: Route, request: Request) -> Response:
+        options = decoded_object(request.body).get("deleteOptions") or {}
+        self._verbs.delete(where.resource, where.namespace, where.name, options)
+        return _json(success(), 201)
+
+    def _shown(self, where: Route, thing: Object, request: Request, code: int) -> Response:
+        form = shape(request.headers.get("accept", ""))
+        return _json(shown(where.resource, thing, form, self._store.now()), code)
+
+
+def _json(thing: Object, code: int = 200, *, content_type: str = "application/json") -> Response:
+    return Response(code, msgspec.json.encode(thing), content_type)
+
+
+def _selection(where: Route, request: Request) -> Test:
+    labels = by_labels(request.query.get("labelSelector", ""))
+    fields = by_fields(request.query.get("fieldSelector", ""), where.resource)
+    return lambda thing: labels(thing) and fields(thing)
+
+
+def _version(text: str) -> int:
+    if text and not text.isdigit():
+        raise errors.bad_request(f"invalid resource version: {text}")
+    return int(text or 0)
+
+
+def _options(query: Mapping[str, str]) -> Object:
+    options: Object = {key: query[key] for key in ("propagationPolicy",) if key in query}
+    return options | (
+        {"gracePeriodSeconds": int(query["gracePeriodSeconds"])} if "gracePeriodSeconds" in query else {}
+    )
+
+
+def _of_scale(edit: Edit) -> Edit:
+    """The same edit, of the Scale object that stands for the replicas."""
+    return lambda thing: scaled(thing, edit(scale_of(thing)))

@@ -1,0 +1,127 @@
+"""Objects to start with, in few words: namespaces, deployments, stateful sets, services; and the default set. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from kfw.sandbox.objects import Object
+
+#: Port name and container port, in the order of the pod's ports.
+Ports = Mapping[str, int]
+
+
+def namespace(name: str) -> Object:
+    return {"kind": "Namespace", "metadata": {"name": name}}
+
+
+def deployment(
+    where: str,
+    name: str,
+    image: str = "kfw/http",
+    *,
+    ports: Ports,
+    replicas: int = 1,
+    env: Mapping[str, str] | None = None,
+) -> Object:
+    """Its pods carry the label app=NAME."""
+    return _workload(
+        "Deployment", where, name, {"replicas": replicas, "template": _template(name, image, ports, env)}
+    )
+
+
+def statefulset(where: str, name: str, image: str, *, ports: Ports, replicas: int = 1) -> Object:
+    spec = {"replicas": replicas, "serviceName": name, "template": _template(name, image, ports, None)}
+    return _workload("StatefulSet", where, name, spec)
+
+
+def pod(
+    where: str,
+    name: str,
+    image: str = "kfw/http",
+    *,
+    ports: Ports,
+    annotations: Mapping[str, str] | None = None,
+) -> Object:
+    template = _template(name, image, ports, None)
+    metadata = {
+        "name": name,
+        "namespace": where,
+        "labels": {"app": name},
+        "annotations": dict(annotations or {}),
+    }
+    return {"kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+def service(
+    where: str,
+    name: str,
+    *ports: Object,
+    kind: str = "NodePort",
+    selector: Mapping[str, str] | None = None,
+) -> Object:
+    """`ports` as made by `port`; selects app=NAME if nothing else is said."""
+    spec = {"type": kind, "selector": dict(selector or {"app": name}), "ports": list(ports)}
+    return {
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": where, "labels": {"app": name}},
+        "spec": spec,
+    }
+
+
+def port(number: int, name: str, target: int | str | None = None, *, node: int | None = None) -> Object:
+    """A service port, which leads to the container port of its name unless `target` says another."""
+    made: Object = {"name": name, "port": number, "targetPort": name if target is None else target}
+    return made | ({"nodePort": node} if node else {})
+
+
+def _workload(kind: str, where: str, name: str, spec: Object) -> Object:
+    labels = {"app": name}
+    metadata = {"name": name, "namespace": where, "labels": labels}
+    return {"kind": kind, "metadata": metadata, "spec": {"selector": {"matchLabels": labels}, **spec}}
+
+
+def _template(name: str, image: str, ports: Ports, env: Mapping[str, str] | None) -> Object:
+    container: Object = {"name": "app", "image": image}
+    container["ports"] = [{"name": key, "containerPort": number} for key, number in ports.items()]
+    if env:
+        container["env"] = [{"name": key, "value": value} for key, value in env.items()]
+    return {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
+
+
+def default_set() -> Iterable[Object]:
+    """The quick start's five services (seed-systems-b.md, 1.4), and a namespace `demo` to play in."""
+    for name in ("wso2-amp", "openchoreo-observability-plane", "openchoreo-data-plane", "demo"):
+        yield namespace(name)
+    yield from _five()
+    yield from _demo()
+
+
+def _five() -> Iterable[Object]:
+    observability, data = "openchoreo-observability-plane", "openchoreo-data-plane"
+    yield from _app("wso2-amp", "amp-console", "the console", port(3000, "http", node=30300))
+    yield from _app("wso2-amp", "amp-api", "the API", port(8080, "http", node=30808))
+    yield from _app(
+        observability, "amp-traces-observer", "the traces observer", port(9098, "http", node=30998)
+    )
+    yield from _app(observability, "data-prepper", "the data prepper", port(21893, "otlp-traces", node=32189))
+    gateway = port(443, "https", node=30843)
+    yield from _app(data, "gateway-external", "the gateway", gateway, image="kfw/tls", kind="LoadBalancer")
+
+
+def _app(
+    where: str, name: str, says: str, one: Object, *, image: str = "kfw/http", kind: str = "NodePort"
+) -> Iterable[Object]:
+    ports = {one["name"]: 8443 if image == "kfw/tls" else 8080}
+    yield deployment(where, name, image, ports=ports, env={"KFW_SAYS": says})
+    yield service(where, name, one, kind=kind)
+
+
+def _demo() -> Iterable[Object]:
+    yield deployment("demo", "web", ports={"http": 8080}, replicas=3)
+    yield service("demo", "web", port(80, "http"))
+    yield deployment("demo", "echo", "kfw/echo", ports={"echo": 9000})
+    yield service("demo", "echo", port(7, "echo"))
+    yield deployment("demo", "digest", "kfw/digest", ports={"digest": 9001})
+    yield service("demo", "digest", port(9001, "digest"))
+    yield statefulset("demo", "db", "kfw/greeter", ports={"db": 5432})
+    yield service("demo", "db", port(5432, "db"))
+    yield deployment("demo", "tls", "kfw/tls", ports={"https": 8443})
+    yield service("demo", "tls", port(443, "https"))

@@ -1,0 +1,173 @@
+"""Node ports: real listening sockets on the nodes' addresses, from which connections go to ready pods, in turn.
+
+As kube-proxy does it: without an endpoint a node port refuses; with externalTrafficPolicy Local only pods of that node
+count; when no pod is ready, those that terminate but still serve take the connections.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from kfw.sandbox.api import kinds
+from kfw.sandbox.api.store import Change, Store
+from kfw.sandbox.controllers.endpoints import SERVICE_NAME
+from kfw.sandbox.node.pod import ServingPod
+from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of
+
+log = logging.getLogger(__name__)
+
+#: A node's address and a port on it.
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A pod, and the container port that the node port leads to."""
+
+    uid: str
+    port: int
+
+
+class NodePorts:
+    """`nodes` are the addresses by node name; `serving` finds a pod by its uid."""
+
+    def __init__(
+        self, store: Store, nodes: Mapping[str, str], serving: Callable[[str], ServingPod | None]
+    ) -> None:
+        self._store = store
+        self._nodes = nodes
+        self._serving = serving
+        self._backends: dict[Place, list[Backend]] = {}
+        self._listening: dict[Place, socket.socket] = {}
+        self._turn: dict[Place, int] = {}
+        self._scheduled: asyncio.Handle | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        self._unsubscribe = self._store.subscribe(self._changed)
+        self._soon()
+
+    def stop(self) -> None:
+        if self._unsubscribe:
+            self._unsubscribe()
+        if self._scheduled:
+            self._scheduled.cancel()
+        for place in list(self._listening):
+            self._close(place)
+
+    def free(self, port: int) -> bool:
+        """Could a node port with this number be listened on, on every node?"""
+        ours = any(place[1] == port for place in self._listening)
+        return not ours and all(_bindable((address, port)) for address in set(self._nodes.values()))
+
+    def _changed(self, change: Change) -> None:
+        if change.resource in (kinds.SERVICES, kinds.ENDPOINTSLICES):
+            self._soon()
+
+    def _soon(self) -> None:
+        if self._scheduled is None:
+            self._scheduled = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._scheduled = None
+        self._backends = dict(backends(self._store, self._nodes))
+        for place in list(self._listening):
+            if not self._backends.get(place):
+                self._close(place)
+        for place, pods in self._backends.items():
+            if pods and place not in self._listening:
+                self._listen(place)
+
+    def _listen(self, place: Place) -> None:
+        try:
+            listener = _bound(place)
+        except OSError as problem:
+            log.warning("cannot listen on node port %s:%s: %s", *place, problem.strerror)
+            return
+        listener.listen(256)
+        self._listening[place] = listener
+        asyncio.get_running_loop().add_reader(listener, self._accept, place, listener)
+
+    def _close(self, place: Place) -> None:
+        listener = self._listening.pop(place)
+        asyncio.get_running_loop().remove_reader(listener)
+        listener.close()
+
+    def _accept(self, place: Place, listener: socket.socket) -> None:
+        with suppress(BlockingIOError, ConnectionError):
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            if not self._hand_over(connection, place):
+                _reset(connection)
+
+    def _hand_over(self, connection: socket.socket, place: Place) -> bool:
+        pods = self._backends.get(place, [])
+        turn = self._turn[place] = self._turn.get(place, -1) + 1
+        for step in range(len(pods)):
+            chosen = pods[(turn + step) % len(pods)]
+            pod = self._serving(chosen.uid)
+            if pod is not None and pod.accept(connection, chosen.port):
+                return True
+        return False
+
+
+def backends(store: Store, nodes: Mapping[str, str]) -> Iterator[tuple[Place, list[Backend]]]:
+    """Every node port of every service on every node, with the pods behind it."""
+    slices: dict[tuple[str, str], list[Object]] = {}
+    for one in store.list(kinds.ENDPOINTSLICES):
+        slices.setdefault((namespace_of(one), labels_of(one).get(SERVICE_NAME, "")), []).append(one)
+    for service in store.list(kinds.SERVICES):
+        mine = slices.get((namespace_of(service), name_of(service)), [])
+        local = service["spec"].get("externalTrafficPolicy") == "Local"
+        for port in service["spec"].get("ports") or []:
+            if port.get("nodePort") and port.get("protocol", "TCP") == "TCP":
+                for node, address in nodes.items():
+                    yield (address, port["nodePort"]), _chosen(mine, port, node if local else None)
+
+
+def _chosen(slices: list[Object], port: Object, node: str | None) -> list[Backend]:
+    ready: list[Backend] = []
+    lingering: list[Backend] = []
+    for one in slices:
+        number = next((p["port"] for p in one["ports"] if p.get("name", "") == port.get("name", "")), None)
+        if number is None:
+            continue
+        for endpoint in one["endpoints"]:
+            says, reference = endpoint["conditions"], endpoint.get("targetRef")
+            if reference is None or (node and endpoint.get("nodeName") != node):
+                continue
+            backend = Backend(reference["uid"], number)
+            if says["ready"]:
+                ready.append(backend)
+            elif says.get("serving") and says.get("terminating"):
+                lingering.append(backend)
+    return ready or lingering
+
+
+def _bound(place: Place) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(place)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _bindable(place: Place) -> bool:
+    try:
+        _bound(place).close()
+    except OSError:
+        return False
+    return True
+
+
+def _reset(connection: socket.socket) -> None:
+    """As a packet to a port where nothing listens is answered."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    connection.close()

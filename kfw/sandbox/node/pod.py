@@ -1,0 +1,118 @@
+"""One pod that really serves: its containers' ports, its live connections, and how both end."""
+
+import asyncio
+import socket
+import ssl
+from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from kfw.sandbox.node.behaviour import environment
+from kfw.sandbox.node.podlog import PodLog
+from kfw.sandbox.node.workloads import Box, Workload, workload
+from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of
+
+
+class ServingPod:
+    """Nothing listens here: connections are handed in, by node ports or by a tunnel.
+
+    `tls` is what kfw/tls shows; `now` gives the time in seconds since 1970.
+    """
+
+    def __init__(self, pod: Object, pod_ip: str, tls: ssl.SSLContext, now: Callable[[], float]) -> None:
+        self.log = PodLog()
+        self.ip = pod_ip
+        self._ports = served_ports(pod)
+        self._tls = tls
+        self._serving = False
+        self._live: dict[asyncio.Task[None], StreamWriter | None] = {}
+        self._box = Box(_facts(pod, pod_ip), lambda line: self.log.say(now(), line))
+
+    @property
+    def connections(self) -> int:
+        return len(self._live)
+
+    def start(self) -> None:
+        self._serving = True
+        for port, one in sorted(self._ports.items()):
+            self._box.say(f"listening on {port}{' with TLS' if one.tls else ''}")
+
+    def drain(self) -> None:
+        """It was told to end: HTTP answers say so, and the rest goes on."""
+        self._box.draining = True
+        self._box.say(f"told to end, {self.connections} open connections")
+
+    def stop(self, why: str) -> None:
+        """It has ended: live connections are cut."""
+        self._serving = False
+        self._box.say(f"ended: {why}")
+        for task, writer in list(self._live.items()):
+            if writer is not None:
+                writer.transport.abort()
+            task.cancel()
+
+    def accept(self, connection: socket.socket, port: int) -> bool:
+        """Serve this connection on the container port; False: nothing serves there, and the caller closes it."""
+        one = self._ports.get(port)
+        if one is None or not self._serving:
+            return False
+        task = asyncio.create_task(self._serve(connection, port, one), name=f"{self._box.pod}:{port}")
+        self._live[task] = None
+        task.add_done_callback(lambda done: self._live.pop(done, None))
+        return True
+
+    async def closed(self) -> None:
+        """When stopped: wait until the tasks of all connections are over."""
+        await asyncio.gather(*self._live, return_exceptions=True)
+
+    async def _serve(self, connection: socket.socket, port: int, one: Workload) -> None:
+        loop = asyncio.get_running_loop()
+        reader = StreamReader(limit=256 * 1024)
+        protocol = StreamReaderProtocol(reader)
+        tls = self._tls if one.tls else None
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+        except OSError:  # the client left, or does not speak TLS
+            connection.close()
+            return
+        writer = StreamWriter(transport, protocol, reader, loop)
+        task = asyncio.current_task()
+        if task in self._live:
+            self._live[task] = writer
+        try:
+            with suppress(ConnectionError, ssl.SSLError):
+                await one.serve(self._box, port, reader, writer)
+                await _finish(writer)
+        finally:
+            transport.abort()
+
+
+async def _finish(writer: StreamWriter) -> None:
+    """Everything written reaches the client before the connection is closed."""
+    writer.close()
+    await writer.wait_closed()
+
+
+def served_ports(pod: Object) -> dict[int, Workload]:
+    """The workload behind each container port; containers with an unknown image serve nothing."""
+    ports: dict[int, Workload] = {}
+    for container in pod["spec"]["containers"]:
+        if one := workload(container["image"]):
+            named = [int(port["containerPort"]) for port in container.get("ports") or []]
+            ports |= dict.fromkeys(named or [one.port], one)
+    return ports
+
+
+def _facts(pod: Object, pod_ip: str) -> dict[str, Any]:
+    """What the HTTP workloads tell; `says` is the environment's KFW_SAYS, for telling apps apart by their words."""
+    app = labels_of(pod).get("app", "")
+    facts = {
+        "pod": name_of(pod),
+        "namespace": namespace_of(pod),
+        "node": pod["spec"]["nodeName"],
+        "podIP": pod_ip,
+    }
+    facts |= {"app": app} if app else {}
+    said = environment(pod).get("KFW_SAYS")
+    return facts | ({"says": said} if said else {})
