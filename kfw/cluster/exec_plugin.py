@@ -1,0 +1,184 @@
+"""Login plugins: one run of one, and what it answers.
+
+client.authentication.k8s.io v1 and v1beta1:
+https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
+"""
+
+import asyncio
+import base64
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from kfw.cluster.kubeconfig import Cluster, Exec
+from kfw.errors import KfwError, LoginError, ToolMissing
+
+_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
+#: Seconds that a login may take: somebody may have to press a button in a browser.
+PATIENCE = 60.0
+#: Bytes of a plugin's answer and of its complaints that are read at most.
+_MOST = 1 << 20
+#: Seconds to wait for the rest of the output once the plugin has ended; an agent it left may hold the pipe open.
+_REST = 0.5
+
+
+class Status(Struct, rename="camel", kw_only=True):
+    token: str | None = None
+    client_certificate_data: str | None = None
+    client_key_data: str | None = None
+    expiration_timestamp: datetime | None = None
+
+
+class Answer(Struct, rename="camel"):
+    """ExecCredential, as the plugin prints it."""
+
+    api_version: str
+    kind: str
+    status: Status | None = None
+
+
+async def run(plugin: Exec, user: str, cluster: Cluster, patience: float = PATIENCE) -> Status:
+    """Raises ToolMissing with the plugin's installHint, or LoginError with the plugin's own last words."""
+    _check(plugin, user)
+    out, words, code = await _finish(await _start(plugin, cluster), plugin, patience)
+    if code != 0:
+        said = words or f"it ended with code {code} and said nothing"
+        raise LoginError(f"{_named(plugin)} cannot log in user {user}: {said}", _by_hand(plugin))
+    try:
+        answer = msgspec.json.decode(out, type=Answer)
+    except msgspec.DecodeError as error:
+        raise LoginError(f"{_named(plugin)} printed no ExecCredential: {error}", _by_hand(plugin)) from error
+    return _checked(answer, plugin)
+
+
+def info(plugin: Exec, cluster: Cluster) -> bytes:
+    """KUBERNETES_EXEC_INFO. Never interactive: kfw has no terminal to ask on."""
+    spec: dict[str, Any] = {"interactive": False}
+    if plugin.provide_cluster_info:
+        spec["cluster"] = _cluster_info(cluster)
+    return msgspec.json.encode({"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec})
+
+
+def _cluster_info(cluster: Cluster) -> dict[str, Any]:
+    try:
+        ca = base64.b64encode(cluster.ca.read()).decode() if cluster.ca else ""
+    except OSError as error:
+        raise LoginError(
+            f"cannot read the certificate-authority of cluster {cluster.name}: {error}"
+        ) from error
+    every = {
+        "server": cluster.server,
+        "tls-server-name": cluster.tls_server_name,
+        "insecure-skip-tls-verify": cluster.insecure,
+        "certificate-authority-data": ca,
+        "proxy-url": cluster.proxy_url,
+        "config": msgspec.Raw(cluster.exec_config.encode()) if cluster.exec_config else None,
+    }
+    return {key: value for key, value in every.items() if value}
+
+
+def _check(plugin: Exec, user: str) -> None:
+    if plugin.api_version not in _VERSIONS:
+        raise LoginError(
+            f"user {user} logs in with {_named(plugin)} by {plugin.api_version}, which Kubernetes has removed",
+            f"set apiVersion of the exec entry to {_VERSIONS[0]}, perhaps after an update of the plugin",
+        )
+    if plugin.interactive_mode == "Always":
+        raise LoginError(
+            f"{_named(plugin)} needs a terminal to log in user {user} (interactiveMode Always), and kfw has none",
+            f"use a plugin that needs none, or log in by hand: {' '.join((plugin.command, *plugin.args))}",
+        )
+
+
+async def _start(plugin: Exec, cluster: Cluster) -> asyncio.subprocess.Process:
+    variables: Mapping[str, str] = {
+        **os.environ,
+        **dict(plugin.env),
+        "KUBERNETES_EXEC_INFO": info(plugin, cluster).decode(),
+    }
+    try:
+        return await asyncio.create_subprocess_exec(
+            plugin.command,
+            *plugin.args,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=variables,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _missing(plugin, error) from error
+
+
+def _missing(plugin: Exec, error: OSError) -> KfwError:
+    if isinstance(error, FileNotFoundError):
+        hint = plugin.install_hint or f"install {plugin.command}, or add its folder to PATH"
+        return ToolMissing(f"cannot log in: {plugin.command} is not installed", hint)
+    words = f"cannot log in: {plugin.command}: {error.strerror}"
+    return ToolMissing(words, plugin.install_hint or f"ls -l {plugin.command}")
+
+
+async def _finish(child: asyncio.subprocess.Process, plugin: Exec, patience: float) -> tuple[bytes, str, int]:
+    assert child.stdout and child.stderr
+    out, complaints = bytearray(), bytearray()
+    reading = [
+        asyncio.create_task(_tail(child.stdout, out), name=f"stdout of {plugin.command}"),
+        asyncio.create_task(_tail(child.stderr, complaints), name=f"stderr of {plugin.command}"),
+    ]
+    try:
+        async with asyncio.timeout(patience):
+            code = await child.wait()
+        await asyncio.wait(reading, timeout=_REST)
+        return bytes(out), _last_lines(complaints.decode(errors="replace")), code
+    except TimeoutError as error:
+        raise LoginError(
+            f"{_named(plugin)} has not answered within {patience:g} s", _by_hand(plugin)
+        ) from error
+    finally:
+        await _end(child, reading)
+
+
+async def _end(child: asyncio.subprocess.Process, reading: list[asyncio.Task[None]]) -> None:
+    """Ends a plugin that still runs, with its group. One that has ended may have left an agent behind on purpose."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+    for task in reading:
+        task.cancel()
+    await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def _tail(stream: asyncio.StreamReader, kept: bytearray) -> None:
+    while chunk := await stream.read(65536):
+        kept += chunk
+        del kept[:-_MOST]
+
+
+def _last_lines(words: str) -> str:
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return "; ".join(lines[-3:])
+
+
+def _checked(answer: Answer, plugin: Exec) -> Status:
+    if answer.kind != "ExecCredential" or answer.api_version != plugin.api_version:
+        what = f"{answer.kind} of {answer.api_version} instead of ExecCredential of {plugin.api_version}"
+        raise LoginError(f"{_named(plugin)} printed a {what}", "set apiVersion of the exec entry to that")
+    status = answer.status
+    if status is None or not (status.token or (status.client_certificate_data and status.client_key_data)):
+        raise LoginError(f"{_named(plugin)} printed neither a token nor a certificate", _by_hand(plugin))
+    return status
+
+
+def _named(plugin: Exec) -> str:
+    return f"the login plugin {os.path.basename(plugin.command)}"  # noqa: PTH119  # it may be no path
+
+
+def _by_hand(plugin: Exec) -> str:
+    return f"try it by hand: {' '.join((plugin.command, *plugin.args))}"

@@ -1,0 +1,135 @@
+"""A target and what is known of its namespace -> the ready pods and node ports behind it, or why none.
+
+Pure. Ready means condition Ready and not terminating; a workload's pods are its own by controller reference;
+a service's are those of its EndpointSlices. Pods of workloads come by name, of services in the slices' order.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kfw.cluster import words
+from kfw.cluster.objects import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    STATEFULSETS,
+    Objects,
+    Pod,
+    Resource,
+    Service,
+    Workload,
+)
+from kfw.cluster.ports import Wanted, pod_port
+from kfw.cluster.services import any_ready, resolve_service
+from kfw.model import Endpoint, Kind, Problem, Reason, Resolution, Target
+
+_OF_KIND: Mapping[Kind, Resource] = {
+    Kind.SERVICE: SERVICES,
+    Kind.POD: PODS,
+    Kind.DEPLOYMENT: DEPLOYMENTS,
+    Kind.STATEFULSET: STATEFULSETS,
+    Kind.DAEMONSET: DAEMONSETS,
+}
+_OWNER_KIND = {Kind.STATEFULSET: "StatefulSet", Kind.DAEMONSET: "DaemonSet"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The kinds to watch for a target: without `must` nothing can be said, `may` gives better words."""
+
+    must: frozenset[Resource]
+    may: frozenset[Resource] = frozenset()
+
+
+def needs(target: Target, objects: Objects) -> Needs:
+    """Grows with what is known: pods of a service are read only if its slices do not say enough."""
+    first = _OF_KIND[target.kind]
+    if target.kind is not Kind.SERVICE:
+        replicasets = {REPLICASETS} if target.kind is Kind.DEPLOYMENT else set()
+        return Needs(frozenset({first, PODS} | replicasets))
+    service = (objects.services or {}).get(target.name)
+    if service is None or service.type == "ExternalName":
+        return Needs(frozenset({first}))
+    must, may = {SERVICES, ENDPOINTSLICES}, set[Resource]()
+    if any(port.node_port for port in service.ports):
+        must.add(NODES)
+    if NODES in objects.denied or ENDPOINTSLICES in objects.denied:
+        must.add(PODS)
+    elif objects.endpointslices is not None and not any_ready(service, objects):
+        may.add(PODS)
+    return Needs(frozenset(must), frozenset(may))
+
+
+def resolve(target: Target, port: Wanted, objects: Objects) -> Resolution:
+    """All that `needs` says must be known in `objects`, or denied there."""
+    if isinstance(port, str) and port.isdecimal():
+        port = int(port)
+    resource = _OF_KIND[target.kind]
+    known: Mapping[str, Service | Pod | Workload] | None = getattr(objects, resource.name)
+    if known is None:
+        return Resolution(problem=objects.why_unknown(resource))
+    found = known.get(target.name)
+    if found is None:
+        return Resolution(problem=words.not_found(target, resource, objects, known.keys()))
+    if isinstance(found, Service):
+        return resolve_service(target, found, port, objects)
+    pods = [found] if isinstance(found, Pod) else _owned(target, found, objects)
+    if isinstance(pods, Problem):
+        return Resolution(problem=pods)
+    return _pods(target, pods, port, found, objects)
+
+
+# -- pods and workloads
+
+
+def _pods(
+    target: Target, pods: list[Pod], wanted: Wanted, found: Pod | Workload, objects: Objects
+) -> Resolution:
+    ready = sorted((pod for pod in pods if pod.ready), key=lambda pod: pod.name)
+    if not ready:
+        if not pods and isinstance(found, Workload) and found.replicas == 0:
+            return Resolution(problem=words.scaled_to_zero(target, objects))
+        return Resolution(problem=words.not_ready(target, pods, objects))
+    answers = [(pod, pod_port(pod, wanted, str(target), objects)) for pod in ready]
+    endpoints = tuple(
+        Endpoint("pod", pod.name, pod.ip, port) for pod, port in answers if isinstance(port, int)
+    )
+    if not endpoints:
+        return Resolution(problem=next(port for _, port in answers if isinstance(port, Problem)))
+    return Resolution(pods=endpoints, no_node_port=_only_services(target))
+
+
+def _owned(target: Target, workload: Workload, objects: Objects) -> list[Pod] | Problem:
+    if objects.pods is None:
+        return objects.why_unknown(PODS)
+    candidates = [pod for pod in objects.pods.values() if workload.selector.matches(pod.labels)]
+    if target.kind is Kind.DEPLOYMENT:
+        return [pod for pod in candidates if _of_deployment(pod, workload, objects)]
+    kind = _OWNER_KIND[target.kind]
+    return [
+        pod for pod in candidates if pod.owner and (pod.owner.kind, pod.owner.name) == (kind, workload.name)
+    ]
+
+
+def _of_deployment(pod: Pod, deployment: Workload, objects: Objects) -> bool:
+    """By the replica set's owner, old replica sets included. Where those may not be read, by the name that the
+    deployment controller gives them, its own and the pod-template-hash: `nginx` never takes `nginx-worker`'s.
+    """
+    if pod.owner is None or pod.owner.kind != "ReplicaSet":
+        return False
+    if objects.replicasets is None:
+        return pod.owner.name == f"{deployment.name}-{pod.labels.get('pod-template-hash', '')}"
+    replicaset = objects.replicasets.get(pod.owner.name)
+    return bool(replicaset and replicaset.owner and replicaset.owner.uid == deployment.uid)
+
+
+def _only_services(target: Target) -> Problem:
+    return Problem(
+        Reason.NO_NODE_PORT,
+        f"{target} has no node port: only services have",
+        "name a service of type NodePort as the target, or use another method",
+    )

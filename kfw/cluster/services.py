@@ -1,0 +1,90 @@
+"""A service and what is known of its namespace -> its ready pods and node ports, or why there are none. Pure."""
+
+from collections.abc import Iterable
+
+from kfw.cluster import words
+from kfw.cluster.nodes import Backend, node_endpoints
+from kfw.cluster.objects import ENDPOINTSLICES, PODS, Objects, Pod, Service, ServicePort
+from kfw.cluster.ports import Wanted, service_port, target_of
+from kfw.model import Endpoint, Problem, Reason, Resolution, Target
+
+
+def resolve_service(target: Target, service: Service, wanted: Wanted, objects: Objects) -> Resolution:
+    if service.type == "ExternalName":
+        return Resolution(problem=words.external_name(service, objects))
+    port = service_port(service, wanted, objects)
+    if isinstance(port, Problem):
+        return Resolution(problem=port)
+    if objects.endpointslices is None and objects.pods is None:
+        return Resolution(problem=objects.why_unknown(PODS))
+    backends = _backends(service, port, objects)
+    pods = tuple(Endpoint("pod", one.pod, one.address, one.port) for one in backends if one.pod)
+    if not backends:
+        return Resolution(problem=_nobody(target, service, port, objects))
+    nodes = node_endpoints(service, port, backends, objects)
+    if not isinstance(nodes, Problem):
+        return Resolution(pods, nodes)
+    if not pods:
+        addresses = [f"{one.address}:{one.port}" for one in backends]
+        return Resolution(
+            problem=words.endpoints_without_pods(service, addresses, objects), no_node_port=nodes
+        )
+    return Resolution(pods, no_node_port=nodes)
+
+
+def _backends(service: Service, port: ServicePort, objects: Objects) -> list[Backend]:
+    if objects.endpointslices is not None:
+        return list(_from_slices(service, port, objects))
+    return [
+        Backend(pod.name, pod.ip, pod.node, number)
+        for pod in _selected(service, objects)
+        if pod.ready and (number := target_of(port, pod))
+    ]
+
+
+def _from_slices(service: Service, port: ServicePort, objects: Objects) -> Iterable[Backend]:
+    """Slices by name, as the API lists them, their endpoints in their order; a dual-stack pod counts once."""
+    slices = objects.endpointslices or {}
+    seen = set[str]()
+    for name in sorted(slices):
+        if (one := slices[name]).service != service.name:
+            continue
+        matching = [p for p in one.ports if p.name == port.name and p.protocol == "TCP"]
+        for endpoint in one.endpoints if matching else ():
+            key = endpoint.pod or endpoint.address
+            if endpoint.ready and key not in seen:
+                seen.add(key)
+                yield Backend(
+                    endpoint.pod, endpoint.address, endpoint.node, matching[0].number or port.number
+                )
+
+
+def any_ready(service: Service, objects: Objects) -> bool:
+    return any(
+        endpoint.ready
+        for one in (objects.endpointslices or {}).values()
+        if one.service == service.name
+        for endpoint in one.endpoints
+    )
+
+
+def _selected(service: Service, objects: Objects) -> list[Pod]:
+    pods = [pod for pod in (objects.pods or {}).values() if service.selector.matches(pod.labels)]
+    return sorted(pods, key=lambda pod: pod.name)
+
+
+def _nobody(target: Target, service: Service, port: ServicePort, objects: Objects) -> Problem:
+    if objects.pods is None:
+        return words.not_ready(target, None, objects)
+    pods = _selected(service, objects)
+    if not pods:
+        denied = None if service.selector else objects.denied.get(ENDPOINTSLICES)
+        return denied or words.no_pod_matches(service, objects)
+    ready = [pod for pod in pods if pod.ready]
+    if ready and isinstance(port.target, str) and not any(target_of(port, pod) for pod in ready):
+        return Problem(
+            Reason.TARGET_PORT,
+            f'pod {ready[0].name} has no port "{port.target}", which service {service.name} names',
+            f"{objects.kubectl} get svc {service.name} -o jsonpath='{{.spec.ports}}'",
+        )
+    return words.not_ready(target, pods, objects)

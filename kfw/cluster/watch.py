@@ -1,0 +1,176 @@
+"""All objects of one kind in one namespace: listed, then watched, resuming for ever.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+
+from kfw.cluster.access import Absent, Busy, Gone, problem_of, status_of
+from kfw.cluster.decode.stream import Change, Decoder
+from kfw.cluster.line import Line
+from kfw.cluster.objects import Resource
+from kfw.cluster.server import Server
+from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing
+from kfw.model import Problem, Reason
+
+#: Objects in a page of a list: 250 pods are some 2 MB of JSON.
+PAGE = 250
+#: Seconds that a watch must last, or bring something, to count as one that works.
+_WORKS = 1.0
+#: Failures in a row until a server that answers, but not this, is worth a Problem.
+_ENOUGH = 3
+
+
+class _MayNotWatch(NotPermitted):
+    """The list was allowed, the watch is not: then it is listed again and again."""
+
+
+class Watch:
+    """`objects` by name, true as of the last event; `listeners` are called after each change of anything here.
+
+    `problem` is why they cannot be read; a server that is away or refuses the login is its server's problem.
+    """
+
+    def __init__(self, server: Server, resource: Resource, namespace: str) -> None:
+        self.objects: dict[str, Any] = {}
+        self.synced = False
+        self.problem: Problem | None = None
+        self.listeners = set[Callable[[], None]]()
+        self.resource = resource
+        self._server = server
+        self._namespace = namespace
+        self._decoder = Decoder(resource)
+        self._version: str | None = None
+        self._failures = 0
+
+    @property
+    def settled(self) -> bool:
+        """It is known what there is, or why that cannot be known."""
+        return self.synced or self.problem is not None
+
+    @property
+    def readable(self) -> bool:
+        return self.synced and self.problem is None
+
+    async def run(self) -> None:
+        line = self._server.line()
+        try:
+            while True:
+                await self._once(line)
+        finally:
+            self._server.hang_up(line)
+
+    def broke(self, error: BaseException) -> None:
+        """`run` ended, which is a mistake in kfw: nobody shall trust what is here."""
+        self._cannot(Problem(Reason.INTERNAL, f"the watch of {self.resource} ended: {error!r}"))
+
+    async def _once(self, line: Line) -> None:
+        try:
+            if self._version is None:
+                await self._list(line)
+            await self._watch(line)
+        except _MayNotWatch:
+            self._version = None
+            await self._server.poked.wait(self._server.patience.relist)
+        except (KfwError, msgspec.DecodeError) as error:
+            line.close()
+            self._failures += 1
+            await self._after(error)
+        await self._server.poked.wait(self._server.patience.pause(self._failures))
+
+    async def _after(self, error: KfwError | msgspec.DecodeError) -> None:
+        """What must be true before it is worth another try."""
+        match error:
+            case Gone() | msgspec.DecodeError():
+                self._version = None
+            case NotPermitted() | Absent():
+                self._version = None
+                self._cannot(problem_of(error))
+                await self._server.poked.wait(self._server.patience.forbidden)
+            case LoginError() | ToolMissing():
+                pass  # the server has it as its problem
+            case Busy():
+                if self._failures >= _ENOUGH:
+                    self._cannot(problem_of(error))
+                await self._server.poked.wait(error.retry_after)
+            case KfwError():
+                await self._server.pulse.answers()
+
+    async def _list(self, line: Line) -> None:
+        found: dict[str, Any] = {}
+        token = ""
+        while True:
+            query: dict[str, str | int] = {"limit": PAGE}
+            if token:
+                query["continue"] = token
+            page = self._decoder.page(await line.read(self._path(), query))
+            found.update((item.name, item) for item in page.items)
+            token = page.next
+            if not token:
+                break
+        self._version = page.version
+        news = found != self.objects or not self.synced or self.problem is not None
+        self.objects, self.synced, self.problem = found, True, None
+        if news:
+            self._tell()
+
+    async def _watch(self, line: Line) -> None:
+        """Until the server ends it."""
+        patience = self._server.patience
+        query: dict[str, str | int] = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version or "",
+            "timeoutSeconds": round(patience.watch) or 1,
+        }
+        began = asyncio.get_running_loop().time()
+        try:
+            answer = await line.get(self._path(), query)
+        except NotPermitted as error:
+            raise _MayNotWatch(error.what, error.fix) from error
+        async with aclosing(answer.lines(patience.still)) as lines:
+            async for text in lines:
+                self._take(self._decoder.change(text))
+                self._failures = 0
+        short = asyncio.get_running_loop().time() - began < _WORKS
+        self._failures = self._failures + 1 if short else 0
+
+    def _take(self, change: Change) -> None:
+        if change.type == "ERROR":
+            raise _stream_error(change.item)
+        self._version = change.version
+        if change.item is None:
+            return
+        name, before = change.item.name, self.objects.get(change.item.name)
+        if change.type == "DELETED":
+            self.objects.pop(name, None)
+        elif before == change.item:
+            return  # something changed that kfw does not look at
+        else:
+            self.objects[name] = change.item
+        self._tell()
+
+    def _cannot(self, problem: Problem) -> None:
+        if self.problem != problem:
+            self.problem = problem
+            self._tell()
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
+
+    def _path(self) -> str:
+        return self.resource.path(self._namespace)
+
+
+def _stream_error(status: bytes) -> KfwError:
+    """A watch that began with 200 can still end with a Status; 410 mostly comes this way."""
+    said = status_of(status)
+    if said.code == 410 or said.reason in ("Expired", "Gone"):
+        return Gone(said.message)
+    return Busy(said.message or f"the watch ended with code {said.code}")
