@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kfw.sandbox.api import protobuf
 from kfw.sandbox.api.apply import applied
 from kfw.sandbox.api.errors import bad_request, unsupported_media
 from kfw.sandbox.api.kinds import Resource
@@ -38,7 +39,8 @@ def _yaml(body: bytes) -> Any:
 
 
 def decoded_object(body: bytes) -> Object:
-    thing = decoded(body)
+    """Raises ApiError 400, 415."""
+    thing = protobuf.decoded(body) if body.startswith(protobuf.MAGIC) else decoded(body)
     if not isinstance(thing, dict):
         raise bad_request(f"the body of the request is a {type(thing).__name__}, expected an object")
     return thing

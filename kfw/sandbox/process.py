@@ -1,0 +1,147 @@
+"""The sandbox as a process of its own: started detached, found again by its record, and ended by nobody's guess."""
+
+import asyncio
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from kfw.errors import KfwError, TimedOut
+from kfw.sandbox import certs
+from kfw.system import identity
+from kfw.system.files import lock, make_private_dir, write_atomic
+
+log = logging.getLogger(__name__)
+
+#: Seconds until a started sandbox must have its pods ready; it needs less than one.
+LIMIT = 10.0
+_PAUSE = 0.02
+_MODULE = "kfw.sandbox"
+
+
+class Record(msgspec.Struct, frozen=True, rename="camel"):
+    """What a running sandbox says of itself, in sandbox.json. `start` and `command` are as in system.identity."""
+
+    pid: int
+    start: str
+    command: str
+    url: str
+    kubeconfig: str
+    started_at: float
+    nodes: dict[str, str]
+
+
+def running(directory: Path) -> Record | None:
+    """The sandbox of this directory, if it runs: pid, start time and arguments are those of the record."""
+    try:
+        record = msgspec.json.decode((directory / "sandbox.json").read_bytes(), type=Record)
+    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        return None
+    seen = identity.look(record.pid)
+    return record if seen and (seen.start, seen.command) == (record.start, record.command) else None
+
+
+def start(directory: Path) -> tuple[Record, bool]:
+    """The running sandbox, and whether it was started just now: a session of its own, which outlives the terminal.
+
+    Raises KfwError with its last words when it ends before it is ready, TimedOut.
+    """
+    make_private_dir(directory)
+    with lock(directory / "start.lock", "`kfw sandbox start`", wait=LIMIT):
+        if record := running(directory):
+            return record, False
+        certs.ensure(
+            directory, time.time()
+        )  # here, so that the long-lived process need not load `cryptography`
+        return _wait_for(_spawn(directory), directory), True
+
+
+def _spawn(directory: Path) -> subprocess.Popen[bytes]:
+    write_atomic(log_file(directory), b"")
+    with log_file(directory).open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", _MODULE, str(directory)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            start_new_session=True,
+        )
+
+
+def log_file(directory: Path) -> Path:
+    return directory / "sandbox.log"
+
+
+def _wait_for(child: subprocess.Popen[bytes], directory: Path) -> Record:
+    deadline = time.monotonic() + LIMIT
+    fix = f"its log is {log_file(directory)}"
+    while time.monotonic() < deadline:
+        record = running(directory)
+        if record and record.pid == child.pid:
+            child.returncode = (
+                0  # it goes on without us: no ResourceWarning for a child that was not waited for
+            )
+            return record
+        if child.poll() is not None:
+            words = log_file(directory).read_text(errors="replace").strip().splitlines()
+            raise KfwError(f"cannot start the sandbox: {words[-1] if words else 'it ended'}", fix)
+        time.sleep(_PAUSE)
+    child.kill()
+    child.wait()
+    raise TimedOut(f"the sandbox was not ready within {LIMIT:g} s", fix)
+
+
+def stop(directory: Path, *, grace: float = 5.0) -> Record | None:
+    """End it: TERM, and KILL after `grace` seconds. None: it was not running. Never touches another process."""
+    record = running(directory)
+    if record is None:
+        return None
+    _signal(record.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace
+    while running(directory) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    if running(directory):
+        _signal(record.pid, signal.SIGKILL)
+    return record
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+async def serve(directory: Path, signals: Iterable[signal.Signals]) -> None:
+    """Be the sandbox of this directory until one of the signals comes. Raises KfwError when there is one already."""
+    from kfw.sandbox.sandbox import Sandbox
+
+    over = asyncio.Event()
+    for number in signals:
+        asyncio.get_running_loop().add_signal_handler(number, over.set)
+    make_private_dir(directory)
+    record = directory / "sandbox.json"
+    with lock(directory / "lock", f"the sandbox in {directory}"):
+        try:
+            async with Sandbox(directory) as sandbox:
+                write_atomic(
+                    record, msgspec.json.encode(_record(sandbox.url, sandbox.kubeconfig, sandbox.nodes))
+                )
+                log.info("ready: %s, nodes %s", sandbox.url, ", ".join(sandbox.nodes.values()))
+                await over.wait()
+        except OSError as problem:
+            raise KfwError(f"cannot run the sandbox: {problem}") from problem
+        finally:
+            record.unlink(missing_ok=True)
+
+
+def _record(url: str, kubeconfig: Path, nodes: Mapping[str, str]) -> Record:
+    me = identity.look(os.getpid())
+    assert me is not None
+    return Record(me.pid, me.start, me.command, url, str(kubeconfig), time.time(), dict(nodes))
