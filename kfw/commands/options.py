@@ -9,7 +9,10 @@ from kfw.commands.names import complete
 from kfw.config.durations import seconds
 
 
-def duration(text: str) -> float:
+def duration(text: str | float) -> float:
+    """Typer hands in the default, too, which is seconds already."""
+    if isinstance(text, float):
+        return text
     try:
         return seconds(text)
     except ValueError as error:

@@ -18,13 +18,13 @@ def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "
     \b
     kfw serve
     """
-    from kfw.daemon.run import Options
-    from kfw.daemon.run import serve as run
-
     if log_level not in LEVELS:
         from kfw.errors import UsageError
 
         raise UsageError(f"there is no log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
+    from kfw.daemon.run import Options
+    from kfw.daemon.run import serve as run
+
     return run(Options(on_demand=on_demand, log_level=log_level, to_stderr=not to_log_file))
 
 

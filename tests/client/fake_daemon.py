@@ -1,0 +1,201 @@
+"""A daemon that answers what it is told to, over a real unix socket; it keeps what it was asked."""
+
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_DAEMON = {
+    "running": True,
+    "pid": 4711,
+    "version": "0.1.0",
+    "uptimeSeconds": 7380.5,
+    "rssBytes": 38_200_000,
+    "socket": "/run/kfw.sock",
+}
+
+
+def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
+    """A forward as the daemon sends it."""
+    serving = status in ("active", "degraded")
+    return {
+        "name": name,
+        "profile": None,
+        "status": status,
+        "reason": None,
+        "message": "",
+        "context": "kind-dev",
+        "namespace": "shop",
+        "target": f"service/{name}",
+        "targetPort": 80,
+        "method": "nodeport",
+        "localAddresses": ["127.0.0.1", "::1"],
+        "localPort": 8080,
+        "configuredPort": 8080,
+        "url": "http://localhost:8080" if serving else None,
+        "endpoint": {"kind": "pod", "name": f"{name}-1", "address": "10.0.0.7", "port": 80}
+        if serving
+        else None,
+        "pid": None,
+        "restarts": 0,
+        "since": "2026-11-21T07:00:00.000Z",
+        "uptimeSeconds": 125.0 if serving else 0.0,
+        "nextAttemptAt": None,
+        "connections": 0,
+        "bytesIn": 0,
+        "bytesOut": 0,
+    } | more
+
+
+def event(seq: int, forward: dict[str, Any], kind: str = "status") -> dict[str, Any]:
+    time = f"2026-11-21T08:00:{seq:02}.000Z"
+    return {
+        "seq": seq,
+        "time": time,
+        "type": kind,
+        "name": forward["name"],
+        "message": forward["message"],
+        "forward": forward | {"since": time},
+    }
+
+
+def answer(value: Any, code: int = 200) -> bytes:
+    body = json.dumps(value).encode()
+    head = (
+        f"HTTP/1.1 {code} Whatever\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def refusal(
+    what: str, *, fix: str = "", reason: str = "internal", exit_code: int = 1, code: int = 409
+) -> bytes:
+    return answer({"what": what, "fix": fix, "reason": reason, "exitCode": exit_code}, code)
+
+
+def stream(*events: dict[str, Any]) -> bytes:
+    """An event stream with an end, in chunks that do not care where an event ends."""
+    text = b": connected\n\n" + b"".join(
+        b"id: %d\ndata: %s\n\n" % (each["seq"], json.dumps(each).encode()) for each in events
+    )
+    pieces = [text[start : start + 100] for start in range(0, len(text), 100)]
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+class FakeDaemon:
+    """`replies`: "GET /v1/status" -> the bytes to send. What is not in it gets a 404."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.forwards: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.replies: dict[str, bytes] = {}
+        self.asked: list[tuple[str, Any]] = []
+        self._listener = socket.socket(socket.AF_UNIX)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """As a daemon that ends: the socket is gone."""
+        self.path.unlink(missing_ok=True)
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def requests(self) -> list[str]:
+        return [line for line, _ in self.asked]
+
+    def body_of(self, line: str) -> Any:
+        return next(body for asked, body in self.asked if asked == line)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        try:
+            line, body = _read_request(connection)
+            self.asked.append((line, body))
+            connection.sendall(self._reply(line))
+        except OSError:
+            return
+
+    def _reply(self, line: str) -> bytes:
+        if line in self.replies:
+            return self.replies[line]
+        verb = line.removeprefix("POST /v1/")
+        if line == "GET /v1/ping":
+            return answer(_DAEMON)
+        if line == "GET /v1/status":
+            return answer({"daemon": _DAEMON, "forwards": self.forwards})
+        if line.startswith("GET /v1/events?follow=true"):
+            return stream(*self.events)
+        if line.startswith("GET /v1/events"):
+            return answer(self.events)
+        if verb in ("up", "reload"):
+            names = [forward["name"] for forward in self.forwards]
+            return answer({"started": names, "restarted": [], "stopped": [], "unchanged": []})
+        if verb in ("down", "restart", "retry", "remove"):
+            return answer(
+                {"names": self.asked[-1][1]["names"] or [forward["name"] for forward in self.forwards]}
+            )
+        return answer({}) if verb == "stop" else refusal(f"there is no {line}", exit_code=2, code=404)
+
+
+def _read_request(connection: socket.socket) -> tuple[str, Any]:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _some(connection)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(h[15:]) for h in head.split(b"\r\n") if h.lower().startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += _some(connection)
+    method, target, _ = head.split(b"\r\n")[0].decode().split(" ")
+    return f"{method} {target}", json.loads(body) if body else None
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(65536)
+    if not data:
+        raise ConnectionError("the client left")
+    return data
+
+
+@contextmanager
+def home() -> Iterator[Path]:
+    """A KFW_HOME whose name is short: a unix socket's path may have 103 bytes."""
+    before = os.environ.get("KFW_HOME")
+    folder = Path(tempfile.mkdtemp(prefix="kfw-"))
+    os.environ["KFW_HOME"] = str(folder)
+    try:
+        yield folder
+    finally:
+        os.environ.pop("KFW_HOME")
+        if before is not None:
+            os.environ["KFW_HOME"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_daemon() -> Iterator[FakeDaemon]:
+    with home() as folder:
+        daemon = FakeDaemon(folder / "run" / "kfw.sock")
+        try:
+            yield daemon
+        finally:
+            daemon.close()

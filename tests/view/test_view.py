@@ -1,0 +1,183 @@
+"""Statuses as lines."""
+
+import re
+
+import pytest
+
+from kfw import view
+from kfw.model import Status
+from kfw.view import details
+from tests.client.fake_daemon import event, row
+
+NOW = 1795248000.0  # 2026-11-21T08:00:00Z
+DAEMON = {"pid": 4711, "uptimeSeconds": 7380.0, "rssBytes": 38_200_000, "version": "0.1.0"}
+
+
+def table(*rows: dict[str, object], width: int = 80, colour: bool = False) -> list[str]:
+    return view.status_lines({"daemon": DAEMON, "forwards": rows}, width=width, colour=colour, now=NOW)
+
+
+def test_a_table_says_what_is_where() -> None:
+    db = row("db", localPort=5432, url="localhost:5432", target="statefulset/db", targetPort="pg")
+    assert table(row("api"), db) == [
+        "NAME  STATUS       LOCAL                  TARGET",
+        "api   ● active 2m  http://localhost:8080  shop/service/api:80",
+        "db    ● active 2m  localhost:5432         shop/statefulset/db:pg",
+        "",
+        "daemon: pid 4711, up 2h3m, 38.2 MB, version 0.1.0",
+    ]
+
+
+def test_below_a_row_stands_what_is_wrong_and_when_it_is_tried_again() -> None:
+    lines = table(
+        row(
+            "db",
+            "reconnecting",
+            reason="no-ready-pod",
+            message="service/db has no ready pod",
+            nextAttemptAt="2026-11-21T08:00:04Z",
+        )
+    )
+    assert lines[1] == "db    ◐ reconnecting  localhost:8080  shop/service/db:80"
+    assert lines[2] == "      no-ready-pod: service/db has no ready pod; next attempt in 4s"
+
+
+def test_without_forwards_it_says_what_to_do() -> None:
+    assert "kfw up" in table()[0]
+
+
+def test_the_context_is_shown_only_where_there_are_several() -> None:
+    assert "CONTEXT" not in table(row("a"), row("b"))[0]
+    lines = table(row("a"), row("b", context="prod"), width=120)
+    assert lines[0].endswith("CONTEXT")
+    assert lines[2].endswith("prod")
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_FR_CLI_08_the_table_fits_the_terminal(width: int) -> None:
+    long = row(
+        "a-name-that-somebody-made-very-long-indeed",
+        "error",
+        namespace="a-namespace-that-is-quite-long-as-well",
+        target="deployment/agent-management-platform-console",
+        reason="port-in-use",
+        message="cannot listen on 8080: nginx (pid 41) has it, " * 4,
+    )
+    lines = table(
+        long,
+        row("b", context="gke_some-project_europe-west1_a-cluster", url="http://localhost:50123"),
+        width=width,
+    )
+    assert max(map(len, lines)) <= width
+
+
+def test_colours_are_only_there_when_asked_for_and_change_no_word() -> None:
+    rows = [row(status, status) for status in Status]
+    plain, coloured = table(*rows), table(*rows, colour=True)
+    assert not any("\x1b" in line for line in plain)
+    assert any("\x1b[32m● active" in line for line in coloured)
+    assert [_without_colours(line) for line in coloured] == plain
+
+
+def _without_colours(line: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)
+
+
+def test_every_status_has_a_look() -> None:
+    assert all(view.symbol(status) for status in Status)
+
+
+def test_a_tool_s_words_cannot_paint_the_terminal() -> None:
+    assert view.clean("\x1b[31mred\x1b[0m\r\nand\ttwo") == "[31mred [0m and two"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0s"), (42, "42s"), (59.9, "59s"), (300, "5m"), (7380, "2h3m"), (100_800, "1d4h")],
+)
+def test_uptimes_are_short(seconds: float, text: str) -> None:
+    assert view.uptime(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (38_200_000, "38.2 MB"),
+        (10**13, "10.0 TB"),
+        (10**16, "10000.0 TB"),
+    ],
+)
+def test_sizes_have_units(count: int, text: str) -> None:
+    assert view.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({}, "http://localhost:8080"),
+        ({"url": None}, "localhost:8080"),
+        ({"url": None, "localAddresses": ["0.0.0.0"]}, "0.0.0.0:8080"),
+        ({"url": None, "localAddresses": ["fd00::1"]}, "[fd00::1]:8080"),
+        ({"url": None, "localAddresses": []}, "localhost:8080"),
+    ],
+)
+def test_the_local_address_is_one_to_use(more: dict[str, object], text: str) -> None:
+    assert view.local(row("api", **more)) == text
+
+
+def test_a_change_is_one_line() -> None:
+    assert view.change_line(row("api"), NOW) == "api: active on http://localhost:8080"
+    assert (
+        view.change_line(row("api", "error", reason="bad-config", message="a\nb"), NOW)
+        == "api: error: bad-config: a b"
+    )
+
+
+def test_live_lines_never_wrap() -> None:
+    rows = [row("api", "starting", message="waiting " * 30), row("database")]
+    lines = view.live_lines(rows, width=50, colour=False, now=NOW)
+    assert lines[1] == "● database  active    http://localhost:8080"
+    assert max(map(len, lines)) <= 50
+
+
+def test_an_attempt_that_is_due_is_now() -> None:
+    late = row("a", "reconnecting", nextAttemptAt="2026-11-21T07:59:00+00:00")
+    assert view.remark(late, NOW) == "next attempt now"
+
+
+def test_an_event_says_when_who_and_what() -> None:
+    line = details.event_line(event(5, row("api")), colour=False)
+    assert line.endswith("  api: active on http://localhost:8080")
+    stopping = {
+        "seq": 1,
+        "time": "2026-11-21T08:00:00Z",
+        "type": "daemon",
+        "message": "stopping",
+        "forward": None,
+    }
+    assert details.event_line(stopping, colour=False).endswith("  daemon: stopping")
+
+
+def test_an_explanation_marks_the_chosen_way() -> None:
+    explanation = {
+        "forward": row("api"),
+        "candidates": [
+            {"method": "nodeport", "chosen": True, "why": "goes to node a:30080"},
+            {"method": "kubectl", "chosen": False, "why": "could be used, but one before it carries"},
+        ],
+        "limits": ["the cluster balances over pods itself"],
+        "roundTripMs": 0.42,
+    }
+    assert details.explain_lines(explanation, width=80, colour=False) == [
+        "api: http://localhost:8080 -> shop/service/api:80 in kind-dev",
+        "status: ● active",
+        "round trip: 0.4 ms",
+        "ways:",
+        "  > nodeport goes to node a:30080",
+        "    kubectl  could be used, but one before it carries",
+        "what this way cannot do:",
+        "  - the cluster balances over pods itself",
+    ]
