@@ -13,7 +13,7 @@ from kfw.sandbox.controllers.run import Controllers
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.node.kubelet import Kubelet
 from kfw.sandbox.node.nodeports import NodePorts
-from kfw.sandbox.nodes import node
+from kfw.sandbox.nodes import lease, node
 from kfw.sandbox.objects import Object, is_leaving, is_ready, labels_of, name_of, namespace_of
 
 Objects = list[Object]  # inside the class, `list` is a method
@@ -43,6 +43,8 @@ class Cluster:
             )
         for name in _SYSTEM:
             self.apply({"kind": "Namespace", "metadata": {"name": name}})
+        for name in self.nodes:
+            self.apply(lease(name, self.store.now()))
         for thing in objects:
             self.apply(self._with_free_node_ports(thing))
         self.kubelet.start()

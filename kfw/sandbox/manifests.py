@@ -86,6 +86,18 @@ def _template(name: str, image: str, ports: Ports, env: Mapping[str, str] | None
     return {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}}
 
 
+def api_service(address: str, number: int) -> Iterable[Object]:
+    """The service `kubernetes`, which every cluster has, and where it leads."""
+    metadata = {"name": "kubernetes", "namespace": "default"}
+    ports = [{"name": "https", "port": 443, "targetPort": number}]
+    yield {"kind": "Service", "metadata": metadata, "spec": {"clusterIP": "10.96.0.1", "ports": ports}}
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    ends = [{"addresses": [address], "conditions": {"ready": True}}]
+    ports = [{"name": "https", "port": number, "protocol": "TCP"}]
+    slice_ = {"kind": "EndpointSlice", "metadata": {**metadata, "labels": labels}, "addressType": "IPv4"}
+    yield {**slice_, "endpoints": ends, "ports": ports}
+
+
 def default_set() -> Iterable[Object]:
     """The quick start's five services (seed-systems-b.md, 1.4), and a namespace `demo` to play in."""
     for name in ("wso2-amp", "openchoreo-observability-plane", "openchoreo-data-plane", "demo"):

@@ -3,7 +3,7 @@
 import platform
 
 from kfw.sandbox.api.discovery import GIT_VERSION
-from kfw.sandbox.objects import Object, rfc3339
+from kfw.sandbox.objects import Object, rfc3339, rfc3339_micro
 
 
 def node(name: str, address: str, now: float) -> Object:
@@ -20,6 +20,12 @@ def node(name: str, address: str, now: float) -> Object:
             "nodeInfo": _info(),
         },
     }
+
+
+def lease(name: str, now: float) -> Object:
+    """What `kubectl describe node` looks at; it is not renewed."""
+    spec = {"holderIdentity": name, "leaseDurationSeconds": 40, "renewTime": rfc3339_micro(now)}
+    return {"kind": "Lease", "metadata": {"name": name, "namespace": "kube-node-lease"}, "spec": spec}
 
 
 def _machine() -> str:

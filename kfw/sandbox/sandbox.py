@@ -15,7 +15,7 @@ from kfw.sandbox.api.access import ADMIN, User, Users
 from kfw.sandbox.api.server import ApiServer
 from kfw.sandbox.cluster import Cluster
 from kfw.sandbox.http import converse
-from kfw.sandbox.manifests import default_set
+from kfw.sandbox.manifests import api_service, default_set
 from kfw.sandbox.node import addresses
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.objects import Object
@@ -55,14 +55,21 @@ class Sandbox(Cluster):
         return f"https://{HOST}:{self.port}"
 
     async def __aenter__(self) -> Self:
-        await self.start_api()
-        self.start(self._objects)
-        await self.settled()
+        try:
+            await self.start_api()
+            self.start([*api_service(HOST, self.port), *self._objects])
+            await self.settled()
+        except BaseException:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
         await self.stop_api()
         await self.stop()
         self._claim.release()

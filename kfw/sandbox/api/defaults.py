@@ -56,7 +56,8 @@ def _pod(pod: Object) -> Object:
 
 def _with_template(spec: Object) -> Object:
     template = spec.get("template") or {}
-    template = {"metadata": template.get("metadata") or {}, "spec": pod_spec(template.get("spec") or {})}
+    metadata = _filled(template.get("metadata") or {}, {})  # kubectl writes creationTimestamp: null
+    template = {"metadata": metadata, "spec": pod_spec(template.get("spec") or {})}
     return {**spec, "template": template}
 
 

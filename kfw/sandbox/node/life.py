@@ -42,6 +42,7 @@ class PodLife:
         self._life = Life()
         self._woken = asyncio.Event()
         self._gone = False
+        serving.when_idle = self.wake
 
     @property
     def has_run(self) -> bool:
@@ -139,7 +140,7 @@ class PodLife:
             least = min(grace, self._behave(self._thing).drain)
             if over >= grace or (over >= least and not self.pod.connections):
                 return
-            await self._pause(least - over if over < least else 0.05)
+            await self._pause((least if over < least else grace) - over)
 
     async def _wait(self, seconds: float) -> None:
         """Raises _Leaving when the pod shall end meanwhile."""

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 
 from kfw.sandbox.api import kinds
@@ -97,11 +96,19 @@ class NodePorts:
         listener.close()
 
     def _accept(self, place: Place, listener: socket.socket) -> None:
-        with suppress(BlockingIOError, ConnectionError):
+        try:
             connection, _ = listener.accept()
-            connection.setblocking(False)
-            if not self._hand_over(connection, place):
-                _reset(connection)
+        except (BlockingIOError, ConnectionError):
+            return
+        except (
+            OSError
+        ) as problem:  # too many open files, most likely; the next one is tried when things have changed
+            log.warning("node port %s:%s stops listening: %s", *place, problem.strerror)
+            self._close(place)
+            return
+        connection.setblocking(False)
+        if not self._hand_over(connection, place):
+            _reset(connection)
 
     def _hand_over(self, connection: socket.socket, place: Place) -> bool:
         pods = self._backends.get(place, [])

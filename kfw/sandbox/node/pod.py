@@ -27,6 +27,8 @@ class ServingPod:
         self._tls = tls
         self._serving = False
         self._live: dict[asyncio.Task[None], StreamWriter | None] = {}
+        #: Called when the last connection has ended.
+        self.when_idle: Callable[[], None] = lambda: None
         self._box = Box(_facts(pod, pod_ip), lambda line: self.log.say(now(), line))
 
     @property
@@ -45,8 +47,9 @@ class ServingPod:
 
     def stop(self, why: str) -> None:
         """It has ended: live connections are cut."""
+        if self._serving:
+            self._box.say(f"ended: {why}")
         self._serving = False
-        self._box.say(f"ended: {why}")
         for task, writer in list(self._live.items()):
             if writer is not None:
                 writer.transport.abort()
@@ -59,8 +62,13 @@ class ServingPod:
             return False
         task = asyncio.create_task(self._serve(connection, port, one), name=f"{self._box.pod}:{port}")
         self._live[task] = None
-        task.add_done_callback(lambda done: self._live.pop(done, None))
+        task.add_done_callback(self._ended)
         return True
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._live[task]
+        if not self._live:
+            self.when_idle()
 
     async def closed(self) -> None:
         """When stopped: wait until the tasks of all connections are over."""

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from itertools import islice
 
-from kfw.sandbox.objects import rfc3339_nano, seconds_of
+from kfw.sandbox.objects import rfc3339_micro, seconds_of
 
 #: Lines kept for each pod.
 LINES = 1000
@@ -63,4 +63,4 @@ def _since(query: Mapping[str, str], now: float) -> float:
 
 
 def _shown(time: float, line: str, *, stamps: bool) -> bytes:
-    return (f"{rfc3339_nano(time)} {line}\n" if stamps else f"{line}\n").encode()
+    return (f"{rfc3339_micro(time)} {line}\n" if stamps else f"{line}\n").encode()
