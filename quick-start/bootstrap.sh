@@ -132,29 +132,34 @@ missing_services() {
 	done | head -n 1
 }
 
-# Sets KUBECONFIG to one that has the cluster as its only and current context
+# Sets kubeconfig and context
 pick_cluster() {
 	KIND_KUBECONFIG=$(services state-dir)/quick-start/kubeconfig
 	why=$(why_not_kind)
 	if [ -z "$why" ]; then
 		say "cluster: the kind cluster $CLUSTER_NAME, which has all the services"
-		KUBECONFIG=$KIND_KUBECONFIG
+		kubeconfig=$KIND_KUBECONFIG
+		context=kind-$CLUSTER_NAME
 	else
 		say "cluster: the embedded sandbox, because $why"
-		"$KFW" sandbox start >&2
-		KUBECONFIG=$("$KFW" sandbox kubeconfig)
+		kubeconfig=$("$KFW" sandbox start)
+		context=kfw-sandbox
 	fi
-	export KUBECONFIG
 }
+
+# up_since: which of the services are up, and since when
+up_since() { "$KFW" status --json 2>/dev/null | services since "$config"; }
 
 # A service that cannot be had (its port is taken, say) does not keep the others from coming up.
 bring_up() {
 	names=$(services names "$config")
+	before=$(up_since)
 	result=0
 	# shellcheck disable=SC2086 # a list of words
-	"$KFW" up --config "$config" $names >&2 || result=$?
+	"$KFW" up --config "$config" --kubeconfig "$kubeconfig" --context "$context" $names >&2 || result=$?
 	# shellcheck disable=SC2086
 	[ $result != 0 ] || "$KFW" verify $names >&2 || result=$?
+	[ "$before" != "$(up_since)" ] || say "nothing changed"
 	"$KFW" status --json | services urls "$config"
 }
 

@@ -2,7 +2,8 @@
 
 usage: services.py names FILE      the forwards of FILE, one a line
        services.py targets FILE    their namespaces and targets
-       services.py urls FILE       name and URL of each; reads `kfw status --json` from stdin
+       services.py urls FILE       name and URL of each that is up; reads `kfw status --json` from stdin
+       services.py since FILE      name of each that is up and since when; reads `kfw status --json` from stdin
        services.py state-dir       where kfw keeps what survives a restart
 """
 
@@ -23,10 +24,11 @@ def lines(question: str, *files: str) -> Iterator[str]:
         return iter(forwards)
     if question == "targets":
         return (f"{forward['namespace']} {forward['target']}" for forward in forwards.values())
-    if question == "urls":
-        up = json.load(sys.stdin)["forwards"]
-        return (f"{row['name']}\t{row['url']}" for row in up if row["name"] in forwards and row["url"])
-    raise SystemExit(__doc__)
+    shown = {"urls": "url", "since": "since"}.get(question)
+    if not shown:
+        raise SystemExit(__doc__)
+    rows = [row for row in json.load(sys.stdin)["forwards"] if row["name"] in forwards and row["url"]]
+    return (f"{row['name']}\t{row[shown]}" for row in rows)
 
 
 def _forwards(file: str) -> dict[str, dict[str, Any]]:

@@ -9,14 +9,13 @@ NAMES = ["amp-console", "amp-api", "amp-traces-observer", "data-prepper", "gatew
 #: A kfw that says yes to everything and has one of the five up.
 KFW = """
 case "$1 ${2-}" in
-"sandbox kubeconfig") echo /sandbox/kubeconfig ;;
-"sandbox start") echo "sandbox: started" ;;
-"up --config") echo "up, in $KUBECONFIG" ;;
+"sandbox start") echo /sandbox/kubeconfig ;;
+"up --config") echo "up, in $5 $7" ;;
 "verify "*) echo "amp-api: HTTP 200" ;;
 "status --json") echo '{"forwards": [
-    {"name": "amp-api", "url": "http://localhost:8080"},
-    {"name": "data-prepper", "url": null},
-    {"name": "another", "url": "http://localhost:1"}]}' ;;
+    {"name": "amp-api", "url": "http://localhost:8080", "since": "NOW"},
+    {"name": "data-prepper", "url": null, "since": "NOW"},
+    {"name": "another", "url": "http://localhost:1", "since": "NOW"}]}' ;;
 esac
 """
 
@@ -63,7 +62,8 @@ def test_the_urls_are_all_that_is_on_stdout(ready: Machine) -> None:
 def test_the_five_are_brought_up_and_verified_by_name(ready: Machine) -> None:
     ready.run(BOOTSTRAP, "--yes")
     names = " ".join(NAMES)
-    assert f"kfw up --config {ROOT}/quick-start/kfw.yaml {names}" in ready.calls()
+    where = "--kubeconfig /sandbox/kubeconfig --context kfw-sandbox"
+    assert f"kfw up --config {ROOT}/quick-start/kfw.yaml {where} {names}" in ready.calls()
     assert f"kfw verify {names}" in ready.calls()
 
 
@@ -86,7 +86,7 @@ def test_without_a_kind_cluster_it_is_the_sandbox_and_the_reason_is_said(
     done = ready.run(BOOTSTRAP, "--yes")
     assert done.returncode == 0
     assert f"cluster: the embedded sandbox, because {why}" in done.stderr
-    assert "up, in /sandbox/kubeconfig" in done.stderr
+    assert "up, in /sandbox/kubeconfig kfw-sandbox" in done.stderr
 
 
 def test_a_kind_cluster_without_one_of_the_services_is_not_taken(ready: Machine) -> None:
@@ -119,10 +119,22 @@ def test_A5_the_users_kubeconfig_is_neither_written_nor_asked(ready: Machine) ->
     done = ready.run(BOOTSTRAP, "--yes", KUBECONFIG=str(theirs))
     ours = ready.folder / "kfw" / "state" / "quick-start" / "kubeconfig"
     assert theirs.read_text() == "current-context: rancher-desktop"
-    assert f"up, in {ours}" in done.stderr
+    assert f"up, in {ours} kind-openchoreo-local" in done.stderr
     assert ours.read_text() == "server: kind\n" and ours.stat().st_mode & 0o077 == 0
     asked = [call for call in ready.calls() if call.startswith("kubectl")]
     assert asked and all(f"--kubeconfig {ours} --context kind-openchoreo-local" in call for call in asked)
+
+
+def test_A3_a_second_run_says_that_nothing_changed(ready: Machine) -> None:
+    assert "bootstrap: nothing changed\n" in ready.run(BOOTSTRAP, "--yes").stderr
+
+
+def test_a_run_that_changed_something_does_not_say_the_contrary(machine: Machine) -> None:
+    machine.has("date")
+    machine.installed(KFW.replace("NOW", "'$(date +%N)'"))
+    done = machine.run(BOOTSTRAP, "--yes")
+    assert done.returncode == 0
+    assert "nothing changed" not in done.stderr
 
 
 def test_sandbox_is_taken_when_it_is_asked_for(ready: Machine) -> None:
@@ -131,7 +143,7 @@ def test_sandbox_is_taken_when_it_is_asked_for(ready: Machine) -> None:
 
 
 def test_A16_when_one_cannot_come_up_the_others_are_shown_and_the_exit_code_is_kfws(machine: Machine) -> None:
-    machine.installed(KFW.replace('echo "up, in $KUBECONFIG"', "exit 6"))
+    machine.installed(KFW.replace('echo "up, in $5 $7"', "exit 6"))
     done = machine.run(BOOTSTRAP, "--yes")
     assert done.returncode == 6
     assert done.stdout == "amp-api\thttp://localhost:8080\n"
@@ -141,7 +153,9 @@ def test_other_forwards_can_be_brought_up(ready: Machine) -> None:
     own = ready.folder / "own.yaml"
     own.write_text("portForwards: {shop: {target: service/shop, namespace: shop, localPort: 9000}}")
     ready.run(BOOTSTRAP, "--yes", "--config", str(own))
-    assert f"kfw up --config {own} shop" in ready.calls()
+    assert [
+        call for call in ready.calls() if call.startswith(f"kfw up --config {own}") and call.endswith(" shop")
+    ]
 
 
 # --- on a machine where something is missing
