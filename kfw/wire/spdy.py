@@ -19,35 +19,33 @@ from itertools import count
 from struct import Struct
 
 from kfw.wire.base import Chunk, Role
+from kfw.wire.spdy_events import (
+    Data,
+    Event,
+    Goaway,
+    Headers,
+    Ping,
+    Pong,
+    Rst,
+    Status,
+    SynReply,
+    SynStream,
+)
 from kfw.wire.spdy_frames import (
     FIN,
     MAX_STREAM,
     UNIDIRECTIONAL,
     Control,
-    Data,
-    Event,
     Framer,
-    Goaway,
-    Headers,
     Limits,
-    Ping,
-    Pong,
-    Rst,
     SpdyError,
-    Status,
-    SynReply,
-    SynStream,
     Type,
     control,
-    data_head,
+    data_frames,
+    two_numbers,
 )
 from kfw.wire.spdy_headers import HeaderReader, HeaderWriter
 from kfw.wire.spdy_streams import Streams
-
-#: No DATA frame of ours is longer: the far side takes a frame into memory whole, and PINGs queue behind it.
-MAX_DATA = 64 * 1024
-#: Up to here a copy is cheaper than a second write (over TLS, a second record).
-_JOINED = 16 * 1024
 
 _ONE = Struct(">I")
 _TWO = Struct(">II")
@@ -74,6 +72,11 @@ class Connection:
     def open_streams(self) -> int:
         return len(self._streams)
 
+    @property
+    def held(self) -> int:
+        """Bytes received and kept, because their frame is not whole yet: never more than one control frame."""
+        return self._framer.held
+
     def open_stream(self, headers: Mapping[str, str], *, fin: bool = False) -> tuple[int, bytes]:
         """Open a stream; `fin`: we send nothing on it. No need to wait for the reply before sending."""
         stream = self._streams.open_ours(ended=fin)
@@ -94,11 +97,7 @@ class Connection:
         """
         if not (payload or fin) or not self._streams.send(stream, fin=fin):
             return []
-        if len(payload) <= _JOINED:
-            return [data_head(stream, len(payload), fin) + payload]
-        if len(payload) <= MAX_DATA:
-            return [data_head(stream, len(payload), fin), payload]
-        return _data_frames(stream, memoryview(payload), fin)
+        return data_frames(stream, payload, fin)
 
     def rst(self, stream: int, status: int = Status.CANCEL) -> bytes:
         """Reset a stream; b"" if it is gone. What the peer still sends on it is dropped."""
@@ -161,7 +160,7 @@ class Connection:
         return Headers(stream, headers, fin) if self._streams.receive(stream, fin=fin) else None
 
     def _on_rst(self, frame: Control) -> Rst | None:
-        stream, status = _two_numbers(frame)
+        stream, status = two_numbers(frame)
         if not status:
             raise SpdyError(f"the far side reset stream {stream} with status 0")
         return Rst(stream, status) if self._streams.reset_by_peer(stream) else None
@@ -173,10 +172,10 @@ class Connection:
         return Pong(number) if self._streams.is_ours(number) else Ping(number)
 
     def _on_goaway(self, frame: Control) -> Goaway:
-        return Goaway(*_two_numbers(frame))
+        return Goaway(*two_numbers(frame))
 
     def _on_window_update(self, frame: Control) -> None:
-        _two_numbers(frame)
+        two_numbers(frame)
 
     def _on_settings(self, frame: Control) -> None:
         """Nothing in them concerns us, but they must be whole: a count, then 8 bytes for each."""
@@ -205,18 +204,3 @@ _HANDLERS: dict[int, Callable[[Connection, Control], Event | None]] = {
     Type.HEADERS: Connection._on_headers,
     Type.WINDOW_UPDATE: Connection._on_window_update,
 }
-
-
-def _data_frames(stream: int, payload: memoryview, fin: bool) -> list[Chunk]:
-    chunks: list[Chunk] = []
-    for at in range(0, len(payload), MAX_DATA):
-        piece = payload[at : at + MAX_DATA]
-        chunks += (data_head(stream, len(piece), fin and at + MAX_DATA >= len(payload)), piece)
-    return chunks
-
-
-def _two_numbers(frame: Control) -> tuple[int, int]:
-    if len(frame.payload) != _TWO.size:
-        raise SpdyError(f"the far side's frame of type {frame.type} has {len(frame.payload)} bytes, not 8")
-    first, second = _TWO.unpack(frame.payload)
-    return first & MAX_STREAM, second

@@ -82,6 +82,11 @@ class Connection:
         self._closed = False
         self._dead: WebSocketError | None = None
 
+    @property
+    def held(self) -> int:
+        """Bytes received and kept, because their frame is not whole yet: never more than one control frame."""
+        return self._framer.held
+
     def send(self, *parts: Chunk, text: bool = False) -> list[Chunk]:
         """One message of all the parts, for `writelines`. The far side takes it into memory whole: 64 KiB is enough."""
         return self._frame(Opcode.TEXT if text else Opcode.BINARY, parts)

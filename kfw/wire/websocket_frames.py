@@ -129,6 +129,10 @@ class Framer:
         self._left = 0  # bytes of this frame still to come
         self._key = b""
 
+    @property
+    def held(self) -> int:
+        return len(self._held)
+
     def feed(self, data: bytes) -> Iterator[Payload | ControlFrame]:
         """Raises WebSocketError at the first byte that cannot be part of a frame."""
         at = 0
@@ -150,7 +154,9 @@ class Framer:
                 return
             head = read_head(self._held, masked=self._masked)
             if head.opcode <= Opcode.BINARY:
-                yield from self._begin(head)
+                self._begin(head)
+                if self._fin and not self._left:
+                    yield self._payload(b"")
                 continue
             size += head.length
             at = self._held.fill(data, at, size)
@@ -158,7 +164,7 @@ class Framer:
                 return
             yield self._control(head)
 
-    def _begin(self, head: FrameHead) -> Iterator[Payload]:
+    def _begin(self, head: FrameHead) -> None:
         self._held.clear()
         if bool(self._opcode) is not (head.opcode == Opcode.CONTINUATION):
             raise WebSocketError("the far side mixed the frames of two messages")
@@ -170,8 +176,6 @@ class Framer:
                 f"the far side's message is longer than {self._max_message} bytes", Code.TOO_BIG
             )
         self._fin, self._left, self._key = head.fin, head.length, head.key
-        if self._fin and not self._left:
-            yield self._payload(b"")
 
     def _payload(self, data: bytes) -> Payload:
         end = self._fin and not self._left
