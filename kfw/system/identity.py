@@ -91,7 +91,7 @@ def _ps() -> list[Seen]:
 
 def parse_ps(line: str) -> Seen | None:
     """A line `  41    41 Ss   Fri Nov 21 07:39:50 2025 socat -d TCP-LISTEN:...`."""
-    fields = line.split(None, 8)
+    fields = line.strip().split(None, 8)
     if len(fields) < 9 or fields[2].startswith("Z"):
         return None
     return Seen(int(fields[0]), int(fields[1]), " ".join(fields[3:8]), fields[8], None)

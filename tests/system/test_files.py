@@ -12,7 +12,6 @@ import pytest
 from kfw.errors import KfwError
 from kfw.system.files import append, lock, make_private_dir, write_atomic
 
-
 HOLD = """
 import pathlib, sys, time
 from kfw.system.files import lock

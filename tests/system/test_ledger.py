@@ -1,0 +1,233 @@
+"""The ledger ends what a killed daemon left behind, and nobody else. Its processes are real ones."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.system import ledger as book
+from kfw.system.identity import MARKER, Seen, look
+from kfw.system.ledger import Entry, Ledger, fold, members
+from tests.system.test_files import no_file_longer_than
+
+Popen = subprocess.Popen[bytes]
+Start = Callable[..., Popen]
+
+SLEEP = ("sleep", "300")
+#: Like socat: the parent forks a connection and sleeps; both have the same arguments.
+FORKS = ("sh", "-c", "sleep 301 & sleep 302")
+STUBBORN = ("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.jsonl")
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """`start(argv, marker)`: a process in a group of its own, whose parent is not the code under test."""
+    started: list[Popen] = []
+
+    def one(argv: Sequence[str], marker: str | None = None) -> Popen:
+        env = {**os.environ, **({MARKER: marker} if marker else {})}
+        started.append(subprocess.Popen(argv, env=env, start_new_session=True))
+        return started[-1]
+
+    yield one
+    for child in started:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+
+
+def begin(ledger: Ledger, start: Start, argv: Sequence[str] = SLEEP) -> tuple[Entry, Popen]:
+    entry = ledger.intend(argv, "api")
+    child = start(argv, entry.marker)
+    return ledger.started(entry, child.pid), child
+
+
+def ended(child: Popen) -> bool:
+    return child.poll() is not None
+
+
+def test_an_entry_is_there_from_the_intent_to_the_end(ledger: Ledger):
+    entry = ledger.intend(["socat", "-d"], "api")
+    assert ledger.entries() == [entry]
+    assert ledger.path.stat().st_mode & 0o777 == 0o600
+    running = ledger.started(entry, os.getpid())
+    assert ledger.entries() == [running]
+    assert running.pid == os.getpid()
+    assert running.start
+    ledger.ended(running)
+    assert ledger.entries() == []
+
+
+def test_A13_what_a_killed_daemon_left_is_ended_and_named(ledger: Ledger, start: Start):
+    entry, child = begin(ledger, start)
+    assert Ledger(ledger.path).reclaim() == [entry]
+    child.wait(1)
+    assert child.returncode == -signal.SIGTERM
+    assert ledger.entries() == []
+    assert str(entry) == f"api: sleep 300 (pid {child.pid})"
+
+
+def test_A20_a_child_that_was_started_but_not_yet_written_down_is_found_by_its_marker(
+    ledger: Ledger, start: Start
+):
+    entry = ledger.intend(SLEEP, "api")
+    child = start(SLEEP, entry.marker)
+    assert ledger.reclaim() == [entry]
+    child.wait(1)
+
+
+def test_A18_forked_connections_are_ended_although_their_parent_is_dead(ledger: Ledger, start: Start):
+    entry, parent = begin(ledger, start, FORKS)
+    while len(group := members(entry, book.everybody())) < 3:
+        time.sleep(0.01)
+    parent.kill()
+    parent.wait()
+    assert ledger.reclaim() == [entry]
+    assert [seen for pid in (one.pid for one in group) if (seen := look(pid))] == []
+
+
+def test_what_ignores_TERM_is_killed_after_the_grace(ledger: Ledger, start: Start):
+    entry, child = begin(ledger, start, STUBBORN)
+    time.sleep(0.05)  # until the trap stands
+    before = time.monotonic()
+    assert ledger.reclaim(grace=0.2) == [entry]
+    assert time.monotonic() - before < 1
+    child.wait(1)
+    assert child.returncode == -signal.SIGKILL
+
+
+def test_A17_strangers_with_the_same_command_live_on(ledger: Ledger, start: Start):
+    entry, child = begin(ledger, start)
+    stranger, other_kfw = start(SLEEP), start(SLEEP, "somebody-elses-marker")
+    assert ledger.reclaim() == [entry]
+    child.wait(1)
+    assert not ended(stranger)
+    assert not ended(other_kfw)
+
+
+def test_A19_a_reused_pid_is_not_touched(ledger: Ledger, start: Start):
+    """The same arguments, the same pid, even the same marker: the start time says that it is somebody else."""
+    stranger = start(SLEEP)
+    write(ledger, stranger.pid, "another-start")
+    marked = start(SLEEP, "m2")
+    write(ledger, marked.pid, "another-start", marker="m2")
+    assert ledger.reclaim() == []
+    assert not ended(stranger)
+    assert not ended(marked)
+    assert ledger.entries() == []
+
+
+def test_a_process_with_our_pid_and_start_time_but_without_our_marker_is_not_touched(
+    ledger: Ledger, start: Start
+):
+    stranger = start(SLEEP)
+    seen = look(stranger.pid)
+    assert seen
+    write(ledger, stranger.pid, seen.start)
+    assert ledger.reclaim() == []
+    assert not ended(stranger)
+
+
+def write(ledger: Ledger, pid: int, start: str, marker: str = "m1") -> None:
+    lines = [
+        {"marker": marker, "argv": SLEEP, "label": "api"},
+        {"marker": marker, "pid": pid, "start": start},
+    ]
+    with ledger.path.open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def test_where_environments_cannot_be_read_the_arguments_must_agree():
+    entry = Entry("m", ("kubectl", "port-forward", "pod/x", ":80"), "api", 41, "then")
+    script = Seen(41, 41, "then", "/bin/sh /usr/bin/kubectl port-forward pod/x :80", None)
+    other = Seen(41, 41, "then", "vim notes", None)
+    fork = Seen(42, 41, "later", script.command, None)
+    stranger = Seen(43, 43, "later", script.command, None)
+    assert members(entry, [script, fork, stranger]) == [script, fork]
+    assert members(entry, [other]) == []
+    assert members(entry, [fork]) == [fork]
+    assert members(entry, [replace(script, start="now"), fork]) == []
+    assert members(replace(entry, pid=None), [script, fork, stranger]) == []
+
+
+def test_a_browser_that_a_login_opened_in_a_session_of_its_own_is_not_ended():
+    entry = Entry("m", ("kubectl", "port-forward"), "api", 41, "then")
+    assert members(entry, [Seen(50, 50, "later", "firefox https://login", "m")]) == []
+
+
+@pytest.mark.parametrize("cut", range(2, 60, 7))
+def test_a_torn_last_line_is_no_error(ledger: Ledger, start: Start, cut: int):
+    kept = ledger.intend(SLEEP, "kept")
+    ledger.intend(SLEEP, "torn")
+    with ledger.path.open("r+b") as file:
+        file.truncate(ledger.path.stat().st_size - cut)
+    assert ledger.entries() == [kept]
+    after = ledger.intend(SLEEP, "after")
+    assert ledger.entries() == [kept, after]
+
+
+def test_lines_that_make_no_sense_are_passed_over():
+    good = '{"marker": "m", "argv": ["a"], "label": "l"}'
+    odd = ["", "null", "[]", "7", "{}", '{"marker": "n", "pid": 4}', "\ufffd", '{"marker": "m", "ended": 0}']
+    assert fold([*odd, good, *odd]) == {"m": Entry("m", ("a",), "l")}
+
+
+def test_the_file_does_not_grow_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(book, "COMPACT_AFTER", 20)
+    kept = ledger.started(ledger.intend(SLEEP, "kept"), os.getpid())
+    for _ in range(200):
+        ledger.ended(ledger.intend(SLEEP, "short"))
+    assert ledger.entries() == [kept]
+    assert len(ledger.path.read_text().splitlines()) <= 21
+
+
+def test_without_a_file_there_is_nothing_to_reclaim(ledger: Ledger):
+    assert ledger.reclaim() == []
+    assert not ledger.path.exists()
+
+
+def test_a_full_disk_stops_the_start_and_not_the_end(ledger: Ledger):
+    entry = ledger.intend(SLEEP, "api")
+    with no_file_longer_than(ledger.path.stat().st_size):
+        with pytest.raises(KfwError, match="cannot write"):
+            ledger.intend(SLEEP, "db")
+        ledger.ended(entry)
+
+
+KILLED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from kfw.system.identity import MARKER
+from kfw.system.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]))
+for number in range(int(sys.argv[2])):
+    entry = ledger.intend(["sleep", "300"], f"child {number}")
+    env = {**os.environ, MARKER: entry.marker}
+    child = subprocess.Popen(entry.argv, env=env, start_new_session=True, stdout=subprocess.DEVNULL)
+    print(child.pid, flush=True)
+    if number % 2: ledger.started(entry, child.pid)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_A20_nothing_is_left_of_a_process_that_was_killed_in_the_middle(ledger: Ledger):
+    argv = [sys.executable, "-c", KILLED, str(ledger.path), "5"]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=20, check=False)
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert all(look(pid) for pid in pids)
+    assert {entry.label for entry in ledger.reclaim()} == {f"child {number}" for number in range(5)}
+    assert not any(look(pid) for pid in pids)
