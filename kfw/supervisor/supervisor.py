@@ -169,14 +169,21 @@ class Supervisor:
             self._publish(row)
 
     def _publish(self, row: Row) -> None:
-        """Tell a change once; counters alone are no change."""
+        """Tell a change once; counters alone are no change. The log has a line for each that people act on."""
         status = row.report(self._world.clock.now())
-        said = (status.status, status.reason, status.message, status.endpoint, status.pid, status.local_port)
-        if self._told.get(status.name) != said:
+        core = (status.status, status.reason, status.endpoint, status.pid, status.local_port)
+        said = (*core, status.message, status.next_attempt_at)
+        before = self._told.get(status.name, ())
+        if before != said:
             self._told[status.name] = said
-            level = logging.WARNING if status.status is Status.ERROR else logging.INFO
-            self._world.log.log(level, "%s", line(status))
+            self._world.log.log(_level(status, same=before[: len(core)] == core), "%s", line(status))
             self._tell("status", status)
+
+
+def _level(status: ForwardStatus, *, same: bool) -> int:
+    if same:
+        return logging.DEBUG  # only the words changed
+    return logging.WARNING if status.status is Status.ERROR else logging.INFO
 
 
 def _refuse_foreign(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
