@@ -31,7 +31,7 @@ def applied(before: Object, wanted: Object, manager: str, *, force: bool, now: f
         (name, path)
         for name, paths in others.items()
         for path in sorted(paths & wishes)
-        if _value(before, path) != _value(wanted, path)
+        if _value(before, path) != _value(wanted, path) != {}
     ]
     if conflicts and not force:
         raise _conflict(conflicts)
@@ -40,7 +40,11 @@ def applied(before: Object, wanted: Object, manager: str, *, force: bool, now: f
     mine = next((_paths(one["fieldsV1"]) for one in entries if one["manager"] == manager), set())
     result = before
     for path in sorted(mine - wishes, key=len, reverse=True):
-        if not any(path in paths for paths in others.values()):
+        shared = any(path in paths for paths in others.values())
+        filled = isinstance(_value(result, path), dict) and _value(
+            result, path
+        )  # was empty when it was wanted
+        if not shared and not filled:
             result = _without(result, path)
     result = _merged("", result, wanted)
     kept = [
