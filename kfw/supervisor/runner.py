@@ -125,7 +125,7 @@ class Runner:
                 return  # it serves until the new one is up
         self.carrier.hold(self.now.problem.message if self.now.problem else "there is no way yet")
         if do is Do.WAIT:
-            self.next_attempt = self.world.clock.now() + self.now.delay
+            self.next_attempt = self.world.clock.now() + self.now.delay if self.now.delay else None
             self._tasks.start("delay", self._later(self.now.delay, machine.DelayOver()))
 
     async def _opened(self) -> None:
