@@ -39,7 +39,7 @@ def applied(before: Object, wanted: Object, manager: str, *, force: bool, now: f
     others = {name: paths - taken for name, paths in others.items()}
     mine = next((_paths(one["fieldsV1"]) for one in entries if one["manager"] == manager), set())
     result = before
-    for path in sorted(mine - wishes, key=len, reverse=True):
+    for path in sorted(mine - wishes, key=_names_its_element):
         shared = any(path in paths for paths in others.values())
         filled = isinstance(_value(result, path), dict) and _value(
             result, path
@@ -110,6 +110,10 @@ def _named(step: str) -> tuple[str, Any]:
     return key, value
 
 
+def _names_its_element(path: Path) -> bool:
+    return len(path) > 1 and path[-2].startswith("k:") and path[-1] == _named(path[-2])[0]
+
+
 def _value(thing: Any, path: Path) -> Any:
     for step in path:
         if isinstance(thing, list) and step.startswith("k:"):
@@ -125,8 +129,9 @@ def _without(thing: Any, path: Path) -> Any:
     step, rest = path[0], path[1:]
     if isinstance(thing, list) and step.startswith("k:"):
         key, value = _named(step)
-        left = [_without(one, rest) if rest and one.get(key) == value else one for one in thing]
-        return [one for one in left if (one and set(one) != {key}) or one.get(key) != value]
+        if rest == (key,):  # the last that is taken away: an element that has more belongs to others, too
+            return [one for one in thing if one != {key: value}]
+        return [_without(one, rest) if one.get(key) == value else one for one in thing]
     if not isinstance(thing, dict) or step not in thing:
         return thing
     below = _without(thing[step], rest) if rest else None
