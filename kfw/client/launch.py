@@ -64,7 +64,7 @@ def _start(command: list[str], limit: float) -> DaemonInfo:
             why = _last_words() or f"it ended with code {child.returncode}"
             raise KfwError(f"cannot start the daemon: {why}", _FIX)
         time.sleep(_PAUSE)
-    child.terminate()
+    _end(child)
     raise TimedOut(f"the daemon did not answer within {limit:g} seconds of its start", _FIX)
 
 
@@ -83,6 +83,16 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
             start_new_session=True,
             cwd="/" if installed else package,
         )
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Only the process that was started here: it may have children, which its next start reclaims."""
+    child.terminate()
+    try:
+        child.wait(5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _command_line(on_demand: bool, log_level: str) -> list[str]:

@@ -1,8 +1,9 @@
 """kfw logs: the daemon's log, also while it is rotated."""
 
+import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -55,23 +56,26 @@ def last_lines(path: Path, count: int, keep: Keep) -> list[str]:
     return found[max(len(found) - count, 0) :]
 
 
-def coming_lines(path: Path) -> Iterator[str]:
+def coming_lines(path: Path) -> Generator[str, None, None]:
     """What is written from now on, for ever. A file that is rotated away is read to its end first."""
     file = _opened(path)
     if file:
         file.seek(0, 2)
-    while True:
-        if file:
-            yield from _complete_lines(file)
-        if file is None or _was_rotated(path, file):
-            newer = _opened(path)
-            if file and newer:
+    try:
+        while True:
+            if file:
+                yield from _complete_lines(file)
+            newer = _opened(path) if file is None or _was_rotated(path, file) else None
+            if newer is None:
+                time.sleep(_PAUSE)
+                continue
+            if file:
                 yield from _complete_lines(file)
                 file.close()
-            file = newer or file
-            if newer:
-                continue
-        time.sleep(_PAUSE)
+            file = newer
+    finally:
+        if file:
+            file.close()
 
 
 def _complete_lines(file: TextIO) -> Iterator[str]:
@@ -86,8 +90,6 @@ def _complete_lines(file: TextIO) -> Iterator[str]:
 
 
 def _was_rotated(path: Path, file: TextIO) -> bool:
-    import os
-
     try:
         now, ours = path.stat(), os.fstat(file.fileno())
     except FileNotFoundError:

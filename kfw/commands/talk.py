@@ -9,6 +9,8 @@ from dataclasses import dataclass
 LIMIT = 5.0
 #: Seconds in which a server that speaks first has spoken.
 _FIRST = 0.3
+#: Seconds after which a server that was not said to be HTTP is taken for one that is none.
+_SILENCE = 1.5
 #: Seconds after which a container runtime has passed on that nobody listens in the pod.
 _LATE_CLOSE = 1.5
 #: SSLRequest of the PostgreSQL protocol, section 55.7: every PostgreSQL answers it with one byte, S or N.
@@ -41,7 +43,9 @@ def _conversation(call: "_Call", web: bool) -> Answer:
     with call.connect() as connection:
         if greeting := call.first_words(connection):
             return Answer(True, "tcp", f"greets with {_quoted(greeting)}")
-        plain = call.ask_http(connection)
+        plain = call.ask_http(connection, call.left() if web else _SILENCE)
+    if plain is None:  # TLS servers do not keep silent when they are spoken to like that
+        return Answer(not web, "" if web else "tcp", "open, and says nothing")
     if plain.startswith(b"HTTP/") and b" 400 " not in plain[:16]:
         return Answer(True, "http", _status_line(plain))
     if secure := call.over_tls():
@@ -59,7 +63,7 @@ def _no_http(call: "_Call", plain: bytes) -> Answer:
     if byte := call.ask_postgres():
         return Answer(True, "postgres", f"PostgreSQL, {'with' if byte == b'S' else 'without'} TLS")
     if call.stays_open():
-        return Answer(True, "tcp", "open, and says nothing by itself")
+        return Answer(True, "tcp", "open, and closes on words it does not know")
     return Answer(False, "", "the connection is closed without a word")
 
 
@@ -71,7 +75,7 @@ class _Call:
         self._deadline = deadline
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self._address, self._left())
+        return socket.create_connection(self._address, self.left())
 
     def first_words(self, connection: socket.socket) -> bytes:
         """What a server says that speaks first; b"" if it waits for us. Raises ConnectionError if it closes."""
@@ -80,12 +84,12 @@ class _Call:
             raise ConnectionResetError("closed without a word")
         return data or b""
 
-    def ask_http(self, connection: socket.socket) -> bytes:
-        """The beginning of the answer; b"" for a close or for silence."""
+    def ask_http(self, connection: socket.socket, seconds: float) -> bytes | None:
+        """The beginning of the answer; b"" for a close, None for silence."""
         host = f"[{self._address[0]}]" if ":" in self._address[0] else "localhost"
         head = f"GET / HTTP/1.1\r\nHost: {host}:{self._address[1]}\r\nUser-Agent: kfw\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode())
-        return self._received(connection, self._left() / 2) or b""
+        return self._received(connection, seconds)
 
     def over_tls(self) -> Answer | None:
         """HTTP over TLS, or TLS alone; None if it does not speak TLS. Whose certificate it is does not matter."""
@@ -95,8 +99,8 @@ class _Call:
             except (ssl.SSLError, ConnectionError, TimeoutError):
                 return None
             with secure:
-                reply = self.ask_http(secure)
-                if reply.startswith(b"HTTP/"):
+                reply = self.ask_http(secure, self.left())
+                if reply and reply.startswith(b"HTTP/"):
                     return Answer(True, "https", f"{_status_line(reply)} (certificate not checked)")
                 return Answer(True, "tls", f"{secure.version()}, and no HTTP")
 
@@ -108,11 +112,11 @@ class _Call:
 
     def stays_open(self) -> bool:
         with self.connect() as connection:
-            return self._received(connection, min(_LATE_CLOSE, self._left())) != b""
+            return self._received(connection, min(_LATE_CLOSE, self.left())) != b""
 
     def _received(self, connection: socket.socket, seconds: float) -> bytes | None:
         """Some bytes, b"" for a close, None for silence."""
-        connection.settimeout(max(min(seconds, self._left()), 0.01))
+        connection.settimeout(max(min(seconds, self.left()), 0.01))
         try:
             return connection.recv(4096)
         except TimeoutError:
@@ -120,7 +124,7 @@ class _Call:
         except ConnectionResetError:
             return b""
 
-    def _left(self) -> float:
+    def left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError

@@ -94,10 +94,13 @@ class FakeDaemon:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.info = dict(_DAEMON)
         self.forwards: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.replies: dict[str, bytes] = {}
         self.asked: list[tuple[str, Any]] = []
+        #: Seconds that a followed event stream stays open after its last event.
+        self.hold = 0.0
         self._listener = socket.socket(socket.AF_UNIX)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._listener.bind(str(path))
@@ -108,6 +111,8 @@ class FakeDaemon:
     def close(self) -> None:
         """As a daemon that ends: the socket is gone."""
         self.path.unlink(missing_ok=True)
+        if self._listener.fileno() < 0:
+            return
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(5)
@@ -124,25 +129,29 @@ class FakeDaemon:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection:
-                self._answer(connection)
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:
         try:
             line, body = _read_request(connection)
             self.asked.append((line, body))
             connection.sendall(self._reply(line))
+            if "follow=true" in line:
+                connection.settimeout(self.hold or 0.001)
+                connection.recv(1)
         except OSError:
             return
+        finally:
+            connection.close()
 
     def _reply(self, line: str) -> bytes:
         if line in self.replies:
             return self.replies[line]
         verb = line.removeprefix("POST /v1/")
         if line == "GET /v1/ping":
-            return answer(_DAEMON)
+            return answer(self.info)
         if line == "GET /v1/status":
-            return answer({"daemon": _DAEMON, "forwards": self.forwards})
+            return answer({"daemon": self.info, "forwards": self.forwards})
         if line.startswith("GET /v1/events?follow=true"):
             return stream(*self.events)
         if line.startswith("GET /v1/events"):
