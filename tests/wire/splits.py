@@ -14,7 +14,7 @@ from kfw.wire.websocket_frames import Payload
 E = TypeVar("E")
 
 #: For properties: the suite has two busy cores.
-quick = settings(max_examples=60, deadline=None)
+quick = settings(max_examples=40, deadline=None)
 
 
 def cut(wire: bytes, at: Iterable[int]) -> list[bytes]:
