@@ -150,13 +150,14 @@ pick_cluster() {
 # up_since: which of the services are up, and since when
 up_since() { "$KFW" status --json 2>/dev/null | services since "$config"; }
 
-# A service that cannot be had (its port is taken, say) does not keep the others from coming up.
+# A service that cannot be had (its port is taken, say) does not keep the others from coming up. What `up` shows at its
+# end is left out: verify shows the same and more.
 bring_up() {
 	names=$(services names "$config")
 	before=$(up_since)
 	result=0
 	# shellcheck disable=SC2086 # a list of words
-	"$KFW" up --config "$config" --kubeconfig "$kubeconfig" --context "$context" $names >&2 || result=$?
+	"$KFW" up --config "$config" --kubeconfig "$kubeconfig" --context "$context" $names >/dev/null || result=$?
 	# shellcheck disable=SC2086
 	[ $result != 0 ] || "$KFW" verify $names >&2 || result=$?
 	[ "$before" != "$(up_since)" ] || say "nothing changed"

@@ -10,7 +10,7 @@ NAMES = ["amp-console", "amp-api", "amp-traces-observer", "data-prepper", "gatew
 KFW = """
 case "$1 ${2-}" in
 "sandbox start") echo /sandbox/kubeconfig ;;
-"up --config") echo "up, in $5 $7" ;;
+"up --config") echo "up, in $5 $7" >&2 ;;
 "verify "*) echo "amp-api: HTTP 200" ;;
 "status --json") echo '{"forwards": [
     {"name": "amp-api", "url": "http://localhost:8080", "since": "NOW"},
@@ -143,7 +143,7 @@ def test_sandbox_is_taken_when_it_is_asked_for(ready: Machine) -> None:
 
 
 def test_A16_when_one_cannot_come_up_the_others_are_shown_and_the_exit_code_is_kfws(machine: Machine) -> None:
-    machine.installed(KFW.replace('echo "up, in $5 $7"', "exit 6"))
+    machine.installed(KFW.replace('echo "up, in $5 $7" >&2', "exit 6"))
     done = machine.run(BOOTSTRAP, "--yes")
     assert done.returncode == 6
     assert done.stdout == "amp-api\thttp://localhost:8080\n"
