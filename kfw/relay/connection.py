@@ -131,6 +131,7 @@ class Connection:
         while (far := await self._dial_once(dialer)) is None:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_PAUSE)
+        self._dialing = None
         self._stop_waiting()
         self.far = far
         if far.gone or far.transport.is_closing():

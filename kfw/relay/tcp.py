@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import socket
 from collections.abc import Callable
 
@@ -33,7 +34,10 @@ class TcpDialer:
 
 async def connect(address: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socket:
     """Raises OSError; TimeoutError, which is one, says after how many seconds."""
-    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    sock = socket.socket(
+        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
+    )  # asyncio sets TCP_NODELAY on these only
     try:
         sock.setblocking(False)
         async with asyncio.timeout(timeout):
@@ -74,4 +78,6 @@ def keep_alive(sock: socket.socket) -> None:
 def in_words(error: OSError) -> str:
     """As the system says it, in lower case: `connection refused`, `no route to host`, `no answer within 3 s`."""
     text = error.strerror or str(error) or type(error).__name__
+    if error.errno and not isinstance(error, TimeoutError):  # asyncio has words of its own
+        text = os.strerror(error.errno)
     return text[:1].lower() + text[1:]

@@ -1,0 +1,153 @@
+"""Apps on loopback, clients, and a listener of kfw's between them."""
+
+import asyncio
+import logging
+import socket
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from kfw.relay.dial import Dialer, DialFailed
+from kfw.relay.listener import Listener
+from kfw.relay.tcp import TcpDialer
+from kfw.system.ports import bind
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+LOCAL = "127.0.0.1"
+
+
+@dataclass
+class Port:
+    """A listener, its port, how often somebody knocked in vain, and what it said in the log."""
+
+    listener: Listener
+    port: int
+    knocks: list[None]
+    said: list[str]
+
+    async def client(self, host: str = LOCAL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(host, self.port)
+
+
+class Said(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@asynccontextmanager
+async def listening(
+    dialer: Dialer | None = None,
+    *,
+    why: str = "",
+    hold: float = 5.0,
+    addresses: Sequence[str] = (LOCAL,),
+    level: int = logging.INFO,
+) -> AsyncIterator[Port]:
+    said, knocks = Said(), list[None]()
+    log = logging.Logger("test", level)
+    log.addHandler(said)
+    sockets, port = bind(addresses, 0)
+    listener = Listener("api", sockets, hold=hold, on_knock=lambda: knocks.append(None), log=log)
+    listener.use(dialer, why)
+    listener.start()
+    try:
+        yield Port(listener, port, knocks, said.lines)
+    finally:
+        await listener.close()
+
+
+@dataclass
+class App:
+    port: int
+    visits: int = 0
+
+    @property
+    def dialer(self) -> TcpDialer:
+        return TcpDialer(LOCAL, self.port)
+
+
+@asynccontextmanager
+async def app(talk: Talk) -> AsyncIterator[App]:
+    """Every visitor is talked to; what goes wrong there fails the test."""
+    running = App(0)
+
+    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        running.visits += 1
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(visit, LOCAL, 0)
+    running.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield running
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except ConnectionError:
+        pass
+
+
+async def answer_after_eof(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    everything = await reader.read()
+    writer.write(b"got " + everything)
+
+
+def send_reset(writer: asyncio.StreamWriter) -> None:
+    sock: socket.socket = writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+class Refusing:
+    """Fails so many times, then dials `then`; without it, it fails for ever."""
+
+    def __init__(
+        self, times: int, then: Dialer | None = None, *, safe: bool = True, why: str = "refused"
+    ) -> None:
+        self.dials = 0
+        self._times = times
+        self._then = then
+        self._safe = safe
+        self._why = why
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        self.dials += 1
+        if self._then is None or self.dials <= self._times:
+            raise DialFailed(self._why, safe=self._safe)
+        return await self._then.dial(factory)
+
+
+class Hanging:
+    """Never answers, and knows how often it was given up."""
+
+    def __init__(self) -> None:
+        self.given_up = 0
+        self.dialing = asyncio.Event()
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        self.dialing.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.given_up += 1
+            raise
+        raise AssertionError("waited for ever, and yet not")
+
+
+async def until(true: Callable[[], bool], within: float = 3.0) -> None:
+    async with asyncio.timeout(within):
+        while True:
+            if true():
+                return
+            await asyncio.sleep(0.005)
