@@ -35,6 +35,12 @@ def look(pid: int) -> Seen | None:
     return next((seen for seen in _ps() if seen.pid == pid), None)
 
 
+def alive(seen: Seen) -> bool:
+    """Still the same process; one that is just ending has lost its arguments and environment, but not its files."""
+    now = look(seen.pid)
+    return now is not None and now.start == seen.start
+
+
 def everybody() -> Iterable[Seen]:
     """All live processes but this one; some 1.5 ms per 100 of them on Linux, a `ps` elsewhere."""
     seen = _all_proc() if sys.platform == "linux" else _ps()

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from kfw.errors import KfwError
 from kfw.system.files import append, write_atomic
-from kfw.system.identity import Seen, everybody, look
+from kfw.system.identity import Seen, alive, everybody, look
 
 #: Lines after which the file is written anew with what still counts.
 COMPACT_AFTER = 1000
@@ -146,11 +146,16 @@ def _same_arguments(seen: Seen, entry: Entry) -> bool:
     return seen.command.endswith(" ".join(entry.argv[1:]) or entry.argv[0])
 
 
-def kill(entry: Entry, number: signal.Signals) -> None:
-    """Signal what is left of the entry, if anything."""
-    for seen in members(entry, everybody()):
-        with suppress(ProcessLookupError, PermissionError):
+def kill(entry: Entry, number: signal.Signals) -> list[Seen]:
+    """Signal what is left of the entry: the whole group once a member is proved ours. Returns whom we saw."""
+    found = members(entry, everybody())
+    with suppress(ProcessLookupError, PermissionError):
+        if found and entry.pid:
+            os.killpg(entry.pid, number)  # also who was forked since we looked
+            return found
+        for seen in found:
             os.kill(seen.pid, number)
+    return found
 
 
 def _alive(entries: Iterable[Entry]) -> list[Entry]:
@@ -161,9 +166,9 @@ def _alive(entries: Iterable[Entry]) -> list[Entry]:
 def _end(entries: list[Entry], grace: float) -> list[Entry]:
     """Returns those that live on."""
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
-        for entry in entries:
-            kill(entry, number)
+        signalled = [seen for entry in entries for seen in kill(entry, number)]
         deadline = time.monotonic() + seconds
-        while (entries := _alive(entries)) and time.monotonic() < deadline:
+        while any(map(alive, signalled)) and time.monotonic() < deadline:
             time.sleep(_PAUSE)
+        entries = _alive(entries)
     return entries

@@ -1,7 +1,9 @@
 """Stubs: programs first on PATH that bear a tool's name, do what the test wrote down, and record how they were called."""
 
+import asyncio
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,3 +50,20 @@ class Stubs:
 
 #: A child that lives until it is ended.
 FOREVER: dict[str, Any] = {"sleep": 1000}
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
+    """Wait for what another process does, and nothing here can signal."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
+
+
+class Heard(list[tuple[str, str]]):
+    """An on_line that remembers (stream, line)."""
+
+    def __call__(self, stream: str, line: str) -> None:
+        self.append((stream, line))
+
+    async def until(self, text: str) -> None:
+        await eventually(lambda: any(text in line for _, line in self))

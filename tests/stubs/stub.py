@@ -83,7 +83,7 @@ def play(steps):
             case "sleep", seconds:
                 time.sleep(seconds)
             case "ignore", name:
-                signal.signal(signal.Signals[name], signal.SIG_IGN)
+                signal.signal(signal.Signals[f"SIG{name}"], signal.SIG_IGN)
             case "leave_behind", seconds:
                 leave_behind(seconds)
             case "wait_for", name:

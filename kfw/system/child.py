@@ -1,0 +1,169 @@
+"""One child: what it prints, how it ends, and how it is ended together with all it started."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+from kfw.system import ledger
+from kfw.system.identity import Seen, alive
+from kfw.system.ledger import Entry
+from kfw.system.lines import Lines
+
+#: on_line(stream, line): stream is "stdout" or "stderr".
+OnLine = Callable[[str, str], None]
+
+#: Lines of stderr that are kept.
+LAST_WORDS = 20
+#: Seconds that a dead child's last output is waited for; what it left behind may hold the pipe open for ever.
+_LAST_OUTPUT = 0.1
+#: Seconds that a killed child is waited for. One in an uninterruptible system call stays in the ledger.
+_KILLED = 2.0
+
+_STREAMS = {1: "stdout", 2: "stderr"}
+
+
+class Child(asyncio.SubprocessProtocol):
+    """A process and the group it leads. `pid` is 0 until it runs."""
+
+    def __init__(self, entry: Entry, on_line: OnLine | None, forget: Callable[["Child"], None]) -> None:
+        self.entry = entry
+        self.pid = 0
+        self._on_line = on_line
+        self._forget = forget
+        self._lines = {fd: Lines() for fd in _STREAMS}
+        self._tail: deque[str] = deque(maxlen=LAST_WORDS)
+        self._code: int | None = None
+        self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._stopping = False
+        self._rest: list[Seen] = []  # what it left in its group, killed
+        self._transport: asyncio.SubprocessTransport | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        return self.entry.argv
+
+    @property
+    def running(self) -> bool:
+        return self.pid != 0 and self._code is None
+
+    async def wait(self) -> int:
+        """The exit code; minus the signal's number if a signal ended it. Its last words are there by then."""
+        return await asyncio.shield(self._over)
+
+    def last_words(self) -> str:
+        """The last lines of stderr."""
+        return "\n".join(self._tail)
+
+    def how_it_ended(self) -> str:
+        """`kubectl exited with code 1`, `socat was killed by SIGKILL`, `socat is running`."""
+        name = Path(self.argv[0]).name
+        if self._code is None:
+            return f"{name} is running"
+        if self._code >= 0:
+            return f"{name} exited with code {self._code}"
+        return f"{name} was killed by {_signal_name(-self._code)}"
+
+    async def stop(self, grace: float = 5.0) -> None:
+        """Ask the whole group to end; after `grace` seconds, or when cancelled, make it. Harmless twice."""
+        self._stopping = True
+        try:
+            if self.running:
+                self._signal(signal.SIGTERM)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(grace):
+                        await self.wait()
+        finally:
+            self._kill()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_KILLED):
+                await self.wait()
+                while any(map(alive, self._rest)):  # noqa: ASYNC110 - they are not our children, so nobody tells
+                    await asyncio.sleep(0.005)
+
+    async def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """Called once, by Children. Raises OSError."""
+        await asyncio.get_running_loop().subprocess_exec(
+            lambda: self,
+            *argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=env,
+        )
+
+    # -- called by the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
+        self.pid = self._transport.get_pid()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        self._heard(fd, self._lines[fd].feed(data))
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._heard(fd, self._lines[fd].flush())
+
+    def process_exited(self) -> None:
+        assert self._transport is not None
+        self._code = self._transport.get_returncode()
+        if self._stopping:
+            self._kill()
+        asyncio.get_running_loop().call_later(_LAST_OUTPUT, self._settle)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._settle()  # it has exited, and both pipes are at their end
+
+    # --
+
+    def _heard(self, fd: int, lines: list[str]) -> None:
+        for line in lines:
+            if fd == 2 and line.strip():
+                self._tail.append(line)
+            if self._on_line is not None:
+                self._on_line(_STREAMS[fd], line)
+
+    def _settle(self) -> None:
+        if self._code is None or self._over.done():
+            return
+        self._over.set_result(self._code)
+        if self._stopping:
+            self._leave()
+
+    def _leave(self) -> None:
+        """The group is gone: nothing to end any more, now or after a crash."""
+        if self._transport:
+            self._transport.close()
+        self._forget(self)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """While the child is not reaped its group's id cannot be anybody else's."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
+
+    def _kill(self) -> None:
+        if self.running:
+            self._signal(signal.SIGKILL)
+        elif self.pid:
+            self._kill_the_rest()
+        if self._over.done():
+            self._leave()
+
+    def _kill_the_rest(self) -> None:
+        """What a dead child left in its group. The id may be a stranger's by now, so each is looked at."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, 0)  # nearly always there is nobody, and no need to look at all processes
+            self._rest += ledger.kill(self.entry, signal.SIGKILL)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
