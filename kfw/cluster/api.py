@@ -11,7 +11,7 @@ import h11
 import kfw
 from kfw.cluster import dial
 from kfw.cluster.access import Asker, unreachable
-from kfw.cluster.dial import Address
+from kfw.cluster.dial import Address, Streams
 from kfw.errors import KfwError
 
 _FOREIGN = (OSError, EOFError, ssl.SSLError, h11.RemoteProtocolError, h11.LocalProtocolError)
@@ -84,6 +84,12 @@ class Connection:
     def _failed(self, error: Exception) -> KfwError:
         self.close()
         return unreachable(self._asker, error)
+
+    def streams(self) -> Streams:
+        """For another protocol than HTTP; nothing may have been asked before, and the caller closes them."""
+        assert not self.used
+        self.open = False
+        return self._reader, self._writer
 
     def close(self) -> None:
         """At once. Whoever waits for an answer gets ClusterUnreachable. Harmless twice."""

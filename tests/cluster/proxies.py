@@ -1,0 +1,94 @@
+"""Two tiny proxies: HTTP CONNECT and SOCKS5. They carry on to wherever they are asked, and remember what that was."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+Handshake = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[tuple[str, int] | None]]
+
+
+class Proxy:
+    def __init__(self, handshake: Handshake) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self.port = 0
+        self._handshake = handshake
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        where = await self._handshake(reader, writer)
+        if where is None:
+            writer.close()
+            return
+        self.asked.append(where)
+        far_reader, far_writer = await asyncio.open_connection(*where)
+        try:
+            await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+        finally:
+            writer.close()
+            far_writer.close()
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+def connect(password: str = "") -> Handshake:
+    async def handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        if password and f"Proxy-Authorization: Basic {password}" not in head:
+            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+            return None
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        host, _, port = head.split(" ")[1].rpartition(":")
+        return host, int(port)
+
+    return handshake
+
+
+def socks5(user: str = "", password: str = "") -> Handshake:
+    async def handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
+        _, count = await reader.readexactly(2)
+        methods = await reader.readexactly(count)
+        if user:
+            writer.write(b"\x05\x02" if 2 in methods else b"\x05\xff")
+            if 2 not in methods:
+                return None
+            name = await reader.readexactly((await reader.readexactly(2))[1])
+            word = await reader.readexactly((await reader.readexactly(1))[0])
+            good = (name.decode(), word.decode()) == (user, password)
+            writer.write(b"\x01\x00" if good else b"\x01\x01")
+            if not good:
+                return None
+        else:
+            writer.write(b"\x05\x00")
+        length = (await reader.readexactly(5))[4]
+        host = (await reader.readexactly(length)).decode()
+        port = int.from_bytes(await reader.readexactly(2), "big")
+        writer.write(b"\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00")
+        return host, port
+
+    return handshake
+
+
+@asynccontextmanager
+async def proxying(handshake: Handshake) -> AsyncIterator[Proxy]:
+    proxy = Proxy(handshake)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    proxy.port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy
+    finally:
+        server.close()
+        await proxy.end()
