@@ -123,6 +123,12 @@ class Cluster:
             raise TimedOut(f"the sandbox did not get there within {seconds:g} s") from problem
         finally:
             unsubscribe()
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Wait until everything is concluded from the changes so far: controllers have looked, node ports listen."""
+        while self._controllers.busy or self.node_ports.busy:  # noqa: ASYNC110 - a few turns of the loop, no polling
+            await asyncio.sleep(0)
 
     async def settled(self, seconds: float = 10.0) -> None:
         """Wait until every deployment and stateful set has all its pods, ready and of the present template."""

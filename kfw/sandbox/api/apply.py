@@ -25,35 +25,39 @@ def applied(before: Object, wanted: Object, manager: str, *, force: bool, now: f
     `before` is {} for a new object. Raises ApiError 409 when another applier owns a field with another value.
     """
     entries = (before.get("metadata") or {}).get("managedFields") or []
+    owned = {one["manager"]: _paths(one["fieldsV1"]) for one in entries}
+    mine = owned.pop(manager, set())
     wishes = {path for path, _ in leaves(wanted)} - _IDENTITY
-    others = {one["manager"]: _paths(one["fieldsV1"]) for one in entries if one["manager"] != manager}
-    conflicts = [
-        (name, path)
-        for name, paths in others.items()
-        for path in sorted(paths & wishes)
-        if _value(before, path) != _value(wanted, path) != {}
-    ]
+    conflicts = list(_conflicts(before, wanted, wishes, owned))
     if conflicts and not force:
         raise _conflict(conflicts)
-    taken = {path for _, path in conflicts}
-    others = {name: paths - taken for name, paths in others.items()}
-    mine = next((_paths(one["fieldsV1"]) for one in entries if one["manager"] == manager), set())
-    result = before
-    for path in sorted(mine - wishes, key=_names_its_element):
-        shared = any(path in paths for paths in others.values())
-        filled = isinstance(_value(result, path), dict) and _value(
-            result, path
-        )  # was empty when it was wanted
-        if not shared and not filled:
-            result = _without(result, path)
-    result = _merged("", result, wanted)
-    kept = [
-        {**one, "fieldsV1": _fields(others[one["manager"]])} for one in entries if one["manager"] != manager
-    ]
-    return {
-        **result,
-        "metadata": {**result["metadata"], "managedFields": [*kept, _entry(wanted, manager, wishes, now)]},
-    }
+    owned = {name: paths - {path for _, path in conflicts} for name, paths in owned.items()}
+    result = _merged("", _given_up(before, mine - wishes, set().union(wishes, *owned.values())), wanted)
+    kept = [{**one, "fieldsV1": _fields(owned[one["manager"]])} for one in entries if one["manager"] in owned]
+    fields = [*kept, _entry(wanted, manager, wishes, now)]
+    return {**result, "metadata": {**result["metadata"], "managedFields": fields}}
+
+
+def _conflicts(
+    before: Object, wanted: Object, wishes: set[Path], owned: dict[str, set[Path]]
+) -> Iterator[tuple[str, Path]]:
+    for name, paths in owned.items():
+        for path in sorted(paths & wishes):
+            if _value(before, path) != _value(wanted, path) != {}:
+                yield name, path
+
+
+def _given_up(thing: Object, paths: set[Path], kept: set[Path]) -> Object:
+    """`thing` without the fields at `paths`, save what others own; an element whose name nobody wants goes as a whole."""
+    for path in paths - kept:
+        element = path[:-1]
+        if not _names_its_element(path):
+            present = _value(thing, path)
+            filled = isinstance(present, dict) and present  # it was empty when it was wanted
+            thing = thing if filled else _without(thing, path)
+        elif not any(one[: len(element)] == element for one in kept):
+            thing = _without(thing, element)
+    return thing
 
 
 def _entry(wanted: Object, manager: str, paths: set[Path], now: float) -> Object:
@@ -125,12 +129,12 @@ def _value(thing: Any, path: Path) -> Any:
 
 
 def _without(thing: Any, path: Path) -> Any:
-    """Without the field, and without what is then empty."""
+    """Without the field or named element, and without what is then empty."""
     step, rest = path[0], path[1:]
     if isinstance(thing, list) and step.startswith("k:"):
         key, value = _named(step)
-        if rest == (key,):  # the last that is taken away: an element that has more belongs to others, too
-            return [one for one in thing if one != {key: value}]
+        if not rest:
+            return [one for one in thing if one.get(key) != value]
         return [_without(one, rest) if one.get(key) == value else one for one in thing]
     if not isinstance(thing, dict) or step not in thing:
         return thing

@@ -34,6 +34,10 @@ class Controllers:
         self._scheduled: asyncio.Handle | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        return self._scheduled is not None
+
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._changed)
         self._soon()
@@ -45,7 +49,8 @@ class Controllers:
             self._scheduled.cancel()
 
     def _changed(self, change: Change) -> None:
-        if change.resource is not kinds.EVENTS:  # nothing is decided by events
+        # nothing is decided by events, but the last one of a namespace may be what it waits for
+        if change.resource is not kinds.EVENTS or change.type == "DELETED":
             self._soon()
 
     def _soon(self) -> None:

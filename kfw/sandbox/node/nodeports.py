@@ -45,6 +45,10 @@ class NodePorts:
         self._scheduled: asyncio.Handle | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
+    @property
+    def busy(self) -> bool:
+        return self._scheduled is not None
+
     def start(self) -> None:
         self._unsubscribe = self._store.subscribe(self._changed)
         self._soon()
