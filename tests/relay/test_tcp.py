@@ -6,22 +6,9 @@ import pytest
 
 from kfw.relay.dial import DialFailed
 from kfw.relay.tcp import TcpDialer, connect
-from tests.relay.world import LOCAL
+from tests.relay.world import LOCAL, silent_port
 
 pytestmark = pytest.mark.asyncio
-
-
-def full(stack: ExitStack) -> int:
-    """The port of somebody whose queue is full: it takes no connection and refuses none, like a node that is gone."""
-    server = stack.enter_context(socket.socket())
-    server.bind((LOCAL, 0))
-    server.listen(0)
-    port: int = server.getsockname()[1]
-    for _ in range(2):
-        waiting = stack.enter_context(socket.socket())
-        waiting.setblocking(False)
-        waiting.connect_ex((LOCAL, port))
-    return port
 
 
 async def test_a_refused_dial_is_safe_and_names_the_address() -> None:
@@ -36,7 +23,7 @@ async def test_a_refused_dial_is_safe_and_names_the_address() -> None:
 
 async def test_a_silent_dial_ends_after_its_time_and_is_safe() -> None:
     with ExitStack() as stack:
-        port = full(stack)
+        port = silent_port(stack)
         with pytest.raises(DialFailed) as failed:
             await TcpDialer(LOCAL, port, timeout=0.1).dial(asyncio.Protocol)
     assert failed.value.safe
@@ -45,7 +32,7 @@ async def test_a_silent_dial_ends_after_its_time_and_is_safe() -> None:
 
 async def test_a_dial_that_is_given_up_leaves_no_socket() -> None:
     with ExitStack() as stack:
-        dialing = asyncio.create_task(connect(LOCAL, full(stack)))
+        dialing = asyncio.create_task(connect(LOCAL, silent_port(stack)))
         await asyncio.sleep(0.02)
         dialing.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -5,8 +5,8 @@ import logging
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.listener import Listener
@@ -63,30 +63,46 @@ async def listening(
 
 @dataclass
 class App:
-    port: int
+    port: int = 0
     visits: int = 0
+    open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = field(default_factory=dict)
 
     @property
     def dialer(self) -> TcpDialer:
         return TcpDialer(LOCAL, self.port)
 
+    async def end(self) -> None:
+        """Break off every talk, and wait for it."""
+        talks = [talk for talk in self.open.values() if talk is not None]
+        for writer in self.open:
+            writer.transport.abort()
+        for talk in talks:
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+        await asyncio.sleep(0)
+
 
 @asynccontextmanager
-async def app(talk: Talk) -> AsyncIterator[App]:
-    """Every visitor is talked to; what goes wrong there fails the test."""
-    running = App(0)
+async def app(talk: Talk, host: str = LOCAL, port: int = 0) -> AsyncIterator[App]:
+    """Talks to every visitor."""
+    running = App()
 
     async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.visits += 1
+        running.open[writer] = asyncio.current_task()
         try:
             await talk(reader, writer)
         finally:
+            del running.open[writer]
             writer.close()
 
-    server = await asyncio.start_server(visit, LOCAL, 0)
+    server = await asyncio.start_server(visit, host, port)
     running.port = server.sockets[0].getsockname()[1]
-    async with server:
+    try:
         yield running
+    finally:
+        server.close()
+        await running.end()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -151,3 +167,17 @@ async def until(true: Callable[[], bool], within: float = 3.0) -> None:
             if true():
                 return
             await asyncio.sleep(0.005)
+
+
+def silent_port(stack: ExitStack, host: str = LOCAL, port: int = 0) -> int:
+    """The port of somebody whose queue is full: it takes no connection and refuses none, like a node that is gone."""
+    server = stack.enter_context(socket.socket())
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    server.bind((host, port))
+    server.listen(0)
+    port = server.getsockname()[1]
+    for _ in range(2):
+        waiting = stack.enter_context(socket.socket())
+        waiting.setblocking(False)
+        waiting.connect_ex((host, port))
+    return port

@@ -1,0 +1,223 @@
+"""Which node carries a connection, and when no node does. Loopback addresses stand for nodes."""
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel
+from kfw.model import Endpoint, Forward, Health, Reason, Target
+from kfw.relay.dial import DialFailed
+from tests.relay.world import App, app, echo, listening, silent_port, until
+
+pytestmark = [
+    pytest.mark.asyncio,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127/8"),
+]
+
+FIRST, SECOND, THIRD = (f"127.0.7.{n}" for n in (1, 2, 3))
+
+
+def way(port: int, *addresses: str, health: Health = Health(timeout=1)) -> Way:  # noqa: B008 (frozen)
+    forward = Forward("api", Target.parse("service/api"), 80, 8080, method="nodeport", health=health)
+    return Way(forward, tuple(Endpoint("node", f"node{a[-1]}", a, port) for a in addresses))
+
+
+class Node:
+    """A node's port, which can be stopped and started again."""
+
+    def __init__(self, address: str, port: int) -> None:
+        self.address = address
+        self.port = port
+        self._stack = AsyncExitStack()
+        self._app = App()
+
+    @property
+    def visits(self) -> int:
+        return self._app.visits
+
+    async def start(self) -> None:
+        self._app = await self._stack.enter_async_context(app(echo, self.address, self.port))
+        self.port = self._app.port
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def nodes(*addresses: str) -> AsyncIterator[list[Node]]:
+    """Nodes that serve, all on the same port."""
+    made: list[Node] = []
+    try:
+        for address in addresses:
+            made.append(Node(address, made[0].port if made else 0))
+            await made[-1].start()
+        yield made
+    finally:
+        for node in made:
+            await node.stop()
+
+
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    pass
+
+
+async def dialed(tunnel: NodePortTunnel) -> str:
+    """The address of the node that took the connection."""
+    transport = await tunnel.dial(asyncio.Protocol)
+    address: str = transport.get_extra_info("peername")[0]
+    transport.abort()
+    await asyncio.sleep(0)
+    return address
+
+
+async def test_it_is_a_method_and_opens_a_tunnel() -> None:
+    method: Method = NodePort()
+    assert (method.name, method.wants, method.owns_port, method.missing()) == (
+        "nodeport",
+        "node",
+        False,
+        None,
+    )
+    async with nodes(FIRST) as (node,):
+        tunnel: Tunnel = await method.open(way(node.port, FIRST))
+        assert tunnel.endpoint.address == FIRST
+        assert (tunnel.dialer is not None, tunnel.pid) == (True, None)
+        await tunnel.close()
+        await tunnel.close()
+
+
+async def test_of_the_nodes_that_answer_the_preferred_one_is_taken() -> None:
+    async with nodes(FIRST, SECOND) as (one, two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        assert tunnel.endpoint.name == "node1"
+        assert await dialed(tunnel) == FIRST
+        assert two.visits == 0
+
+
+@pytest.mark.parametrize("kind", ["refuses", "is silent", "closes at once"])
+async def test_a_node_that_does_not_serve_is_passed_over(kind: str) -> None:
+    async with nodes(SECOND) as (two,), AsyncExitStack() as stack:
+        with ExitStack() as sockets:
+            if kind == "is silent":
+                silent_port(sockets, FIRST, two.port)
+            if kind == "closes at once":
+                await stack.enter_async_context(app(closes, FIRST, two.port))
+            tunnel = await asyncio.wait_for(NodePort().open(way(two.port, FIRST, SECOND)), 1.5)
+            assert tunnel.endpoint.name == "node2"
+
+
+async def test_when_no_node_answers_each_is_named_with_its_own_words() -> None:
+    with ExitStack() as stack, pytest.raises(KfwError) as raised:
+        port = silent_port(stack, FIRST)
+        await NodePort().open(way(port, FIRST, SECOND, health=Health(timeout=0.3)))
+    assert raised.value.reason == "node-unreachable"
+    assert raised.value.what == (
+        f"no node answers for service/api: node1 ({FIRST}:{port}): no answer within 0.3 s; "
+        f"node2 ({SECOND}:{port}): connection refused"
+    )
+    assert "kubectl" in raised.value.fix
+
+
+async def test_of_hundreds_of_nodes_a_few_are_asked() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("0.0.0.0", 0))
+        port = nobody.getsockname()[1]
+        with pytest.raises(KfwError) as raised:
+            await NodePort().open(way(port, *(f"127.0.8.{n}" for n in range(1, 200))))
+    assert raised.value.what.count("connection refused") == NODES
+
+
+async def test_http_health_is_asked_of_the_node() -> None:
+    async with nodes(FIRST) as (node,):
+        with pytest.raises(KfwError, match=r"answered GET /, but not in HTTP: b'GET / HTTP"):
+            await NodePort().open(way(node.port, FIRST, health=Health(type="http", timeout=1)))
+
+
+async def test_a_refusal_sends_the_connection_to_the_next_node_and_later_ones_there_at_once() -> None:
+    async with nodes(FIRST, SECOND) as (one, two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        await one.stop()
+        assert await dialed(tunnel) == SECOND
+        await until(lambda: two.visits == 1)
+        assert tunnel.endpoint.name == "node2"
+        await one.start()
+        visits = one.visits
+        assert await dialed(tunnel) == SECOND
+        assert one.visits == visits
+
+
+async def test_a_silent_node_costs_one_connection_a_quarter_of_a_second_and_the_next_ones_nothing() -> None:
+    async with nodes(FIRST, SECOND) as (one, two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        await one.stop()
+        assert two.visits == 0
+        with ExitStack() as stack:
+            silent_port(stack, FIRST, one.port)
+            began = time.monotonic()
+            assert await dialed(tunnel) == SECOND
+            first = time.monotonic() - began
+            began = time.monotonic()
+            assert await dialed(tunnel) == SECOND
+            assert 0.2 < first < 1 and time.monotonic() - began < 0.1
+
+
+async def test_a_dial_that_no_node_takes_is_safe_to_repeat() -> None:
+    async with nodes(FIRST) as (node,):
+        tunnel = await NodePort().open(way(node.port, FIRST, SECOND))
+        await node.stop()
+        with pytest.raises(DialFailed) as failed:
+            await tunnel.dial(asyncio.Protocol)
+        assert failed.value.safe
+        assert failed.value.why.count("connection refused") == 2
+
+
+async def test_a_way_that_no_node_takes_for_a_while_is_broken_and_says_why() -> None:
+    async with nodes(FIRST) as (node,):
+        tunnel = await NodePort().open(way(node.port, FIRST))
+        watching = asyncio.create_task(tunnel.broken())
+        await node.stop()
+        async with listening(tunnel) as local:  # whose connection is dialed for again and again
+            _, writer = await local.client()
+            problem = await asyncio.wait_for(watching, 2)
+            writer.close()
+        assert problem.reason is Reason.NODE_UNREACHABLE
+        assert problem.message == (
+            f"no node answers for service/api: node1 ({FIRST}:{node.port}): connection refused"
+        )
+        assert await tunnel.broken() == problem
+
+
+async def test_a_gap_of_an_instant_is_no_break_and_the_connection_gets_through() -> None:
+    async with nodes(FIRST) as (node,):
+        tunnel = await NodePort().open(way(node.port, FIRST))
+        watching = asyncio.create_task(tunnel.broken())
+        async with listening(tunnel) as local:
+            await node.stop()
+            reader, writer = await local.client()
+            writer.write(b"hello")
+            await asyncio.sleep(0.1)
+            await node.start()
+            assert await asyncio.wait_for(reader.readexactly(5), 2) == b"hello"
+            assert not watching.done()
+            writer.close()
+            await until(lambda: local.listener.connections == 0)
+        watching.cancel()
+
+
+async def test_a_probe_finds_the_node_that_answers_now_or_says_that_none_does() -> None:
+    async with nodes(FIRST, SECOND) as (one, two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        await one.stop()
+        await tunnel.probe()
+        assert tunnel.endpoint.name == "node2"
+        await two.stop()
+        with pytest.raises(KfwError, match="connection refused") as raised:
+            await tunnel.probe()
+        assert raised.value.reason == "node-unreachable"
