@@ -1,0 +1,100 @@
+"""Proof by connections: many clients connect anew again and again while pods are ended, and every answer is counted."""
+
+import asyncio
+import json
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+#: Seconds that one connection may take, from connect to the last byte.
+PATIENCE = 10.0
+#: Seconds between two connections of one client: a demo shall not be a load test.
+_PAUSE = 0.01
+
+
+@dataclass(frozen=True)
+class Place:
+    """A port of this machine, and the words that the answer's JSON must hold under `says`."""
+
+    name: str
+    port: int
+    says: str
+    tls: bool = False
+
+
+@dataclass
+class Result:
+    """`seconds` of each answered connection; `failures` as sentences; `ended` are the names of pods."""
+
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def connections(self) -> int:
+        return len(self.seconds) + len(self.failures)
+
+    @property
+    def slowest(self) -> float:
+        return max(self.seconds, default=0.0)
+
+    @property
+    def median(self) -> float:
+        return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else 0.0
+
+
+async def trial(
+    places: Sequence[Place], end_pod: Callable[[], Awaitable[str]], *, seconds: float, every: float
+) -> Result:
+    """Connect to all places for `seconds`, and call `end_pod`, which returns the pod's name, `every` so many seconds."""
+    result = Result()
+    end = asyncio.get_running_loop().time() + seconds
+    async with asyncio.TaskGroup() as group:
+        for place in places:
+            group.create_task(_client(place, end, result), name=f"client of {place.name}")
+        group.create_task(_reaper(end_pod, end, every, result), name="ends pods")
+    return result
+
+
+async def _reaper(end_pod: Callable[[], Awaitable[str]], end: float, every: float, result: Result) -> None:
+    """The last pod is ended early enough for its successor to be seen."""
+    loop = asyncio.get_running_loop()
+    while loop.time() + every <= end:
+        result.ended.append(await end_pod())
+        await asyncio.sleep(every)
+
+
+async def _client(place: Place, end: float, result: Result) -> None:
+    loop = asyncio.get_running_loop()
+    while (began := loop.time()) < end:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await _talk(place)
+        except (OSError, TimeoutError, ValueError) as problem:
+            result.failures.append(f"{place.name}: {str(problem) or type(problem).__name__}")
+        else:
+            result.seconds.append(loop.time() - began)
+        await asyncio.sleep(_PAUSE)
+
+
+async def _talk(place: Place) -> None:
+    """One connection, one request. Raises OSError, or ValueError for an answer that is not the right one."""
+    context = _trusting_anybody() if place.tls else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port, ssl=context)
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise ValueError(f"it answers {head[:40]!r}")
+    if (says := json.loads(body).get("says")) != place.says:
+        raise ValueError(f"it is {says!r}")
+
+
+def _trusting_anybody() -> ssl.SSLContext:
+    """The gateway's certificate is its own, as in the quick start (`curl -k`)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
