@@ -88,6 +88,9 @@ class FakeTunnel:
         self.probes = 0
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        return self.endpoint in endpoints
+
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
 

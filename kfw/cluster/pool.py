@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import replace
 from types import TracebackType
 
 from kfw.cluster import exec_plugin, tls
@@ -11,7 +12,9 @@ from kfw.cluster.follow import Follower
 from kfw.cluster.kubeconfig import Access, Cluster, User
 from kfw.cluster.login import Login, Plugin
 from kfw.cluster.patience import Patience
+from kfw.cluster.server import Server
 from kfw.cluster.shared import Listener, Shared
+from kfw.errors import ClusterUnreachable
 from kfw.model import Forward, Resolution
 
 
@@ -58,6 +61,13 @@ class Clusters:
         for follower in self._followers:
             if follower.forward == forward:
                 follower.poke()
+
+    def server(self, forward: Forward) -> Server:
+        """The API server of a forward that is being followed. Raises UsageError, ClusterUnreachable."""
+        access = replace(self.access(forward), namespace="")
+        if access not in self._shared:
+            raise ClusterUnreachable(f"nobody watches the API server {access.cluster.server} yet")
+        return self._shared[access].server
 
     def access(self, forward: Forward) -> Access:
         """Raises UsageError."""

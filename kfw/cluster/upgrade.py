@@ -48,7 +48,11 @@ class Transport:
 
 
 SPDY = Transport(
-    "SPDY", "create", "POST", lambda key: upgrade.spdy_headers(), lambda answer, key: upgrade.check_spdy(answer)
+    "SPDY",
+    "create",
+    "POST",
+    lambda key: upgrade.spdy_headers(),
+    lambda answer, key: upgrade.check_spdy(answer),
 )
 WEBSOCKET = Transport(
     "SPDY in WebSocket",
@@ -106,12 +110,12 @@ async def _logged_in(server: Server, transport: Transport, namespace: str, pod: 
             transport.check(answer, key)
         except UpgradeRefused as refused:
             streams[1].transport.abort()
-            error = _words(server, transport, answer, refused, pod)
-            if answer.status == 401 and server.login.refused(who, error):
+            told = _words(server, transport, answer, refused, pod)
+            if answer.status == 401 and server.login.refused(who, told):
                 continue
             if answer.status == 401:
-                server.refused(error)
-            raise error from refused
+                server.refused(told)
+            raise told from refused
         server.login.accepted(who)
         server.admitted()
         return Upgraded(streams, transport, answer.rest)
@@ -145,7 +149,9 @@ async def _answer(streams: Streams, asking: Upgrading) -> Answer:
     return answer
 
 
-def _words(server: Server, transport: Transport, answer: Answer, refused: UpgradeRefused, pod: str) -> KfwError:
+def _words(
+    server: Server, transport: Transport, answer: Answer, refused: UpgradeRefused, pod: str
+) -> KfwError:
     """A refusal of the transport stays one, so that the next is tried; the rest is final."""
     if answer.status in (401, 403):
         error = error_of(answer.status, answer.body, server.asker)

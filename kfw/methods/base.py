@@ -25,6 +25,10 @@ class Tunnel(Protocol):
     #: The child that carries it, if there is one.
     pid: int | None
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        """The target's endpoints of the method's kind are these now. False: this way must be opened anew for them."""
+        ...
+
     async def broken(self) -> Problem:
         """Wait until the way is broken, for ever if need be, and say why in the tool's own words."""
         ...

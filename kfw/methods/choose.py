@@ -8,11 +8,12 @@ from kfw.methods.base import Method, Tunnel, Way
 from kfw.methods.kubectl import Kubectl
 from kfw.methods.nodeport import NodePort
 from kfw.methods.socat import Socat
+from kfw.methods.tunnel.method import Servers, TunnelMethod
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from kfw.system.process import Children
 
-#: What `auto` tries, in this order. A node port needs no child and survives pod changes; kubectl works everywhere.
-AUTO = ("nodeport", "kubectl")
+#: What `auto` tries, in this order: the shortest way, then the one that needs only the API, then what may log in better.
+AUTO = ("nodeport", "tunnel", "kubectl")
 
 Methods = Mapping[str, Method]
 
@@ -33,8 +34,8 @@ class Chosen:
     rejected: tuple[Rejected, ...]
 
 
-def family(children: Children) -> Methods:
-    members: Sequence[Method] = (NodePort(), Socat(children), Kubectl(children))
+def family(children: Children, servers: Servers) -> Methods:
+    members: Sequence[Method] = (NodePort(), TunnelMethod(servers), Socat(children), Kubectl(children))
     return {member.name: member for member in members}
 
 

@@ -62,9 +62,9 @@ class Carrier:
         self._fresh = await open_way(self.methods, forward, resolution)
 
     def goes_to(self, resolution: Resolution) -> bool:
-        """The endpoint in use, or one of those that are just tried, is among the target's now."""
+        """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
         if self.way:
-            return self.way.tunnel.endpoint in endpoints_for(self.way.method, resolution)
+            return self.way.tunnel.retarget(endpoints_for(self.way.method, resolution))
         return not self._trying.isdisjoint((*resolution.pods, *resolution.nodes))
 
     def adopt(self) -> Chosen | None:
