@@ -313,4 +313,5 @@ async def _idle(stack: ExitStack, local: Port, count: int) -> None:
     for _ in range(count):
         stack.enter_context(socket.create_connection((LOCAL, local.port)))
     await until(lambda: local.listener.connections == wanted)
+    await until(lambda: all(connection.joined for connection in local.listener._live))
     await asyncio.sleep(0.1)
