@@ -92,7 +92,7 @@ class Named:
             if key.raw in names.children:
                 _twice(key, full, names.children[key.raw].at, reading)
             elif fix := _bad_name(key):
-                reading.wrong(key.at, f"{full} is not a usable name", fix)
+                reading.wrong(key.at, f"the name {quote(key.raw)} in {path} cannot be used", fix)
             else:
                 names.children[key.raw] = self.block.read(value, full, key.at, reading)
         return names

@@ -8,6 +8,7 @@ from kfw.config.merge import Branch
 from kfw.config.nodes import Place, Problem
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
+_ANY = "any"  # as if it were an address: that of everybody who has the port somewhere
 
 
 def problems(completed: Branch, *, all_read: bool = True) -> list[Problem]:
@@ -49,26 +50,26 @@ def _same_names(listed: list[Entry]) -> Iterator[Problem]:
 
 def _same_ports(listed: list[Entry]) -> Iterator[Problem]:
     """Those that may take a neighbouring port do not conflict with each other."""
-    taken: dict[int, list[Entry]] = {}
+    anyone: dict[tuple[int, str], Entry] = {}
+    strict: dict[tuple[int, str], Entry] = {}
     for entry in listed:
         port = entry.block.value("localPort", int)
         if not port or not is_enabled(entry.block):
             continue
-        others = taken.setdefault(port, [])
-        if other := next((each for each in others if _conflict(each.block, entry.block)), None):
-            at = _place(entry.block, "localPort")
+        here = addresses(entry.block)
+        looked_at = (_ANY,) if _EVERYWHERE & set(here) else (*here, *_EVERYWHERE)
+        is_strict = entry.block.value("onPortInUse", str) != "next"
+        rivals = anyone if is_strict else strict
+        if other := next((rivals[port, each] for each in looked_at if (port, each) in rivals), None):
             what = (
                 f"{entry.path} has the localPort {port} of {other.name} ({_place(other.block, 'localPort')})"
             )
-            yield Problem(at, what, "choose another, or write onPortInUse: next for both")
-        others.append(entry)
-
-
-def _conflict(one: Branch, other: Branch) -> bool:
-    if all(each.value("onPortInUse", str) == "next" for each in (one, other)):
-        return False
-    here, there = set(addresses(one)), set(addresses(other))
-    return bool(here & there or (here | there) & _EVERYWHERE)
+            fix = "choose another, or write onPortInUse: next for both"
+            yield Problem(_place(entry.block, "localPort"), what, fix)
+        for each in (*here, _ANY):
+            anyone.setdefault((port, each), entry)
+            if is_strict:
+                strict.setdefault((port, each), entry)
 
 
 def _delays(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
@@ -82,7 +83,7 @@ def _delays(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
         places = _place(retry, "initialDelay"), _place(retry, "maxDelay")
         if places not in seen:
             seen.add(places)
-            here = max(places, key=lambda place: (place.layer != "default", place.line))
+            here = max(places, key=lambda place: (place.layer != "embedded", place.line))
             what = f"retry.initialDelay {initial} is longer than retry.maxDelay {longest}"
             yield Problem(here, what, "make maxDelay at least as long")
 

@@ -22,6 +22,7 @@ from kfw.config.sources import Source, foreign
 from kfw.errors import ConfigError
 
 EMBEDDED = Path(__file__).with_name("defaults.yaml")
+SCHEMA = Path(__file__).with_name("schema.json")
 
 _NO_FLAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -92,7 +93,7 @@ def _daemon(block: Branch) -> DaemonSettings:
 
 @cache
 def _embedded() -> Branch:
-    at = Place(EMBEDDED.name, layer="default")
+    at = Place(EMBEDDED.name, layer="embedded")
     node = yaml_text.parse(EMBEDDED.read_text(encoding="utf-8"), at)
     tree = SETTINGS.read(node, "", at, Reading(str))
     return tree if isinstance(tree, Branch) else Branch(at)

@@ -15,7 +15,7 @@ class Place(NamedTuple):
     file: str
     line: int = 1
     column: int = 1
-    layer: str = ""  # default, user, project, config or flag
+    layer: str = ""  # embedded, user, project, config or flag
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
@@ -102,10 +102,10 @@ def text_at(at: Place, text: str) -> Scalar:
     return Scalar(at, "text", text, text)
 
 
-def shorten(text: str) -> str:
+def shorten(text: str, longest: int = _LONGEST_QUOTE) -> str:
     """On one line, without control characters, and no longer than a message can bear."""
-    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: _LONGEST_QUOTE + 1])
-    return plain if len(plain) <= _LONGEST_QUOTE else plain[:_LONGEST_QUOTE] + "..."
+    plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[: longest + 1])
+    return plain if len(plain) <= longest else plain[:longest] + "..."
 
 
 def quote(text: str) -> str:

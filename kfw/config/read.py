@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from kfw.config import importers, toml_text, yaml_text
@@ -26,9 +27,12 @@ def read(path: Path, at: Place) -> tuple[Branch | None, Reading]:
 
 
 def _document(text: str, path: Path, at: Place) -> Mapping:
-    document = (toml_text if path.suffix.lower() == ".toml" else yaml_text).parse(text, at)
+    is_toml = path.suffix.lower() == ".toml"
+    document = (toml_text if is_toml else yaml_text).parse(text, at)
     if isinstance(document, Scalar) and document.kind == "null":
         raise Unparsable(at, "the file says nothing", "write for example portForwards: or delete it")
+    if is_toml and isinstance(document, Mapping) and not document.pairs:
+        raise Unparsable(at, "the file says nothing", "write for example [portForwards.NAME] or delete it")
     if not isinstance(document, Mapping):
         raise Unparsable(
             document.at, f"the file is {document}", "write a mapping that begins with portForwards:"
@@ -51,28 +55,33 @@ def text_of(path: Path, at: Place) -> str:
 
 def _bytes(path: Path, at: Place) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if stat.S_ISDIR(about.st_mode):
-            raise Unparsable(at, "this is a directory", "name a file in it")
-        if not stat.S_ISREG(about.st_mode):
-            raise Unparsable(at, "this is no regular file", "write the config to a file")
-        if about.st_size > LARGEST:
-            raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
-        _only_its_owner_writes(about, at)
-        return file.read(LARGEST)
+    try:
+        _is_a_config(os.fstat(descriptor), at)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(LARGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _is_a_config(about: os.stat_result, at: Place) -> None:
+    if stat.S_ISDIR(about.st_mode):
+        raise Unparsable(at, "this is a directory", "name a file in it")
+    if not stat.S_ISREG(about.st_mode):
+        raise Unparsable(at, "this is no regular file", "write the config to a file")
+    if about.st_size > LARGEST:
+        raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
+    _only_its_owner_writes(about, at)
 
 
 def _only_its_owner_writes(about: os.stat_result, at: Place) -> None:
     """Whoever can write the config can make kfw run programs, by way of a kubeconfig (NFR-SEC-02)."""
     if about.st_mode & stat.S_IWOTH:
         raise Unparsable(at, "everybody may write this file", f"chmod go-w {at.file}")
-    if about.st_mode & stat.S_IWGRP and not _is_private_group(about):
+    if about.st_mode & stat.S_IWGRP and not _in_a_private_group(about):
         raise Unparsable(at, "its whole group may write this file", f"chmod g-w {at.file}")
 
 
-def _is_private_group(about: os.stat_result) -> bool:
-    """Debian and others give each user a group of their own, and with it a umask of 002."""
+def _in_a_private_group(about: os.stat_result) -> bool:
     import grp
     import pwd
 
@@ -80,11 +89,12 @@ def _is_private_group(about: os.stat_result) -> bool:
         group, owner = grp.getgrgid(about.st_gid), pwd.getpwuid(about.st_uid)
     except KeyError:
         return False
-    return (
-        owner.pw_gid == group.gr_gid
-        and set(group.gr_mem) <= {owner.pw_name}
-        and group.gr_name == owner.pw_name
-    )
+    return is_private_group(owner.pw_name, owner.pw_gid, group.gr_name, group.gr_gid, group.gr_mem)
+
+
+def is_private_group(owner: str, owners_gid: int, group: str, gid: int, members: Collection[str]) -> bool:
+    """Debian and others give each user a group of the same name, and with it a umask of 002."""
+    return group == owner and gid == owners_gid and set(members) <= {owner}
 
 
 def _decode(data: bytes, at: Place) -> str:

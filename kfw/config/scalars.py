@@ -22,13 +22,17 @@ def text(
     """Text in the file, not empty, on one line. `check` raises ValueError or Wrong."""
     schema = {"type": "string", "minLength": 1} | ({"pattern": pattern} if pattern else {})
 
-    def convert(node: Scalar, reading: Reading) -> Value:
-        raw = _text(node)
+    def right(raw: str) -> str:
         if not re.search(pattern, raw):
             raise Wrong(f"is {quote(raw)}")
         if check:
             check(raw)
         return raw
+
+    def convert(node: Scalar, reading: Reading) -> Value:
+        if node.kind == "text":
+            return right(_text(node))
+        raise Wrong(f"is {node}", _in_quotes(node, right))
 
     return One(wants, convert, schema, nullable)
 
@@ -59,7 +63,7 @@ def flag(*, inverted: bool = False) -> One:
     def convert(node: Scalar, reading: Reading) -> Value:
         if node.kind == "bool":
             return bool(node.value) is not inverted
-        raise Wrong(f"is {node}", _unquote(node, ("true", "false")))
+        raise Wrong(f"is {node}", _without_quotes(node) if node.raw in ("true", "false") else "")
 
     return One("true or false", convert, {"type": "boolean"})
 
@@ -70,7 +74,13 @@ def whole(wants: str, lowest: int, highest: int) -> One:
             if lowest <= node.value <= highest:
                 return node.value
             raise Wrong(f"is {shorten(node.raw)}")
-        raise Wrong(f"is {node}", _unquote(node, (node.raw,) if node.raw.isdecimal() else ()))
+        if (
+            node.kind == "text"
+            and re.fullmatch("[0-9]{1,9}", node.raw)
+            and lowest <= int(node.raw) <= highest
+        ):
+            raise Wrong(f"is {node}", _without_quotes(node))
+        raise Wrong(f"is {node}")
 
     return One(wants, convert, {"type": "integer", "minimum": lowest, "maximum": highest})
 
@@ -125,7 +135,7 @@ def duration(lowest: float = 0.0) -> One:
         try:
             length = durations.seconds(node.raw)
         except ValueError as error:
-            raise Wrong(f"{error}: {quote(node.raw)}") from error
+            raise Wrong(f"is {quote(node.raw)}, which {error}") from error
         if length < lowest:
             raise Wrong(f"is {shorten(node.raw)}")
         return durations.text_of(length)
@@ -139,7 +149,7 @@ def duration(lowest: float = 0.0) -> One:
 def address() -> One:
     def check(raw: str) -> None:
         if raw != "localhost":
-            _ip(raw)
+            _ip(raw, raw)
 
     return text("an IP address of this machine, or localhost", check=check)
 
@@ -151,23 +161,23 @@ def host_and_port() -> One:
         if not colon or not number.isdecimal() or not 1 <= int(number[:6]) <= 65535:
             raise Wrong(f"is {node}")
         if host != "localhost":
-            _ip(host[1:-1] if host.startswith("[") and host.endswith("]") else host)
+            _ip(host[1:-1] if host.startswith("[") and host.endswith("]") else host, raw)
         return raw
 
     schema = {"type": "string", "pattern": r"^\S+:[0-9]+$"}
     return One("an address and a port such as 127.0.0.1:9464", convert, schema, nullable=True)
 
 
-def _ip(raw: str) -> None:
+def _ip(host: str, raw: str) -> None:
     try:
-        ipaddress.ip_address(raw)
+        ipaddress.ip_address(host)
     except ValueError as error:
         raise Wrong(f"is {quote(raw)}") from error
 
 
 def _text(node: Scalar) -> str:
     if node.kind != "text":
-        raise Wrong(f"is {node}", f'write "{shorten(node.raw)}" in quotes')
+        raise Wrong(f"is {node}")
     if not node.raw:
         raise Wrong("is empty")
     if len(node.raw) > _LONGEST_TEXT:
@@ -179,5 +189,14 @@ def _text(node: Scalar) -> str:
     return node.raw
 
 
-def _unquote(node: Scalar, words: tuple[str, ...]) -> str:
-    return f"write {node.raw} without quotes" if node.kind == "text" and node.raw in words else ""
+def _in_quotes(node: Scalar, right: Callable[[str], str]) -> str:
+    """Said only where it helps."""
+    try:
+        right(node.raw)
+    except Wrong:
+        return ""
+    return f'write "{shorten(node.raw)}" in quotes'
+
+
+def _without_quotes(node: Scalar) -> str:
+    return f"write {node.raw} without quotes"

@@ -4,6 +4,7 @@ from typing import Any
 
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, Field, Named
+from kfw.config.nodes import quote
 from kfw.config.shapes import Many, Wrong
 from kfw.model import Target
 
@@ -12,8 +13,9 @@ _VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
 _REQUIREMENT = (
     rf"(!?{_LABEL}|{_LABEL} *(==|=|!=) *{_VALUE}|{_LABEL} +(in|notin) +\( *{_VALUE}( *, *{_VALUE})* *\))"
 )
+_A_NAMESPACE = "the name of a namespace, in lower-case letters, digits and '-'"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_RESOURCE = r"^[^/]*/?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+_RESOURCE = r"^([^/]+/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
 
 
 def _target(raw: str) -> None:
@@ -21,7 +23,7 @@ def _target(raw: str) -> None:
         Target.parse(raw)
     except ValueError as error:
         what, _, fix = str(error).partition(", ")
-        raise Wrong(f"is wrong: {what}", fix) from error
+        raise Wrong(f"is {quote(raw)}: {what}", fix) from error
 
 
 _RETRY = Block(
@@ -53,7 +55,7 @@ COMMON: dict[str, Field] = {
         s.text("the name of a context", nullable=True), "Of the kubeconfig; null is its current one."
     ),
     "namespace": Field(
-        s.text("the name of a namespace", pattern=_NAMESPACE, nullable=True),
+        s.text(_A_NAMESPACE, pattern=_NAMESPACE, nullable=True),
         "null is the one of the context.",
     ),
     "kubeconfig": Field(
@@ -109,7 +111,7 @@ _PROFILE = Block(
             Named(_FORWARD), "Forwards that belong to this profile; its other keys are their defaults."
         ),
         "namespaces": Field(
-            Many(s.text("the name of a namespace", pattern=_NAMESPACE), "a list such as [shop]", at_least=1),
+            Many(s.text(_A_NAMESPACE, pattern=_NAMESPACE), "a list such as [shop]", at_least=1),
             "Forward what is in these.",
         ),
         "labels": Field(

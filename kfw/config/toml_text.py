@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, time
 from typing import TypeAlias
 
-from kfw.config.nodes import Mapping, Node, Place, Scalar, Sequence, Unparsable
+from kfw.config.nodes import Mapping, Node, Place, Scalar, Sequence, Unparsable, shorten
 from kfw.config.yaml_text import DEEPEST
 
 #: tomllib takes quadratic time for a dotted key, so no line may hold a very long one.
@@ -104,12 +104,10 @@ def _parts(dotted: str) -> _Keys:
 def _syntax_error(message: str, text: str, at: Place) -> Unparsable:
     where = _WHERE.fullmatch(message)
     what = where["what"] if where else message
-    place = at
-    if where and where["line"]:
+    place = _places(text, at)[1] if "Cannot" in what else None
+    if place is None and where and where["line"]:
         place = at._replace(line=int(where["line"]), column=int(where["column"]))
-    elif where and "Cannot" in what:
-        place = _places(text, at)[1] or at
-    elif where:
+    elif place is None:
         place = at._replace(line=max(1, text.rstrip("\n").count("\n") + 1))
     fix = next((fix for words, fix in _FIXES if words in what), "check the quotes and brackets here")
-    return Unparsable(place, "this is not TOML: " + " ".join(what.split()), fix)
+    return Unparsable(place, "this is not TOML: " + shorten(" ".join(what.split()), 200), fix)

@@ -24,6 +24,8 @@ _FIXES = (
     ("expected ',' or ']'", "close the list with ]"),
     ("expected ',' or '}'", "close the mapping with }"),
     ("could not find expected ':'", "write key: value"),
+    ("expected node content", "write a value, or close the bracket"),
+    ("document start", "keep one mapping in a file"),
     ("block end", "align this line with its neighbours"),
     ("expected '-' indicator", "align this line with its neighbours"),
     ("expected key", "align this line with its neighbours"),
@@ -157,14 +159,15 @@ def _words(problem: str) -> str:
 
 def _syntax_error(error: Any, at: Place, text: str) -> Unparsable:
     """In the parser's own words, with the line to look at and what usually mends it."""
-    mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "it cannot be read"
-    if "end of stream" in problem and error.context_mark:
-        mark = error.context_mark
     lines = text.split("\n")
+    mark, began = error.problem_mark, error.context_mark
+    if began and (mark is None or "end of stream" in problem or mark.line >= len(lines)):
+        mark = began  # what is open at the end is to be mended where it begins
     line = min(mark.line, len(lines) - 1) if mark else 0
-    place = Place(at.file, line + 1, (mark.column if mark and line == mark.line else 0) + 1, at.layer)
-    if "cannot start any token" in problem:
+    column = mark.column if mark and line == mark.line else len(lines[line])
+    place = Place(at.file, line + 1, column + 1, at.layer)
+    if "cannot start any token" in problem or lines[line][column:].startswith("::"):  # an IPv6 address
         return Unparsable(place, _words(problem), _cannot_start(lines[line]))
     fix = next(
         (fix for words, fix in _FIXES if words in problem), "check the quotes and the indentation here"

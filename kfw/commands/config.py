@@ -1,0 +1,112 @@
+"""kfw config: check the files, show what they come to, print the schema."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kfw.commands import output
+from kfw.commands.options import Configs, Json
+
+if TYPE_CHECKING:
+    from kfw.config.settings import Settings
+
+app = typer.Typer(
+    rich_markup_mode=None, add_completion=False, help="Check the configuration, show it, print its schema."
+)
+
+Files = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[FILE]...", help="Only these, each over the one before; none: what `kfw up` would read."
+    ),
+]
+
+
+@app.command()
+def check(files: Files = None, as_json: Json = False) -> int:
+    """Find every mistake in every file. Exit code 2 if there is one.
+
+    \b
+    kfw config check
+    kfw config check kfw.yaml
+    """
+    from kfw.errors import ConfigError
+
+    try:
+        settings = _settings(files or [], alone=bool(files))
+    except ConfigError as error:
+        if not as_json:
+            raise
+        output.show_json({"problems": error.problems, "warnings": [], "files": [], "forwards": 0})
+        return error.exit_code
+    _warn(settings)
+    if as_json:
+        output.show_json(_summary(settings))
+    else:
+        output.show("\n".join(_report(settings)))
+    return 0
+
+
+@app.command()
+def show(
+    origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
+    config: Configs = None,
+    as_json: Json = False,
+) -> int:
+    """Show what all files together come to: every forward with all that holds for it.
+
+    \b
+    kfw config show --origin
+    """
+    from kfw.config.text import as_yaml
+
+    settings = _settings(config or [], alone=False)
+    _warn(settings)
+    if as_json:
+        values = settings.values
+        output.show_json({"settings": values, "origin": settings.origin} if origin else values)
+    else:
+        output.show(as_yaml(settings.tree, with_origin=origin))
+    return 0
+
+
+@app.command()
+def schema() -> int:
+    """Print the JSON Schema of a config file, for editors and other tools.
+
+    \b
+    kfw config schema > kfw.schema.json
+    """
+    from kfw.config.layers import SCHEMA
+
+    output.show(SCHEMA.read_text(encoding="utf-8").rstrip("\n"))
+    return 0
+
+
+def _settings(files: list[Path], *, alone: bool) -> "Settings":
+    from kfw.config.layers import load, load_only
+
+    return load_only(files, Path.cwd()) if alone else load(Path.cwd(), config_files=files)
+
+
+def _warn(settings: "Settings") -> None:
+    for warning in settings.warnings:
+        output.say(f"kfw: {warning}")
+
+
+def _summary(settings: "Settings") -> dict[str, Any]:
+    return {
+        "problems": [],
+        "warnings": list(settings.warnings),
+        "files": [str(path) for path in settings.files],
+        "forwards": len(settings.forwards),
+    }
+
+
+def _report(settings: "Settings") -> list[str]:
+    read = [f"read {path}" for path in settings.files] or ["there is no config file, `kfw init` writes one"]
+    count = len(settings.forwards)
+    off = sum(not forward.enabled for forward in settings.forwards.values())
+    said = f"{count} forward{'s' * (count != 1)}{f', {off} disabled' if off else ''}, no problems"
+    return [*read, said]

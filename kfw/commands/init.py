@@ -1,0 +1,68 @@
+"""kfw init: write a first kfw.yaml, which is the manual with everything but the examples commented out."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kfw.commands import output
+from kfw.errors import KfwError, UsageError
+
+_HEAD = """\
+# kfw.yaml: which ports of which clusters belong on this machine. Write yours below portForwards, then `kfw up`.
+#
+# Lines that begin with # and no space after it are kfw's defaults: take the # away to change one.
+# `kfw config check` finds mistakes; `kfw config show --origin` says what holds, and which file and line said so.
+# An editor completes the keys after `kfw config schema > kfw.schema.json`, with this in the first line:
+#   yaml-language-server: $schema=kfw.schema.json"""
+
+#: Sections that stay: below them there are only examples, commented out.
+_EXAMPLES = ("portForwards:", "profiles:")
+
+
+def init(
+    path: Annotated[
+        Path, typer.Argument(metavar="[PATH]", help="A file, or a folder for kfw.yaml.", show_default=False)
+    ] = Path("kfw.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+) -> int:
+    """Write a kfw.yaml with an example, and with every setting explained.
+
+    \b
+    kfw init
+    """
+    from kfw.config.layers import EMBEDDED
+
+    target = path / "kfw.yaml" if path.is_dir() else path
+    _write(target, template(EMBEDDED.read_text(encoding="utf-8")), force=force)
+    output.say(f"wrote {target}")
+    output.say(f"next: write your forwards into it, then `kfw config check {target}`, then `kfw up`")
+    return 0
+
+
+def template(manual: str) -> str:
+    """The embedded defaults as a file to begin with: it changes nothing until somebody takes a # away."""
+    _, _, sections = manual.partition("\n\n")
+    return _HEAD + "\n\n" + "\n".join(_commented(sections.splitlines())) + "\n"
+
+
+def _commented(lines: list[str]) -> Iterator[str]:
+    for line in lines:
+        is_setting = line and not line.lstrip().startswith("#") and line not in _EXAMPLES
+        yield f"#{line}" if is_setting else line
+
+
+def _write(target: Path, text: str, *, force: bool) -> None:
+    """Not writable for others, whatever the umask, since kfw refuses such a file."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
+    try:
+        with os.fdopen(os.open(target, flags, 0o644), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"cannot write {target}: it is there already", "--force overwrites it") from error
+    except OSError as error:
+        raise KfwError(
+            f"cannot write {target}: {error.strerror}", "name a folder that you can write"
+        ) from error
