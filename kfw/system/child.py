@@ -29,7 +29,7 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 
 
 class Child(asyncio.SubprocessProtocol):
-    """A process and the group it leads. `pid` is 0 until it runs."""
+    """A process and the group it leads. `pid` is 0 until it runs; `over` is done when it has ended, with the exit code."""
 
     def __init__(self, entry: Entry, on_line: OnLine | None, forget: Callable[["Child"], None]) -> None:
         self.entry = entry
@@ -39,7 +39,7 @@ class Child(asyncio.SubprocessProtocol):
         self._lines = {fd: Lines() for fd in _STREAMS}
         self._tail: deque[str] = deque(maxlen=LAST_WORDS)
         self._code: int | None = None
-        self._over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._rest: list[Seen] = []  # what it left in its group, killed
         self._transport: asyncio.SubprocessTransport | None = None
@@ -54,7 +54,7 @@ class Child(asyncio.SubprocessProtocol):
 
     async def wait(self) -> int:
         """The exit code; minus the signal's number if a signal ended it. Its last words are there by then."""
-        return await asyncio.shield(self._over)
+        return await asyncio.shield(self.over)
 
     def last_words(self) -> str:
         """The last lines of stderr."""
@@ -130,9 +130,9 @@ class Child(asyncio.SubprocessProtocol):
                 self._on_line(_STREAMS[fd], line)
 
     def _settle(self) -> None:
-        if self._code is None or self._over.done():
+        if self._code is None or self.over.done():
             return
-        self._over.set_result(self._code)
+        self.over.set_result(self._code)
         if self._stopping:
             self._leave()
 
@@ -152,7 +152,7 @@ class Child(asyncio.SubprocessProtocol):
             self._signal(signal.SIGKILL)
         elif self.pid:
             self._kill_the_rest()
-        if self._over.done():
+        if self.over.done():
             self._leave()
 
     def _kill_the_rest(self) -> None:

@@ -1,0 +1,152 @@
+"""kubectl: a supervised `kubectl port-forward` on a private port behind kfw's listener. Where only kubectl can log in.
+
+Limits, all kubectl's own: one refused or reset connection ends it (it is started anew); the far side's end arrives 1 s
+late and half-close loses answers; and when its pod goes away it may listen on and hang, which a tcp probe cannot see,
+for kubectl accepts whatever is behind it. The watch on the endpoints notices that; health.type http does, too.
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from kfw.errors import KfwError, TimedOut
+from kfw.methods.base import Way
+from kfw.methods.kubectl_words import FORWARDING, trouble, verdict, words
+from kfw.methods.probe import probe
+from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged
+from kfw.model import Endpoint, Forward, Health, Problem, Reason
+from kfw.relay.dial import Dialer
+from kfw.relay.tcp import TcpDialer
+from kfw.system import tools
+from kfw.system.process import Child, Children
+
+#: Seconds until kubectl must have named its port. It may have to log in first.
+START_SECONDS = 30.0
+#: So many pods are tried before the first one's error is the answer.
+PODS = 3
+#: Seconds that a kubectl which was told to end gets; it needs none.
+_GRACE = 2.0
+
+#: Another pod may be better off.
+_THIS_PODS_FAULT = frozenset({Reason.ENDPOINT_GONE, Reason.UNHEALTHY})
+
+
+class Kubectl:
+    name = "kubectl"
+    wants: Literal["pod", "node"] = "pod"
+    owns_port = False
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+
+    def missing(self) -> KfwError | None:
+        return tools.missing("kubectl")
+
+    async def open(self, way: Way) -> "KubectlTunnel":
+        """Raises KfwError with kubectl's own words; the reason is what they mean."""
+        errors: list[KfwError] = []
+        for pod in way.endpoints[:PODS]:
+            try:
+                return await self._open(way.forward, pod)
+            except KfwError as error:
+                errors.append(error)
+                if error.reason not in _THIS_PODS_FAULT:
+                    break
+        raise errors[0]
+
+    async def _open(self, forward: Forward, pod: Endpoint) -> "KubectlTunnel":
+        ear = Ear(forward.name)
+        env = environment(forward.kubeconfig)
+        child = await self._children.start(argv(forward, pod), label=forward.name, env=env, on_line=ear)
+        try:
+            port = await _private_port(child, ear)
+            tunnel = KubectlTunnel(pod, child, ear, TcpDialer("127.0.0.1", port), forward.health)
+            await tunnel.probe()
+        except BaseException:
+            await child.stop(_GRACE)
+            raise
+        return tunnel
+
+
+class Ear:
+    """Hears the private port and the first line that says that nothing goes through; logs the rest."""
+
+    def __init__(self, name: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.port: asyncio.Future[int] = loop.create_future()
+        self.trouble: asyncio.Future[Problem] = loop.create_future()
+        self._log = logged(name, "kubectl", _level)
+
+    def __call__(self, stream: str, line: str) -> None:
+        self._log(stream, line)
+        if stream == "stdout":
+            self._heard_port(line)
+        elif (problem := trouble(line)) and not self.trouble.done():
+            self.trouble.set_result(problem)
+
+    def _heard_port(self, line: str) -> None:
+        found = FORWARDING.match(line)
+        if found and not self.port.done():
+            self.port.set_result(int(found[1]))
+
+
+class KubectlTunnel:
+    def __init__(self, pod: Endpoint, child: Child, ear: Ear, dialer: TcpDialer, health: Health) -> None:
+        self.endpoint = pod
+        self.pid: int | None = child.pid
+        self.dialer: Dialer | None = dialer
+        self._dial = dialer.dial
+        self._child = child
+        self._ear = ear
+        self._health = health
+
+    async def broken(self) -> Problem:
+        """kubectl's end, or a line of it that says that nothing goes through any more, whichever is first."""
+        child, said = self._child, self._ear.trouble
+        await first(child.over, said)
+        return said.result() if said.done() else ended(child, words(child.last_words()))
+
+    async def probe(self) -> None:
+        """To the pod's app and back. Raises KfwError: kubectl's words if it has any, else what the probe saw."""
+        try:
+            await probe(self._dial, self._health)
+        except KfwError as error:
+            await first(self._child.over, self._ear.trouble, seconds=TO_SAY_WHY)
+            raise _failure(self._child, error) from error
+
+    async def close(self) -> None:
+        await self._child.stop(_GRACE)
+
+
+async def _private_port(child: Child, ear: Ear) -> int:
+    await first(child.over, ear.port, seconds=START_SECONDS)
+    if ear.port.done():
+        return ear.port.result()
+    if not child.over.done():
+        raise TimedOut(f"kubectl named no port within {START_SECONDS:g} s", words(child.last_words()))
+    raise _failure(child, KfwError(child.how_it_ended(), reason=Reason.CHILD_EXITED))
+
+
+def _failure(child: Child, error: KfwError) -> KfwError:
+    if problem := verdict(child.last_words()):
+        return KfwError(problem.message, problem.fix, reason=problem.reason)
+    said = words(child.last_words())
+    return KfwError(f"{error.what}; kubectl: {said}" if said else error.what, reason=error.reason)
+
+
+def argv(forward: Forward, pod: Endpoint) -> list[str]:
+    """Context and files are named, so the user's current context has no say in it."""
+    one_file = ["--kubeconfig", *forward.kubeconfig] if len(forward.kubeconfig) == 1 else []
+    where = ["--context", forward.context, "-n", forward.namespace]
+    what = ["port-forward", "--address", "127.0.0.1", f"pod/{pod.name}", f":{pod.port}"]
+    return ["kubectl", *one_file, *where, *what]
+
+
+def environment(kubeconfig: Sequence[str]) -> dict[str, str]:
+    return {"KUBECONFIG": os.pathsep.join(kubeconfig)} if kubeconfig else {}
+
+
+def _level(stream: str, line: str) -> int:
+    return logging.DEBUG if stream == "stdout" else logging.WARNING
