@@ -6,11 +6,15 @@ import socket
 import ssl
 import sys
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from kfw.cluster.proxy import Proxy
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+#: Seconds until a name's next address is tried beside the first (RFC 8305). Where there is one address it is not asked
+#: for: asyncio's staggered race leaves a socket to the garbage collector when it is cancelled.
+_STAGGER = 0.25
 #: Seconds of idleness until the kernel asks the peer, between questions, and how many go unanswered: 11 s in all.
 _KEEPALIVE = (5, 2, 3)
 #: Milliseconds that data may stay unacknowledged.
@@ -31,8 +35,9 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     """Raises OSError, ssl.SSLError or EOFError. No time limit: that is the caller's."""
     name = (address.name or address.host) if tls else None
     if address.proxy is None:
+        stagger = None if _is_literal(address.host) else _STAGGER
         reader, writer = await asyncio.open_connection(
-            address.host, address.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=0.25
+            address.host, address.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=stagger
         )
         _keep_alive(writer)
         return reader, writer
@@ -46,6 +51,14 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
         writer.transport.abort()
         raise
     return reader, writer
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

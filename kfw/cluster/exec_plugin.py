@@ -8,10 +8,11 @@ import asyncio
 import base64
 import os
 import signal
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from msgspec import Struct
@@ -24,8 +25,6 @@ _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1
 PATIENCE = 60.0
 #: Bytes of a plugin's answer and of its complaints that are read at most.
 _MOST = 1 << 20
-#: Seconds to wait for the rest of the output once the plugin has ended; an agent it left may hold the pipe open.
-_REST = 0.5
 
 
 class Status(Struct, rename="camel", kw_only=True):
@@ -46,12 +45,14 @@ class Answer(Struct, rename="camel"):
 async def run(plugin: Exec, user: str, cluster: Cluster, patience: float = PATIENCE) -> Status:
     """Raises ToolMissing with the plugin's installHint, or LoginError with the plugin's own last words."""
     _check(plugin, user)
-    out, words, code = await _finish(await _start(plugin, cluster), plugin, patience)
+    with _pad() as out, _pad() as complaints:
+        code = await _finish(await _start(plugin, cluster, out, complaints), plugin, patience)
+        printed, said = _written(out), _last_lines(_written(complaints))
     if code != 0:
-        said = words or f"it ended with code {code} and said nothing"
-        raise LoginError(f"{_named(plugin)} cannot log in user {user}: {said}", _by_hand(plugin))
+        words = said or f"it ended with code {code} and said nothing"
+        raise LoginError(f"{_named(plugin)} cannot log in user {user}: {words}", _by_hand(plugin))
     try:
-        answer = msgspec.json.decode(out, type=Answer)
+        answer = msgspec.json.decode(printed, type=Answer)
     except msgspec.DecodeError as error:
         raise LoginError(f"{_named(plugin)} printed no ExecCredential: {error}", _by_hand(plugin)) from error
     return _checked(answer, plugin)
@@ -96,7 +97,25 @@ def _check(plugin: Exec, user: str) -> None:
         )
 
 
-async def _start(plugin: Exec, cluster: Cluster) -> asyncio.subprocess.Process:
+def _pad() -> IO[bytes]:
+    """What the child writes on. No pipe, as an agent that a plugin leaves behind would hold it open.
+
+    In memory where the system can do that: there will be a token on it.
+    """
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("kfw-login"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def _written(pad: IO[bytes]) -> bytes:
+    size = pad.seek(0, os.SEEK_END)
+    pad.seek(max(size - _MOST, 0))
+    return pad.read()
+
+
+async def _start(
+    plugin: Exec, cluster: Cluster, out: IO[bytes], complaints: IO[bytes]
+) -> asyncio.subprocess.Process:
     variables: Mapping[str, str] = {
         **os.environ,
         **dict(plugin.env),
@@ -107,8 +126,8 @@ async def _start(plugin: Exec, cluster: Cluster) -> asyncio.subprocess.Process:
             plugin.command,
             *plugin.args,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+            stdout=out,
+            stderr=complaints,
             env=variables,
             start_new_session=True,
         )
@@ -124,45 +143,28 @@ def _missing(plugin: Exec, error: OSError) -> KfwError:
     return ToolMissing(words, plugin.install_hint or f"ls -l {plugin.command}")
 
 
-async def _finish(child: asyncio.subprocess.Process, plugin: Exec, patience: float) -> tuple[bytes, str, int]:
-    assert child.stdout and child.stderr
-    out, complaints = bytearray(), bytearray()
-    reading = [
-        asyncio.create_task(_tail(child.stdout, out), name=f"stdout of {plugin.command}"),
-        asyncio.create_task(_tail(child.stderr, complaints), name=f"stderr of {plugin.command}"),
-    ]
+async def _finish(child: asyncio.subprocess.Process, plugin: Exec, patience: float) -> int:
     try:
         async with asyncio.timeout(patience):
-            code = await child.wait()
-        await asyncio.wait(reading, timeout=_REST)
-        return bytes(out), _last_lines(complaints.decode(errors="replace")), code
+            return await child.wait()
     except TimeoutError as error:
         raise LoginError(
             f"{_named(plugin)} has not answered within {patience:g} s", _by_hand(plugin)
         ) from error
     finally:
-        await _end(child, reading)
+        await _end(child)
 
 
-async def _end(child: asyncio.subprocess.Process, reading: list[asyncio.Task[None]]) -> None:
+async def _end(child: asyncio.subprocess.Process) -> None:
     """Ends a plugin that still runs, with its group. One that has ended may have left an agent behind on purpose."""
     if child.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         await child.wait()
-    for task in reading:
-        task.cancel()
-    await asyncio.gather(*reading, return_exceptions=True)
 
 
-async def _tail(stream: asyncio.StreamReader, kept: bytearray) -> None:
-    while chunk := await stream.read(65536):
-        kept += chunk
-        del kept[:-_MOST]
-
-
-def _last_lines(words: str) -> str:
-    lines = [line.strip() for line in words.splitlines() if line.strip()]
+def _last_lines(written: bytes) -> str:
+    lines = [line.strip() for line in written.decode(errors="replace").splitlines() if line.strip()]
     return "; ".join(lines[-3:])
 
 

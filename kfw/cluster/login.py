@@ -50,7 +50,9 @@ class Login:
     async def credentials(self) -> Credentials:
         """Logs in if need be; who comes meanwhile waits for the same login. Raises LoginError or ToolMissing."""
         async with self._one_at_a_time:
-            if self._held is None or self._now() >= self._ends:
+            if self._held and self._now() >= self._ends:
+                self._held = None
+            if self._held is None:
                 self._held = await self._renewed()
             return self._held
 

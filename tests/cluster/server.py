@@ -146,8 +146,8 @@ class FakeApi:
                     http.start_next_cycle()
                 elif isinstance(event, h11.ConnectionClosed):
                     return
-        except (OSError, h11.ProtocolError):
-            return
+        except (OSError, h11.ProtocolError, asyncio.CancelledError):
+            return  # asyncio's streams log a handler that was cancelled as an error
         finally:
             self._open.discard(writer)
             writer.close()
