@@ -38,11 +38,11 @@ def is_terminal(stream: TextIO | None) -> bool:
 
 
 def width() -> int:
-    """Columns: what COLUMNS says, else the terminal's, else 80."""
+    """Columns: what COLUMNS says, else the terminal's, else 80; a serial line says 0."""
     if (said := os.environ.get("COLUMNS", "")).isdigit() and int(said) > 0:
         return int(said)
     try:
-        return os.get_terminal_size(sys.__stdout__.fileno()).columns if sys.__stdout__ else 80
+        return (sys.__stdout__ and os.get_terminal_size(sys.__stdout__.fileno()).columns) or 80
     except (OSError, ValueError):
         return 80
 

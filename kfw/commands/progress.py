@@ -46,6 +46,6 @@ def _said(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def _height() -> int:
     try:
-        return os.get_terminal_size(sys.stderr.fileno()).lines
+        return os.get_terminal_size(sys.stderr.fileno()).lines or 24
     except (OSError, ValueError):
         return 24

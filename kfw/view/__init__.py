@@ -156,7 +156,10 @@ def wrapped(text: str, width: int, indent: int) -> list[str]:
     import textwrap  # only when there is something to wrap
 
     room = max(width - indent, 30)
-    return [" " * indent + line for line in textwrap.wrap(text, room, break_long_words=False)]
+    return [
+        " " * indent + line
+        for line in textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    ]
 
 
 def cut(text: str, width: int) -> str:

@@ -1,0 +1,53 @@
+"""kfw on a terminal: what it writes there, with every escape sequence."""
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def on_a_terminal(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = Path("/"),
+    interrupt: float | None = None,
+) -> tuple[int, str]:
+    """Exit code and output of `kfw ARGV` on 24 lines of 80 columns; Ctrl+C after `interrupt` seconds."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        os.execve(sys.executable, [sys.executable, "-m", "kfw", *argv], _environment(env or {}))
+    output = _read_to_the_end(terminal, interrupt)
+    os.close(terminal)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status), output
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    return env | {"TERM": "xterm"} | dict(more)
+
+
+def _read_to_the_end(terminal: int, interrupt: float | None) -> str:
+    output = b""
+    at = time.monotonic() + interrupt if interrupt is not None else None
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if at and time.monotonic() > at:
+            os.write(terminal, b"\x03")
+            at = None
+        if select.select([terminal], [], [], 0.05)[0]:
+            try:
+                data = os.read(terminal, 65536)
+            except OSError:  # EIO: nobody has the other end any more
+                break
+            output += data
+    return output.decode().replace("\r\n", "\n")

@@ -1,0 +1,57 @@
+"""Colours and live lines: only on a terminal, and not against NO_COLOR."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import kfw
+from tests.cli.terminal import on_a_terminal
+from tests.client.fake_daemon import FakeDaemon, event, row
+from tests.commands.conftest import project_folder
+from tests.commands.project import configure
+
+__all__ = ["project_folder"]
+
+ESCAPE = "\x1b"
+
+
+def test_FR_CLI_08_colours_are_only_on_a_terminal(daemon: FakeDaemon) -> None:
+    daemon.forwards = [row("api")]
+    assert "\x1b[32m● active 2m\x1b[0m" in on_a_terminal(["status"])[1]
+    assert ESCAPE not in kfw("status").stdout
+
+
+@pytest.mark.parametrize("env", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_FR_CLI_08_no_color_and_dumb_terminals_get_none(daemon: FakeDaemon, env: dict[str, str]) -> None:
+    daemon.forwards = [row("api")]
+    assert ESCAPE not in on_a_terminal(["status"], env=env)[1]
+
+
+def test_an_error_has_no_colour_in_a_pipe(home: Path) -> None:
+    assert ESCAPE not in kfw("status").stderr
+    assert on_a_terminal(["status"])[1].startswith("\x1b[31mkfw:\x1b[0m the daemon")
+
+
+def test_json_is_indented_for_eyes_only(daemon: FakeDaemon) -> None:
+    assert "\n" in on_a_terminal(["status", "--json"])[1].strip()
+    assert "\n" not in kfw("status", "--json").stdout.strip()
+
+
+def test_up_draws_in_place_and_leaves_only_the_table(daemon: FakeDaemon, project: Path) -> None:
+    configure(project, {"api": {"target": "service/api", "localPort": 8080}})
+    daemon.forwards = [row("api", "starting")]
+    daemon.events = [event(1, row("api"))]
+    code, output = on_a_terminal(["up"], env={"NO_COLOR": "1"}, cwd=project)
+    assert code == 0
+    drawn, _, table = output.partition("\x1b[1F\x1b[J")
+    assert drawn == "\x1b[2K○ api  starting\n\x1b[1F\x1b[2K● api  active  http://localhost:8080\n"
+    assert table.startswith("NAME  STATUS")
+    assert ESCAPE not in table
+
+
+def test_A40_ctrl_c_on_a_terminal_is_130_and_no_traceback(daemon: FakeDaemon) -> None:
+    daemon.forwards = [row("api")]
+    code, output = on_a_terminal(["status", "--watch"], interrupt=0.7)
+    assert code == 130
+    assert output.startswith("\x1b[H\x1b[J")
+    assert "Traceback" not in output
