@@ -102,6 +102,9 @@ class KubectlTunnel:
         self._ear = ear
         self._health = health
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        return self.endpoint in endpoints
+
     async def broken(self) -> Problem:
         """kubectl's end, or a line of it that says that nothing goes through any more, whichever is first."""
         child, said = self._child, self._ear.trouble

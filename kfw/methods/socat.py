@@ -129,6 +129,9 @@ class SocatTunnel:
         self.pid = self._sockets[0].child.pid
         await socket.probe()
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        return self.endpoint in endpoints
+
     async def broken(self) -> Problem:
         await first(*(socket.child.over for socket in self._sockets))
         return next(socket.end() for socket in self._sockets if socket.child.over.done())
