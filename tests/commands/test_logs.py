@@ -1,6 +1,6 @@
 """kfw logs: the last lines, the coming ones, and rotation."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -66,10 +66,15 @@ def take(lines: Generator[str, None, None], count: int) -> list[str]:
 
 def test_FR_CLI_06_following_survives_rotation(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written happens while the reader pauses, so that no thread is needed."""
-    steps = iter(
+
+    def rotate() -> None:
+        write(log, "last of the old file")
+        log.rename(log.with_name("kfw.log.1"))
+
+    steps: Iterator[Callable[[], object]] = iter(
         [
             lambda: write(log, "new"),
-            lambda: (write(log, "last of the old file"), log.rename(log.with_name("kfw.log.1"))),
+            rotate,
             lambda: write(log, "first of the new file"),
             lambda: log.write_text("half"),
             lambda: write(log, " a line"),

@@ -1,6 +1,7 @@
 """Statuses as lines."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ def test_sizes_have_units(count: int, text: str) -> None:
         ({"url": None, "localAddresses": []}, "localhost:8080"),
     ],
 )
-def test_the_local_address_is_one_to_use(more: dict[str, object], text: str) -> None:
+def test_the_local_address_is_one_to_use(more: dict[str, Any], text: str) -> None:
     assert view.local(row("api", **more)) == text
 
 
