@@ -13,7 +13,7 @@ from kfw.errors import KfwError, UsageError
 _HEAD = """\
 # kfw.yaml: which ports of which clusters belong on this machine. Write yours below portForwards, then `kfw up`.
 #
-# Lines that begin with # and no space after it are kfw's defaults: take the # away to change one.
+# Keys behind a # in the first column are kfw's defaults: take it away to change one, also before the block it is in.
 # `kfw config check` finds mistakes; `kfw config show --origin` says what holds, and which file and line said so.
 # An editor completes the keys after `kfw config schema > kfw.schema.json`, with this in the first line:
 #   yaml-language-server: $schema=kfw.schema.json"""

@@ -1,0 +1,181 @@
+"""kfw config check, show and schema, and kfw init: the whole command line, in this process."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kfw.cli import run
+from kfw.commands.init import template
+from kfw.config.layers import EMBEDDED, SCHEMA
+
+API = "portForwards:\n  api: {target: service/api, targetPort: 80, namespace: shop}\n"
+BAD = "portForwards:\n  api: {tagret: service/api, localPort: 70000}\n"
+
+
+class Shell:
+    """kfw in a folder of its own: what it answers, and what it says on both streams."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self.out = self.err = ""
+
+    def kfw(self, *argv: str) -> int:
+        self._capsys.readouterr()
+        code = run(argv)
+        self.out, self.err = self._capsys.readouterr()
+        return code
+
+    def json(self, *argv: str) -> Any:
+        """Exactly one JSON value on stdout."""
+        self.kfw(*argv, "--json")
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.setenv("KFW_HOME", str(tmp_path / "home"))
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    return Shell(work, capsys)
+
+
+def test_check_says_what_was_read(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(API + "  web: {target: pod/web, localPort: 1, disabled: true}\n")
+    assert shell.kfw("config", "check") == 0
+    assert shell.out == f"read {shell.folder}/kfw.yaml\n2 forwards, 1 disabled, no problems\n"
+    assert shell.err == ""
+
+
+def test_check_without_any_file_says_so(shell: Shell) -> None:
+    assert shell.kfw("config", "check") == 0
+    assert shell.out == "there is no config file, `kfw init` writes one\n0 forwards, no problems\n"
+
+
+def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(BAD)
+    assert shell.kfw("config", "check") == 2
+    assert shell.out == ""
+    assert shell.err.splitlines()[1:] == [
+        "kfw.yaml:2:9: unknown key 'tagret' in portForwards.api, did you mean target?",
+        "kfw.yaml:2:41: portForwards.api.localPort is 70000, write a port from 0 to 65535",
+    ]
+
+
+def test_check_of_a_file_reads_it_alone(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(BAD)
+    (shell.folder / "other.yaml").write_text(API)
+    assert shell.kfw("config", "check", "other.yaml") == 0
+    assert shell.out == f"read {shell.folder}/other.yaml\n1 forward, no problems\n"
+    assert shell.kfw("config", "check", "other.yaml", "nowhere.yaml") == 2
+    assert "nowhere.yaml:1:1: cannot be read" in shell.err
+
+
+def test_check_in_json_is_one_value_whether_there_are_problems_or_not(shell: Shell) -> None:
+    file = shell.folder / "kfw.yaml"
+    file.write_text(API)
+    assert shell.json("config", "check") == {
+        "problems": [],
+        "warnings": [],
+        "files": [str(file)],
+        "forwards": 1,
+    }
+    file.write_text(BAD)
+    assert len(shell.json("config", "check")["problems"]) == 2
+    assert shell.kfw("config", "check", "--json") == 2
+
+
+def test_check_says_warnings_without_failing(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(API + "defaults: {kubeconfig: gone}\n")
+    assert shell.kfw("config", "check") == 0
+    assert shell.err == f"kfw: kfw.yaml:3:24: there is no kubeconfig {shell.folder}/gone, create it\n"
+
+
+def test_show_is_a_config_file_of_all_that_holds(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(API)
+    assert shell.kfw("config", "show") == 0
+    shown = yaml.safe_load(shell.out)
+    assert shown["portForwards"]["api"]["localPort"] == 8080
+    assert shown["portForwards"]["api"]["hold"] == "30s"
+    (shell.folder / "again.yaml").write_text(shell.out)
+    assert shell.json("config", "show", "--config", "again.yaml") == shown
+
+
+def test_show_origin_says_where_each_value_came_from(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(API)
+    (shell.folder / "more.yaml").write_text("portForwards: {api: {hold: 5s}}\n")
+    assert shell.kfw("config", "show", "--origin", "-f", "more.yaml") == 0
+    by_key = {line.split(":")[0].strip(): line for line in shell.out.splitlines()[:12]}
+    assert by_key["namespace"].endswith("# project kfw.yaml:2")
+    assert by_key["hold"].endswith("# config more.yaml:1")
+    assert "# embedded defaults.yaml:" in by_key["method"]
+
+
+def test_show_in_json_is_the_settings_and_with_origin_both(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(API)
+    settings = shell.json("config", "show")
+    assert settings["portForwards"]["api"]["target"] == "service/api"
+    both = shell.json("config", "show", "--origin")
+    assert both["settings"] == settings
+    assert both["origin"]["portForwards.api.target"] == "project kfw.yaml:2"
+
+
+def test_show_of_a_bad_file_is_its_problems(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(BAD)
+    assert shell.kfw("config", "show") == 2
+    assert shell.out == ""
+    assert "did you mean target?" in shell.err
+
+
+def test_schema_prints_the_committed_one(shell: Shell) -> None:
+    assert shell.kfw("config", "schema") == 0
+    assert json.loads(shell.out) == json.loads(SCHEMA.read_text())
+
+
+def test_config_alone_says_how(shell: Shell) -> None:
+    assert shell.kfw("config") == 2
+    assert "kfw config --help" in shell.err
+
+
+def test_init_writes_a_file_that_is_right_and_says_the_next_step(shell: Shell) -> None:
+    assert shell.kfw("init") == 0
+    assert "wrote kfw.yaml\nnext: " in shell.err
+    assert shell.kfw("config", "check") == 0
+    assert (shell.folder / "kfw.yaml").stat().st_mode & 0o777 == 0o644
+
+
+def test_init_does_not_overwrite_unless_it_is_told_to(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text("mine")
+    assert shell.kfw("init") == 2
+    assert "kfw: cannot write kfw.yaml: it is there already\n     --force overwrites it" in shell.err
+    assert (shell.folder / "kfw.yaml").read_text() == "mine"
+    assert shell.kfw("init", "--force") == 0
+    assert (shell.folder / "kfw.yaml").read_text() == template(EMBEDDED.read_text())
+
+
+def test_init_writes_into_a_folder_or_to_a_name(shell: Shell) -> None:
+    (shell.folder / "sub").mkdir()
+    assert shell.kfw("init", "sub") == 0
+    assert shell.kfw("init", "other.yaml") == 0
+    assert (shell.folder / "sub/kfw.yaml").read_text() == (shell.folder / "other.yaml").read_text()
+    assert shell.kfw("init", "nowhere/kfw.yaml") == 1
+    assert "cannot write nowhere/kfw.yaml: No such file or directory" in shell.err
+
+
+def test_what_init_writes_changes_nothing_until_a_sign_is_taken_away() -> None:
+    written = template(EMBEDDED.read_text())
+    assert yaml.safe_load(written) == {"portForwards": None, "profiles": None}
+    active = "\n".join(
+        line[1:] if line[:1] == "#" and line[1:2].strip() else _settings(line)
+        for line in written.splitlines()
+    )
+    assert yaml.safe_load(active) == yaml.safe_load(EMBEDDED.read_text())
+
+
+def _settings(line: str) -> str:
+    """`#  hold: 30s` is a setting of a block: two spaces after the sign, at the very start of the line."""
+    return line[1:] if line.startswith("#  ") and not line.startswith("#   yaml") else line
