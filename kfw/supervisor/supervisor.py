@@ -35,7 +35,7 @@ class Supervisor:
         return {
             name: row.forward
             for name, row in self._rows.items()
-            if row.runner or row.status is Status.DISABLED
+            if row.runner or row.status in (Status.DISABLED, Status.ERROR)
         }
 
     def statuses(self) -> list[ForwardStatus]:
@@ -85,6 +85,7 @@ class Supervisor:
         return self._each(names, Runner.retry)
 
     def restart(self, names: Iterable[str]) -> list[str]:
+        """Those that are up or want to be; what is stopped or disabled stays so."""
         return self._each(names, Runner.restart)
 
     async def close(self) -> None:
@@ -112,11 +113,16 @@ class Supervisor:
         return names or list(self._rows)
 
     def _each(self, names: Iterable[str], act: Callable[[Runner], None]) -> list[str]:
-        chosen = [name for name in self._known(names) if self._rows[name].runner]
-        for name in chosen:
-            runner = self._rows[name].runner
-            if runner:
-                act(runner)
+        chosen = []
+        for name in self._known(names):
+            row = self._rows[name]
+            if row.runner:
+                act(row.runner)
+            elif row.status is Status.ERROR:  # its runner died of a defect
+                self._begin(row.forward)
+            else:
+                continue
+            chosen.append(name)
         return chosen
 
     def _begin(self, forward: Forward) -> None:
