@@ -32,7 +32,7 @@ def ensure_daemon(
     with lock(paths.runtime_dir() / "start.lock", "the start of the daemon", wait=limit):
         if running := _running():
             return running, False
-        _wait_for_the_last_one(limit)
+        wait_until_gone(limit)
         return _start(_command_line(on_demand, log_level), limit), True
 
 
@@ -48,10 +48,20 @@ def _running() -> DaemonInfo | None:
         return None
 
 
-def _wait_for_the_last_one(limit: float) -> None:
-    """One that is ending has no socket any more and still its lock."""
-    with lock(paths.pid_file().with_suffix(".lock"), "the daemon's lock", wait=limit):
-        pass
+def wait_until_gone(limit: float) -> None:
+    """A daemon that is ending has no socket any more, but its lock until its last child is gone.
+
+    Raises TimedOut when it is still there after `limit` seconds.
+    """
+    file = paths.pid_file().with_suffix(".lock")
+    if not file.exists():
+        return
+    try:
+        with lock(file, "the daemon's lock", wait=limit):
+            pass
+    except KfwError as error:
+        what = f"a daemon runs and does not answer: {error.what}"
+        raise TimedOut(what, f"`kill $(cat {file})` ends it") from error
 
 
 def _start(command: list[str], limit: float) -> DaemonInfo:
