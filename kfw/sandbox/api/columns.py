@@ -174,7 +174,7 @@ def _plain(thing: Object, now: float) -> Sequence[Cell]:
 
 _WORKLOAD = ("Containers", "Images", "Selector")
 _PLAIN = Columns(("Name", "Age"), (), _plain)
-#: An event's wide columns stand between the others, so its order is written out in tables.PRIORITY_OF_EVENT.
+#: An event's wide columns stand between the others, so tables.py says which.
 _EVENT_NAMES = ("Last Seen", "Type", "Reason", "Object", "Subobject", "Source", "Message")
 
 COLUMNS: dict[kinds.Resource, Columns] = {

@@ -8,8 +8,9 @@ import msgspec
 from kfw.sandbox.api import protobuf
 from kfw.sandbox.api.apply import applied
 from kfw.sandbox.api.errors import bad_request, unsupported_media
+from kfw.sandbox.api.jsonpatch import json_patched
 from kfw.sandbox.api.kinds import Resource
-from kfw.sandbox.api.patch import json_patched, merged, strategic
+from kfw.sandbox.api.patch import merged, strategic
 from kfw.sandbox.api.verbs import Edit
 from kfw.sandbox.http import Request
 from kfw.sandbox.objects import Object

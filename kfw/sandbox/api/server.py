@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 import msgspec
 
-from kfw.sandbox.api import access, discovery, errors, kinds, openapi
+from kfw.sandbox.api import access, documents, errors, kinds
 from kfw.sandbox.api.edits import APPLY, decoded_object, edit_of, media_type
 from kfw.sandbox.api.errors import ApiError, about, success
 from kfw.sandbox.api.routes import Route, route, verb
@@ -39,44 +39,26 @@ class ApiServer:
             response = self._answer(request, common_name)
         except ApiError as problem:
             response = _json(problem.as_status(), problem.code)
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # an object of another shape than its kind has; the real server knows all shapes beforehand
+            log.warning("cannot understand %s %s", request.method, request.target, exc_info=problem)
+            refusal = errors.bad_request(f"the request cannot be understood: {problem!r}")
+            response = _json(refusal.as_status(), refusal.code)
         log.debug("%s %s %s", request.method, request.target, response.status)
         return response
 
     def _answer(self, request: Request, common_name: str | None) -> Response:
         user = self.users.who(common_name, request.headers)
-        if user is None:
+        if user is None and not documents.is_public(request.path):
             raise errors.unauthorized()
         where = route(request.path)
-        if where is None:
-            return self._document(request)
+        if user is None or where is None:
+            return documents.document(request, self.address)
         doing = verb(request.method, where, watching=request.query.get("watch") in ("1", "true"))
         self._check_access(user, doing, where)
         if where.resource.verbs == kinds.REVIEW:
             return self._review(user, where, doing, request)
         return self._do(doing, where, request)
-
-    def _document(self, request: Request) -> Response:
-        """What is not an object: health, version, discovery, schemas."""
-        match request.path.strip("/").split("/"):
-            case ["healthz" | "livez" | "readyz", *_]:
-                return Response(200, b"ok", "text/plain; charset=utf-8")
-            case ["version"]:
-                return _json(discovery.version())
-            case ["api" | "apis" as root] if "as=APIGroupDiscoveryList" in request.headers.get("accept", ""):
-                return _json(discovery.aggregated(core=root == "api"), content_type=discovery.AGGREGATED)
-            case ["api"]:
-                return _json(discovery.api_versions(self.address))
-            case ["apis"]:
-                return _json(discovery.api_groups())
-            case ["api", "v1"]:
-                return _json(discovery.resource_list("", "v1"))
-            case ["apis", group] if (group, "v1") in kinds.group_versions():
-                return _json(discovery.api_group(group))
-            case ["apis", group, "v1"] if (group, "v1") in kinds.group_versions():
-                return _json(discovery.resource_list(group, "v1"))
-            case ["openapi", *rest]:
-                return _json(openapi.document(rest))
-        raise errors.no_such_path()
 
     def _check_access(self, user: access.User, doing: str, where: Route) -> None:
         if not doing:

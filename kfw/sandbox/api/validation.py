@@ -12,6 +12,7 @@ from kfw.sandbox.objects import Object, name_of
 NODE_PORTS = range(30000, 32768)
 _DNS_LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _DNS_SUBDOMAIN = re.compile(r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+_PERCENTAGE = re.compile(r"^[0-9]+%$")
 _LABEL_KINDS = (kinds.SERVICES, kinds.NAMESPACES)
 
 _BAD_LABEL = (
@@ -30,10 +31,19 @@ def check(resource: kinds.Resource, thing: Object, before: Object | None = None)
     pattern, why = (_DNS_LABEL, _BAD_LABEL) if resource in _LABEL_KINDS else (_DNS_SUBDOMAIN, _BAD_SUBDOMAIN)
     if not pattern.match(name):
         raise invalid(resource, name, "metadata.name", f'Invalid value: "{name}": {why}')
+    for field in ("labels", "annotations"):
+        _check_texts(resource, name, f"metadata.{field}", thing["metadata"].get(field))
     if special := _BY_KIND.get(resource):
         special(resource, thing)
     if before is not None:
         _check_unchanged(resource, thing, before)
+
+
+def _check_texts(resource: kinds.Resource, name: str, field: str, texts: Any) -> None:
+    if texts is not None and not (
+        isinstance(texts, dict) and all(isinstance(one, str) for one in texts.values())
+    ):
+        raise invalid(resource, name, field, f"Invalid value: {texts!r}: must be a map of strings")
 
 
 def _check_unchanged(resource: kinds.Resource, thing: Object, before: Object) -> None:
@@ -56,9 +66,14 @@ def _check_workload(resource: kinds.Resource, thing: Object) -> None:
     if not by_label_selector(spec["selector"])(template):
         why = "Invalid value: `selector` does not match template `labels`"
         raise invalid(resource, name, "spec.template.metadata.labels", why)
-    if spec.get("replicas", 0) < 0:
-        why = f"Invalid value: {spec['replicas']}: must be greater than or equal to 0"
+    replicas = spec.get("replicas", 0)
+    if not isinstance(replicas, int) or replicas < 0:
+        why = f"Invalid value: {replicas}: must be greater than or equal to 0"
         raise invalid(resource, name, "spec.replicas", why)
+    for field, value in ((spec.get("strategy") or {}).get("rollingUpdate") or {}).items():
+        if not isinstance(value, int) and not _PERCENTAGE.match(str(value)):
+            why = f"Invalid value: \"{value}\": a valid percent string must be a numeric string followed by an ending '%'"
+            raise invalid(resource, name, f"spec.strategy.rollingUpdate.{field}", why)
     _check_containers(resource, name, spec["template"]["spec"], "spec.template.spec")
 
 

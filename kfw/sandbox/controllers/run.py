@@ -85,7 +85,13 @@ class Controllers:
         return found
 
     def _do_all(self, actions: Actions) -> None:
-        for action in list(actions):
+        try:
+            wanted = list(actions)
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # an object of a shape that validation does not know to refuse must not stop the whole cluster
+            log.warning("cannot reconcile", exc_info=problem)
+            return
+        for action in wanted:
             try:
                 self._do(action)
             except ApiError as problem:

@@ -76,7 +76,11 @@ class NodePorts:
 
     def _look(self) -> None:
         self._scheduled = None
-        self._backends = dict(backends(self._store, self._nodes))
+        self._backends = {}
+        for place, pods in backends(self._store, self._nodes):
+            # where all nodes have one address, as on macOS, a place comes more than once
+            known = self._backends.setdefault(place, [])
+            known += [pod for pod in pods if pod not in known]
         for place in list(self._listening):
             if not self._backends.get(place):
                 self._close(place)
