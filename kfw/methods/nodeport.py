@@ -5,8 +5,9 @@ The cluster balances over its pods by itself, so this way survives every change 
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import cycle, islice
 from typing import Literal
 
 from kfw.errors import KfwError
@@ -19,10 +20,15 @@ from kfw.relay.tcp import CONNECT_SECONDS, carry, connect, in_words
 
 #: Of many nodes as many are tried, so that a failure is told within seconds.
 NODES = 6
-#: So long a node may be silent before the next one is asked as well.
+#: So long the one asked may be silent before the next attempt begins; longer only where the cluster is far.
 HEAD_START = 0.25
-#: The way is broken when so many dials in a row found no node, over at least so many seconds.
-FAILURES = 3
+LONGEST_HEAD_START = 1.0
+#: After so many head starts an attempt is given up. A pod that has gone never answers it, and a new attempt may get
+#: another pod.
+TURN = 4
+#: A silent node is asked again, too, for the same reason.
+ATTEMPTS = 6
+#: The way is broken when for so many seconds no dial found a node.
 FAILING_SECONDS = 0.3
 
 FIX = "check that this machine can reach the node, or use method kubectl, which goes through the API server"
@@ -53,20 +59,11 @@ class NodePortTunnel:
         self._health = way.forward.health
         self._nodes = list(way.endpoints[:NODES])
         self._head_start = HEAD_START
-        self._failures = 0
-        self._failing_since = 0.0
+        self._failing_since: float | None = None
         self._problem: Problem | None = None
         self._broke = asyncio.Event()
         self.endpoint: Endpoint = self._nodes[0]
         self.dialer: Dialer | None = self
-
-    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        """The nodes may change, the node in use and its port may not."""
-        if self.endpoint not in endpoints:
-            return False
-        others = [node for node in endpoints[:NODES] if node != self.endpoint]
-        self._nodes = [self.endpoint, *others]
-        return True
 
     async def broken(self) -> Problem:
         while self._problem is None:
@@ -78,7 +75,7 @@ class NodePortTunnel:
         nodes = tuple(self._nodes)
         attempts = [partial(self._probe_node, node) for node in nodes]
         try:
-            index, _ = await race(attempts, head_start=HEAD_START + SETTLE_SECONDS)
+            index, _ = await race(attempts, head_start=self._head_start + SETTLE_SECONDS)
         except AllFailed as failed:
             what = self._no_answer(zip(nodes, failed.errors, strict=True))
             raise KfwError(what, FIX, reason=Reason.NODE_UNREACHABLE) from failed
@@ -88,29 +85,37 @@ class NodePortTunnel:
         """There is nothing to end: live connections belong to the listener."""
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        first, *others = self._nodes
+        began = asyncio.get_running_loop().time()
+        first = self._nodes[0]
         try:
-            sock = await connect(first.address, first.port, HEAD_START if others else CONNECT_SECONDS)
+            sock = await connect(first.address, first.port, self._head_start)
         except OSError as error:
-            sock = await self._connect_elsewhere(others, first, error)
-        self._failures = 0
+            sock = await self._connect_elsewhere(error, began)
+        self._failing_since = None
         return await carry(sock, factory)
 
-    async def _connect_elsewhere(
-        self, others: Sequence[Endpoint], first: Endpoint, error: OSError
-    ) -> socket.socket:
-        """`first` refused, or is silent so far: in that case it gets its full time behind the others."""
-        silent = others and isinstance(error, TimeoutError)
-        nodes = [*others, first] if silent else others
-        attempts = [partial(connect, node.address, node.port) for node in nodes]
+    async def _connect_elsewhere(self, error: OSError, began: float) -> socket.socket:
+        """The first node refused; or it is silent so far, then its next turn comes behind the others."""
+        first, *others = self._nodes
+        refused = not isinstance(error, TimeoutError)
+        nodes = others if refused else list(islice(cycle([*others, first]), ATTEMPTS))
+        attempts = [partial(self._connect_to, node, TURN * self._head_start) for node in nodes]
         try:
-            index, sock = await race(attempts, head_start=HEAD_START, discard=socket.socket.close)
+            index, sock = await race(attempts, head_start=self._head_start, discard=socket.socket.close)
         except AllFailed as failed:
-            refusals = [] if silent else [(first, error)]
-            why = self._no_answer([*refusals, *zip(nodes, failed.errors, strict=True)])
-            self._count_failure(why)
+            said = zip(nodes, failed.errors, strict=True)
+            why = self._no_answer([(first, error), *said] if refused else said)
+            self._count_failure(why, began)
             raise DialFailed(why, safe=True) from failed
         self._prefer(nodes[index])
+        return sock
+
+    async def _connect_to(self, node: Endpoint, timeout: float) -> socket.socket:
+        """Notes how far away the cluster is."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        sock = await connect(node.address, node.port, timeout)
+        self._head_start = min(max(HEAD_START, 4 * (loop.time() - began)), LONGEST_HEAD_START)
         return sock
 
     async def _probe_node(self, node: Endpoint) -> None:
@@ -118,7 +123,7 @@ class NodePortTunnel:
 
     async def _dial_node(self, node: Endpoint, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         try:
-            sock = await connect(node.address, node.port)
+            sock = await self._connect_to(node, CONNECT_SECONDS)
         except OSError as error:
             raise DialFailed(in_words(error), safe=True) from error
         return await carry(sock, factory)
@@ -128,18 +133,17 @@ class NodePortTunnel:
         self._nodes.insert(0, node)
         self.endpoint = node
 
-    def _count_failure(self, why: str) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._failures == 0:
-            self._failing_since = now
-        self._failures += 1
-        if self._failures >= FAILURES and now - self._failing_since >= FAILING_SECONDS:
+    def _count_failure(self, why: str, began: float) -> None:
+        if self._failing_since is None:
+            self._failing_since = began
+        if asyncio.get_running_loop().time() - self._failing_since >= FAILING_SECONDS:
             self._problem = Problem(Reason.NODE_UNREACHABLE, why, FIX)
             self._broke.set()
 
     def _no_answer(self, said: Iterable[tuple[Endpoint, BaseException]]) -> str:
+        """One of a node's answers, if it was asked several times."""
         words = "; ".join(
-            f"{node.name} ({node.address}:{node.port}): {_words(error)}" for node, error in said
+            f"{node.name} ({node.address}:{node.port}): {_words(error)}" for node, error in dict(said).items()
         )
         return f"no node answers for {self._target}: {words}"
 

@@ -168,6 +168,19 @@ async def test_a_silent_node_costs_one_connection_a_quarter_of_a_second_and_the_
             assert 0.2 < first < 1 and time.monotonic() - began < 0.1
 
 
+async def test_a_node_that_lost_the_first_attempt_gets_another_before_tcp_would_try_again() -> None:
+    async with nodes(FIRST) as (node,):
+        tunnel = await NodePort().open(way(node.port, FIRST))
+        await node.stop()
+        with ExitStack() as stack:
+            silent_port(stack, FIRST, node.port)
+            dialing = asyncio.create_task(dialed(tunnel))
+            await asyncio.sleep(0.1)
+            stack.close()
+            await node.start()
+            assert await asyncio.wait_for(dialing, 0.8) == FIRST  # TCP: after a second
+
+
 async def test_a_dial_that_no_node_takes_is_safe_to_repeat() -> None:
     async with nodes(FIRST) as (node,):
         tunnel = await NodePort().open(way(node.port, FIRST, SECOND))
