@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -93,6 +94,9 @@ def _forwarded(rig: Rig, namespace: str, method: str) -> Iterator[tuple[Kfw, int
     try:
         kfw("up")
         yield kfw, port
+    except BaseException:
+        print(kfw.log(), file=sys.stderr)
+        raise
     finally:
         kfw.close()
 
