@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import IPv6Address
 from typing import Literal
 
 from kfw.errors import KfwError, PortInUse
@@ -33,7 +33,7 @@ _GRACE = 2.0
 #: `2026/11/21 08:23:47 socat[31006] E bind(5, {AF=2 127.0.0.1:8080}, 16): Address already in use`
 _LINE = re.compile(r"^\S+ \S+ socat\[\d+\] (?P<level>[FEWNID]) (?P<text>.*)$")
 _LEVELS = {"F": logging.WARNING, "E": logging.WARNING, "W": logging.INFO}
-_HOST_NAME = re.compile(r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Socat:
@@ -54,7 +54,8 @@ class Socat:
         tunnel = SocatTunnel(node, port)
         try:
             for address in addresses:
-                await tunnel.add(await self._start(way.forward, node, address, port))
+                tunnel.add(await self._start(way.forward, node, address, port))
+            await tunnel.prove()
         except BaseException:
             await tunnel.close()
             raise
@@ -123,14 +124,18 @@ class SocatTunnel:
     def addresses(self) -> tuple[str, ...]:
         return tuple(socket.address for socket in self._sockets)
 
-    async def add(self, socket: Socket) -> None:
-        """Returns when the far side has answered through it. It is closed with the tunnel in any case."""
+    def add(self, socket: Socket) -> None:
+        """From now on it is closed with the tunnel."""
         self._sockets.append(socket)
         self.pid = self._sockets[0].child.pid
-        await socket.probe()
 
-    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        return self.endpoint in endpoints
+    async def prove(self) -> None:
+        """Returns when the far side has answered through every address. Raises KfwError."""
+        probes = (socket.probe() for socket in self._sockets)
+        outcomes = await asyncio.gather(*probes, return_exceptions=True)  # so that none goes on alone
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
 
     async def broken(self) -> Problem:
         await first(*(socket.child.over for socket in self._sockets))
@@ -163,13 +168,19 @@ def words(stderr: str) -> str:
 
 
 def _target(node: str) -> str:
-    try:
-        version = ip_address(node).version
-    except ValueError:
-        if not _HOST_NAME.match(node):
-            raise KfwError(f"'{node}' is no address of a node", reason=Reason.NODE_UNREACHABLE) from None
+    if _NAME.fullmatch(node):  # an IPv4 address is one, too
         return f"TCP:{node}"
-    return f"TCP6:[{node}]" if version == 6 else f"TCP:{node}"
+    if _is_ipv6(node):
+        return f"TCP6:[{node}]"
+    raise KfwError(f"'{node}' is no address of a node", reason=Reason.NODE_UNREACHABLE)
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        zone = IPv6Address(text).scope_id
+    except ValueError:
+        return False
+    return zone is None or zone.isalnum()  # the module would let `fe80::1%eth0,exec` pass
 
 
 def _in_use(port: int) -> PortInUse:
