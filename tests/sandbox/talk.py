@@ -27,7 +27,7 @@ async def connect(
 ) -> Streams:
     """To the node port of `demo/SERVICE`. Raises ConnectionRefusedError as a real one does."""
     address = sandbox.nodes[node]
-    context = _trusting_anybody() if tls else None
+    context = trusting_anybody() if tls else None
     return await asyncio.open_connection(address, sandbox.node_port("demo", service), ssl=context)
 
 
@@ -90,7 +90,7 @@ async def reply(reader: asyncio.StreamReader) -> Reply:
     return Reply(code, body)
 
 
-def _trusting_anybody() -> ssl.SSLContext:
+def trusting_anybody() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -1,0 +1,70 @@
+import asyncio
+
+import pytest
+
+from kfw.sandbox.sandbox import Sandbox
+from kfw.sandbox.trial import Place, trial
+
+pytestmark = pytest.mark.asyncio
+
+
+async def served(answer: bytes) -> tuple[asyncio.Server, int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def nobody() -> str:
+    return "pod"
+
+
+async def test_right_answers_are_counted_and_timed() -> None:
+    server, port = await served(b'HTTP/1.1 200 OK\r\n\r\n{"says": "me"}')
+    async with server:
+        result = await trial([Place("a", port, "me")], nobody, seconds=0.1, every=0.04)
+    assert result.connections == len(result.seconds) > 1
+    assert result.failures == []
+    assert result.ended == ["pod", "pod"]
+    assert 0 < result.median <= result.slowest < 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 503 no\r\n\r\n", "a: it answers b'HTTP/1.1 503 no'"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"says": "another"}', "a: it is 'another'"),
+        (b"", "a: it answers b''"),
+    ],
+)
+async def test_wrong_answers_are_failures(answer: bytes, why: str) -> None:
+    server, port = await served(answer)
+    async with server:
+        result = await trial([Place("a", port, "me")], nobody, seconds=0.03, every=1)
+    assert set(result.failures) == {why}
+    assert result.seconds == []
+
+
+async def test_a_refused_connection_is_a_failure_too() -> None:
+    server, port = await served(b"")
+    server.close()
+    await server.wait_closed()
+    result = await trial([Place("a", port, "me")], nobody, seconds=0.03, every=1)
+    assert "Connect call failed" in result.failures[0]
+
+
+async def test_the_remote_hand_ends_pods_of_a_running_sandbox(sandbox: Sandbox) -> None:
+    from kfw.sandbox.remote import Remote
+
+    remote = Remote(sandbox.url, sandbox.directory)
+    before = await asyncio.to_thread(remote.ready_pods, "demo", "web")
+    assert len(before) == 2
+    await asyncio.to_thread(remote.delete_pod, "demo", before[0])
+    await sandbox.until(
+        lambda: before[0] not in [pod["metadata"]["name"] for pod in sandbox.pods("demo", "web")]
+    )
+    await sandbox.settled()
