@@ -102,19 +102,22 @@ def _forwarded(rig: Rig, namespace: str, method: str) -> Iterator[tuple[Kfw, int
 
 
 def _killed_child(rig: Rig, namespace: str, method: str, rounds: int) -> tuple[float, float]:
-    """Seconds from SIGKILL to `reconnecting`, and from there to `active`: the worst of all rounds."""
-    with _forwarded(rig, namespace, method) as (kfw, _):
-        times = [_one_killed_child(kfw) for _ in range(rounds)]
+    """Seconds from SIGKILL to `reconnecting`, and from there to `active`: the worst of all rounds.
+
+    A forward of its own for each: a child that dies over and over is started later each time, and rightly so.
+    """
+    times = [_one_killed_child(rig, namespace, method) for _ in range(rounds)]
     return max(noticed for noticed, _ in times), max(back for _, back in times)
 
 
-def _one_killed_child(kfw: Kfw) -> tuple[float, float]:
-    pid = kfw.wait("web", "active")["pid"]
-    statuses = _Statuses(kfw)
-    killed = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
-    noticed = statuses.when("reconnecting", 5)
-    return noticed - killed, statuses.when("active", 15) - noticed
+def _one_killed_child(rig: Rig, namespace: str, method: str) -> tuple[float, float]:
+    with _forwarded(rig, namespace, method) as (kfw, _):
+        pid = kfw.wait("web", "active")["pid"]
+        statuses = _Statuses(kfw)
+        killed = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        noticed = statuses.when("reconnecting", 5)
+        return noticed - killed, statuses.when("active", 15) - noticed
 
 
 class _Statuses:
