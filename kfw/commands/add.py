@@ -20,7 +20,7 @@ ADDED = "added"
 #: Added to a target port below 1024, which needs root here: 80 comes to 8080.
 UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-METHODS = ("auto", "nodeport", "socat", "kubectl")
+METHODS = ("auto", "tunnel", "nodeport", "socat", "kubectl")
 TYPES = ("web", "rest", "rpc", "other")
 
 

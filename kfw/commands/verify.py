@@ -40,9 +40,8 @@ def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
     rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
     if unknown := [name for name in names or () if name not in rows]:
         raise unknown_name(unknown[0], rows)
-    chosen = (
-        [rows[name] for name in names] if names else [r for r in rows.values() if r["status"] != "disabled"]
-    )
+    up = [row for row in rows.values() if row["status"] not in ("stopped", "disabled")]
+    chosen = [rows[name] for name in names] if names else up
     if not chosen:
         raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
     return chosen

@@ -21,7 +21,7 @@ def wait(
     timeout: Timeout = 60.0,
     as_json: Json = False,
 ) -> int:
-    """Wait until forwards are active, or have another status. Without names: all.
+    """Wait until forwards are active, or have another status. Without names: all that are up.
 
     The exit code says why it did not come about: 7 for a forward that still tries, 4 for an unreachable cluster ...
 
@@ -44,9 +44,11 @@ def wait(
 
 
 def _chosen(names: list[str] | None) -> list[str]:
-    known = [row.name for row in client.status().forwards]
+    rows = client.status().forwards
+    known = [row.name for row in rows]
     if unknown := [name for name in names or () if name not in known]:
         raise unknown_name(unknown[0], known)
-    if not known:
+    wanted = names or [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
+    if not wanted:
         raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
-    return names or known
+    return wanted

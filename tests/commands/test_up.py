@@ -267,7 +267,7 @@ def test_A36_the_local_port_follows_from_the_remote_one(
         (["api", "svc/"], "service/api"),
         (["api", "ingress/api", "80"], "service, pod"),
         (["My Api", "svc/api", "80"], "lower-case"),
-        (["api", "svc/api", "80", "--method", "magic"], "auto, nodeport"),
+        (["api", "svc/api", "80", "--method", "magic"], "auto, tunnel"),
         (["api", "svc/api", "80", "--type", "magic"], "web, rest"),
         (["api", "svc/api", "80", "--context", "nowhere"], "kind-dev, prod"),
     ],

@@ -201,6 +201,7 @@ def test_A25_verify_says_what_answered_and_fails_if_one_does_not(
             row("db", localPort=bad, url=f"localhost:{bad}"),
             row("late", "reconnecting", reason="no-ready-pod", message="late has no ready pod"),
             row("off", "disabled"),
+            row("down", "stopped", reason="user-stopped"),
         ]
         assert cli.run(["verify"]) == 1
         lines = capsys.readouterr().out.splitlines()

@@ -29,6 +29,12 @@ def test_wait_follows_until_each_is_active(daemon: FakeDaemon, capsys: Captured)
     ]
 
 
+def test_without_names_what_is_stopped_is_not_waited_for(daemon: FakeDaemon) -> None:
+    daemon.forwards = [row("api"), row("db", "stopped", reason="user-stopped")]
+    assert cli.run(["wait"]) == 0
+    assert cli.run(["wait", "db", "--timeout", "0"]) == 1
+
+
 def test_another_status_can_be_waited_for(daemon: FakeDaemon) -> None:
     daemon.forwards = [row("api")]
     daemon.events = [event(1, row("api", "stopped", reason="user-stopped"))]
