@@ -45,7 +45,7 @@ _HEALTH = Block(
         "failures": Field(
             s.whole("a whole number from 1", 1, 10**6), "Failures in a row until the way is opened anew."
         ),
-        "path": Field(s.text("a path that begins with /", pattern="^/"), "What an http probe asks for."),
+        "path": Field(s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."),
     },
 )
 

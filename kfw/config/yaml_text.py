@@ -24,7 +24,7 @@ _FIXES = (
     ("expected ',' or ']'", "close the list with ]"),
     ("expected ',' or '}'", "close the mapping with }"),
     ("could not find expected ':'", "write key: value"),
-    ("expected node content", "write a value, or close the bracket"),
+    ("node content", "write a value, or close the bracket"),
     ("document start", "keep one mapping in a file"),
     ("block end", "align this line with its neighbours"),
     ("expected '-' indicator", "align this line with its neighbours"),
@@ -162,7 +162,9 @@ def _syntax_error(error: Any, at: Place, text: str) -> Unparsable:
     problem = error.problem or error.context or "it cannot be read"
     lines = text.split("\n")
     mark, began = error.problem_mark, error.context_mark
-    if began and (mark is None or "end of stream" in problem or mark.line >= len(lines)):
+    if began and (
+        mark is None or "end of stream" in problem or "stream end" in problem or mark.line >= len(lines)
+    ):
         mark = began  # what is open at the end is to be mended where it begins
     line = min(mark.line, len(lines) - 1) if mark else 0
     column = mark.column if mark and line == mark.line else len(lines[line])

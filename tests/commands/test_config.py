@@ -1,6 +1,8 @@
 """kfw config check, show and schema, and kfw init: the whole command line, in this process."""
 
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +38,16 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+def shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Shell]:
+    umask = os.umask(0o022)
     monkeypatch.setenv("KFW_HOME", str(tmp_path / "home"))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
-    return Shell(work, capsys)
+    yield Shell(work, capsys)
+    os.umask(umask)
 
 
 def test_check_says_what_was_read(shell: Shell) -> None:
@@ -146,6 +152,12 @@ def test_init_writes_a_file_that_is_right_and_says_the_next_step(shell: Shell) -
     assert "wrote kfw.yaml\nnext: " in shell.err
     assert shell.kfw("config", "check") == 0
     assert (shell.folder / "kfw.yaml").stat().st_mode & 0o777 == 0o644
+
+
+def test_init_writes_a_file_that_kfw_reads_under_any_umask(shell: Shell) -> None:
+    os.umask(0)
+    assert shell.kfw("init") == 0
+    assert shell.kfw("config", "check") == 0
 
 
 def test_init_does_not_overwrite_unless_it_is_told_to(shell: Shell) -> None:

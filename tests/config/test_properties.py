@@ -88,6 +88,7 @@ wellformed = st.fixed_dictionaries(
 def read(path: Path, data: bytes) -> str | None:
     """What the settings come to as text, None if there are problems; each of those on one line, with its place."""
     path.write_bytes(data)
+    path.chmod(0o644)
     try:
         return as_yaml(load_only([path], path.parent).tree)
     except ConfigError as error:

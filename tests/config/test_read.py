@@ -77,7 +77,7 @@ def test_a_file_that_may_not_be_read_says_what_to_do(project: Project) -> None:
 
 
 def test_a_path_with_a_nul_byte_is_a_mistake_and_no_crash() -> None:
-    with pytest.raises(Unparsable, match="cannot be read: embedded null byte"):
+    with pytest.raises(Unparsable, match=r"cannot be read: .*embedded null"):
         text_of(Path("a\0b"), Place("a"))
 
 
