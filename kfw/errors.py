@@ -75,9 +75,21 @@ class ToolMissing(KfwError):
     default_reason = "tool-missing"
 
 
+#: The family, the general before the special: what travels over the control socket is one of these.
+FAMILY: tuple[type[KfwError], ...] = (
+    KfwError,
+    UsageError,
+    DaemonNotRunning,
+    ClusterUnreachable,
+    LoginError,
+    NotPermitted,
+    PortInUse,
+    TimedOut,
+    ToolMissing,
+)
+
 #: The exit code of a command whose worst forward stopped for this reason; any other reason is 1.
 EXIT_CODE_OF_REASON: dict[str, int] = {
-    kind.default_reason: kind.exit_code
-    for kind in (UsageError, ClusterUnreachable, LoginError, NotPermitted, PortInUse, TimedOut, ToolMissing)
+    kind.default_reason: kind.exit_code for kind in FAMILY if "default_reason" in vars(kind)
 }
 EXIT_CODE_OF_REASON["context-not-found"] = 2
