@@ -160,7 +160,7 @@ bring_up() {
 	"$KFW" up --config "$config" --kubeconfig "$kubeconfig" --context "$context" $names >/dev/null || result=$?
 	# shellcheck disable=SC2086
 	[ $result != 0 ] || "$KFW" verify $names >&2 || result=$?
-	[ "$before" != "$(up_since)" ] || say "nothing changed"
+	[ -z "$before" ] || [ "$before" != "$(up_since)" ] || say "nothing changed"
 	"$KFW" status --json | services urls "$config"
 }
 

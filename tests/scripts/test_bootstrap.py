@@ -137,6 +137,11 @@ def test_a_run_that_changed_something_does_not_say_the_contrary(machine: Machine
     assert "nothing changed" not in done.stderr
 
 
+def test_when_nothing_comes_up_nothing_is_said_to_be_as_it_was(machine: Machine) -> None:
+    machine.installed(KFW.replace("http://localhost:8080", "").replace('echo "up, in $5 $7"', "exit 1"))
+    assert "nothing changed" not in machine.run(BOOTSTRAP, "--yes").stderr
+
+
 def test_sandbox_is_taken_when_it_is_asked_for(ready: Machine) -> None:
     with_kind(ready)
     assert "because --sandbox was given" in ready.run(BOOTSTRAP, "--yes", "--sandbox").stderr
