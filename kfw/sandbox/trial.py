@@ -11,6 +11,9 @@ PATIENCE = 10.0
 #: Seconds between two connections of one client: a demo shall not be a load test.
 _PAUSE = 0.01
 
+#: Tells a pod to end and returns its name; None when there was none to be ended just then.
+EndPod = Callable[[], Awaitable[str | None]]
+
 
 @dataclass(frozen=True)
 class Place:
@@ -43,24 +46,26 @@ class Result:
         return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else 0.0
 
 
-async def trial(
-    places: Sequence[Place], end_pod: Callable[[], Awaitable[str]], *, seconds: float, every: float
-) -> Result:
-    """Connect to all places for `seconds`, and call `end_pod`, which returns the pod's name, `every` so many seconds."""
+async def trial(places: Sequence[Place], end_pod: EndPod, *, seconds: float, every: float) -> Result:
+    """Connect to all places for `seconds`, and call `end_pod` `every` so many seconds. Raises what `end_pod` raises."""
     result = Result()
     end = asyncio.get_running_loop().time() + seconds
-    async with asyncio.TaskGroup() as group:
-        for place in places:
-            group.create_task(_client(place, end, result), name=f"client of {place.name}")
-        group.create_task(_reaper(end_pod, end, every, result), name="ends pods")
+    try:
+        async with asyncio.TaskGroup() as group:
+            for place in places:
+                group.create_task(_client(place, end, result), name=f"client of {place.name}")
+            group.create_task(_reaper(end_pod, end, every, result), name="ends pods")
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
     return result
 
 
-async def _reaper(end_pod: Callable[[], Awaitable[str]], end: float, every: float, result: Result) -> None:
+async def _reaper(end_pod: EndPod, end: float, every: float, result: Result) -> None:
     """The last pod is ended early enough for its successor to be seen."""
     loop = asyncio.get_running_loop()
     while loop.time() + every <= end:
-        result.ended.append(await end_pod())
+        if name := await end_pod():
+            result.ended.append(name)
         await asyncio.sleep(every)
 
 
