@@ -1,5 +1,6 @@
 """Who is at fault, network, login or permission: foreign errors and HTTP statuses -> KfwError, in the tool's own words."""
 
+import errno
 import os
 import socket
 import ssl
@@ -84,7 +85,9 @@ def words_of(error: Exception) -> str:
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be looked up: {error.strerror}"
     if isinstance(error, TimeoutError):
-        return str(error) or "no answer in time"
+        return str(error) or "it does not answer"
+    if isinstance(error, ConnectionResetError):
+        return os.strerror(errno.ECONNRESET)  # asyncio raises it without a number, too
     if isinstance(error, OSError) and error.errno:
         words = os.strerror(error.errno)  # asyncio's own text is "Connect call failed ..."
         return f"{error.filename}: {words}" if error.filename else words

@@ -135,7 +135,7 @@ async def connect(
         async with asyncio.timeout(patience):
             reader, writer = await dial.dial(address, tls)
     except TimeoutError as error:
-        raise unreachable(asker, TimeoutError(f"no connection within {patience:g} s")) from error
+        raise unreachable(asker, TimeoutError("it does not answer")) from error
     except _FOREIGN as error:
         raise unreachable(asker, error) from error
     return Connection(reader, writer, asker, heard)

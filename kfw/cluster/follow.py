@@ -50,6 +50,7 @@ class Follower:
         self._watches: dict[Resource, Watch] = {}
         self._known = Resolution()
         self._trouble = True  # so that the kubeconfig is read
+        self._doubt = False
         self._namespace_missing = False
         self._asked_namespace = float("-inf")
         self._namespace_answer = False
@@ -69,8 +70,8 @@ class Follower:
             await self._next_change()
 
     def poke(self) -> None:
-        """Look again now, at the kubeconfig, too."""
-        self._trouble = True
+        """Look again now, at the kubeconfig, too, and from now on at the pods behind a service's endpoints."""
+        self._trouble = self._doubt = True
         self._asked_namespace = float("-inf")
         if self._shared:
             self._shared.server.poke()
@@ -118,7 +119,7 @@ class Follower:
         """Watches what is needed; it is asked again, as another forward may have these watches already."""
         assert self._shared
         while True:
-            wanted = needs(self.forward.target, self._objects())
+            wanted = needs(self.forward.target, self._objects(), doubt=self._doubt)
             new = (wanted.must | wanted.may) - self._watches.keys()
             if not new:
                 return wanted

@@ -80,6 +80,11 @@ class Login:
         self._not_before = 0.0
 
     @property
+    def pause(self) -> float:
+        """Seconds until a plugin that failed is asked again."""
+        return max(self._not_before - self._now(), 0.0)
+
+    @property
     def hint(self) -> str:
         """What the user can do when the server refuses."""
         return hint(self._user)

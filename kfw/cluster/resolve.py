@@ -45,8 +45,11 @@ class Needs:
     may: frozenset[Resource] = frozenset()
 
 
-def needs(target: Target, objects: Objects) -> Needs:
-    """Grows with what is known: pods of a service are read only if its slices do not say enough."""
+def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
+    """Grows with what is known: pods of a service are read only if its slices do not say enough.
+
+    `doubt`: what was resolved did not work, so its pods are looked at, too.
+    """
     first = _OF_KIND[target.kind]
     if target.kind is not Kind.SERVICE:
         replicasets = {REPLICASETS} if target.kind is Kind.DEPLOYMENT else set()
@@ -59,7 +62,7 @@ def needs(target: Target, objects: Objects) -> Needs:
         must.add(NODES)
     if NODES in objects.denied or ENDPOINTSLICES in objects.denied:
         must.add(PODS)
-    elif objects.endpointslices is not None and not any_ready(service, objects):
+    elif doubt or (objects.endpointslices is not None and not any_ready(service, objects)):
         may.add(PODS)
     return Needs(frozenset(must), frozenset(may))
 

@@ -125,7 +125,7 @@ class Server:
                 await line.alive(patience)
         except TimeoutError as error:
             line.close()
-            raise unreachable(self.asker, TimeoutError(f"no answer within {patience:g} s")) from error
+            raise unreachable(self.asker, TimeoutError("it does not answer")) from error
         except LoginError:
             return  # TLS wants a certificate: the server is there
         finally:

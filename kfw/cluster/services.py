@@ -33,9 +33,12 @@ def resolve_service(target: Target, service: Service, wanted: Wanted, objects: O
 
 
 def _backends(service: Service, port: ServicePort, objects: Objects) -> list[Backend]:
-    if objects.endpointslices is not None:
-        return list(_from_slices(service, port, objects))
-    return [
+    """By the slices; by the pods where slices may not be read, or lag behind with pods that are gone."""
+    found = list(_from_slices(service, port, objects))
+    pods = objects.pods
+    if pods is not None:
+        found = [one for one in found if not one.pod or (one.pod in pods and pods[one.pod].ready)]
+    return found or [
         Backend(pod.name, pod.ip, pod.node, number)
         for pod in _selected(service, objects)
         if pod.ready and (number := target_of(port, pod))

@@ -92,8 +92,10 @@ class Watch:
                 self._version = None
                 self._cannot(problem_of(error))
                 await self._server.poked.wait(self._server.patience.forbidden)
-            case LoginError() | ToolMissing():
-                pass  # the server has it as its problem
+            case LoginError() | ToolMissing():  # which is the server's problem, too
+                if pause := self._server.login.pause:
+                    self._failures = 1
+                    await self._server.poked.wait(pause)
             case Busy():
                 if self._failures >= _ENOUGH:
                     self._cannot(problem_of(error))

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,18 @@ async def test_an_endpoint_that_goes_is_told_with_the_reason_of_its_pod(tmp_path
             await api.put(wire.SLICES, wire.slice_("web-1", ready=False))
             await until(lambda: seen.last.problem and "readiness probe" in seen.last.problem.message)
             assert seen.reason is Reason.NO_READY_POD
+
+
+@pytest.mark.asyncio
+async def test_a_poke_looks_behind_endpoints_that_lag(tmp_path: Path) -> None:
+    async with shop() as api, Clusters(patience=PATIENCE) as clusters:
+        one = forward(kubeconfig(tmp_path / "k", api))
+        async with following(clusters, one) as [seen]:
+            await seen.until_pods("web-1")
+            await api.delete(wire.PODS, "web-1")
+            await api.put(wire.PODS, wire.pod("web-2"))
+            clusters.poke(one)
+            await seen.until_pods("web-2")
 
 
 @pytest.mark.asyncio
@@ -398,6 +411,29 @@ async def test_a_plugin_that_fails_is_asked_again_after_a_poke_and_not_before(
             good = True
             clusters.poke(one)
             await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_fails_is_asked_again_by_itself_when_its_pause_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfw.cluster.login.FIRST_PAUSE", 0.1)
+    runs: list[float] = []
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        runs.append(asyncio.get_running_loop().time())
+        if len(runs) < 3:
+            raise LoginError("no")
+        return Status(token="good")
+
+    async with (
+        shop() as api,
+        Clusters(patience=replace(PATIENCE, longest_pause=100), plugin=plugin) as clusters,
+    ):
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api, **PLUGIN))) as [seen]:
+            await seen.until_pods("web-1")
+    pauses = [after - before for before, after in pairwise(runs)]
+    assert pauses[0] >= 0.1 and pauses[1] >= 0.2
 
 
 @pytest.mark.asyncio

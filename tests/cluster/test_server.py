@@ -246,7 +246,7 @@ async def test_the_kernel_is_told_to_notice_a_dead_peer() -> None:
 async def test_a_server_that_accepts_and_says_nothing_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(ClusterUnreachable, match=r"no connection within 0\.1 s"):
+        with pytest.raises(ClusterUnreachable, match="it does not answer"):
             await read(Cluster("dev", url, ca=CA), dial=0.1)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kfw.cluster import objects as o
 from kfw.cluster.objects import ContainerPort, Selector, SlicePort
-from kfw.cluster.resolve import resolve
+from kfw.cluster.resolve import needs, resolve
 from kfw.model import Endpoint, Problem, Reason, Resolution
 from tests.cluster.build import at, http, node, part, pod, service, target, world
 
@@ -178,6 +178,33 @@ def test_who_may_read_neither_slices_nor_pods_is_told_of_it() -> None:
     )
 
 
+# -- slices that lag behind, as after a restart of the controller manager
+
+
+def test_an_endpoint_whose_pod_is_known_to_be_gone_or_ill_is_left_out() -> None:
+    slices = [part(at("gone"), at("dying"), at("web-b"))]
+    some = [pod("web-b"), pod("dying", why="it is terminating")]
+
+    found = resolve(SVC, 80, world(services=[service()], endpointslices=slices, pods=some))
+
+    assert pods(found) == [("web-b", 8080)]
+
+
+def test_ready_pods_are_found_before_the_slices_name_them() -> None:
+    slices = [part(at("gone"), at("", address="1.2.3.4", ready=False))]
+
+    found = resolve(SVC, 80, world(services=[service()], endpointslices=slices, pods=[pod("web-b")]))
+
+    assert pods(found) == [("web-b", 8080)]
+
+
+def test_pods_are_looked_at_when_what_was_resolved_did_not_work() -> None:
+    known = world(services=[service()], endpointslices=[part(at("gone"))])
+
+    assert needs(SVC, known).may == set()
+    assert needs(SVC, known, doubt=True).may == {o.PODS}
+
+
 # -- no ready endpoint
 
 
@@ -194,7 +221,6 @@ def test_who_may_read_neither_slices_nor_pods_is_told_of_it() -> None:
             [pod("web-b", ready=False), pod("web-a", why="Pending: Unschedulable")],
             "none of the 2 pods of service/web is ready: web-a: Pending: Unschedulable",
         ),
-        ([pod("web-a")], "no endpoint of service/web is ready"),
     ],
 )
 def test_a_service_without_a_ready_endpoint_says_how_its_pods_are(pods: Any, message: str) -> None:

@@ -252,7 +252,7 @@ async def test_A10_a_server_that_is_silent_is_known_soon_and_back_at_once() -> N
             api.freeze()
             await until(lambda: server.problem)
             assert server.problem and server.problem.reason is Reason.CLUSTER_UNREACHABLE
-            assert "no answer within" in server.problem.message
+            assert "it does not answer" in server.problem.message
             await api.put(PODS, pod("b"))
             api.thaw()
             back = asyncio.get_running_loop().time()
