@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import pytest_asyncio
@@ -29,38 +30,30 @@ Opened = Callable[..., Awaitable[SocatTunnel]]
 
 
 class Backend:
-    """What stands for a node port: echoes, behind a greeting if it has one; counts."""
+    """What stands for a node port: sends back what comes."""
 
     def __init__(self) -> None:
         self.port = 0
-        self.connections = 0
-        self.closes_at_once = False
         self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
 
     async def start(self, port: int = 0) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(Echo, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         assert self._server
         self._server.close()
-        for writer in self._writers:
-            writer.close()
         await self._server.wait_closed()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.add(writer)
-        try:
-            while not self.closes_at_once and (data := await reader.read(65536)):
-                writer.write(data)
-                await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            self._writers.discard(writer)
-            writer.close()
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
 
 
 @pytest_asyncio.fixture
@@ -93,13 +86,23 @@ async def opened(children: Children, port: int) -> AsyncIterator[Opened]:
         await tunnel.close()
 
 
-async def echoed(port: int, data: bytes = b"hello", address: str = "127.0.0.1") -> bytes:
+@asynccontextmanager
+async def connected(
+    port: int, address: str = "127.0.0.1"
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     reader, writer = await asyncio.open_connection(address, port)
     try:
-        writer.write(data)
-        return await reader.readexactly(len(data))
+        yield reader, writer
     finally:
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def echoed(port: int, data: bytes = b"hello", address: str = "127.0.0.1") -> bytes:
+    async with connected(port, address) as (reader, writer):
+        writer.write(data)
+        return await reader.readexactly(len(data))
 
 
 def free(port: int, address: str = "127.0.0.1") -> bool:
@@ -354,19 +357,18 @@ async def test_A18_close_ends_open_connections_too_and_frees_the_port(
     opened: Opened, backend: Backend, ledger: Ledger, port: int
 ):
     tunnel = await opened(node(backend.port))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"x")
-    assert await reader.readexactly(1) == b"x"
-    groups = {entry.pid for entry in ledger.entries()}
-    processes = [seen.pid for seen in everybody() if seen.group in groups]
-    assert len(processes) == len(groups) + 1
-    await tunnel.close()
-    assert [pid for pid in processes if look(pid)] == []
-    assert ledger.entries() == []
-    assert free(port)
-    with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
-        await reader.readexactly(1)
-    writer.close()
+    async with connected(port) as (reader, writer):
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        groups = {entry.pid for entry in ledger.entries()}
+        processes = [seen.pid for seen in everybody() if seen.group in groups]
+        assert len(processes) == len(groups) + 1
+        await tunnel.close()
+        assert [pid for pid in processes if look(pid)] == []
+        assert ledger.entries() == []
+        assert free(port)
+        with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+            await reader.readexactly(1)
     await tunnel.close()
 
 
@@ -375,17 +377,16 @@ async def test_connections_of_a_socat_that_was_killed_are_ended_by_close(
     opened: Opened, backend: Backend, ledger: Ledger, port: int
 ):
     tunnel = await opened(node(backend.port))
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"x")
-    await reader.readexactly(1)
-    first = ledger.entries()[0].pid
-    os.kill(tunnel.pid or 0, signal.SIGKILL)
-    await tunnel.broken()
-    left = [seen.pid for seen in everybody() if seen.group == first]
-    assert len(left) == 1
-    await tunnel.close()
-    assert look(left[0]) is None
-    writer.close()
+    async with connected(port) as (reader, writer):
+        writer.write(b"x")
+        await reader.readexactly(1)
+        first = ledger.entries()[0].pid
+        os.kill(tunnel.pid or 0, signal.SIGKILL)
+        await tunnel.broken()
+        left = [seen.pid for seen in everybody() if seen.group == first]
+        assert len(left) == 1
+        await tunnel.close()
+        assert look(left[0]) is None
 
 
 @pytest.mark.asyncio
