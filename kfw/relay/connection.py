@@ -7,16 +7,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfw.relay.departed import departed
+from kfw.relay.departed import Lookout
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.pump import End, join, reset, shut
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
 LAST_PAUSE = 0.5
-#: Seconds until, and then between, looks whether a client that we no longer read from is still there.
-FIRST_LOOK = 0.05
-NEXT_LOOK = 1.0
 
 
 @dataclass(slots=True)
@@ -36,7 +33,7 @@ class Connection:
     """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded."""
 
     __slots__ = (
-        "_dialing", "_how", "_look", "_loop", "_made", "_patience", "_since", "_terms", "_why", "far", "near",
+        "_dialing", "_how", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "far", "near",
     )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -46,7 +43,7 @@ class Connection:
         self._made = False
         self._dialing: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
-        self._look: asyncio.TimerHandle | None = None  # whether the client is still there
+        self._lookout: Lookout | None = None  # whether the client is still there
         self._why = ""  # it waits
         self._how = ""  # it came to its end
         self.near = End(self)
@@ -96,13 +93,13 @@ class Connection:
             self.go()
 
     def kept_enough(self, end: End) -> None:
-        self._look_later(end)
+        self._look_out(end)
 
     def said_all(self, end: End) -> None:
         if end.other is not None:
             shut(end.other)
         else:
-            self._look_later(end)
+            self._look_out(end)
 
     def lost(self, end: End, error: Exception | None) -> None:
         """What ended one side ends the other: a reset at once, a close when all is written."""
@@ -163,19 +160,11 @@ class Connection:
         self._terms.log.warning("%s: connection from %s is reset: %s", self._terms.name, self._client(), why)
         self.cut(why)
 
-    def _look_later(self, end: End, seconds: float = FIRST_LOOK) -> None:
-        """We have stopped reading, so its leaving must be found out."""
-        if end is self.near and self._look is None:
-            self._look = self._loop.call_later(seconds, self._look_now)
-
-    def _look_now(self) -> None:
-        """A client that has left is not dialed for; one that has only shut its writing side may want an answer."""
-        self._look = None
-        left = departed(self.near.transport.get_extra_info("socket"))
-        if left or (left is None and not self.near.read):
-            self.cut("the client left while it waited")
-        else:
-            self._look_later(self.near, NEXT_LOOK)
+    def _look_out(self, end: End) -> None:
+        """Nothing is read from it any more, so its leaving does not show: nobody dials for a client that is gone."""
+        if end is self.near and self._lookout is None:
+            self._lookout = Lookout(end.transport.get_extra_info("socket"), silent=not end.read)
+            self._lookout.begin(lambda: self.cut("the client left while it waited"))
 
     def _stop_dialing(self) -> None:
         if self._dialing is not None:
@@ -183,10 +172,11 @@ class Connection:
             self._dialing = None
 
     def _stop_waiting(self) -> None:
-        for timer in (self._patience, self._look):
-            if timer is not None:
-                timer.cancel()
-        self._patience = self._look = None
+        if self._patience is not None:
+            self._patience.cancel()
+        if self._lookout is not None:
+            self._lookout.end()
+        self._patience = self._lookout = None
 
     def _over(self) -> None:
         self._stop_waiting()

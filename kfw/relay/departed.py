@@ -1,10 +1,12 @@
 """Has the client of a connection left, or only shut its writing side? TCP sends the same FIN for both; Linux knows."""
 
+import asyncio
 import errno
 import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from ipaddress import ip_address
 
 # linux/sock_diag.h and linux/inet_diag.h
@@ -18,7 +20,39 @@ _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence, pid
 _QUERY = struct.Struct("=BBBxI")  # family, protocol, extensions, states
 _INODE_AT = _HEADER.size + 68  # idiag_inode, the last of struct inet_diag_msg
 
+#: Seconds until the first look: a client that closes is still being taken apart when its last word arrives.
+FIRST_LOOK = 0.05
+#: Seconds between looks.
+NEXT_LOOK = 1.0
+
 Name = tuple[str, int]
+
+
+class Lookout:
+    """Looks now and then whether a client is still there. `silent`: it has said nothing at all."""
+
+    __slots__ = ("_on_left", "_silent", "_sock", "_timer")
+
+    def __init__(self, sock: socket.socket, *, silent: bool) -> None:
+        self._sock = sock
+        self._silent = silent
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, on_left: Callable[[], None]) -> None:
+        self._on_left = on_left
+        self._timer = asyncio.get_running_loop().call_later(FIRST_LOOK, self._look)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        """Where it cannot be known, one that said something and nothing more may be waiting for the answer."""
+        left = departed(self._sock)
+        if left or (left is None and self._silent):
+            self._on_left()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(NEXT_LOOK, self._look)
 
 
 def departed(sock: socket.socket) -> bool | None:

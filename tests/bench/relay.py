@@ -53,10 +53,15 @@ class Sample:
 
 
 def rows(config: Config) -> list[Row]:
-    rig_host = os.environ["KFW_NODE_IPS"].split()[0]
+    return _all_rows(config.rig.node_ips, short=config.short)
+
+
+def _all_rows(node_ips: Sequence[str], *, short: bool) -> list[Row]:
     with _loopback() as loopback:
-        near = measured(loopback, short=config.short)
-    return near + measured(Far("node port", rig_host, 30900, 30902, 30903), short=config.short)
+        made = measured(loopback, short=short)
+    for address in node_ips[:1]:
+        made += measured(Far("node port", address, 30900, 30902, 30903), short=short)
+    return made
 
 
 def measured(far: Far, *, short: bool) -> list[Row]:
@@ -92,10 +97,13 @@ def _sample(name: str, far: Far) -> Sample:
         down = _down(port)
     with _relay(name, far.host, far.sink) as (_, port):
         up = _up(port)
+    return Sample(down, up, _opens(name, far) if name in (KFW, SOCAT) else 0)
+
+
+def _opens(name: str, far: Far) -> float:
     with _relay(name, far.host, far.echo) as (_, port):
         _open_and_echo(port, 2 * AT_ONCE)  # warm
-        opens = _open_and_echo(port, OPENS)
-    return Sample(down, up, opens)
+        return _open_and_echo(port, OPENS)
 
 
 def _down(port: int) -> float:
@@ -232,11 +240,7 @@ def _rotated(names: list[str], by: int) -> list[str]:
 
 
 def main(argv: list[str]) -> None:
-    short = "--short" in argv
-    with _loopback() as loopback:
-        made = measured(loopback, short=short)
-    if hosts := os.environ.get("KFW_NODE_IPS"):
-        made += measured(Far("node port", hosts.split()[0], 30900, 30902, 30903), short=short)
+    made = _all_rows(os.environ.get("KFW_NODE_IPS", "").split(), short="--short" in argv)
     print(json.dumps(made, indent=1))
 
 
