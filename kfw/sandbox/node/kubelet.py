@@ -55,6 +55,9 @@ class Kubelet:
             word = "ContainerCreating" if life is None else life.word
             why = f'container "{wanted}" in pod "{name_of(pod)}" is waiting to start: {word}'
             raise bad_request(why)
+        if query.get("previous") == "true" and not life.restarts:
+            why = f'previous terminated container "{wanted}" in pod "{name_of(pod)}" not found'
+            raise bad_request(why)
         return life.pod.log.read(query, self._store.now())
 
     def _changed(self, change: Change) -> None:

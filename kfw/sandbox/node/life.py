@@ -49,6 +49,10 @@ class PodLife:
         return self._life.started > 0
 
     @property
+    def restarts(self) -> int:
+        return self._life.restarts
+
+    @property
     def word(self) -> str:
         return self._life.doing.value
 
@@ -70,7 +74,7 @@ class PodLife:
         finally:
             self.pod.stop("over")
             self.pod.log.end()
-        await self.pod.closed()
+            await self.pod.closed()
         if not self._gone:
             self._store.remove(kinds.PODS, namespace_of(self._thing), name_of(self._thing))
 
