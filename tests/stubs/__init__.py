@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,12 @@ class Stubs:
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.home = home
-        monkeypatch.setenv("PATH", f"{HERE}{os.pathsep}{os.environ['PATH']}")
+        python = (
+            home / "python"
+        )  # this one, and not what PATH calls python3: a shim may take longer than the test
+        python.mkdir()
+        (python / "python3").symlink_to(sys.executable)
+        monkeypatch.setenv("PATH", os.pathsep.join([str(HERE), str(python), os.environ["PATH"]]))
         monkeypatch.setenv("KFW_STUBS", str(home))
 
     def script(self, tool: str, *steps: dict[str, Any]) -> None:
