@@ -89,7 +89,7 @@ def _brought_up(wanted: Sequence[Forward], *, keep: bool) -> Iterator[list[Any]]
         UpRequest(forwards=list(wanted), source=Source(key="kfw demo", cwd=str(Path.cwd())), replace=True)
     )
     try:
-        progress = Progress(len(names))
+        progress = Progress(names)
         rows = follow_until(settled, names, timeout=READY, on_change=progress.change)
         progress.clear()
         if late := next((row for row in rows if row["status"] != "active"), None):
