@@ -19,6 +19,7 @@ from kfw.cluster.pool import Clusters
 from kfw.errors import LoginError, ToolMissing
 from kfw.model import Endpoint, Forward, Reason, Resolution, Target
 from tests.cluster import wire
+from tests.cluster.following import following
 from tests.cluster.server import FakeApi, serving
 from tests.cluster.test_watch import QUICK
 from tests.cluster.until import until
@@ -60,49 +61,6 @@ def forward(file: str, target: str = "service/web", port: int | str | None = 80,
             **more,
         }
     )
-
-
-class Seen:
-    """What a forward's target was, up to now."""
-
-    def __init__(self) -> None:
-        self.all: list[Resolution] = []
-
-    @property
-    def last(self) -> Resolution:
-        return self.all[-1] if self.all else Resolution()
-
-    @property
-    def reason(self) -> Reason | None:
-        return self.last.problem.reason if self.last.problem else None
-
-    @property
-    def pods(self) -> list[str]:
-        return [endpoint.name for endpoint in self.last.pods]
-
-    async def until_pods(self, *names: str) -> None:
-        await until(lambda: self.all and self.pods == list(names) and self.last.problem is None)
-
-    async def until_problem(self, reason: Reason) -> str:
-        await until(lambda: self.reason is reason)
-        assert self.last.problem
-        return self.last.problem.message
-
-
-@asynccontextmanager
-async def following(clusters: Clusters, *forwards: Forward) -> AsyncIterator[list[Seen]]:
-    async def follow(one: Forward, seen: Seen) -> None:
-        async for resolution in clusters.follow(one):
-            seen.all.append(resolution)
-
-    seen = [Seen() for _ in forwards]
-    tasks = [asyncio.create_task(follow(one, into)) for one, into in zip(forwards, seen, strict=True)]
-    try:
-        yield seen
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def running() -> list[str]:
