@@ -65,6 +65,14 @@ class NodePortTunnel:
         self.endpoint: Endpoint = self._nodes[0]
         self.dialer: Dialer | None = self
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        """The nodes may change; the one in use and its port may not."""
+        if self.endpoint not in endpoints:
+            return False
+        others = [node for node in endpoints[:NODES] if node != self.endpoint]
+        self._nodes = [self.endpoint, *others]
+        return True
+
     async def broken(self) -> Problem:
         while self._problem is None:
             await self._broke.wait()
