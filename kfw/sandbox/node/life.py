@@ -102,12 +102,13 @@ class PodLife:
     async def _serve(self) -> None:
         """Start the containers, become ready when it is time, follow the annotations; returns at a crash."""
         self.pod.start()
-        started = self._store.now()
-        self._tell(Doing.RUNNING, started=started)
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        self._tell(Doing.RUNNING, started=self._store.now())
         for container in self._thing["spec"]["containers"]:
             self._event("Started", f"Started container {container['name']}")
         while True:
-            now, how = self._store.now() - started, self._behave(self._thing)
+            now, how = clock() - started, self._behave(self._thing)
             if how.crash_after is not None and now >= how.crash_after:
                 return
             self._tell(Doing.RUNNING, ready=how.ready and now >= how.ready_after)
