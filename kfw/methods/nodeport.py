@@ -137,9 +137,10 @@ class NodePortTunnel:
         return await carry(sock, factory)
 
     def _prefer(self, node: Endpoint) -> None:
-        self._nodes.remove(node)
-        self._nodes.insert(0, node)
-        self.endpoint = node
+        if node in self._nodes:  # else it has left the cluster meanwhile
+            self._nodes.remove(node)
+            self._nodes.insert(0, node)
+            self.endpoint = node
 
     def _count_failure(self, why: str, began: float) -> None:
         if self._failing_since is None:

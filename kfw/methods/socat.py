@@ -137,6 +137,9 @@ class SocatTunnel:
             if outcome is not None:
                 raise outcome
 
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        return self.endpoint in endpoints
+
     async def broken(self) -> Problem:
         await first(*(socket.child.over for socket in self._sockets))
         return next(socket.end() for socket in self._sockets if socket.child.over.done())
