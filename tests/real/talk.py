@@ -1,11 +1,13 @@
 """Talking to the test app and to kfw's ports the way a client would."""
 
+import errno
 import json
+import random
 import socket
 import ssl
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 _UNTRUSTED = ssl._create_unverified_context()
@@ -33,12 +35,27 @@ def exchange(port: int, data: bytes, *, half_close: bool = True, timeout: float 
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports that nobody has now on either loopback address, all different.
+
+    Below those that the kernel gives to outgoing connections (Linux: from 32768): one of these may be taken again before
+    the test comes to use it.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(10000, 30000)
+        if port not in found and all(_is_free(host, port) for host in ("127.0.0.1", "::1")):
+            found.append(port)
+    return found
+
+
+def _is_free(host: str, port: int) -> bool:
+    """Also where the machine has no such address."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
+        try:
+            one.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRNOTAVAIL
+    return True
 
 
 @contextmanager
