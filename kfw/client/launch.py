@@ -14,6 +14,8 @@ from kfw.system.files import lock, make_private_dir
 #: Seconds until a started daemon must answer; it needs a fraction of one.
 LIMIT = 10.0
 _PAUSE = 0.02
+#: Nobody waits for these; without a reference Python would complain of that.
+_LEFT_RUNNING: list[subprocess.Popen[bytes]] = []
 _FIX = "`kfw logs` shows its log, `kfw serve` runs it in this terminal"
 
 
@@ -69,6 +71,7 @@ def _start(command: list[str], limit: float) -> DaemonInfo:
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if running := _running():
+            _LEFT_RUNNING.append(child)
             return running
         if child.poll() is not None:
             why = _last_words() or f"it ended with code {child.returncode}"

@@ -50,7 +50,7 @@ def _retry_what_waits(reply: UpReply, rows: Rows) -> None:
 
 
 def _wait(names: Sequence[str], timeout: float) -> int:
-    progress = Progress(len(names))
+    progress = Progress(names)
     try:
         rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
     except KeyboardInterrupt:

@@ -1,6 +1,9 @@
 """kfw down: take forwards away."""
 
-from kfw import client
+import json
+
+from kfw import client, paths
+from kfw.client.launch import ensure_daemon
 from kfw.commands import output
 from kfw.commands.options import Json, Names
 from kfw.errors import DaemonNotRunning
@@ -18,8 +21,20 @@ def down(names: Names = None, as_json: Json = False) -> int:
     except DaemonNotRunning:
         if names:
             raise
-        stopped = []  # nothing is up: that is what was asked for
+        stopped = _down_what_would_come_back()
     if as_json:
         output.show_json({"stopped": stopped})
     output.say(f"stopped: {', '.join(stopped)}" if stopped else "nothing was up")
     return 0
+
+
+def _down_what_would_come_back() -> list[str]:
+    """A daemon that was stopped or killed has its forwards on disk, and after a kill perhaps children that still serve."""
+    try:
+        kept = json.loads(paths.store_file().read_bytes())["forwards"]
+    except (OSError, ValueError, KeyError):
+        return []
+    if not kept:
+        return []
+    ensure_daemon(on_demand=True)
+    return client.down([]).names

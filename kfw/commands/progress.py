@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from kfw import view
@@ -10,10 +11,13 @@ from kfw.commands import output
 
 
 class Progress:
-    def __init__(self, count: int) -> None:
-        """`count`: how many forwards there will be; more than the terminal has lines cannot be drawn in place."""
+    def __init__(self, names: Sequence[str]) -> None:
+        """`names`: those that will come; more than the terminal has lines cannot be drawn in place."""
+        self._width = max(map(len, names), default=0)
         self._rows: dict[str, dict[str, Any]] = {}
-        self._live = output.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and count < _height()
+        self._live = (
+            output.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and len(names) < _height()
+        )
         self._drawn = 0
 
     def change(self, row: dict[str, Any]) -> None:
@@ -33,7 +37,8 @@ class Progress:
 
     def _draw(self) -> None:
         width, colour = output.width(), output.colours(sys.stderr)
-        lines = view.live_lines(list(self._rows.values()), width=width, colour=colour, now=time.time())
+        rows = list(self._rows.values())
+        lines = view.live_lines(rows, names=self._width, width=width, colour=colour, now=time.time())
         up = f"\x1b[{self._drawn}F" if self._drawn else ""
         sys.stderr.write(up + "".join(f"\x1b[2K{line}\n" for line in lines))
         sys.stderr.flush()

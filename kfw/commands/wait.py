@@ -30,7 +30,7 @@ def wait(
     kfw wait api --for stopped
     """
     chosen = _chosen(names)
-    progress = Progress(len(chosen))
+    progress = Progress(chosen)
     rows = follow_until(
         lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
     )

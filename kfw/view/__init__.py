@@ -135,10 +135,9 @@ def change_line(row: Row, now: float) -> str:
     return f"{row['name']}: {said}" + (f": {note}" if note else "")
 
 
-def live_lines(rows: Sequence[Row], *, width: int, colour: bool, now: float) -> list[str]:
-    """A line per forward that never wraps, for progress drawn in place."""
-    names = max(len(row["name"]) for row in rows)
-    statuses = max(len(row["status"]) for row in rows)
+def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now: float) -> list[str]:
+    """A line per forward that never wraps, for progress drawn in place; `names`: columns for the name."""
+    statuses = max(map(len, _LOOK))
     lines = []
     for row in rows:
         detail = remark(row, now) or (local(row) if row["status"] == "active" else "")

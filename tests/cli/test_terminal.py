@@ -44,7 +44,7 @@ def test_up_draws_in_place_and_leaves_only_the_table(daemon: FakeDaemon, project
     code, output = on_a_terminal(["up"], env={"NO_COLOR": "1"}, cwd=project)
     assert code == 0
     drawn, _, table = output.partition("\x1b[1F\x1b[J")
-    assert drawn == "\x1b[2K○ api  starting\n\x1b[1F\x1b[2K● api  active  http://localhost:8080\n"
+    assert drawn == "\x1b[2K○ api  starting\n\x1b[1F\x1b[2K● api  active        http://localhost:8080\n"
     assert table.startswith("NAME  STATUS")
     assert ESCAPE not in table
 

@@ -139,8 +139,8 @@ def test_a_change_is_one_line() -> None:
 
 def test_live_lines_never_wrap() -> None:
     rows = [row("api", "starting", message="waiting " * 30), row("database")]
-    lines = view.live_lines(rows, width=50, colour=False, now=NOW)
-    assert lines[1] == "● database  active    http://localhost:8080"
+    lines = view.live_lines(rows, names=8, width=50, colour=False, now=NOW)
+    assert lines[1] == "● database  active        http://localhost:8080"
     assert max(map(len, lines)) <= 50
 
 
