@@ -24,7 +24,7 @@ class Kubeconfigs:
             self._read[names] = (stamp, _load(names))
         found = self._read[names][1]
         if isinstance(found, UsageError):
-            raise found
+            raise found.with_traceback(None)  # else each time makes the kept error longer
         return found.access(context)
 
 

@@ -1,7 +1,7 @@
 """One forward's target, followed: what it is now, and again at each change."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
@@ -55,6 +55,7 @@ class Follower:
         self._asked_namespace = float("-inf")
         self._namespace_answer = False
         self._last_look = float("-inf")
+        self._began = asyncio.get_running_loop().time()
 
     async def resolutions(self) -> AsyncGenerator[Resolution, None]:
         """As soon as something is known, then at each change, for ever."""
@@ -91,7 +92,7 @@ class Follower:
         if problem := self._shared.server.problem:
             return self._with_trouble(problem)
         wanted = self._wanted()
-        if not all(self._watches[resource].settled for resource in wanted.must):
+        if not self._settled(wanted.must) or (self._in_time and not self._settled(wanted.soon)):
             return None
         found = await self._resolved()
         if found.problem and found.problem.reason in _TROUBLE:
@@ -112,6 +113,7 @@ class Follower:
         if access != self._access:
             await self.leave()
             self._access = access
+            self._began = asyncio.get_running_loop().time()
             self._shared = self._pool.join(access, self._changed.set)
         return None
 
@@ -120,13 +122,22 @@ class Follower:
         assert self._shared
         while True:
             wanted = needs(self.forward.target, self._objects(), doubt=self._doubt)
-            new = (wanted.must | wanted.may) - self._watches.keys()
+            new = wanted.all() - self._watches.keys()
             if not new:
                 return wanted
             for resource in new:
                 self._watches[resource] = self._shared.watch(
                     resource, self.forward.namespace, self._changed.set
                 )
+
+    def _settled(self, resources: Iterable[Resource]) -> bool:
+        return all(self._watches[resource].settled for resource in resources)
+
+    @property
+    def _in_time(self) -> bool:
+        """It is so soon that it is worth to wait for more."""
+        now = asyncio.get_running_loop().time()
+        return self._known == Resolution() and now - self._began < self._pool.patience.nodes
 
     def _objects(self) -> Objects:
         assert self._shared
@@ -166,7 +177,11 @@ class Follower:
     async def _next_change(self) -> None:
         """Files do not tell when they change, so in trouble they are looked at now and then."""
         patience = self._pool.patience
-        seconds = patience.files if self._trouble else patience.namespace if self._namespace_missing else None
+        seconds = patience.namespace if self._namespace_missing else None
+        if self._trouble:
+            seconds = patience.files
+        elif self._in_time:
+            seconds = patience.nodes
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

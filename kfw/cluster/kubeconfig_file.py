@@ -91,7 +91,7 @@ class _Reader:
         config = next((e.extension for e in one.extensions or () if e.name == _EXEC_EXTENSION), None)
         return Cluster(
             name=named.name,
-            server=(one.server or "").rstrip("/"),
+            server=_url(one),
             ca=self._pem(
                 one.certificate_authority_data,
                 one.certificate_authority,
@@ -170,6 +170,19 @@ def _child(node: yaml.Node, index: str, key: str) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         return next((value for name, value in node.value if name.value == key), None)
     return None
+
+
+def _url(cluster: shape.Cluster) -> str:
+    """Without a scheme it is https if anything is said about TLS, else http: as client-go has it."""
+    server = (cluster.server or "").rstrip("/")
+    if not server or "://" in server:
+        return server
+    about_tls = (
+        cluster.certificate_authority
+        or cluster.certificate_authority_data
+        or cluster.insecure_skip_tls_verify
+    )
+    return f"{'https' if about_tls else 'http'}://{server}"
 
 
 def _impersonation(user: shape.User) -> Iterable[tuple[str, str]]:

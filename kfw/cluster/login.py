@@ -91,7 +91,7 @@ class Login:
 
     async def _renewed(self) -> Credentials:
         if self._failure and self._now() < self._not_before:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # else each time makes the kept error longer
         self._accepted = False
         try:
             made = await self._log_in()

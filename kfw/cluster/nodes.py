@@ -75,6 +75,8 @@ def _no_node_port(service: Service, objects: Objects) -> Problem:
 
 def _no_address(service: Service, port: ServicePort, objects: Objects) -> Problem:
     denied = objects.denied.get(NODES)
+    if objects.nodes is None and denied is None:
+        return Problem(Reason.NO_NODE_PORT, "the nodes of the cluster are not known yet")
     if denied is None:
         why = (
             "no node has an address"

@@ -21,6 +21,7 @@ class Patience:
     forbidden: float = 60.0  # until what was not permitted is tried again
     files: float = 2.0  # between looks at the kubeconfig while the login or the way to the server is broken
     namespace: float = 10.0  # between questions whether a missing namespace is there
+    nodes: float = 1.0  # for the nodes' addresses, before a service is said to be known without them
     settle: float = 0.05  # between two looks at changes that come in bursts
 
     def pause(self, failures: int) -> float:

@@ -39,10 +39,15 @@ _OWNER_KIND = {Kind.STATEFULSET: "StatefulSet", Kind.DAEMONSET: "DaemonSet"}
 
 @dataclass(frozen=True)
 class Needs:
-    """The kinds to watch for a target: without `must` nothing can be said, `may` gives better words."""
+    """The kinds to watch for a target: without `must` nothing can be said; for `soon` it is worth to wait a moment, as
+    without it only a way that does not go through the API is missing; `may` gives better words."""
 
     must: frozenset[Resource]
+    soon: frozenset[Resource] = frozenset()
     may: frozenset[Resource] = frozenset()
+
+    def all(self) -> frozenset[Resource]:
+        return self.must | self.soon | self.may
 
 
 def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
@@ -57,14 +62,16 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
     service = (objects.services or {}).get(target.name)
     if service is None or service.type == "ExternalName":
         return Needs(frozenset({first}))
-    must, may = {SERVICES, ENDPOINTSLICES}, set[Resource]()
+    must, soon, may = {SERVICES, ENDPOINTSLICES}, set[Resource](), set[Resource]()
     if any(port.node_port for port in service.ports):
-        must.add(NODES)
-    if NODES in objects.denied or ENDPOINTSLICES in objects.denied:
+        soon.add(NODES)
+    if ENDPOINTSLICES in objects.denied:
         must.add(PODS)
+    elif NODES in objects.denied:
+        soon.add(PODS)
     elif doubt or (objects.endpointslices is not None and not any_ready(service, objects)):
         may.add(PODS)
-    return Needs(frozenset(must), frozenset(may))
+    return Needs(frozenset(must), frozenset(soon), frozenset(may))
 
 
 def resolve(target: Target, port: Wanted, objects: Objects) -> Resolution:

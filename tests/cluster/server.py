@@ -45,6 +45,7 @@ class FakeApi:
         self.frozen = asyncio.Event()  # set: nobody gets an answer
         self.port = 0
         self._thawed = asyncio.Event()
+        self._held: dict[str, asyncio.Event] = {}
         self._tls = tls
         self._prefix = prefix
         self._history: list[tuple[int, str, Object]] = []
@@ -114,6 +115,13 @@ class FakeApi:
         self.frozen.set()
         self._thawed.clear()
 
+    def hold(self, path: str) -> None:
+        """Answers to requests for it wait until `release`."""
+        self._held[path] = asyncio.Event()
+
+    def release(self, path: str) -> None:
+        self._held.pop(path).set()
+
     def thaw(self) -> None:
         self.frozen.clear()
         self._thawed.set()
@@ -161,6 +169,8 @@ class FakeApi:
     async def _answer(self, request: Request, http: h11.Connection, writer: asyncio.StreamWriter) -> None:
         self.requests.append(request)
         path = request.path
+        if path in self._held:
+            await self._held[path].wait()
         if self.answers[path]:
             await _reply(http, writer, *self.answers[path].popleft())
         elif path == "/version":

@@ -147,6 +147,23 @@ preferences: {}
     assert access.namespace == "default"
 
 
+@pytest.mark.parametrize(
+    ("server", "more", "url"),
+    [
+        ("localhost:8080", {}, "http://localhost:8080"),
+        ("host:6443/", {"insecure-skip-tls-verify": True}, "https://host:6443"),
+        ("https://host", {}, "https://host"),
+    ],
+)
+def test_a_server_without_a_scheme_is_read_as_kubectl_does(
+    tmp_path: Path, server: str, more: dict[str, Any], url: str
+) -> None:
+    file = entry("a", server)
+    file["clusters"][0]["cluster"].update(more)
+
+    assert load([write(tmp_path / "a", file)]).access("a").cluster.server == url
+
+
 def test_secrets_are_not_in_what_is_printed(tmp_path: Path) -> None:
     data = base64.b64encode(b"sekret").decode()
     variables = [{"name": "K", "value": "sekret"}]

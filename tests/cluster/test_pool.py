@@ -200,6 +200,19 @@ async def test_A11_a_user_of_one_namespace_starts_normally(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
+async def test_a_list_of_nodes_that_does_not_come_holds_nobody_up(tmp_path: Path) -> None:
+    async with shop() as api, Clusters(patience=replace(PATIENCE, nodes=0.1)) as clusters:
+        await api.put(wire.SERVICES, wire.service(node_port=30080))
+        await api.put(wire.NODES, wire.node("n1", "172.18.0.3"))
+        api.hold(wire.NODES)
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            assert seen.last.no_node_port and "not known yet" in seen.last.no_node_port.message
+            api.release(wire.NODES)
+            await until(lambda: seen.last.nodes)
+
+
+@pytest.mark.asyncio
 async def test_node_ports_follow_the_service(tmp_path: Path) -> None:
     async with shop() as api, Clusters(patience=PATIENCE) as clusters:
         await api.put(wire.NODES, wire.node("n1", "172.18.0.3"))

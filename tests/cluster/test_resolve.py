@@ -266,5 +266,6 @@ def test_A11_nodes_are_asked_for_only_with_a_node_port_and_pods_only_if_they_are
     known = world(services=[service(http(node_port=30080), type="NodePort")])
     refused = world(services=[service(http(node_port=30080), type="NodePort")], denied={o.NODES: DENIED})
 
-    assert needs(target("service/web"), known).must == {o.SERVICES, o.ENDPOINTSLICES, o.NODES}
-    assert needs(target("service/web"), refused).must == {o.SERVICES, o.ENDPOINTSLICES, o.NODES, o.PODS}
+    assert needs(target("service/web"), known).must == {o.SERVICES, o.ENDPOINTSLICES}
+    assert needs(target("service/web"), known).soon == {o.NODES}
+    assert needs(target("service/web"), refused).soon == {o.NODES, o.PODS}
