@@ -36,7 +36,7 @@ def test_no_connection_fails_while_pods_are_ended_and_nothing_is_left(home: Path
     told = json.loads(done.stdout)
     assert (told["failures"], told["reasons"]) == (0, [])
     assert told["connections"] > 20
-    assert told["podsEnded"] >= 2
+    assert told["podsEnded"] >= 1
     assert [one["target"] for one in told["forwards"]] == [str(one.target) for one in forwards("x")]
     assert kfw(home, "sandbox", "status").returncode == 3
     assert "demo-" not in kfw(home, "status", "--json").stdout
