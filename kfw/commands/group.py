@@ -55,7 +55,8 @@ def run_command(argv: Sequence[str]) -> int:
         code = typer.main.get_command(_app())(list(argv) or ["--help"], "kfw", standalone_mode=False)
     except ClickException as error:
         context = getattr(error, "ctx", None)
-        command = context.command_path if context else "kfw"
+        named = f"kfw {argv[0]}" if argv and argv[0] in COMMANDS else "kfw"
+        command = context.command_path if context else named
         raise UsageError(error.format_message().rstrip("."), f"`{command} --help` says how") from error
     except typer.Abort:
         return 130

@@ -69,6 +69,7 @@ def test_a_mistake_in_kfw_leaves_a_report_and_no_traceback(
         (["status", "--frob"], "`kfw status --help` says how"),
         (["remove"], "`kfw remove --help` says how"),
         (["wait", "--for", "sunshine"], "`kfw wait --help` says how"),
+        (["up", "--timeout"], "`kfw up --help` says how"),
         (["wait", "--timeout", "soon"], "write for example 30s"),
         (["logs", "-n", "-3"], "`kfw logs --help` says how"),
         (["logs", "-n", "many"], "`kfw logs --help` says how"),

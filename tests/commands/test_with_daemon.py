@@ -147,3 +147,18 @@ def test_an_unknown_name_is_2_in_every_command(folder: Path, capsys: pytest.Capt
         assert err.startswith("kfw: there is no forward named 'nobody'\n"), verb
         assert "api" in err
     assert _status()["forwards"][0]["status"] == "suspended"  # nothing was touched
+
+
+def test_A40_up_in_the_foreground_ends_clean_with_ctrl_c(folder: Path) -> None:
+    argv = [sys.executable, "-m", "kfw", "up", "--foreground"]
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    assert child.stderr is not None
+    said = child.stderr.readline()
+    while "suspended" not in said:
+        said = child.stderr.readline()
+        assert child.poll() is None
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=10)
+    assert (child.returncode, out) == (0, "")
+    assert err.splitlines()[-1] == "forwards stopped"
+    assert "Traceback" not in err
