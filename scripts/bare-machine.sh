@@ -1,12 +1,13 @@
 #!/bin/sh
-# usage: scripts/bare-machine.sh [--keep] [COMMAND]
+# usage: scripts/bare-machine.sh [--keep] [--no-tests | COMMAND]
 #
 # The README's two commands on a bare Debian: nothing installed but python3 and git, an empty HOME, a fresh clone of
 # what is committed. bootstrap.sh runs twice; the second run must be quick and change nothing; then `make test`. Or
 # COMMAND, in the clone. Needs root and debootstrap; the root file system is made once and kept in ~/.cache/kfw.
 #
-#   --keep  leave the folder, whose name is said, to look into it
-#   SUITE   the Debian release (default: bookworm)
+#   --keep      leave the folder, whose name is said, to look into it
+#   --no-tests  leave out the second command
+#   SUITE       the Debian release (default: bookworm)
 #
 # The machine shares this one's network, so the ports of quick-start/kfw.yaml must be free; its processes end with it.
 set -eu
@@ -26,7 +27,6 @@ start=$(date +%s)
 ./quick-start/bootstrap.sh --yes
 [ $(($(date +%s) - start)) -lt 5 ] || { echo "the second run took 5 s or more"; exit 1; }
 ./quick-start/stop.sh
-make test
 '
 
 parse() {
@@ -36,14 +36,15 @@ parse() {
 		shift
 	fi
 	case ${1:-} in
+	'') command="$ROUND make test" ;;
+	--no-tests) command=$ROUND ;;
 	--help | -h)
 		help_of "$0"
 		exit 0
 		;;
 	-*) die 2 "unknown option $1; see --help" ;;
+	*) command="cd /root/kfw && $1" ;;
 	esac
-	command=${1:+cd /root/kfw && $1}
-	command=${command:-$ROUND}
 }
 
 make_image() {
