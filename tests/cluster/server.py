@@ -45,6 +45,7 @@ class FakeApi:
         self.frozen = asyncio.Event()  # set: nobody gets an answer
         self.port = 0
         self._thawed = asyncio.Event()
+        self._lost = set[asyncio.StreamWriter]()
         self._held: dict[str, asyncio.Event] = {}
         self._tls = tls
         self._prefix = prefix
@@ -122,6 +123,10 @@ class FakeApi:
     def release(self, path: str) -> None:
         self._held.pop(path).set()
 
+    def lose(self) -> None:
+        """The connections of now are dead and nobody tells; new ones are fine. As after a change of network."""
+        self._lost |= self._open
+
     def thaw(self) -> None:
         self.frozen.clear()
         self._thawed.set()
@@ -148,7 +153,7 @@ class FakeApi:
                 if event is h11.NEED_DATA:
                     http.receive_data(await reader.read(65536))
                 elif isinstance(event, h11.Request):
-                    await self._patience()
+                    await self._patience(writer)
                     await self._answer(_request(event, self._prefix), http, writer)
                 elif event is h11.PAUSED:
                     http.start_next_cycle()
@@ -162,7 +167,9 @@ class FakeApi:
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _patience(self) -> None:
+    async def _patience(self, writer: asyncio.StreamWriter) -> None:
+        if writer in self._lost:
+            await asyncio.Event().wait()
         if self.frozen.is_set():
             await self._thawed.wait()
 
@@ -213,7 +220,7 @@ class FakeApi:
             writer.write(http.send(h11.EndOfMessage()) or b"")
             return
         async for line in self._lines(request.path, since, float(request.query["timeoutSeconds"])):
-            await self._patience()
+            await self._patience(writer)
             data = msgspec.json.encode(line) + b"\n"
             half = len(data) // 2  # in two pieces, as a network may cut it anywhere
             for piece in (data[:half], data[half:]):

@@ -352,6 +352,32 @@ async def test_forwards_to_several_contexts_of_one_user_share_a_login(tmp_path: 
     assert runs == 1
 
 
+@pytest.mark.asyncio
+async def test_a_token_that_runs_out_is_renewed_once_for_all_watches_and_nobody_sees_it(
+    tmp_path: Path,
+) -> None:
+    runs = 0
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        nonlocal runs
+        runs += 1
+        return Status(token=f"token-{runs}")
+
+    async with shop() as api, Clusters(patience=PATIENCE, plugin=plugin) as clusters:
+        api.tokens = {"token-1"}
+        file = kubeconfig(tmp_path / "k", api, **PLUGIN)
+        async with following(clusters, forward(file), forward(file, "pod/web-1", 8080)) as [seen, other]:
+            await seen.until_pods("web-1")
+            await other.until_pods("web-1")
+            api.tokens = {"token-2"}
+            api.drop()
+            await api.put(wire.SLICES, wire.slice_("web-2"))
+            await api.put(wire.PODS, wire.pod("web-2"))
+            await seen.until_pods("web-2")
+            assert runs == 2
+            assert [one.problem for one in seen.all] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

@@ -262,6 +262,16 @@ async def test_A10_a_server_that_is_silent_is_known_soon_and_back_at_once() -> N
 
 
 @pytest.mark.asyncio
+async def test_connections_that_a_change_of_network_killed_are_dialled_anew_and_nobody_is_alarmed() -> None:
+    async with serving() as api, watching(api) as (watch, server):
+        await until(lambda: api.asked(PODS, watch=True) and api.asked("/version"))
+        api.lose()
+        await api.put(PODS, pod("a"))
+        await until(knows(watch, "a"))
+        assert server.problem is None
+
+
+@pytest.mark.asyncio
 async def test_A10_a_server_that_is_gone_is_known_at_once_in_the_kernels_words() -> None:
     async with serving() as api, watching(api) as (watch, server):
         await until(lambda: watch.synced)
