@@ -13,7 +13,6 @@ from kfw.errors import DaemonNotRunning
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
-    no_args_is_help=True,
     help="A small Kubernetes cluster in one process, with pods that really serve, for kubectl and kfw.",
 )
 
@@ -96,7 +95,10 @@ def status(as_json: Json = False) -> int:
 
 @app.command()
 def kubeconfig() -> int:
-    """Print the path of its kubeconfig; its context is kfw-sandbox. Your own kubeconfig is never touched."""
+    """Print the path of its kubeconfig.
+
+    Its context is kfw-sandbox; your own kubeconfig is never touched.
+    """
     from kfw.sandbox import process
 
     record = process.running(_directory())
