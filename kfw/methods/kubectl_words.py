@@ -11,8 +11,11 @@ FORWARDING = re.compile(r"^Forwarding from 127\.0\.0\.1:(\d+) -> \d+$")
 _KLOG = re.compile(
     r'^[IWEF]\d{4} [\d:.]+\s+\d+ [\w.]+:\d+\] (?:"Unhandled Error" err=(?P<quoted>".*")|(?P<plain>.*))$'
 )
-#: What the runtime puts before the cause: ids and paths that help nobody.
-_DETOUR = re.compile(r'^an error occurred forwarding .* network namespace "[^"]*": ')
+#: What stands before the cause: ids and paths that help nobody.
+_DETOUR = re.compile(
+    r"^an error occurred forwarding \d+ -> \d+: (?:error forwarding port \d+ to pod \w+, uid : )?"
+    r'(?:failed to execute portforward in network namespace "[^"]*": )?'
+)
 
 #: kubectl's last line before it ends: the cause stands before it.
 _LOST = "error: lost connection to pod"

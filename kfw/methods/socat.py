@@ -6,16 +6,14 @@ socat accepts whatever is behind it. health.type http sees that.
 """
 
 import asyncio
-import logging
-import re
 from collections.abc import Callable
-from ipaddress import IPv6Address
 from typing import Literal
 
 from kfw.errors import KfwError, PortInUse
 from kfw.methods.base import Way
 from kfw.methods.nodeport import NodePort
 from kfw.methods.probe import probe
+from kfw.methods.socat_words import argv, level, words
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dial import Dialer, DialFailed
@@ -23,17 +21,10 @@ from kfw.relay.tcp import TcpDialer
 from kfw.system import ports, tools
 from kfw.system.process import Child, Children
 
-#: The default of 8 KiB costs half the throughput and more (peer-figures).
-BUFFER = 131072
 #: Seconds between looks whether a new socat listens already; it takes some 5 ms.
 _PAUSE = 0.01
 #: Seconds that a socat which was told to end gets; it needs none.
 _GRACE = 2.0
-
-#: `2026/11/21 08:23:47 socat[31006] E bind(5, {AF=2 127.0.0.1:8080}, 16): Address already in use`
-_LINE = re.compile(r"^\S+ \S+ socat\[\d+\] (?P<level>[FEWNID]) (?P<text>.*)$")
-_LEVELS = {"F": logging.WARNING, "E": logging.WARNING, "W": logging.INFO}
-_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
 class Socat:
@@ -63,7 +54,7 @@ class Socat:
 
     async def _start(self, forward: Forward, node: Endpoint, address: str, port: int) -> "Socket":
         line = argv(address, port, node.address, node.port)
-        on_line = logged(forward.name, "socat", _level)
+        on_line = logged(forward.name, "socat", level)
         child = await self._children.start(line, label=forward.name, on_line=on_line)
         return Socket(address, port, child, forward.health)
 
@@ -152,40 +143,6 @@ class SocatTunnel:
         await asyncio.gather(*(socket.child.stop(_GRACE) for socket in self._sockets))
 
 
-def argv(address: str, port: int, node: str, node_port: int) -> list[str]:
-    """-d: warnings too, so that the log tells of each connection that the node refused.
-
-    Addresses from the cluster are data: anything that could be read as a socat option is refused.
-    """
-    listen = f"TCP-LISTEN:{port},bind={address}"
-    if ":" in address:  # IPv4 has a socat of its own
-        listen = f"TCP6-LISTEN:{port},bind=[{address}],ipv6only=1"
-    return ["socat", "-d", f"-b{BUFFER}", f"{listen},fork,reuseaddr", f"{_target(node)}:{node_port}"]
-
-
-def words(stderr: str) -> str:
-    """The last error that socat told of, without its time stamp and pid; else its last line."""
-    lines = [_LINE.match(line) for line in stderr.splitlines()]
-    errors = [line["text"] for line in lines if line and line["level"] in "FE"]
-    return errors[-1] if errors else stderr.strip().rpartition("\n")[2]
-
-
-def _target(node: str) -> str:
-    if _NAME.fullmatch(node):  # an IPv4 address is one, too
-        return f"TCP:{node}"
-    if _is_ipv6(node):
-        return f"TCP6:[{node}]"
-    raise KfwError(f"'{node}' is no address of a node", reason=Reason.NODE_UNREACHABLE)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        zone = IPv6Address(text).scope_id
-    except ValueError:
-        return False
-    return zone is None or zone.isalnum()  # the module would let `fe80::1%eth0,exec` pass
-
-
 def _in_use(port: int) -> PortInUse:
     who = ports.holder(port) or "another program"
     return PortInUse(f"cannot listen on {port}: {who} has it", "free it, or choose another localPort")
@@ -198,10 +155,3 @@ def _free(forward: Forward) -> tuple[list[str], int]:
     for sock in sockets:
         sock.close()
     return addresses, port
-
-
-def _level(stream: str, line: str) -> int:
-    found = _LINE.match(line)
-    if found and found["text"].startswith("exiting on signal"):
-        return logging.DEBUG  # we told it to
-    return _LEVELS.get(found["level"], logging.DEBUG) if found else logging.INFO

@@ -17,6 +17,11 @@ RESET = (
     "port 9004 to pod 8139ed58, uid : failed to execute portforward in network namespace "
     '"/var/run/netns/cni-8ad3ecb3": read tcp4 127.0.0.1:4->127.0.0.1:9004: read: connection reset by peer'
 )
+GONE = (
+    'E1121 08:41:20.781716    4893 portforward.go:424] "Unhandled Error" err="an error occurred forwarding 43807 -> 8080: '
+    r"error forwarding port 8080 to pod 5a4697, uid : network namespace for sandbox \"5a4697\" is closed"
+    '"'
+)
 LOST = "error: lost connection to pod"
 MEMCACHE = (
     'E1121 07:56:51.244577   18640 memcache.go:265] "Unhandled Error" err="couldn\'t get current server API group list: '
@@ -108,6 +113,13 @@ def test_A37_the_cause_of_a_closed_port_is_said_without_ids_of_the_runtime():
         'kubectl: failed to connect to localhost:7777 inside namespace "8139ed58", IPv4: dial tcp4 127.0.0.1:7777: '
         "connect: connection refused IPv6 dial tcp6 [::1]:7777: connect: connection refused"
     )
+
+
+def test_a_pod_that_is_gone_is_told_by_its_closed_network():
+    problem = trouble(GONE)
+    assert problem
+    assert problem.reason == "endpoint-gone"
+    assert problem.message == 'kubectl: network namespace for sandbox "5a4697" is closed'
 
 
 def test_klogs_header_and_quotes_are_left_out():

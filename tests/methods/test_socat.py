@@ -16,7 +16,8 @@ import pytest_asyncio
 
 from kfw.errors import KfwError, PortInUse
 from kfw.methods.base import Way
-from kfw.methods.socat import Socat, SocatTunnel, argv, words
+from kfw.methods.socat import Socat, SocatTunnel
+from kfw.methods.socat_words import argv, words
 from kfw.model import Endpoint, Health, Reason
 from kfw.system.identity import everybody, look
 from kfw.system.ledger import Ledger

@@ -1,6 +1,7 @@
 """Children as the daemon has them: real processes, some of them stubs (tests/stubs)."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -342,12 +343,12 @@ async def test_stop_all_stops_all(children: Children, ledger: Ledger):
 
 
 DAEMON = """
-import asyncio, sys
+import asyncio, json, sys
 from pathlib import Path
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children, use_pidfd_watcher
 async def main():
-    child = await Children(Ledger(Path(sys.argv[1]))).start(["sleep", "60"], label="api")
+    child = await Children(Ledger(Path(sys.argv[1]))).start(json.loads(sys.argv[2]), label="api")
     print(child.pid, flush=True)
     await asyncio.sleep(60)
 use_pidfd_watcher()
@@ -355,19 +356,41 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.skipif(not process._setpriv(), reason="no setpriv that can do it")
-def test_A13_a_child_ends_when_the_daemon_is_killed(ledger: Ledger):
-    daemon = subprocess.Popen([sys.executable, "-c", DAEMON, str(ledger.path)], stdout=subprocess.PIPE)
+def daemon_killed_with_a_child(ledger: Ledger, argv: list[str], processes: int) -> list[int]:
+    """Returns what was in the child's group when the daemon got its SIGKILL."""
+    line = [sys.executable, "-c", DAEMON, str(ledger.path), json.dumps(argv)]
+    daemon = subprocess.Popen(line, stdout=subprocess.PIPE)
     assert daemon.stdout
     pid = int(daemon.stdout.readline())
-    assert look(pid)
+    deadline = time.monotonic() + 5
+    while len(group := [seen.pid for seen in everybody() if seen.group == pid]) < processes:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     daemon.kill()
     daemon.communicate()
+    return group
+
+
+def wait_until_gone(pid: int) -> bool:
     deadline = time.monotonic() + 1
     while look(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert look(pid) is None
+    return look(pid) is None
+
+
+@pytest.mark.skipif(not process._setpriv(), reason="no setpriv that can do it")
+def test_A13_a_child_ends_when_the_daemon_is_killed(ledger: Ledger):
+    (pid,) = daemon_killed_with_a_child(ledger, ["sleep", "60"], 1)
+    assert wait_until_gone(pid)
     assert ledger.reclaim() == []
+
+
+def test_A13_what_outlives_a_killed_daemon_is_ended_by_the_next_one(ledger: Ledger):
+    """Like socat with open connections: the parent gets the signal, its forks do not."""
+    group = daemon_killed_with_a_child(ledger, ["sh", "-c", "sleep 60 & sleep 61"], 3)
+    assert [entry.pid for entry in ledger.reclaim()] == [min(group)]
+    assert all(wait_until_gone(pid) for pid in group)
+    assert ledger.entries() == []
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="it is the default there")
