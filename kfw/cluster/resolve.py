@@ -24,7 +24,7 @@ from kfw.cluster.objects import (
     Workload,
 )
 from kfw.cluster.ports import Wanted, pod_port
-from kfw.cluster.services import any_ready, resolve_service
+from kfw.cluster.services import all_served, resolve_service
 from kfw.model import Endpoint, Kind, Problem, Reason, Resolution, Target
 
 _OF_KIND: Mapping[Kind, Resource] = {
@@ -69,7 +69,7 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
         must.add(PODS)
     elif NODES in objects.denied:
         soon.add(PODS)
-    elif doubt or (objects.endpointslices is not None and not any_ready(service, objects)):
+    elif doubt or (objects.endpointslices is not None and not all_served(service, objects)):
         may.add(PODS)
     return Needs(frozenset(must), frozenset(soon), frozenset(may))
 

@@ -62,13 +62,12 @@ def _from_slices(service: Service, port: ServicePort, objects: Objects) -> Itera
                 )
 
 
-def any_ready(service: Service, objects: Objects) -> bool:
-    return any(
-        endpoint.ready
-        for one in (objects.endpointslices or {}).values()
-        if one.service == service.name
-        for endpoint in one.endpoints
-    )
+def all_served(service: Service, objects: Objects) -> bool:
+    """Each TCP port has a ready endpoint. A target port that no container has by name is in no slice."""
+    slices = [one for one in (objects.endpointslices or {}).values() if one.service == service.name]
+    ready = [one for one in slices if any(endpoint.ready for endpoint in one.endpoints)]
+    served = {port.name for one in ready for port in one.ports if port.protocol == "TCP"}
+    return all(port.name in served for port in service.ports if port.protocol == "TCP")
 
 
 def _selected(service: Service, objects: Objects) -> list[Pod]:

@@ -260,6 +260,14 @@ def test_pods_are_read_to_say_why_no_endpoint_is_ready() -> None:
     assert needs(target("service/web"), known).may == {o.PODS}
 
 
+def test_A28_pods_are_read_to_say_that_no_container_has_the_target_ports_name() -> None:
+    from tests.cluster.build import http
+
+    known = world(services=[service(http(target="nope"))], endpointslices=[part(at("web-1"), ports=())])
+
+    assert needs(target("service/web"), known).may == {o.PODS}
+
+
 def test_A11_nodes_are_asked_for_only_with_a_node_port_and_pods_only_if_they_are_refused() -> None:
     from tests.cluster.build import http
 
