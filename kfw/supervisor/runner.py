@@ -11,6 +11,7 @@ from kfw.methods.base import Tunnel
 from kfw.methods.choose import Methods, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
 from kfw.supervisor import machine
+from kfw.supervisor.backoff import delay
 from kfw.supervisor.carrier import Carrier
 from kfw.supervisor.machine import Do, Now, State, step
 from kfw.supervisor.tasks import Tasks
@@ -58,7 +59,7 @@ class Runner:
         self._tasks = Tasks(forward.name, self._defect)
         self.carrier = Carrier(forward, world.methods, self._tasks, self._knock, world.log)
         self._changed = changed
-        self._events: asyncio.Queue[machine.Event | BaseException] = asyncio.Queue()
+        self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL
         self._bound = False
 
@@ -81,13 +82,35 @@ class Runner:
             self._changed(self)
             while True:
                 event = await self._events.get()
-                if isinstance(event, BaseException):
-                    raise event
-                await self._happened(event)
+                try:
+                    if isinstance(event, Exception):
+                        raise event
+                    await self._happened(event)
+                except Exception as defect:  # noqa: BLE001  logged, told, and mended by `_stumble`
+                    await self._stumble(defect)
                 self._changed(self)
         finally:
             await self._tasks.end()
             await self.carrier.end()
+
+    async def _stumble(self, defect: Exception) -> None:
+        """A mistake in kfw: the port stays bound, connections wait, and after a delay all begins anew."""
+        self.world.log.error("%s: internal error", self.forward.name, exc_info=defect)
+        await self._tasks.end()
+        await self.carrier.discard()
+        await self.carrier.drop()
+        told = Problem(Reason.INTERNAL, f"internal error: {defect!r}", "`kfw logs` shows where")
+        failures = self.now.failures + 1
+        pause = delay(failures, self.forward.retry, told.reason)
+        self.now = Now(State.WAITING, told, failures=failures, served=self.now.served, delay=pause)
+        self.carrier.hold(told.message)
+        self.next_attempt = self.world.clock.now() + pause
+        self._tasks.start("delay", self._begin_anew(pause))
+
+    async def _begin_anew(self, pause: float) -> None:
+        await self.world.clock.sleep(pause)
+        self.next_attempt = None
+        self._tasks.start("follow", self._follow())
 
     async def _happened(self, event: machine.Event) -> None:
         if not self._bound:
@@ -145,7 +168,7 @@ class Runner:
 
     # -- what makes events
 
-    def _defect(self, error: BaseException) -> None:
+    def _defect(self, error: Exception) -> None:
         self._events.put_nowait(error)
 
     def _bind(self) -> None:

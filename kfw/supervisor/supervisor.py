@@ -35,7 +35,7 @@ class Supervisor:
         return {
             name: row.forward
             for name, row in self._rows.items()
-            if row.runner or row.status in (Status.DISABLED, Status.ERROR)
+            if row.runner or row.status is Status.DISABLED
         }
 
     def statuses(self) -> list[ForwardStatus]:
@@ -118,11 +118,7 @@ class Supervisor:
             row = self._rows[name]
             if row.runner:
                 act(row.runner)
-            elif row.status is Status.ERROR:  # its runner died of a defect
-                self._begin(row.forward)
-            else:
-                continue
-            chosen.append(name)
+                chosen.append(name)
         return chosen
 
     def _begin(self, forward: Forward) -> None:
@@ -135,21 +131,7 @@ class Supervisor:
         runner = Runner(forward, self._world, self._changed)
         self._rows[forward.name] = Row(forward, runner, now)
         self._told.pop(forward.name, None)
-        self._tasks[forward.name] = asyncio.create_task(self._run(runner), name=f"forward {forward.name}")
-
-    async def _run(self, runner: Runner) -> None:
-        try:
-            await runner.run()
-        except Exception as error:
-            self._world.log.exception("%s: internal error", runner.forward.name)
-            self._defect(runner, error)
-
-    def _defect(self, runner: Runner, error: Exception) -> None:
-        row = self._rows.get(runner.forward.name)
-        if row and row.runner is runner:
-            told = Problem(Reason.INTERNAL, f"internal error: {error!r}", "see the log, and kfw restart")
-            row.end(Status.ERROR, told, self._world.clock.now())
-            self._publish(row)
+        self._tasks[forward.name] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
 
     async def _end(self, names: Iterable[str], why: Problem) -> None:
         ending = {name: task for name in names if (task := self._tasks.pop(name, None))}

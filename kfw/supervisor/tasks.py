@@ -9,7 +9,7 @@ from typing import Any
 class Tasks:
     """`on_defect` hears of every task that ended with an exception: nothing fails unheard."""
 
-    def __init__(self, owner: str, on_defect: Callable[[BaseException], None]) -> None:
+    def __init__(self, owner: str, on_defect: Callable[[Exception], None]) -> None:
         self._owner = owner
         self._on_defect = on_defect
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -44,5 +44,5 @@ class Tasks:
             await asyncio.wait(self._ending)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()):
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._on_defect(error)
