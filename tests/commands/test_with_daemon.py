@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kfw import cli, client
+from kfw.client.launch import wait_until_gone
 from kfw.errors import DaemonNotRunning
 from tests.cli.running import Done, kfw
 from tests.commands.project import configure
@@ -40,6 +41,7 @@ def _up(folder: Path) -> Done:
 
 def _kill_daemon() -> None:
     os.kill(_status()["daemon"]["pid"], signal.SIGKILL)
+    wait_until_gone(5)
 
 
 def test_an_unreachable_cluster_is_4_with_the_fix_and_the_row_stays(folder: Path) -> None:
