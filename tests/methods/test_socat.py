@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 import signal
 import socket
@@ -65,11 +66,15 @@ async def backend() -> AsyncIterator[Backend]:
     await made.stop()
 
 
+def free_port() -> int:
+    """Below the ephemeral ones: those are given to whoever connects next, between our look and our use."""
+    candidates = random.sample(range(20000, 30000), 200)
+    return next(port for port in candidates if free(port) and (not has_ipv6() or free(port, "::1")))
+
+
 @pytest.fixture
 def port() -> int:
-    """A free one."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    return free_port()
 
 
 @pytest_asyncio.fixture
@@ -399,10 +404,10 @@ async def test_the_port_can_be_opened_again_at_once(opened: Opened, backend: Bac
 
 
 @pytest.fixture
-def stranger(port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Somebody else's `socat TCP-LISTEN` to the same place."""
-    other = port + 1 if port < 65535 else port - 1
-    line = ["socat", "-d", "-b131072", f"TCP-LISTEN:{other},bind=127.0.0.1,fork,reuseaddr", "TCP:127.0.0.1:1"]
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody else's `socat TCP-LISTEN`."""
+    listen = f"TCP-LISTEN:{free_port()},bind=127.0.0.1,fork,reuseaddr"
+    line = ["socat", "-d", "-b131072", listen, "TCP:127.0.0.1:1"]
     process = subprocess.Popen(line, start_new_session=True)
     yield process
     process.kill()
