@@ -7,13 +7,13 @@ import ssl
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from kfw.cluster.proxy import Proxy
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
-#: Seconds until a name's next address is tried beside the first (RFC 8305). Where there is one address it is not asked
-#: for: asyncio's staggered race leaves a socket to the garbage collector when it is cancelled.
+#: Seconds until a name's next address is tried beside the first (RFC 8305).
 _STAGGER = 0.25
 #: Seconds of idleness until the kernel asks the peer, between questions, and how many go unanswered: 11 s in all.
 _KEEPALIVE = (5, 2, 3)
@@ -35,9 +35,8 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     """Raises OSError, ssl.SSLError or EOFError. No time limit: that is the caller's."""
     name = (address.name or address.host) if tls else None
     if address.proxy is None:
-        stagger = None if _is_literal(address.host) else _STAGGER
         reader, writer = await asyncio.open_connection(
-            address.host, address.port, ssl=tls, server_hostname=name, happy_eyeballs_delay=stagger
+            address.host, address.port, ssl=tls, server_hostname=name, **_stagger(address.host)
         )
         _keep_alive(writer)
         return reader, writer
@@ -53,12 +52,14 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     return reader, writer
 
 
-def _is_literal(host: str) -> bool:
+def _stagger(host: str) -> dict[str, Any]:
+    """For a name only: asyncio's race leaves a socket to the garbage collector when it is cancelled. uvloop has none."""
     try:
         ip_address(host)
     except ValueError:
-        return False
-    return True
+        has_race = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
+        return {"happy_eyeballs_delay": _STAGGER} if has_race else {}
+    return {}
 
 
 def _keep_alive(writer: asyncio.StreamWriter) -> None:

@@ -156,7 +156,11 @@ async def test_a_forward_that_ends_leaves_the_others_watches_alone(tmp_path: Pat
                 await goes.until_pods("web-1")
             await api.put(wire.SLICES, wire.slice_("web-1", "web-2"))
             await stays.until_pods("web-1", "web-2")
+            await api.put(wire.PODS, wire.pod("web-2"))
+            async with following(clusters, forward(file, "pod/web-2", None)) as [again]:
+                await again.until_pods("web-2")
         assert len(api.asked(wire.SERVICES, watch=False)) == 1
+        assert len(api.asked(wire.PODS, watch=False)) == 2
 
 
 @pytest.mark.asyncio

@@ -249,6 +249,7 @@ async def test_A10_a_server_that_is_silent_is_known_soon_and_back_at_once() -> N
         await api.put(PODS, pod("a"))
         async with watching(api) as (watch, server):
             await until(knows(watch, "a"))
+            api.lose()  # what is open now is dead for good
             api.freeze()
             await until(lambda: server.problem)
             assert server.problem and server.problem.reason is Reason.CLUSTER_UNREACHABLE
