@@ -129,7 +129,7 @@ class Forward:
     health: Health = field(default_factory=Health)
     profile: str | None = None
     enabled: bool = True
-    source: str = ""  # the file it came from, or "added"
+    source: str = ""  # the file it came from, then the key of its protocol.Source
 
 
 @dataclass(frozen=True)

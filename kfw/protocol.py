@@ -70,6 +70,10 @@ class StatusReply(msgspec.Struct, rename="camel", frozen=True):
     forwards: list[ForwardStatus]
 
 
+#: The key of what `add` brought: no file stands behind it, so `reload` leaves it alone.
+ADDED = "added"
+
+
 class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """How the forwards were asked for, so that `reload` can read the same files in the same surroundings."""
 

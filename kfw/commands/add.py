@@ -13,10 +13,8 @@ from kfw.commands.bringing import TIMEOUT, bring
 from kfw.commands.options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.errors import PortInUse, UsageError
 from kfw.model import Forward, Target
-from kfw.protocol import Source, UpRequest
+from kfw.protocol import ADDED, Source, UpRequest
 
-#: Names the set of what was added by hand; no file stands behind it.
-ADDED = "added"
 #: Added to a target port below 1024, which needs root here: 80 comes to 8080.
 UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")

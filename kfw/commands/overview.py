@@ -18,8 +18,15 @@ if TYPE_CHECKING:
     from kfw.errors import DaemonNotRunning
 
 
+#: Carrying, or not meant to.
+_FINE = ("active", "stopped", "disabled")
+
+
 def status(names: Sequence[str], *, as_json: bool) -> int:
-    """Raises DaemonNotRunning, after the JSON that says so; UsageError for a name that is not there."""
+    """The exit code: 1 when some forward is not ready.
+
+    Raises DaemonNotRunning, after the JSON that says so; UsageError for a name that is not there.
+    """
     try:
         reply = reply_of(client.status_raw(), names)
     except _daemon_not_running():
@@ -30,7 +37,7 @@ def status(names: Sequence[str], *, as_json: bool) -> int:
         output.show_json(reply)
     else:
         output.show("\n".join(lines(reply)))
-    return 0
+    return 0 if all(row["status"] in _FINE for row in reply["forwards"]) else 1
 
 
 def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:

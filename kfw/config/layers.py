@@ -60,7 +60,7 @@ def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings
     problems += conflicts.problems(completed, all_read=len(layers) == len(found) + 1)
     if problems:
         raise ConfigError([str(each) for each in _in_order(problems, found)])
-    return _built(completed, found, [*warnings, *_absent_kubeconfigs(completed)])
+    return _built(completed, found, [*warnings, *_absent_kubeconfigs(completed), *_without_effect(completed)])
 
 
 def _built(completed: Branch, found: list[Source], warnings: list[str]) -> Settings:
@@ -75,6 +75,18 @@ def _built(completed: Branch, found: list[Source], warnings: list[str]) -> Setti
         warnings=tuple(warnings),
         tree=completed,
     )
+
+
+def _without_effect(completed: Branch) -> list[str]:
+    """What other programs' configs say and kfw does not follow yet."""
+    block = completed.branch("daemon")
+    what = {
+        "socketPath": "KFW_HOME moves the socket",
+        "pidFile": "KFW_HOME moves the pidfile",
+        "logFile": "KFW_HOME moves the log",
+        "metricsListen": "there are no metrics yet",
+    }
+    return [f"daemon.{key} has no effect: {why}" for key, why in what.items() if block.value(key, str)]
 
 
 def _daemon(block: Branch) -> DaemonSettings:

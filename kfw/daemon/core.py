@@ -9,7 +9,7 @@ from pathlib import Path
 from kfw.daemon.events import Events
 from kfw.daemon.store import Asked, Saved, load, save
 from kfw.model import Forward
-from kfw.protocol import UpReply, UpRequest
+from kfw.protocol import ADDED, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
 
@@ -53,19 +53,17 @@ class Core:
 
     async def down(self, names: Iterable[str]) -> list[str]:
         stopped = await self.supervisor.down(names)
-        self._save()
-        if self._on_demand and not self.supervisor.running():
-            self.stop("nothing is up any more")
+        self._went()
         return stopped
 
     async def remove(self, names: Iterable[str]) -> list[str]:
         removed = await self.supervisor.remove(names)
-        self._save()
+        self._went()
         return removed
 
     async def reload(self) -> UpReply:
         """Read the files of every `up` again. Raises before anything changes when one of them is wrong."""
-        wanted = [(asked, self._wanted(asked)) for asked in self._asked.values()]
+        wanted = [(asked, self._wanted(asked)) for key, asked in self._asked.items() if key != ADDED]
         total = UpReply([], [], [], [])
         for asked, forwards in wanted:
             reply = await self.supervisor.up(forwards, replaces=asked.source.key)
@@ -95,9 +93,15 @@ class Core:
         forwards = [
             replace(forward, source=source.key)
             for forward in settings.forwards.values()
-            if asked.whole or forward.name in running
+            if asked.whole or (forward.name in running and running[forward.name].source == source.key)
         ]
         return pin(forwards, source.kubeconfig)
+
+    def _went(self) -> None:
+        """After forwards ended: a daemon that nobody asked for ends with the last."""
+        self._save()
+        if self._on_demand and not self.supervisor.running():
+            self.stop("nothing is up any more")
 
     def _save(self) -> None:
         running = self.supervisor.running()

@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -78,7 +79,7 @@ class Handlers:
         return _json(StatusReply(self._info(), self._core.supervisor.statuses()))
 
     async def explain(self, request: Request) -> Reply:
-        name = request.path.split("/")[3]
+        name = unquote(request.path.split("/")[3])
         return _json(await explain(self._core.supervisor, name))
 
     async def up(self, request: Request) -> Reply:
@@ -115,8 +116,8 @@ class Handlers:
         return _json(document())
 
     async def _event_stream(self, since: int | None) -> AsyncIterator[bytes]:
-        yield b": connected\n\n"
         async with self._core.events.following(since) as events:
+            yield b": connected\n\n"  # from here on nothing is missed
             coming = asyncio.ensure_future(anext(events))
             try:
                 while True:

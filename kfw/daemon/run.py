@@ -81,12 +81,15 @@ async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
     with own_ledger(paths.state_dir()) as ledger:
         async with Clusters() as clusters:
-            world = World(clusters, family(Children(ledger), clusters), Clock(), logging.getLogger("kfw.forward"))
+            world = World(
+                clusters, family(Children(ledger), clusters), Clock(), logging.getLogger("kfw.forward")
+            )
             supervisor = Supervisor(world, tell)
             try:
                 yield supervisor
             finally:
                 await _close(supervisor)
+                await children.stop_all(GRACE)
 
 
 async def _close(supervisor: Supervisor) -> None:

@@ -21,7 +21,13 @@ DRAIN = 30.0
 
 class Carrier:
     def __init__(
-        self, forward: Forward, methods: Methods, tasks: Tasks, knock: Callable[[], None], log: logging.Logger
+        self,
+        forward: Forward,
+        methods: Methods,
+        claims: dict[int, str],
+        tasks: Tasks,
+        knock: Callable[[], None],
+        log: logging.Logger,
     ) -> None:
         self.forward = forward
         self.methods = methods
@@ -33,18 +39,24 @@ class Carrier:
         self.last: Endpoint | None = None
         self._fresh: Chosen | None = None
         self._trying: frozenset[Endpoint] = frozenset()
+        self._claims = claims
         self._tasks = tasks
         self._knock = knock
         self._log = log
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
+        wanted = self.forward.local_port
         sockets, self.port = ports.bind(
-            self.forward.addresses, self.forward.local_port, on_port_in_use=self.forward.on_port_in_use
+            self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
         )
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
+        if wanted not in (0, self.port):
+            who = self._claims.get(wanted) or ports.holder(wanted) or "another program"
+            self._log.warning("%s: on %d, not on %d: %s has it", self.forward.name, self.port, wanted, who)
         if owned_by_child(self.methods, self.forward):
-            _give_back(sockets)  # it was free; now it is the child's to bind
+            _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here
+            self._claims[self.port] = f"the forward '{self.forward.name}'"
             return
         self.listener = Listener(
             self.forward.name, sockets, hold=self.forward.hold, on_knock=self._knock, log=self._log
@@ -101,6 +113,8 @@ class Carrier:
         await self.drop()
         if self.listener:
             await self.listener.close()
+        elif self.addresses:
+            self._claims.pop(self.port, None)
 
 
 def _give_back(sockets: list[socket]) -> None:

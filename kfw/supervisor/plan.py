@@ -30,12 +30,14 @@ def plan(running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, repla
 
 
 def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> dict[str, Forward]:
-    """`wanted`, but what is up and named no context stays in its cluster although the current context changed."""
+    """`wanted`, but what is up and named no context stays where it is although the current context changed."""
     return {name: _pinned(running.get(name), forward) for name, forward in wanted.items()}
 
 
 def _pinned(old: Forward | None, new: Forward) -> Forward:
     if old is None or not (old.context_is_default and new.context_is_default):
         return new
+    if old.kubeconfig != new.kubeconfig:  # the user came with another file: that is a wish, not a side effect
+        return new
     namespace = old.namespace if old.namespace_is_default and new.namespace_is_default else new.namespace
-    return replace(new, context=old.context, kubeconfig=old.kubeconfig, namespace=namespace)
+    return replace(new, context=old.context, namespace=namespace)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kfw.errors import KfwError
@@ -45,6 +45,7 @@ class World:
     methods: Methods
     clock: Clock
     log: logging.Logger
+    claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
 
 
 class Runner:
@@ -57,7 +58,7 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
-        self.carrier = Carrier(forward, world.methods, self._tasks, self._knock, world.log)
+        self.carrier = Carrier(forward, world.methods, world.claims, self._tasks, self._knock, world.log)
         self._changed = changed
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from kfw.errors import UsageError
-from kfw.model import Forward, Problem, Reason, Status
+from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.protocol import ForwardStatus, UpReply
 from kfw.supervisor.plan import keep_pins, plan
 from kfw.supervisor.report import Row, line
@@ -82,7 +82,9 @@ class Supervisor:
             return chosen
 
     def retry(self, names: Iterable[str]) -> list[str]:
-        return self._each(names, Runner.retry)
+        """Those that wait or are in error; what serves needs no attempt."""
+        waiting = [name for name in self._known(names) if self._rows[name].status not in SERVING]
+        return self._each(waiting, Runner.retry) if waiting else []
 
     def restart(self, names: Iterable[str]) -> list[str]:
         """Those that are up or want to be; what is stopped or disabled stays so."""

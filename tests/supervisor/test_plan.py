@@ -36,6 +36,12 @@ def test_A9_a_forward_without_a_context_of_its_own_stays_in_its_cluster() -> Non
     assert keep_pins(running, wanted)["a"] == running["a"]
 
 
+def test_another_kubeconfig_is_a_wish_and_is_obeyed() -> None:
+    running = by_name(forward("a", context_is_default=True, kubeconfig=("/one",)))
+    wanted = by_name(forward("a", context_is_default=True, kubeconfig=("/two",), context="two"))
+    assert keep_pins(running, wanted) == wanted
+
+
 def test_a_context_that_the_user_names_is_obeyed() -> None:
     running = by_name(forward("a", context_is_default=True))
     wanted = by_name(forward("a", context="two"))

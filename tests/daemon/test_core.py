@@ -1,0 +1,150 @@
+"""What the daemon does with whole sets: up, down, reload, and what is on disk afterwards."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kfw.daemon.core import Core
+from kfw.daemon.events import Events
+from kfw.daemon.store import load
+from kfw.errors import ConfigError, UsageError
+from kfw.model import Forward, Status
+from kfw.protocol import ADDED, Source, UpRequest
+from kfw.supervisor.supervisor import Supervisor
+from tests.fakes import FakeWorld, forward, settle
+
+pytestmark = pytest.mark.asyncio
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: u, user: {token: t}}]
+contexts: [{name: test, context: {cluster: c, user: u}}]
+"""
+
+
+class Daemon:
+    """A Core over a fake world, as the daemon makes it."""
+
+    def __init__(self, folder: Path, *, on_demand: bool = False) -> None:
+        self.folder = folder
+        self.config = folder / "kfw.yaml"
+        self.fake = FakeWorld()
+        self.events = Events(self.fake.clock)
+        supervisor = Supervisor(self.fake.world, lambda kind, status: None)
+        self.core = Core(supervisor, self.events, self.fake.clock, folder / "up.json", on_demand=on_demand)
+        (folder / "kubeconfig").write_text(KUBECONFIG)
+
+    @property
+    def statuses(self) -> dict[str, Status]:
+        return {row.name: row.status for row in self.core.supervisor.statuses()}
+
+    def write(self, *names: str, port: int = 80) -> None:
+        entries = "".join(
+            f"  {name}: {{target: svc/{name}, targetPort: {port}, localPort: 0}}\n" for name in names
+        )
+        self.config.write_text(f"portForwards:\n{entries}" if names else "portForwards: {}\n")
+
+    def source(self) -> Source:
+        return Source(key=str(self.config), cwd=str(self.folder), kubeconfig=str(self.folder / "kubeconfig"))
+
+    async def up(self, *forwards: Forward, whole: bool = True) -> None:
+        await self.core.up(UpRequest(forwards=list(forwards), source=self.source(), replace=whole))
+        await settle()
+
+    async def reload(self) -> tuple[list[str], ...]:
+        reply = await self.core.reload()
+        await settle()
+        return reply.started, reply.restarted, reply.stopped, reply.unchanged
+
+
+@pytest_asyncio.fixture
+async def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Daemon]:
+    monkeypatch.setenv("KFW_HOME", str(tmp_path / "home"))
+    made = Daemon(tmp_path)
+    yield made
+    await made.core.supervisor.close()
+
+
+async def loaded(daemon: Daemon, *names: str) -> None:
+    """Up with exactly what the file says, so that a reload finds nothing changed."""
+    daemon.write(*names)
+    await daemon.up(forward("first"))
+    await daemon.reload()
+
+
+async def test_reload_starts_what_is_new_stops_what_is_gone_and_leaves_the_rest_alone(daemon: Daemon) -> None:
+    await loaded(daemon, "a", "b")
+    daemon.write("b", "c")
+    assert await daemon.reload() == (["c"], [], ["a"], ["b"])
+
+
+async def test_reload_restarts_what_changed(daemon: Daemon) -> None:
+    await loaded(daemon, "a")
+    daemon.write("a", port=81)
+    assert await daemon.reload() == ([], ["a"], [], [])
+
+
+async def test_a_broken_config_changes_nothing_that_runs(daemon: Daemon) -> None:
+    await loaded(daemon, "a")
+    daemon.config.write_text("portForwards: {a: {target: [}}")
+    with pytest.raises(ConfigError):
+        await daemon.core.reload()
+    assert daemon.statuses["a"] is Status.STARTING
+
+
+async def test_reload_leaves_what_was_added_by_hand_alone(daemon: Daemon) -> None:
+    await loaded(daemon, "a")
+    await daemon.core.up(UpRequest(forwards=[forward("extra")], source=Source(key=ADDED, cwd="/")))
+    assert await daemon.reload() == ([], [], [], ["a"])
+    assert "extra" in daemon.statuses
+
+
+async def test_reload_after_an_up_of_some_names_starts_no_others(daemon: Daemon) -> None:
+    daemon.write("a", "b")
+    await daemon.up(forward("a"), whole=False)
+    started, restarted, _, _ = await daemon.reload()
+    assert (started, restarted) == ([], ["a"])
+
+
+async def test_what_is_up_is_on_disk_and_what_went_down_is_not(daemon: Daemon) -> None:
+    await daemon.up(forward("a"), forward("b"))
+    await daemon.core.down(["a"])
+    assert [f.name for f in load(daemon.folder / "up.json").forwards] == ["b"]
+
+
+async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_nothing(daemon: Daemon) -> None:
+    await daemon.up(forward("a"))
+    await daemon.core.supervisor.close()
+    again = Daemon(daemon.folder)
+    await again.core.restore()
+    reply = await again.core.up(UpRequest(forwards=[forward("a")], source=again.source(), replace=True))
+    assert (reply.unchanged, reply.started) == (["a"], [])
+    await again.core.supervisor.close()
+
+
+async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_path: Path) -> None:
+    for end in ("down", "remove"):
+        daemon = Daemon(tmp_path, on_demand=True)
+        await daemon.up(forward("a"), forward("b"))
+        await getattr(daemon.core, end)(["a"])
+        assert not daemon.core.ended.is_set()
+        await getattr(daemon.core, end)(["b"])
+        assert daemon.core.ended.is_set()
+
+
+async def test_two_projects_cannot_fight_for_one_name(daemon: Daemon) -> None:
+    await daemon.up(forward("a"))
+    other = Source(key="/other/kfw.yaml", cwd="/")
+    with pytest.raises(UsageError, match="is up already"):
+        await daemon.core.up(UpRequest(forwards=[forward("a", local_port=1234)], source=other))
+
+
+async def test_a_disabled_forward_is_a_row_without_a_process(daemon: Daemon) -> None:
+    await daemon.up(replace(forward("a"), enabled=False))
+    assert daemon.statuses == {"a": Status.DISABLED}
