@@ -168,17 +168,17 @@ async def test_a_silent_node_costs_one_connection_a_quarter_of_a_second_and_the_
             assert 0.2 < first < 1 and time.monotonic() - began < 0.1
 
 
-async def test_a_node_that_lost_the_first_attempt_gets_another_before_tcp_would_try_again() -> None:
+async def test_a_node_that_lost_two_attempts_gets_another_before_tcp_would_try_again() -> None:
     async with nodes(FIRST) as (node,):
         tunnel = await NodePort().open(way(node.port, FIRST))
         await node.stop()
         with ExitStack() as stack:
             silent_port(stack, FIRST, node.port)
             dialing = asyncio.create_task(dialed(tunnel))
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.35)
             stack.close()
             await node.start()
-            assert await asyncio.wait_for(dialing, 0.8) == FIRST  # TCP: after a second
+            assert await asyncio.wait_for(dialing, 0.55) == FIRST  # TCP: a second after an attempt
 
 
 async def test_a_dial_that_no_node_takes_is_safe_to_repeat() -> None:
@@ -205,6 +205,21 @@ async def test_a_way_that_no_node_takes_for_a_while_is_broken_and_says_why() -> 
             f"no node answers for service/api: node1 ({FIRST}:{node.port}): connection refused"
         )
         assert await tunnel.broken() == problem
+
+
+async def test_failures_count_only_when_nothing_got_through_between_them() -> None:
+    async with nodes(FIRST) as (node,):
+        tunnel = await NodePort().open(way(node.port, FIRST))
+        watching = asyncio.create_task(tunnel.broken())
+        for _ in range(2):
+            await node.stop()
+            with pytest.raises(DialFailed):
+                await tunnel.dial(asyncio.Protocol)
+            await node.start()
+            assert await dialed(tunnel) == FIRST
+            await asyncio.sleep(0.2)
+        assert not watching.done()
+        watching.cancel()
 
 
 async def test_a_gap_of_an_instant_is_no_break_and_the_connection_gets_through() -> None:

@@ -5,7 +5,9 @@ import gc
 import logging
 import resource
 import socket
+import time
 import tracemalloc
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -143,6 +145,22 @@ async def test_a_dial_that_may_have_reached_the_app_is_not_repeated() -> None:
         writer.close()
 
 
+async def test_a_far_side_that_breaks_off_while_it_is_dialed_is_a_reset_for_the_client() -> None:
+    class BreaksOff:
+        async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+            transport = await behind.dialer.dial(factory)
+            transport.abort()
+            await asyncio.sleep(0.01)
+            return transport
+
+    async with app(echo) as behind, listening(BreaksOff()) as local:
+        reader, writer = await local.client()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 1)
+        assert local.listener.connections == 0
+        writer.close()
+
+
 async def test_dials_that_fail_until_the_hold_is_over_end_in_a_reset_with_the_last_words() -> None:
     refusing = Refusing(99, why="10.0.0.7:30080: connection refused")
     async with listening(refusing, hold=0.2) as local:
@@ -151,6 +169,19 @@ async def test_dials_that_fail_until_the_hold_is_over_end_in_a_reset_with_the_la
             await asyncio.wait_for(reader.read(), 1)
         assert 3 <= refusing.dials <= 6  # 20 ms, 40 ms, 80 ms ... apart
         assert local.said[0].endswith("within 0.2 s: 10.0.0.7:30080: connection refused")
+        writer.close()
+
+
+async def test_a_connection_that_got_through_is_not_bound_to_the_hold_any_more() -> None:
+    async with app(echo) as behind, listening(hold=0.15) as local:
+        reader, writer = await local.client()
+        writer.write(b"1")
+        await until(lambda: len(local.knocks) == 1)
+        local.listener.use(behind.dialer)
+        assert await reader.readexactly(1) == b"1"
+        await asyncio.sleep(0.2)
+        writer.write(b"2")
+        assert await asyncio.wait_for(reader.readexactly(1), 1) == b"2"
         writer.close()
 
 
@@ -256,6 +287,16 @@ async def test_closing_with_a_drain_lets_live_connections_finish() -> None:
         await asyncio.wait_for(closing, 1)
 
 
+async def test_closing_with_a_drain_does_not_wait_for_those_that_wait() -> None:
+    async with listening() as local:
+        reader, writer = await local.client()
+        await until(lambda: local.listener.connections == 1)
+        await asyncio.wait_for(local.listener.close(drain=3), 1)
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 1)
+        writer.close()
+
+
 async def test_closing_twice_is_harmless() -> None:
     async with listening() as local:
         await local.listener.close()
@@ -273,7 +314,9 @@ async def test_without_room_for_more_files_the_port_waits_quietly_and_goes_on_wh
                 for client in clients:
                     client.connect((LOCAL, local.port))
                     client.sendall(b"x")
+                began = time.process_time()
                 await asyncio.sleep(0.5)  # more than two tries to accept
+                assert time.process_time() - began < 0.05, "it kept the processor busy"
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             assert len(local.said) == 1

@@ -56,6 +56,12 @@ def test_any_port_is_one_that_is_free_on_all_addresses() -> None:
             socket.create_connection((address, port)).close()
 
 
+def test_all_addresses_of_both_families_can_be_had_at_once() -> None:
+    with bound("0.0.0.0", "::") as port:
+        for address in BOTH:
+            socket.create_connection((address, port)).close()
+
+
 def test_a_bound_port_takes_connections_before_anybody_accepts() -> None:
     with bound("127.0.0.1") as port:
         clients = [socket.create_connection(("127.0.0.1", port), 1) for _ in range(200)]
@@ -114,6 +120,16 @@ def test_A3_a_port_that_is_busy_on_127_0_0_1_only_moves_on_if_asked_to() -> None
     with stranger("127.0.0.1") as (_, busy), bound(*BOTH, port=busy, on_port_in_use="next") as port:
         assert 0 < abs(port - busy) <= 99
         assert port in islice(alternatives(busy), 20)
+
+
+def test_a_port_that_is_promised_to_a_child_is_busy_though_nobody_listens() -> None:
+    with stranger("127.0.0.1") as (_, port):
+        pass
+    claims = {port: "the forward 'api'"}
+    with pytest.raises(PortInUse, match=f"cannot listen on {port}: the forward 'api' has it"):
+        bind(["127.0.0.1"], port, claims=claims)
+    with bound("127.0.0.1", port=port, on_port_in_use="next", claims=claims) as other:
+        assert other == port + 1
 
 
 def test_A39_alternatives_are_the_next_one_the_one_before_and_so_on() -> None:
