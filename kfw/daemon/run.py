@@ -81,9 +81,8 @@ async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
     with own_ledger(paths.state_dir()) as ledger:
         async with Clusters() as clusters:
-            world = World(
-                clusters, family(Children(ledger), clusters), Clock(), logging.getLogger("kfw.forward")
-            )
+            children = Children(ledger)
+            world = World(clusters, family(children, clusters), Clock(), logging.getLogger("kfw.forward"))
             supervisor = Supervisor(world, tell)
             try:
                 yield supervisor
