@@ -24,12 +24,22 @@ ILL_INTERVAL = 2.0
 #: A new local connection brings the next attempt forward, but not more often than this, in seconds.
 KNOCK_INTERVAL = 1.0
 
-#: The API cannot be asked; what it said last may still serve.
-_CLUSTER_REASONS = frozenset({Reason.CLUSTER_UNREACHABLE, Reason.LOGIN_EXPIRED, Reason.NOT_PERMITTED})
-#: The API is there and only new requests are refused: ways through it that stand go on.
-_LOGIN_REASONS = frozenset({Reason.LOGIN_EXPIRED, Reason.NOT_PERMITTED})
+#: What the cluster says of the target; any other reason means that the cluster cannot be asked.
+_OF_THE_TARGET = frozenset(
+    {Reason.TARGET_NOT_FOUND, Reason.TARGET_PORT, Reason.NO_READY_POD, Reason.NO_NODE_PORT}
+)
 #: After these the same way may carry again, so it is kept while new connections wait.
-_PASSING = _CLUSTER_REASONS | {Reason.NO_READY_POD}
+_PASSING = frozenset(
+    {
+        Reason.NO_READY_POD,
+        Reason.CLUSTER_UNREACHABLE,
+        Reason.LOGIN_EXPIRED,
+        Reason.NOT_PERMITTED,
+        Reason.TOOL_MISSING,
+        Reason.CONTEXT_NOT_FOUND,
+        Reason.BAD_CONFIG,
+    }
+)
 
 
 class Clusters(Protocol):
@@ -190,9 +200,9 @@ class Runner:
     def _seen(self, resolution: Resolution) -> machine.Event:
         problem = resolution.problem
         nowhere = obstacle(self.world.methods, self.forward, resolution)
-        if problem and problem.reason in _CLUSTER_REASONS:
-            stands = nowhere is None and (problem.reason in _LOGIN_REASONS or not self._through_api())
-            return machine.Missing(problem, stale=stands)
+        if problem and problem.reason not in _OF_THE_TARGET:
+            away = problem.reason is Reason.CLUSTER_UNREACHABLE and self._through_api()
+            return machine.Missing(problem, stale=nowhere is None and not away)
         if nowhere or problem:
             return machine.Missing(nowhere or problem or Problem(Reason.INTERNAL, "nothing to go to"))
         return machine.Found(same=self.carrier.goes_to(resolution))
@@ -210,7 +220,10 @@ class Runner:
         try:
             await self.carrier.open(self.resolution)
         except KfwError as error:
-            self._events.put_nowait(machine.OpenFailed(problem_of(error)))
+            problem = problem_of(error)
+            if problem.reason is Reason.ENDPOINT_GONE:
+                self.world.clusters.poke(self.forward)  # the cluster knows something that we do not yet
+            self._events.put_nowait(machine.OpenFailed(problem))
         else:
             self._events.put_nowait(machine.Opened())
 
