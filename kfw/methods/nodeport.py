@@ -98,13 +98,13 @@ class NodePortTunnel:
         try:
             sock = await connect(first.address, first.port, self._head_start)
         except OSError as error:
-            sock = await self._connect_elsewhere(error, began)
+            sock = await self._connect_elsewhere(first, error, began)
         self._failing_since = None
         return await carry(sock, factory)
 
-    async def _connect_elsewhere(self, error: OSError, began: float) -> socket.socket:
+    async def _connect_elsewhere(self, first: Endpoint, error: OSError, began: float) -> socket.socket:
         """The first node refused; or it is silent so far, then its next turn comes behind the others."""
-        first, *others = self._nodes
+        others = [node for node in self._nodes if node != first]
         refused = not isinstance(error, TimeoutError)
         nodes = others if refused else list(islice(cycle([*others, first]), ATTEMPTS))
         attempts = [partial(self._connect_to, node, TURN * self._head_start) for node in nodes]

@@ -249,3 +249,29 @@ async def test_a_probe_finds_the_node_that_answers_now_or_says_that_none_does() 
         with pytest.raises(KfwError, match="connection refused") as raised:
             await tunnel.probe()
         assert raised.value.reason == "node-unreachable"
+
+
+async def test_the_nodes_of_an_open_way_may_change_but_not_the_one_in_use() -> None:
+    async with nodes(FIRST, SECOND, THIRD) as (one, two, three):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        assert tunnel.retarget(way(one.port, THIRD, FIRST).endpoints)
+        assert await dialed(tunnel) == FIRST
+        await one.stop()
+        assert await dialed(tunnel) == THIRD
+        assert two.visits == 0 < three.visits
+        assert not tunnel.retarget(way(one.port, FIRST, SECOND).endpoints)
+
+
+async def test_a_node_that_left_the_cluster_is_not_asked_any_more() -> None:
+    async with nodes(FIRST, SECOND) as (one, _two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        await one.stop()
+        with ExitStack() as stack:
+            silent_port(stack, FIRST, one.port)
+            dialing = asyncio.create_task(dialed(tunnel))
+            await asyncio.sleep(0.05)
+            assert tunnel.retarget(way(one.port, FIRST).endpoints)
+            stack.close()
+            await one.start()
+            assert await asyncio.wait_for(dialing, 1) == FIRST
+            assert tunnel.endpoint.address == FIRST
