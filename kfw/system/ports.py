@@ -3,7 +3,7 @@
 import errno
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.holder import holder
@@ -20,14 +20,19 @@ DRAWS = 50
 _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
+#: Ports that are promised, and to whom: a child will bind them, or is about to again.
+Claims = Mapping[int, str]
+
+
 class _Refused(Exception):
     """The operating system's no, not yet in words: finding a port's holder costs a walk through /proc."""
 
-    def __init__(self, error: OSError, address: str, port: int) -> None:
+    def __init__(self, error: OSError, address: str, port: int, owner: str = "") -> None:
         super().__init__(error)
         self.error = error
         self.address = address
         self.port = port
+        self.owner = owner  # "": to be looked for
 
     @property
     def busy(self) -> bool:
@@ -35,19 +40,21 @@ class _Refused(Exception):
 
 
 def bind(
-    addresses: Sequence[str], port: int, *, on_port_in_use: str = "error"
+    addresses: Sequence[str], port: int, *, on_port_in_use: str = "error", claims: Claims | None = None
 ) -> tuple[list[socket.socket], int]:
     """Listening sockets, the same port on every address, and that port; 0 is any that is free on all of them.
 
     A machine without ::1 listens on the other addresses. `on_port_in_use="next"` takes the first free one of
-    `alternatives(port)` instead of a busy port. Raises PortInUse, NotPermitted (a low port) or KfwError.
+    `alternatives(port)` instead of a busy port; what is claimed is busy. Raises PortInUse, NotPermitted (a low port)
+    or KfwError.
     """
+    claims = claims or {}
     try:
-        sockets = _bind_any(addresses) if port == 0 else _bind_all(addresses, port)
+        sockets = _bind_any(addresses, claims) if port == 0 else _bind_all(addresses, port, claims)
     except _Refused as refused:
         if not refused.busy or on_port_in_use != "next" or port == 0:
             raise _in_words(refused) from refused.error
-        sockets = _bind_next(addresses, port, refused)
+        sockets = _bind_next(addresses, port, claims, refused)
     if not sockets:
         raise _no_address(addresses)
     return sockets, sockets[0].getsockname()[1]
@@ -61,10 +68,10 @@ def alternatives(port: int) -> Iterator[int]:
                 yield candidate
 
 
-def _bind_next(addresses: Sequence[str], port: int, first: _Refused) -> list[socket.socket]:
+def _bind_next(addresses: Sequence[str], port: int, claims: Claims, first: _Refused) -> list[socket.socket]:
     for candidate in alternatives(port):
         try:
-            return _bind_all(addresses, candidate)
+            return _bind_all(addresses, candidate, claims)
         except _Refused as refused:
             if not refused.busy:
                 raise _in_words(refused) from refused.error
@@ -72,18 +79,18 @@ def _bind_next(addresses: Sequence[str], port: int, first: _Refused) -> list[soc
     raise PortInUse(what, "choose another localPort") from first.error
 
 
-def _bind_any(addresses: Sequence[str]) -> list[socket.socket]:
+def _bind_any(addresses: Sequence[str], claims: Claims) -> list[socket.socket]:
     """The first address that exists draws the number; the others must have it free, too."""
     for draw in range(1, DRAWS + 1):
         try:
-            return _bind_all(addresses, 0)
+            return _bind_all(addresses, 0, claims)
         except _Refused as refused:
             if not refused.busy or draw == DRAWS:
                 raise
     raise AssertionError("the last draw returns or raises")
 
 
-def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
+def _bind_all(addresses: Sequence[str], port: int, claims: Claims) -> list[socket.socket]:
     """All or none. Port 0 is what the first of them got."""
     bound: list[socket.socket] = []
     try:
@@ -91,6 +98,8 @@ def _bind_all(addresses: Sequence[str], port: int) -> list[socket.socket]:
             if sock := _listen(address, port):
                 bound.append(sock)
                 port = sock.getsockname()[1]
+            if owner := claims.get(port):
+                raise _Refused(OSError(errno.EADDRINUSE, "claimed"), address, port, owner)
     except _Refused:
         for sock in bound:
             sock.close()
@@ -146,7 +155,7 @@ def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
 def _in_words(refused: _Refused) -> KfwError:
     match refused.error.errno:
         case errno.EADDRINUSE:
-            who = holder(refused.port, refused.address) or "another program"
+            who = refused.owner or holder(refused.port, refused.address) or "another program"
             fix = "free it, choose another localPort, or set onPortInUse: next"
             return PortInUse(f"cannot listen on {refused.port}: {who} has it", fix)
         case errno.EACCES:

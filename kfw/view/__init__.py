@@ -75,6 +75,8 @@ def remark(row: Row, now: float) -> str:
     reason = row.get("reason") or ""
     message = clean(row.get("message") or "")
     parts = [f"{reason}: {message}" if reason and message else reason or message]
+    if (wanted := row.get("configuredPort")) and wanted != row["localPort"]:
+        parts.append(f"not on {wanted}, which was taken")
     if at := row.get("nextAttemptAt"):
         parts.append(f"next attempt {_in(at, now)}")
     return "; ".join(part for part in parts if part)
@@ -140,7 +142,8 @@ def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now
     statuses = max(map(len, _LOOK))
     lines = []
     for row in rows:
-        detail = remark(row, now) or (local(row) if row["status"] == "active" else "")
+        where = local(row) if row["status"] == "active" else ""
+        detail = ": ".join(filter(None, (where, remark(row, now))))
         text = f" {row['name']:{names}}  {row['status']:{statuses}}  {detail}".rstrip()
         lines.append(paint(symbol(row["status"]), _LOOK[row["status"]][1], colour) + cut(text, width - 2))
     return lines

@@ -37,7 +37,7 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
         "method": "nodeport",
         "localAddresses": ["127.0.0.1", "::1"],
         "localPort": 8080,
-        "configuredPort": 8080,
+        "configuredPort": more.get("localPort", 8080),
         "url": "http://localhost:8080" if serving else None,
         "endpoint": {"kind": "pod", "name": f"{name}-1", "address": "10.0.0.7", "port": 80}
         if serving

@@ -8,21 +8,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.ports import alternatives, bind
+from tests.real.talk import free_ports
 
 BOTH = ("127.0.0.1", "::1")
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the holder is found in /proc")
 
-#: Listens on an address (argv[1]) without SO_REUSEADDR, prints the port, and ends when its stdin is closed.
+#: Listens on an address and port (argv[1:]) without SO_REUSEADDR, prints the port, and ends when its stdin is closed.
 STRANGER = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 sock = socket.socket(family)
-sock.bind((sys.argv[1], 0))
+sock.bind((sys.argv[1], int(sys.argv[2])))
 sock.listen()
 print(sock.getsockname()[1], flush=True)
 sys.stdin.read()
@@ -32,7 +34,7 @@ sys.stdin.read()
 @contextmanager
 def stranger(address: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Another program that listens: the process and its port."""
-    argv = [sys.executable, "-c", STRANGER, address]
+    argv = [sys.executable, "-c", STRANGER, address, str(free_ports(1)[0])]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield process, int(process.stdout.readline())
@@ -40,9 +42,9 @@ def stranger(address: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 @contextmanager
-def bound(*addresses: str, port: int = 0, on_port_in_use: str = "error") -> Iterator[int]:
+def bound(*addresses: str, port: int = 0, **how: Any) -> Iterator[int]:
     """The port, listened on as kfw does."""
-    sockets, real = bind(addresses, port, on_port_in_use=on_port_in_use)
+    sockets, real = bind(addresses, port, **how)
     try:
         yield real
     finally:
@@ -174,6 +176,7 @@ def test_A5_a_machine_without_ipv6_loopback_listens_on_the_configured_port() -> 
     script = """
 import fcntl, socket, struct
 from pathlib import Path
+from typing import Any
 from kfw.system.ports import bind
 Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh22x", b"lo", 0x41))  # SIOCSIFFLAGS: up and running

@@ -137,6 +137,16 @@ def test_a_change_is_one_line() -> None:
     )
 
 
+def test_A3_a_port_that_is_not_the_configured_one_is_always_said() -> None:
+    moved = {**row("api"), "localPort": 8081, "url": "http://localhost:8081"}
+    assert "      not on 8080, which was taken" in table(moved)
+    assert (
+        view.change_line(moved, NOW) == "api: active on http://localhost:8081: not on 8080, which was taken"
+    )
+    (line,) = view.live_lines([moved], names=3, width=99, colour=False, now=NOW)
+    assert line.endswith("http://localhost:8081: not on 8080, which was taken")
+
+
 def test_live_lines_never_wrap() -> None:
     rows = [row("api", "starting", message="waiting " * 30), row("database")]
     lines = view.live_lines(rows, names=8, width=50, colour=False, now=NOW)
