@@ -23,6 +23,7 @@ from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.limits import raise_open_files
 from kfw.system.process import Children, use_pidfd_watcher
 
 log = logging.getLogger("kfw.daemon")
@@ -48,6 +49,7 @@ def serve(options: Options | None = None) -> int:
     with lock(paths.pid_file().with_suffix(".lock"), what="the kfw daemon"):
         _start_log(options)
         use_pidfd_watcher()
+        raise_open_files()
         asyncio.run(_serve(options))
     return 0
 
@@ -102,6 +104,7 @@ def foreground(request: UpRequest, tell: Tell) -> int:
     """`up --foreground`: the forwards live in this process until INT or TERM. Returns the exit code."""
     make_private_dir(paths.state_dir())
     use_pidfd_watcher()
+    raise_open_files()
     return asyncio.run(_foreground(request, tell))
 
 
