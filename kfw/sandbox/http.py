@@ -8,9 +8,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
+from kfw.sandbox.line import Line
+
 #: Bytes of a request body beyond which it is refused; the real API server takes 3 MiB.
 MAX_BODY = 8 * 1024 * 1024
-_READ = 64 * 1024
+
+#: What goes on on a connection that has switched to another protocol; with the bytes that came behind the request.
+Switch = Callable[[Line, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -27,34 +31,38 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A body that is a generator is sent as it comes, and closed when the client leaves."""
+    """A body that is a generator is sent as it comes, and closed when the client leaves. `switch` is what follows a 101."""
 
     status: int = 200
     body: bytes | AsyncGenerator[bytes, None] = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    switch: Switch | None = None
 
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
-    """Answer the requests of one connection, one after the other, until it ends. The caller closes the writer."""
+async def converse(line: Line, handler: Handler) -> None:
+    """Answer the requests of one connection, one after the other, until it ends. The caller closes it."""
     with suppress(ConnectionError):
-        await _Conversation(reader, writer, handler).run()
+        await _Conversation(line, handler).run()
 
 
 class _Conversation:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, line: Line, handler: Handler) -> None:
+        self._line = line
         self._handler = handler
         self._http = h11.Connection(h11.SERVER)
 
     async def run(self) -> None:
         try:
             while request := await self._request():
-                await self._answer(await self._handler(request), request.method)
+                response = await self._handler(request)
+                if response.switch:
+                    await self._switch(response, response.switch)
+                    return
+                await self._answer(response, request.method)
                 if h11.MUST_CLOSE in (self._http.our_state, self._http.their_state):
                     return
                 self._http.start_next_cycle()
@@ -87,7 +95,7 @@ class _Conversation:
                 return event
             if self._http.they_are_waiting_for_100_continue:
                 await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-            self._http.receive_data(await self._reader.read(_READ))
+            self._http.receive_data(await self._line.read())
 
     async def _answer(self, response: Response, method: str) -> None:
         headers = {"content-type": response.content_type, **response.headers}
@@ -100,6 +108,13 @@ class _Conversation:
         else:
             await self._send(head)
             await self._stream(response.body)
+
+    async def _switch(self, response: Response, switch: Switch) -> None:
+        """For good: whatever comes from now on is no HTTP."""
+        await self._send(h11.InformationalResponse(status_code=101, headers=list(response.headers.items())))
+        first, _ = self._http.trailing_data
+        self._line.is_tunnel = True
+        await switch(self._line, first)
 
     async def _stream(self, chunks: AsyncGenerator[bytes, None]) -> None:
         """Send what comes; end it when the client hangs up, which is only seen by reading."""
@@ -123,14 +138,15 @@ class _Conversation:
         await self._send(h11.EndOfMessage())
 
     async def _hung_up(self) -> None:
-        while data := await self._reader.read(_READ):
+        while data := await self._line.read():
             self._http.receive_data(data)
 
     async def _send(self, *events: h11.Event) -> None:
+        await self._line.clear()
         for event in events:
             if data := self._http.send(event):
-                self._writer.write(data)
-        await self._writer.drain()
+                self._line.write([data])
+        await self._line.drain()
 
 
 def _request(head: h11.Request, body: bytes) -> Request:

@@ -15,6 +15,7 @@ from kfw.sandbox.api.access import ADMIN, User, Users
 from kfw.sandbox.api.server import ApiServer
 from kfw.sandbox.cluster import Cluster
 from kfw.sandbox.http import converse
+from kfw.sandbox.line import Line
 from kfw.sandbox.manifests import api_service, default_set
 from kfw.sandbox.node import addresses
 from kfw.sandbox.node.behaviour import Behaviour
@@ -85,7 +86,9 @@ class Sandbox(Cluster):
                 raise OSError(f"cannot listen on {HOST}:{self.port}")
             self._server = await asyncio.start_server(self._connected, HOST, 0, ssl=context)
         self.port = self._server.sockets[0].getsockname()[1]
-        self._api = ApiServer(self.verbs, self.users, f"{HOST}:{self.port}", self.kubelet.logs)
+        self._api = ApiServer(
+            self.verbs, self.users, f"{HOST}:{self.port}", self.kubelet.logs, self.kubelet.port_forward
+        )
         write_atomic(self.directory / "port", f"{self.port}\n".encode())
         write_atomic(self.kubeconfig, self._admin_kubeconfig().encode())
 
@@ -135,7 +138,7 @@ class Sandbox(Cluster):
         self._talks.add(task)
         try:
             answer = partial(self._api.answer, common_name=_common_name(writer))
-            await converse(reader, writer, answer)
+            await converse(Line(reader, writer), answer)
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:

@@ -8,6 +8,8 @@ from kfw.sandbox.objects import Object
 
 #: The verbs of a user who may look and forward ports, and nothing else.
 LOOK_AND_FORWARD = frozenset({"get", "list", "watch", "create pods/portforward", "get pods/portforward"})
+#: Subresources that lead into a pod: a verb alone does not allow them.
+_INTO_PODS = ("portforward", "exec", "attach")
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ def may(user: User, verb: str, resource: kinds.Resource | str, namespace: str, s
     if not namespace or namespace not in user.namespaces:
         return False
     named = f"{resource.plural if isinstance(resource, kinds.Resource) else resource}/{subresource}"
-    return verb in user.verbs or (bool(subresource) and f"{verb} {named}" in user.verbs)
+    if subresource and f"{verb} {named}" in user.verbs:
+        return True
+    return verb in user.verbs and subresource not in _INTO_PODS
 
 
 def reviewed(user: User, resource: kinds.Resource, review: Object) -> Object:

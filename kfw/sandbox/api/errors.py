@@ -1,6 +1,7 @@
 """What the API says when it cannot: `ApiError` becomes a Status object, in the words of the real API server (1.34)."""
 
 from kfw.sandbox.api.kinds import Resource
+from kfw.sandbox.api.routes import Route
 from kfw.sandbox.objects import Object
 
 
@@ -88,14 +89,16 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(user: str, verb: str, resource: Resource, namespace: str, name: str) -> ApiError:
-    where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    subject = f'{resource} "{name}"' if name else str(resource)
+def forbidden(user: str, verb: str, where: Route) -> ApiError:
+    scope = f'in the namespace "{where.namespace}"' if where.namespace else "at the cluster scope"
+    resource = where.resource
+    subject = f'{resource} "{where.name}"' if where.name else str(resource)
+    asked = f"{resource.plural}/{where.subresource}" if where.subresource else resource.plural
     message = (
-        f'{subject} is forbidden: User "{user}" cannot {verb} resource "{resource.plural}" '
-        f'in API group "{resource.group}" {where}'
+        f'{subject} is forbidden: User "{user}" cannot {verb} resource "{asked}" '
+        f'in API group "{resource.group}" {scope}'
     )
-    return ApiError(403, "Forbidden", message, about(resource, name))
+    return ApiError(403, "Forbidden", message, about(resource, where.name))
 
 
 def forbidden_because(resource: Resource, namespace: str) -> ApiError:

@@ -19,19 +19,24 @@ from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_o
 
 #: The log of a pod: the pod, and the query of the request. Raises ApiError.
 Logs = Callable[[Object, Mapping[str, str]], AsyncGenerator[bytes, None]]
+#: The answer that makes a connection a tunnel to this pod. Raises ApiError.
+PortForward = Callable[[Object, Request], Response]
 
 log = logging.getLogger(__name__)
 
 
 class ApiServer:
-    """`address` is host:port, as /api names it; `logs` reads the pods' logs."""
+    """`address` is host:port, as /api names it; `logs` reads the pods' logs, `port_forward` leads to their ports."""
 
-    def __init__(self, verbs: Verbs, users: access.Users, address: str, logs: Logs) -> None:
+    def __init__(
+        self, verbs: Verbs, users: access.Users, address: str, logs: Logs, port_forward: PortForward
+    ) -> None:
         self.users = users
         self.address = address
         self._verbs = verbs
         self._store = verbs.store
         self._logs = logs
+        self._port_forward = port_forward
 
     async def answer(self, request: Request, common_name: str | None) -> Response:
         """`common_name` is that of the client's certificate, None without one."""
@@ -64,7 +69,7 @@ class ApiServer:
         if not doing:
             raise errors.not_allowed()
         if not access.may(user, doing, where.resource, where.namespace, where.subresource):
-            raise errors.forbidden(user.name, doing, where.resource, where.namespace, where.name)
+            raise errors.forbidden(user.name, doing, where)
 
     def _review(self, user: access.User, where: Route, doing: str, request: Request) -> Response:
         if doing != "create" or where.name:
@@ -72,8 +77,10 @@ class ApiServer:
         return _json(access.reviewed(user, where.resource, decoded_object(request.body)), 201)
 
     def _do(self, doing: str, where: Route, request: Request) -> Response:
-        if where.subresource in ("portforward", "exec", "attach"):
-            raise errors.not_served(f"{where.resource.plural}/{where.subresource} yet")
+        if where.subresource == "portforward" and doing in ("create", "get"):
+            return self._port_forward(self._store.get(where.resource, where.namespace, where.name), request)
+        if where.subresource in ("exec", "attach"):
+            raise errors.not_served(f"{where.resource.plural}/{where.subresource}")
         if where.subresource == "eviction":
             return self._evict(where, request)
         match doing:

@@ -1,6 +1,7 @@
 """The kubelets of all nodes: a task for each pod that takes it from Pending to its end, and tells the store."""
 
 import asyncio
+import hashlib
 import logging
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -8,10 +9,13 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import bad_request
 from kfw.sandbox.api.store import Change, Store
+from kfw.sandbox.http import Request, Response
 from kfw.sandbox.node.behaviour import Behaviour, behaviour
 from kfw.sandbox.node.life import PodLife
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.objects import Object, name_of, namespace_of, uid_of
+from kfw.sandbox.portforward.asked import answer
+from kfw.sandbox.portforward.runtime import FarEnd, Runtime
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,7 @@ class Kubelet:
         self._store = store
         self._tls = tls
         self._usual = usual
+        self.runtime = Runtime()
         self._lives: dict[str, PodLife] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsubscribe: Callable[[], None] | None = None
@@ -59,6 +64,14 @@ class Kubelet:
             why = f'previous terminated container "{wanted}" in pod "{name_of(pod)}" not found'
             raise bad_request(why)
         return life.pod.log.read(query, self._store.now())
+
+    def port_forward(self, pod: Object, request: Request) -> Response:
+        """Raises ApiError 400 for a pod that has no node yet, in the real server's words."""
+        if not pod["spec"].get("nodeName"):
+            raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+        uid = uid_of(pod)
+        sandbox = hashlib.sha256(uid.encode()).hexdigest()
+        return answer(request, FarEnd(lambda: self.serving(uid), sandbox, self.runtime))
 
     def _changed(self, change: Change) -> None:
         if change.resource is not kinds.PODS:

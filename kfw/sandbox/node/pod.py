@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from kfw.sandbox.node.behaviour import environment
+from kfw.sandbox.node.loopback import connected_pair
 from kfw.sandbox.node.podlog import PodLog
 from kfw.sandbox.node.workloads import Box, Workload, workload
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of
@@ -64,6 +65,15 @@ class ServingPod:
         self._live[task] = None
         task.add_done_callback(self._ended)
         return True
+
+    def connect(self, port: int) -> socket.socket | None:
+        """A connection to the container port, as from inside the pod; None: refused. Raises OSError."""
+        near, far = connected_pair()
+        if self.accept(far, port):
+            return near
+        near.close()
+        far.close()
+        return None
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._live[task]

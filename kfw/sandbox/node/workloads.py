@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from kfw.sandbox.http import Request, Response, converse
+from kfw.sandbox.line import Line
 
 _CHUNK = 64 * 1024
 
@@ -59,7 +60,7 @@ async def _http(box: Box, port: int, reader: StreamReader, writer: StreamWriter)
             )
         return response
 
-    await converse(reader, writer, answer)
+    await converse(Line(reader, writer), answer)
 
 
 async def _page(box: Box, port: int, request: Request) -> Response:

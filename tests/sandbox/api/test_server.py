@@ -75,10 +75,10 @@ async def test_methods_media_types_and_shapes_that_are_not_served_are_named(sand
     assert said(await api(sandbox, PODS, method="POST", body=b"[1]"))[:2] == (400, "BadRequest")
 
 
-async def test_port_forward_says_that_it_is_not_there_yet(sandbox: Sandbox) -> None:
-    code, reason, message = said(await api(sandbox, f"{PODS}/db-0/portforward?ports=5432", method="POST"))
+async def test_exec_and_attach_are_not_there(sandbox: Sandbox) -> None:
+    code, reason, message = said(await api(sandbox, f"{PODS}/db-0/exec", method="POST"))
     assert (code, reason) == (501, "NotImplemented")
-    assert message == "the sandbox does not serve pods/portforward yet"
+    assert message == "the sandbox does not serve pods/exec"
 
 
 async def test_lists_come_in_pages_until_the_past_is_forgotten(sandbox: Sandbox) -> None:

@@ -1,0 +1,65 @@
+"""From a request for pods/portforward to the tunnel it asks for: POST for SPDY, GET for SPDY or channels in WebSocket."""
+
+from collections.abc import Collection, Mapping
+from urllib.parse import parse_qs, urlsplit
+
+from kfw.sandbox.api.errors import bad_request
+from kfw.sandbox.http import Request, Response
+from kfw.sandbox.line import Line
+from kfw.sandbox.portforward.carriage import Bare, InWebSocket
+from kfw.sandbox.portforward.channels import ChannelSession
+from kfw.sandbox.portforward.runtime import FarEnd
+from kfw.sandbox.portforward.session import Session
+from kfw.wire.upgrade import SPDY, TUNNEL, V4, UpgradeRefused, accept_spdy, accept_websocket
+
+#: The ways in, as `spoken` names them; servers before 1.31 have no TUNNEL.
+ALL = (SPDY, TUNNEL, V4)
+
+
+def answer(request: Request, far_end: FarEnd, spoken: Collection[str] = ALL) -> Response:
+    """The answer that switches to the tunnel, or the refusal. Raises ApiError where no upgrade is asked for."""
+    wanted = request.headers.get("upgrade", "").lower()
+    if "upgrade" not in request.headers.get("connection", "").lower() or not wanted:
+        raise bad_request("Upgrade request required")
+    try:
+        if wanted == "websocket":
+            return _websocket(request, far_end, spoken)
+        return _spdy(request, far_end, spoken)
+    except UpgradeRefused as problem:
+        return Response(problem.status, problem.what.encode(), "text/plain")
+
+
+def _spdy(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Response:
+    headers = accept_spdy(request.headers)
+    if SPDY not in spoken:
+        raise UpgradeRefused("unable to upgrade: SPDY/3.1 is not spoken here", status=400)
+
+    async def tunnel(line: Line, first: bytes) -> None:
+        await Session(line, Bare(), far_end).run(first)
+
+    return Response(101, headers=dict(headers), switch=tunnel)
+
+
+def _websocket(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Response:
+    protocol, headers = accept_websocket(request.headers, [one for one in ALL[1:] if one in spoken])
+    ports = _ports(request.target) if protocol == V4 else []
+
+    async def tunnel(line: Line, first: bytes) -> None:
+        session = (
+            ChannelSession(line, ports, far_end) if protocol == V4 else Session(line, InWebSocket(), far_end)
+        )
+        await session.run(first)
+
+    return Response(101, headers=dict(headers), switch=tunnel)
+
+
+def _ports(target: str) -> list[int]:
+    """`?ports=80&ports=81`, or `?ports=80,81`. Raises UpgradeRefused."""
+    query: Mapping[str, list[str]] = parse_qs(urlsplit(target).query)
+    texts = [text for value in query.get("ports", []) for text in value.split(",")]
+    if not texts:
+        raise UpgradeRefused('query parameter "port" is required', status=400)
+    for text in texts:
+        if not text.isdecimal() or not 1 <= int(text) <= 65535:
+            raise UpgradeRefused(f'unable to parse "{text}" as a port', status=400)
+    return [int(text) for text in texts]

@@ -1,0 +1,55 @@
+"""What SPDY travels in, seen from the server: the bare connection, or WebSocket messages."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from kfw.wire import websocket
+from kfw.wire.base import Chunk, Role
+from kfw.wire.websocket_frames import Payload
+
+
+class Ended(Exception):
+    """The client closes the WebSocket; `answer` is to be written first."""
+
+    def __init__(self, answer: bytes) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class Carriage(Protocol):
+    def wrap(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
+        """What to write for these bytes of SPDY."""
+        ...
+
+    def unwrap(self, data: bytes) -> tuple[list[bytes], bytes]:
+        """The bytes of SPDY in what was read, and what must be written in answer. Raises WireError, Ended."""
+        ...
+
+
+class Bare:
+    def wrap(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
+        return chunks
+
+    def unwrap(self, data: bytes) -> tuple[list[bytes], bytes]:
+        return [data], b""
+
+
+class InWebSocket:
+    def __init__(self) -> None:
+        self._socket = websocket.Connection(Role.SERVER)
+
+    def wrap(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
+        return [part for chunk in chunks for part in self._socket.send(chunk)]
+
+    def unwrap(self, data: bytes) -> tuple[list[bytes], bytes]:
+        payloads: list[bytes] = []
+        answer = b""
+        for event in self._socket.receive(data):
+            match event:
+                case Payload():
+                    payloads.append(event.data)
+                case websocket.Ping(asked):
+                    answer += self._socket.pong(asked)
+                case websocket.Close():
+                    raise Ended(answer + self._socket.close())
+        return payloads, answer

@@ -1,0 +1,116 @@
+"""What the container runtime does with one connection: dial the app, copy both ways, and end it in its own way.
+
+Source: containerd, internal/cri/server/sandbox_portforward_linux.go; CRI-O has the same [read and run].
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from kfw.sandbox.node.pod import ServingPod
+from kfw.wire.portforward import gone_text, refused_text, reset_text
+
+_READ = 32 * 1024  # bytes, as io.Copy
+
+
+@dataclass
+class Runtime:
+    """How the runtime is, as containerd 1.6 was. May be changed while tunnels are open.
+
+    `close_after` seconds after one direction has ended the other ends too, and neither is half-closed before; None:
+    each direction ends alone, and no runtime does that. `resets`: streams that failed are reset, as Kubernetes 1.34
+    does; else data that comes for such a stream blocks one of five workers for good.
+    """
+
+    close_after: float | None = 1.0
+    resets: bool = False
+
+
+class Stream(Protocol):
+    async def read(self) -> bytes:
+        """b"" at the end."""
+        ...
+
+    async def write(self, data: bytes) -> None: ...
+    async def close(self) -> None:
+        """Nothing more is written."""
+        ...
+
+
+class Failed(Exception):
+    """`text` goes to the client on the error stream."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(frozen=True)
+class FarEnd:
+    """A pod as seen by its runtime. `find` is None when the pod is gone; `sandbox` is the runtime's id for it."""
+
+    find: Callable[[], ServingPod | None]
+    sandbox: str
+    runtime: Runtime
+
+    async def forward(self, port: int, stream: Stream) -> None:
+        """Carry one connection to its end. Raises Failed."""
+        pod = self.find()
+        if pod is None:
+            raise Failed(gone_text(port, self.sandbox))  # the stream is left open here
+        failure = await self._carry(pod, port, stream)
+        await stream.close()
+        if failure:
+            raise Failed(failure)
+
+    async def _carry(self, pod: ServingPod, port: int, stream: Stream) -> str:
+        """Returns the text for the client, empty when all went well."""
+        connection = pod.connect(port)
+        if connection is None:
+            return refused_text(port, self.sandbox)
+        reader, writer = await asyncio.open_connection(sock=connection)
+        try:
+            await _copy_both(reader, writer, stream, self.runtime.close_after)
+        except ConnectionError:
+            writer.transport.abort()
+            return reset_text(port, self.sandbox)
+        finally:
+            writer.close()
+        return ""
+
+
+async def _copy_both(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, stream: Stream, close_after: float | None
+) -> None:
+    half = close_after is None
+    copies = [
+        asyncio.create_task(_to_client(reader, stream, half=half)),
+        asyncio.create_task(_to_app(stream, writer, half=half)),
+    ]
+    try:
+        _, left = await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
+        if left:
+            await asyncio.wait(left, timeout=close_after)
+        for copy in copies:
+            if copy.done():
+                copy.result()
+    finally:
+        for copy in copies:
+            copy.cancel()
+        await asyncio.gather(*copies, return_exceptions=True)
+
+
+async def _to_client(reader: asyncio.StreamReader, stream: Stream, *, half: bool) -> None:
+    while data := await reader.read(_READ):
+        await stream.write(data)
+    if half:
+        await stream.close()
+
+
+async def _to_app(stream: Stream, writer: asyncio.StreamWriter, *, half: bool) -> None:
+    while data := await stream.read():
+        writer.write(data)
+        await writer.drain()
+    if half:
+        writer.write_eof()

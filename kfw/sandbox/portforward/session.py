@@ -1,0 +1,178 @@
+"""One SPDY connection of a client, served as spdystream serves it: five workers, and no flow control.
+
+Frames go to the worker of their stream's number modulo five, PINGs to all workers in turn. A worker that cannot hand
+over data waits; when the queue of one is full the connection is not read any more, and all its streams stand still.
+Source: moby/spdystream, connection.go [read and run].
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+
+from kfw.sandbox.line import Line
+from kfw.sandbox.portforward.carriage import Carriage, Ended
+from kfw.sandbox.portforward.inbox import Inbox
+from kfw.sandbox.portforward.runtime import Failed, FarEnd
+from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.portforward import DATA, BadStream, read_request
+from kfw.wire.spdy import Connection
+from kfw.wire.spdy_events import Data, Event, Ping, Rst, SynStream
+from kfw.wire.spdy_frames import data_frames
+
+WORKERS = 5
+#: Frames that wait for one worker.
+QUEUE = 50
+
+log = logging.getLogger(__name__)
+
+
+class Session:
+    def __init__(self, line: Line, carriage: Carriage, far_end: FarEnd) -> None:
+        self._line = line
+        self._carriage = carriage
+        self._far_end = far_end
+        self._spdy = Connection(Role.SERVER)
+        self._queues: list[asyncio.Queue[Event]] = [asyncio.Queue(QUEUE) for _ in range(WORKERS)]
+        self._turn = 0
+        self._lonely: dict[str, dict[str, int]] = {}  # streams whose partner has not come yet
+        self._inboxes: dict[int, Inbox] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def run(self, first: bytes) -> None:
+        """Until the client leaves. `first` is what came with the request. Raises ConnectionError."""
+        tasks = [asyncio.create_task(self._read(first))]
+        tasks += [asyncio.create_task(self._work(queue)) for queue in self._queues]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            tasks += self._connections
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def send(self, make: Callable[[], Iterable[Chunk]]) -> None:
+        """Frames must leave in the order in which they are made."""
+        await self._line.clear()
+        self._line.write(self._carriage.wrap(make()))
+        await self._line.drain()
+
+    async def _read(self, data: bytes) -> None:
+        try:
+            while True:
+                await self._received(data)
+                data = await self._line.read()
+                if not data:
+                    return
+        except WireError as problem:
+            log.debug("a tunnel ends: %s", problem.what)
+        except Ended as end:
+            await self._line.send(end.answer)
+
+    async def _received(self, data: bytes) -> None:
+        payloads, answer = self._carriage.unwrap(data)
+        if answer:
+            await self._line.send(answer)
+        for payload in payloads:
+            for event in self._spdy.receive(payload):
+                if (worker := self._worker(event)) is not None:
+                    await self._queues[worker].put(event)
+
+    def _worker(self, event: Event) -> int | None:
+        match event:
+            case SynStream(number) | Data(number) | Rst(number):
+                return number % WORKERS
+            case Ping():
+                self._turn = (self._turn + 1) % WORKERS
+                return self._turn
+        return None
+
+    async def _work(self, queue: asyncio.Queue[Event]) -> None:
+        while True:
+            match await queue.get():
+                case SynStream(number, headers, fin):
+                    await self._opened(number, headers)
+                    if fin:
+                        self._close(number)
+                case Data(number, payload, fin):
+                    await self._fed(number, payload, fin=fin)
+                case Rst(number):
+                    self._close(number)
+                case Ping(number):
+                    await self._pong(number)
+
+    async def _opened(self, number: int, headers: dict[str, str]) -> None:
+        try:
+            request = read_request(number, headers)
+        except BadStream as problem:
+            log.debug("stream %s is refused: %s", number, problem.what)
+            await self.send(lambda: [self._spdy.rst(number)])
+            return
+        if request.type == DATA:
+            self._inboxes[number] = Inbox()
+        await self.send(lambda: [self._spdy.reply(number)])
+        pair = self._lonely.setdefault(request.request_id, {})
+        pair[request.type] = number
+        if len(pair) == 2:
+            del self._lonely[request.request_id]
+            self._begin(request.port, **pair)
+
+    def _begin(self, port: int, error: int, data: int) -> None:
+        task = asyncio.create_task(self._forward(port, error, data))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
+
+    async def _forward(self, port: int, error: int, data: int) -> None:
+        stream = DataStream(self, data)
+        try:
+            await self._far_end.forward(port, stream)
+        except Failed as problem:
+            text = problem.text.encode()
+            await self.send(lambda: self._spdy.data(error, text))
+        await self.send(lambda: self._spdy.data(error, b"", fin=True))
+        await stream.close()
+
+    async def _pong(self, number: int) -> None:
+        await self.send(lambda: [self._spdy.pong(number)])
+
+    async def _fed(self, number: int, payload: bytes, *, fin: bool) -> None:
+        inbox = self._inboxes.get(number)
+        if inbox and payload:
+            await inbox.put(payload)
+        if fin:
+            self._close(number)
+
+    def _close(self, number: int) -> None:
+        if inbox := self._inboxes.pop(number, None):
+            inbox.close()
+
+    # -- for DataStream
+
+    def inbox(self, number: int) -> Inbox | None:
+        return self._inboxes.get(number)
+
+    async def send_data(self, number: int, data: bytes, *, fin: bool = False) -> None:
+        """Also on a stream that the client has reset: the runtime copies on, and only the end of the tunnel stops it."""
+        await self.send(lambda: self._spdy.data(number, data, fin=fin) or data_frames(number, data, fin))
+
+
+class DataStream:
+    """The data stream of one connection, for the runtime."""
+
+    def __init__(self, session: Session, number: int) -> None:
+        self._session = session
+        self._number = number
+        self._inbox = session.inbox(number) or Inbox()
+        self._closed = False
+
+    async def read(self) -> bytes:
+        return await self._inbox.take()
+
+    async def write(self, data: bytes) -> None:
+        await self._session.send_data(self._number, data)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            await self._session.send_data(self._number, b"", fin=True)
