@@ -22,6 +22,7 @@ from kfw.supervisor.machine import (
     status_of,
     step,
 )
+from tests.supervisor.draw import PAGE, page
 
 
 def problem(reason: Reason) -> Problem:
@@ -200,3 +201,7 @@ def test_no_state_needs_a_restart_to_be_left(state: State) -> None:
     now = Now(state=state, problem=NO_POD)
     now, _ = play(RetryAsked(), Found(), Opened(), now=now)
     assert status_of(now) is Status.ACTIVE
+
+
+def test_the_picture_in_the_docs_is_the_machine() -> None:
+    assert PAGE.read_text() == page()
