@@ -30,6 +30,7 @@ main() {
 	check shellcheck "$BIN/shellcheck" --external-sources $(shell_scripts)
 	# shellcheck disable=SC2046
 	check shfmt "$BIN/shfmt" --diff $(shell_scripts)
+	check schemas "$BIN/python" -m pytest -q tests/config/test_schema.py tests/daemon/test_openapi.py
 	[ -z "$failed" ] || {
 		printf 'check: failed:%s\n' "$failed" >&2
 		exit 1

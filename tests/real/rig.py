@@ -46,7 +46,7 @@ class Rig:
 
     @property
     def context(self) -> str:
-        return f"kind-{self.name}"
+        return self.kubectl("config", "current-context").strip()
 
     def user(self, name: str) -> Path:
         """The kubeconfig of another user: token, exec, limited, viewer, expired."""
