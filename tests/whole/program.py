@@ -45,6 +45,12 @@ class Program(Kfw):
         except (FileNotFoundError, ConnectionError):
             return {}
 
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("/v1/ping")["running"])
+        except (FileNotFoundError, ConnectionError):
+            return False
+
     def status(self, name: str) -> Row:
         return self.rows().get(name, {})
 
