@@ -1,0 +1,230 @@
+"""The runner with a real listener and real connections; the cluster and the clock are fakes."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.model import Problem, Reason, Resolution, Retry, Status
+from kfw.protocol import ForwardStatus
+from kfw.supervisor.supervisor import Supervisor
+from tests.fakes import FakeMethod, FakeWorld, forward, node, pod, settle
+
+pytestmark = pytest.mark.asyncio
+
+THERE = Resolution(pods=(pod("api-1"),), nodes=(node(),))
+NO_POD = Resolution(problem=Problem(Reason.NO_READY_POD, "0 of 1 pods are ready"))
+GONE = Resolution(problem=Problem(Reason.TARGET_NOT_FOUND, 'services "api" not found'))
+
+
+@asynccontextmanager
+async def echo() -> AsyncIterator[int]:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1000):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+
+
+class Watched:
+    """A supervisor with one forward, and everything it told."""
+
+    def __init__(self, fake: FakeWorld) -> None:
+        self.fake = fake
+        self.told: list[tuple[str, ForwardStatus]] = []
+        self.supervisor = Supervisor(fake.world, lambda kind, status: self.told.append((kind, status)))
+
+    @property
+    def now(self) -> ForwardStatus:
+        return self.supervisor.report("api")
+
+    @property
+    def statuses(self) -> list[str]:
+        return [status.status.value for kind, status in self.told if kind == "status"]
+
+
+@asynccontextmanager
+async def up(fake: FakeWorld, **changes: object) -> AsyncIterator[Watched]:
+    watched = Watched(fake)
+    await watched.supervisor.up([forward(**changes)])
+    await settle()
+    try:
+        yield watched
+    finally:
+        await watched.supervisor.close()
+
+
+async def say(text: bytes, port: int) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(text)
+    try:
+        return await asyncio.wait_for(reader.readexactly(len(text)), 5)
+    finally:
+        writer.close()
+
+
+async def test_A1_bytes_flow_both_ways_once_the_target_is_there() -> None:
+    async with echo() as port, up(FakeWorld(FakeMethod(port=port))) as api:
+        assert api.now.status is Status.STARTING
+        await api.fake.clusters.say(THERE)
+        assert api.now.status is Status.ACTIVE
+        assert await say(b"hello", api.now.local_port) == b"hello"
+        assert (api.now.method, api.now.restarts) == ("nodeport", 0)
+
+
+async def test_a_connection_waits_for_the_first_endpoint_and_keeps_its_bytes() -> None:
+    async with echo() as port, up(FakeWorld(FakeMethod(port=port))) as api:
+        early = asyncio.create_task(say(b"early", api.now.local_port))
+        await asyncio.sleep(0.05)
+        await api.fake.clusters.say(THERE)
+        assert await early == b"early"
+
+
+async def test_A6_a_broken_way_is_opened_again_at_once_with_its_last_words_as_message() -> None:
+    method = FakeMethod()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        method.tunnels[0].break_it(Reason.CHILD_EXITED, "socat: exit code 1")
+        await settle()
+        assert api.statuses == ["starting", "active", "reconnecting", "active"]
+        assert api.told[2][1].message == "socat: exit code 1"
+        assert (api.now.restarts, method.tunnels[0].closed) == (1, 1)
+
+
+async def test_A2_a_missing_target_is_said_in_the_tools_words_and_comes_back_by_itself() -> None:
+    async with up(FakeWorld()) as api:
+        await api.fake.clusters.say(GONE)
+        assert (api.now.status, api.now.reason) == (Status.ERROR, Reason.TARGET_NOT_FOUND)
+        assert api.now.message == 'services "api" not found'
+        await api.fake.clusters.say(THERE)
+        assert api.now.status is Status.ACTIVE
+
+
+async def test_A30_a_new_way_is_open_before_the_old_pods_way_is_given_up() -> None:
+    method = FakeMethod("kubectl", wants="pod")
+    async with up(FakeWorld(method), method="kubectl") as api:
+        await api.fake.clusters.say(THERE)
+        await api.fake.clusters.say(Resolution(pods=(pod("api-2"),)))
+        old, new = method.tunnels
+        assert (api.now.status, old.closed, new.endpoint.name) == (Status.ACTIVE, 0, "api-2")
+        assert api.statuses == ["starting", "active", "reconnecting", "active"]
+        old.break_it(Reason.CHILD_EXITED, "lost connection to pod")
+        await settle()
+        assert (old.closed, api.now.status) == (1, Status.ACTIVE)
+
+
+async def test_A13_another_node_port_is_followed() -> None:
+    method = FakeMethod()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        await api.fake.clusters.say(Resolution(pods=THERE.pods, nodes=(node(31000),)))
+        assert api.now.endpoint and api.now.endpoint.port == 31000
+
+
+async def test_a_way_whose_pods_come_back_is_used_again_without_a_restart() -> None:
+    method = FakeMethod()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        await api.fake.clusters.say(NO_POD)
+        assert (api.now.status, api.now.reason) == (Status.RECONNECTING, Reason.NO_READY_POD)
+        await api.fake.clusters.say(THERE)
+        assert (api.now.status, api.now.restarts, len(method.tunnels)) == (Status.ACTIVE, 0, 1)
+
+
+async def test_A7_delays_between_attempts_grow_and_the_next_one_is_told() -> None:
+    method = FakeMethod()
+    method.failures = [KfwError("refused", reason="unhealthy") for _ in range(3)]
+    async with up(FakeWorld(method), retry=Retry(initial_delay=1, multiplier=2)) as api:
+        await api.fake.clusters.say(THERE)
+        assert api.now.next_attempt_at is not None
+        for delay in (1, 2, 4):
+            await api.fake.clock.advance(delay - 0.1)
+            assert api.now.status is Status.STARTING
+            await api.fake.clock.advance(0.1)
+        assert (api.now.status, api.now.next_attempt_at) == (Status.ACTIVE, None)
+
+
+async def test_A8_health_checks_degrade_reopen_and_heal() -> None:
+    method = FakeMethod()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        method.tunnels[0].ill = KfwError("closed at once", reason="unhealthy")
+        await api.fake.clock.advance(15)
+        assert (api.now.status, api.now.message) == (Status.DEGRADED, "closed at once")
+        method.tunnels[0].ill = None
+        await api.fake.clock.advance(2)
+        assert api.now.status is Status.DEGRADED
+        await api.fake.clock.advance(2)
+        assert (api.now.status, api.now.reason) == (Status.ACTIVE, None)
+
+
+async def test_A33_a_busy_port_is_an_error_row_that_retry_mends_and_nothing_listens_meanwhile() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        async with up(FakeWorld(), local_port=port) as api:
+            assert (api.now.status, api.now.reason) == (Status.ERROR, Reason.PORT_IN_USE)
+            assert api.now.local_addresses == []
+            stranger.close()
+            api.supervisor.retry(["api"])
+            await settle()
+            await api.fake.clusters.say(THERE)
+            assert (api.now.status, api.now.local_port) == (Status.ACTIVE, port)
+
+
+async def test_A34_after_stopped_nothing_more_is_said_of_it() -> None:
+    async with up(FakeWorld()) as api:
+        await api.fake.clusters.say(THERE)
+        await api.supervisor.down(["api"])
+        told = len(api.told)
+        await api.fake.clusters.say(GONE)
+        assert (api.statuses[-1], len(api.told)) == ("stopped", told)
+
+
+async def test_stopping_while_an_attempt_runs_leaves_nothing() -> None:
+    class Slow(FakeMethod):
+        async def open(self, way: object) -> object:  # type: ignore[override]
+            await asyncio.Event().wait()
+
+    async with up(FakeWorld(Slow())) as api:
+        await api.fake.clusters.say(THERE)
+        port = api.now.local_port
+        await api.supervisor.remove(["api"])
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", port)
+        assert api.told[-1][0] == "removed"
+
+
+async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passes() -> None:
+    class Bad(FakeMethod):
+        mistakes = 1
+
+        async def open(self, way: object) -> object:  # type: ignore[override]
+            if self.mistakes:
+                self.mistakes -= 1
+                raise ZeroDivisionError
+            return await super().open(way)  # type: ignore[arg-type]
+
+    async with echo() as port:
+        bad = Bad("kubectl", "pod", port)
+        async with up(FakeWorld(bad, FakeMethod()), method="kubectl") as api:
+            await api.supervisor.up([forward("other", method="nodeport")])
+            await settle()
+            for _ in range(2):
+                await api.fake.clusters.say(THERE)
+            assert (api.now.status, api.now.reason) == (Status.STARTING, Reason.INTERNAL)
+            assert "ZeroDivisionError" in api.now.message
+            assert api.supervisor.report("other").status is Status.ACTIVE
+            waiting = asyncio.create_task(say(b"patient", api.now.local_port))
+            await asyncio.sleep(0.05)
+            await api.fake.clock.advance(1)
+            for _ in range(2):  # one for each of the two that listen
+                await api.fake.clusters.say(THERE)
+            assert await waiting == b"patient"
