@@ -110,6 +110,12 @@ class Cluster:
         ports = self.get("services", where, service)["spec"]["ports"]
         return int(next(one["nodePort"] for one in ports if port in (None, one["port"], one.get("name"))))
 
+    def forget(self) -> None:
+        """Every watch ends with 410, also those that have seen all so far."""
+        for name in self.nodes:
+            self.apply(lease(name, self.store.now()))
+        self.store.compact()
+
     async def until(self, true: Callable[[], bool], seconds: float = 10.0) -> None:
         """Wait until `true()`, asked after each change in the cluster. Raises TimedOut."""
         changed = asyncio.Event()

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
+from typing import Protocol
 
 from kfw.wire.base import Chunk
 
@@ -10,17 +11,26 @@ _READ = 64 * 1024
 _RESET = b"\x01\0\0\0\0\0\0\0"  # struct linger: on, 0 s
 
 
-class Line:
-    """`hindrance(line)` is awaited before anything that was read is handed out, and before anything is written.
+class Hindrance(Protocol):
+    """What may happen to a connection. Both return when it may go on, or raise ConnectionError to end it."""
 
-    Calls raise ConnectionError when the client has left.
-    """
+    async def heard(self, line: "Line") -> None:
+        """Before anything that was read is handed out."""
+        ...
+
+    async def speaking(self, line: "Line") -> None:
+        """Before anything is written."""
+        ...
+
+
+class Line:
+    """Calls raise ConnectionError when the client has left."""
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        hindrance: Callable[["Line"], Awaitable[None]] | None = None,
+        hindrance: Hindrance | None = None,
     ) -> None:
         self.is_tunnel = False
         self._reader = reader
@@ -30,13 +40,14 @@ class Line:
     async def read(self) -> bytes:
         """b"" at the end."""
         data = await self._reader.read(_READ)
-        await self.clear()
+        if self._hindrance:
+            await self._hindrance.heard(self)
         return data
 
     async def clear(self) -> None:
-        """Wait until nothing stands against writing; what is written must be made after it, to be in order."""
+        """Wait until it may be written. What has an order must be made after this, and written at once."""
         if self._hindrance:
-            await self._hindrance(self)
+            await self._hindrance.speaking(self)
 
     def write(self, chunks: Iterable[Chunk]) -> None:
         self._writer.writelines(chunks)

@@ -44,8 +44,12 @@ def running(directory: Path) -> Record | None:
         record = msgspec.json.decode((directory / "sandbox.json").read_bytes(), type=Record)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
+    return record if _lives(record) else None
+
+
+def _lives(record: Record) -> bool:
     seen = identity.look(record.pid)
-    return record if seen and (seen.start, seen.command) == (record.start, record.command) else None
+    return seen is not None and (seen.start, seen.command) == (record.start, record.command)
 
 
 def start(directory: Path) -> tuple[Record, bool]:
@@ -106,9 +110,9 @@ def stop(directory: Path, *, grace: float = 5.0) -> Record | None:
         return None
     _signal(record.pid, signal.SIGTERM)
     deadline = time.monotonic() + grace
-    while running(directory) and time.monotonic() < deadline:
+    while _lives(record) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
-    if running(directory):
+    if _lives(record):
         _signal(record.pid, signal.SIGKILL)
     return record
 

@@ -1,9 +1,12 @@
 """The sandbox: a cluster that real clients reach, over HTTPS, with a kubeconfig."""
 
 import asyncio
+import logging
 import secrets
+import socket
+import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,9 +14,11 @@ from types import TracebackType
 from typing import Self
 
 from kfw.sandbox import certs, kubeconfig
-from kfw.sandbox.api.access import ADMIN, User, Users
+from kfw.sandbox.accidents import Accidents
+from kfw.sandbox.api.access import ADMIN, LOOK_AND_FORWARD, User, Users
 from kfw.sandbox.api.server import ApiServer
 from kfw.sandbox.cluster import Cluster
+from kfw.sandbox.door import Door
 from kfw.sandbox.http import converse
 from kfw.sandbox.line import Line
 from kfw.sandbox.manifests import api_service, default_set
@@ -23,6 +28,10 @@ from kfw.sandbox.objects import Object
 from kfw.system.files import make_private_dir, write_atomic
 
 HOST = "127.0.0.1"
+#: Seconds for a TLS handshake.
+_HANDSHAKE = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Sandbox(Cluster):
@@ -47,9 +56,11 @@ class Sandbox(Cluster):
         self.port = port
         self._objects = default_set() if objects is None else objects
         self._claim = addresses.claim(directory)
-        self._server: asyncio.Server | None = None
+        self._tls = self.certificates.server_context()
+        self._door = Door(HOST, self._came)
         self._talks: set[asyncio.Task[None]] = set()
         super().__init__(self._claim.addresses, self.certificates.pod_context(), usual or Behaviour())
+        self.accidents = Accidents(self._door, self.kubelet.runtime, self.forget)
 
     @property
     def url(self) -> str:
@@ -77,41 +88,47 @@ class Sandbox(Cluster):
 
     async def start_api(self) -> None:
         """Listen, and write the kubeconfig. After `stop_api` it is the same port again."""
-        context = self.certificates.server_context()
-        port = self.port or self._last_port()
-        with suppress(OSError):
-            self._server = await asyncio.start_server(self._connected, HOST, port, ssl=context)
-        if self._server is None:
-            if self.port:
-                raise OSError(f"cannot listen on {HOST}:{self.port}")
-            self._server = await asyncio.start_server(self._connected, HOST, 0, ssl=context)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self.port = self._opened()
         self._api = ApiServer(
-            self.verbs, self.users, f"{HOST}:{self.port}", self.kubelet.logs, self.kubelet.port_forward
+            self.verbs,
+            self.users,
+            f"{HOST}:{self.port}",
+            logs=self.kubelet.logs,
+            port_forward=self.kubelet.port_forward,
+            guard=self.accidents.check,
         )
         write_atomic(self.directory / "port", f"{self.port}\n".encode())
         write_atomic(self.kubeconfig, self._admin_kubeconfig().encode())
 
+    def _opened(self) -> int:
+        port = self.port or self._last_port()
+        try:
+            return self._door.open(port)
+        except OSError as problem:
+            if self.port:
+                raise OSError(f"cannot listen on {HOST}:{self.port}: {problem.strerror}") from problem
+            return self._door.open(0)
+
     async def stop_api(self) -> None:
-        """As when the API server dies: its port refuses, watches are cut; pods serve on."""
-        if self._server is None:
-            return
-        self._server.close()
-        for task in self._talks:
+        """As when the API server dies: its port refuses, watches and tunnels are cut; pods serve on."""
+        self._door.close()
+        talks = tuple(self._talks)
+        for task in talks:
             task.cancel()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await self._server.wait_closed()
-        self._server = None
+        await asyncio.gather(*talks, return_exceptions=True)
 
     def cut_watches(self) -> None:
         """End every connection to the API, which goes on listening."""
         for task in self._talks:
             task.cancel()
 
-    def add_user(self, name: str, *namespaces: str) -> Path:
-        """A user who may look at these namespaces and forward ports there, nothing else: a kubeconfig with a token."""
+    def add_user(self, name: str, *namespaces: str, verbs: Collection[str] = LOOK_AND_FORWARD) -> Path:
+        """A user who may look at these namespaces and forward ports there, nothing else: a kubeconfig with a token.
+
+        `verbs` are others: `list`, `watch endpointslices`, `create pods/portforward`.
+        """
         token = secrets.token_urlsafe(24)
-        self.users.by_token[token] = User(name, namespaces=frozenset(namespaces))
+        self.users.by_token[token] = User(name, namespaces=frozenset(namespaces), verbs=frozenset(verbs))
         path = self.directory / f"kubeconfig-{name}"
         first = namespaces[0] if namespaces else "default"
         text = kubeconfig.with_token(
@@ -132,18 +149,40 @@ class Sandbox(Cluster):
             self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name
         )
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _came(self, connection: socket.socket) -> None:
+        task = asyncio.create_task(self._serve(connection), name="a connection to the API")
         self._talks.add(task)
+        task.add_done_callback(self._talks.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
         try:
-            answer = partial(self._api.answer, common_name=_common_name(writer))
-            await converse(Line(reader, writer), answer)
+            reader, writer = await _encrypted(connection, self._tls)
+        except OSError as problem:  # it left, or speaks no TLS, or shows a certificate that is not ours
+            log.debug("a client of the API did not get in: %s", problem)
+            connection.close()
+            return
+        line = Line(reader, writer, self.accidents)
+        self.accidents.lines.add(line)
+        try:
+            await converse(line, partial(self._api.answer, common_name=_common_name(writer)))
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
-            self._talks.discard(task)
+            self.accidents.lines.discard(line)
             writer.close()
+
+
+async def _encrypted(
+    connection: socket.socket, tls: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Raises OSError."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(
+        lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=_HANDSHAKE
+    )
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def _common_name(writer: asyncio.StreamWriter) -> str | None:

@@ -1,6 +1,6 @@
 """Who asks, and may they: users by client certificate or token, and access reviews. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from kfw.sandbox.api import kinds
@@ -47,10 +47,14 @@ def may(user: User, verb: str, resource: kinds.Resource | str, namespace: str, s
         return True
     if not namespace or namespace not in user.namespaces:
         return False
-    named = f"{resource.plural if isinstance(resource, kinds.Resource) else resource}/{subresource}"
-    if subresource and f"{verb} {named}" in user.verbs:
-        return True
-    return verb in user.verbs and subresource not in _INTO_PODS
+    named = resource.plural if isinstance(resource, kinds.Resource) else resource
+    return allows(user.verbs, verb, named, subresource)
+
+
+def allows(verbs: Collection[str], verb: str, resource: str, subresource: str = "") -> bool:
+    """Whether `VERB` or `VERB RESOURCE` or `VERB RESOURCE/SUBRESOURCE` is among `verbs`."""
+    named = f"{resource}/{subresource}" if subresource else resource
+    return f"{verb} {named}" in verbs or (verb in verbs and subresource not in _INTO_PODS)
 
 
 def reviewed(user: User, resource: kinds.Resource, review: Object) -> Object:

@@ -21,15 +21,24 @@ from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_o
 Logs = Callable[[Object, Mapping[str, str]], AsyncGenerator[bytes, None]]
 #: The answer that makes a connection a tunnel to this pod. Raises ApiError.
 PortForward = Callable[[Object, Request], Response]
+#: Raises ApiError where this user may not do that just now.
+Guard = Callable[[access.User, str, Route], None]
 
 log = logging.getLogger(__name__)
 
 
 class ApiServer:
-    """`address` is host:port, as /api names it; `logs` reads the pods' logs, `port_forward` leads to their ports."""
+    """`address` is host:port, as /api names it."""
 
     def __init__(
-        self, verbs: Verbs, users: access.Users, address: str, logs: Logs, port_forward: PortForward
+        self,
+        verbs: Verbs,
+        users: access.Users,
+        address: str,
+        *,
+        logs: Logs,
+        port_forward: PortForward,
+        guard: Guard,
     ) -> None:
         self.users = users
         self.address = address
@@ -37,6 +46,7 @@ class ApiServer:
         self._store = verbs.store
         self._logs = logs
         self._port_forward = port_forward
+        self._guard = guard
 
     async def answer(self, request: Request, common_name: str | None) -> Response:
         """`common_name` is that of the client's certificate, None without one."""
@@ -68,6 +78,7 @@ class ApiServer:
     def _check_access(self, user: access.User, doing: str, where: Route) -> None:
         if not doing:
             raise errors.not_allowed()
+        self._guard(user, doing, where)
         if not access.may(user, doing, where.resource, where.namespace, where.subresource):
             raise errors.forbidden(user.name, doing, where)
 

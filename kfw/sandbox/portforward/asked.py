@@ -1,6 +1,6 @@
 """From a request for pods/portforward to the tunnel it asks for: POST for SPDY, GET for SPDY or channels in WebSocket."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from kfw.sandbox.api.errors import bad_request
@@ -12,27 +12,23 @@ from kfw.sandbox.portforward.runtime import FarEnd
 from kfw.sandbox.portforward.session import Session
 from kfw.wire.upgrade import SPDY, TUNNEL, V4, UpgradeRefused, accept_spdy, accept_websocket
 
-#: The ways in, as `spoken` names them; servers before 1.31 have no TUNNEL.
-ALL = (SPDY, TUNNEL, V4)
 
-
-def answer(request: Request, far_end: FarEnd, spoken: Collection[str] = ALL) -> Response:
+def answer(request: Request, far_end: FarEnd) -> Response:
     """The answer that switches to the tunnel, or the refusal. Raises ApiError where no upgrade is asked for."""
     wanted = request.headers.get("upgrade", "").lower()
     if "upgrade" not in request.headers.get("connection", "").lower() or not wanted:
         raise bad_request("Upgrade request required")
     try:
         if wanted == "websocket":
-            return _websocket(request, far_end, spoken)
-        return _spdy(request, far_end, spoken)
+            return _websocket(request, far_end)
+        return _spdy(request, far_end)
     except UpgradeRefused as problem:
         return Response(problem.status, problem.what.encode(), "text/plain")
 
 
-def _spdy(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Response:
+def _spdy(request: Request, far_end: FarEnd) -> Response:
     headers = accept_spdy(request.headers)
-    if SPDY not in spoken:
-        raise UpgradeRefused("unable to upgrade: SPDY/3.1 is not spoken here", status=400)
+    _check(SPDY, far_end)
 
     async def tunnel(line: Line, first: bytes) -> None:
         await Session(line, Bare(), far_end).run(first)
@@ -40,8 +36,9 @@ def _spdy(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Respons
     return Response(101, headers=dict(headers), switch=tunnel)
 
 
-def _websocket(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Response:
-    protocol, headers = accept_websocket(request.headers, [one for one in ALL[1:] if one in spoken])
+def _websocket(request: Request, far_end: FarEnd) -> Response:
+    protocol, headers = accept_websocket(request.headers, (TUNNEL, V4))
+    _check(protocol, far_end)
     ports = _ports(request.target) if protocol == V4 else []
 
     async def tunnel(line: Line, first: bytes) -> None:
@@ -51,6 +48,13 @@ def _websocket(request: Request, far_end: FarEnd, spoken: Collection[str]) -> Re
         await session.run(first)
 
     return Response(101, headers=dict(headers), switch=tunnel)
+
+
+def _check(way: str, far_end: FarEnd) -> None:
+    """Raises UpgradeRefused for a way in that is refused by an accident."""
+    for statuses in far_end.runtime.refusals:
+        if way in statuses:
+            raise UpgradeRefused(f"unable to upgrade: {way} is not spoken here", status=statuses[way])
 
 
 def _ports(target: str) -> list[int]:

@@ -5,7 +5,7 @@ Source: containerd, internal/cri/server/sandbox_portforward_linux.go; CRI-O has 
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from kfw.sandbox.node.pod import ServingPod
@@ -14,17 +14,29 @@ from kfw.wire.portforward import gone_text, refused_text, reset_text
 _READ = 32 * 1024  # bytes, as io.Copy
 
 
+class Tunnel(Protocol):
+    """A live SPDY connection, as accidents see it."""
+
+    def consider_goaway(self) -> None: ...
+    def block(self, worker: int) -> None: ...
+    def unblock(self, worker: int) -> None: ...
+
+
 @dataclass
 class Runtime:
     """How the runtime is, as containerd 1.6 was. May be changed while tunnels are open.
 
     `close_after` seconds after one direction has ended the other ends too, and neither is half-closed before; None:
     each direction ends alone, and no runtime does that. `resets`: streams that failed are reset, as Kubernetes 1.34
-    does; else data that comes for such a stream blocks one of five workers for good.
+    does; else data that comes for such a stream blocks one of five workers for good. `goaways`: connections that a
+    tunnel takes, if there is any number here; `refusals`: HTTP status by way in.
     """
 
     close_after: float | None = 1.0
     resets: bool = False
+    goaways: list[int] = field(default_factory=list)
+    refusals: list[dict[str, int]] = field(default_factory=list)
+    tunnels: set[Tunnel] = field(default_factory=set)
 
 
 class Stream(Protocol):
@@ -66,7 +78,10 @@ class FarEnd:
 
     async def _carry(self, pod: ServingPod, port: int, stream: Stream) -> str:
         """Returns the text for the client, empty when all went well."""
-        connection = pod.connect(port)
+        try:
+            connection = pod.connect(port)
+        except OSError as problem:
+            return f"error forwarding port {port} to pod {self.sandbox}, uid : {problem}"
         if connection is None:
             return refused_text(port, self.sandbox)
         reader, writer = await asyncio.open_connection(sock=connection)

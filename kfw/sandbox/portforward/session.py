@@ -8,6 +8,7 @@ Source: moby/spdystream, connection.go [read and run].
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from kfw.sandbox.line import Line
 from kfw.sandbox.portforward.carriage import Carriage, Ended
@@ -16,7 +17,7 @@ from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, BadStream, read_request
 from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Ping, Rst, SynStream
+from kfw.wire.spdy_events import Data, Event, Ping, Rst, Status, SynStream
 from kfw.wire.spdy_frames import data_frames
 
 WORKERS = 5
@@ -26,13 +27,30 @@ QUEUE = 50
 log = logging.getLogger(__name__)
 
 
+class Block:
+    """Holds a worker up while its count is not zero."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.changed = asyncio.Event()
+
+    async def over(self) -> None:
+        while self.count:
+            self.changed.clear()
+            await self.changed.wait()
+
+
 class Session:
     def __init__(self, line: Line, carriage: Carriage, far_end: FarEnd) -> None:
         self._line = line
         self._carriage = carriage
         self._far_end = far_end
         self._spdy = Connection(Role.SERVER)
+        self._runtime = far_end.runtime
         self._queues: list[asyncio.Queue[Event]] = [asyncio.Queue(QUEUE) for _ in range(WORKERS)]
+        self._blocks = [Block() for _ in range(WORKERS)]
+        self._taken = 0  # connections
+        self._said_goaway = False
         self._turn = 0
         self._lonely: dict[str, dict[str, int]] = {}  # streams whose partner has not come yet
         self._inboxes: dict[int, Inbox] = {}
@@ -41,12 +59,15 @@ class Session:
     async def run(self, first: bytes) -> None:
         """Until the client leaves. `first` is what came with the request. Raises ConnectionError."""
         tasks = [asyncio.create_task(self._read(first))]
-        tasks += [asyncio.create_task(self._work(queue)) for queue in self._queues]
+        pairs = zip(self._queues, self._blocks, strict=True)
+        tasks += [asyncio.create_task(self._work(queue, block)) for queue, block in pairs]
+        self._runtime.tunnels.add(self)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
+            self._runtime.tunnels.discard(self)
             tasks += self._connections
             for task in tasks:
                 task.cancel()
@@ -88,9 +109,11 @@ class Session:
                 return self._turn
         return None
 
-    async def _work(self, queue: asyncio.Queue[Event]) -> None:
+    async def _work(self, queue: asyncio.Queue[Event], block: Block) -> None:
         while True:
-            match await queue.get():
+            event = await queue.get()
+            await block.over()
+            match event:
                 case SynStream(number, headers, fin):
                     await self._opened(number, headers)
                     if fin:
@@ -109,6 +132,9 @@ class Session:
             log.debug("stream %s is refused: %s", number, problem.what)
             await self.send(lambda: [self._spdy.rst(number)])
             return
+        if self._said_goaway:
+            await self.send(lambda: [self._spdy.rst(number, Status.REFUSED_STREAM)])
+            return
         if request.type == DATA:
             self._inboxes[number] = Inbox()
         await self.send(lambda: [self._spdy.reply(number)])
@@ -122,16 +148,27 @@ class Session:
         task = asyncio.create_task(self._forward(port, error, data))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        self._taken += 1
+        self.consider_goaway()
 
     async def _forward(self, port: int, error: int, data: int) -> None:
-        stream = DataStream(self, data)
+        with suppress(ConnectionError):  # the client has left, which ends the whole session
+            stream = DataStream(self, data)
+            failed = not await self._carried(port, stream, error)
+            await self.send(lambda: self._spdy.data(error, b"", fin=True))
+            await stream.close()
+            if failed and self._runtime.resets:
+                await self.send(lambda: [self._spdy.rst(data), self._spdy.rst(error)])
+                self._close(data)
+
+    async def _carried(self, port: int, stream: "DataStream", error: int) -> bool:
         try:
             await self._far_end.forward(port, stream)
         except Failed as problem:
             text = problem.text.encode()
             await self.send(lambda: self._spdy.data(error, text))
-        await self.send(lambda: self._spdy.data(error, b"", fin=True))
-        await stream.close()
+            return False
+        return True
 
     async def _pong(self, number: int) -> None:
         await self.send(lambda: [self._spdy.pong(number)])
@@ -146,6 +183,21 @@ class Session:
     def _close(self, number: int) -> None:
         if inbox := self._inboxes.pop(number, None):
             inbox.close()
+
+    # -- for accidents
+
+    def consider_goaway(self) -> None:
+        most = min(self._runtime.goaways, default=None)
+        if most is not None and self._taken >= most and not self._said_goaway:
+            self._said_goaway = True
+            self._line.write(self._carriage.wrap([self._spdy.goaway()]))
+
+    def block(self, worker: int) -> None:
+        self._blocks[worker].count += 1
+
+    def unblock(self, worker: int) -> None:
+        self._blocks[worker].count -= 1
+        self._blocks[worker].changed.set()
 
     # -- for DataStream
 
