@@ -45,10 +45,12 @@ def own(_certificates: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
-def namespace(shared: Place) -> str:
+def namespace(shared: Place) -> Iterator[str]:
+    """Of this test alone; its objects are gone afterwards."""
     name = f"ns-{next(_NUMBERS)}"
-    shared.apply(namespace_object(name))
-    return name
+    shared.do(lambda sandbox: sandbox.apply(namespace_object(name)))
+    yield name
+    shared.do(lambda sandbox: sandbox.delete("namespaces", "", name))
 
 
 @pytest.fixture(scope="session")

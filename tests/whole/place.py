@@ -44,6 +44,15 @@ class Place:
         self.do(lambda sandbox: [sandbox.apply(thing) for thing in objects])
         self.run(self._sandbox.settled())
 
+    def annotate_pods(self, where: str, **annotations: str) -> None:
+        """All of the namespace: annotate_pods("demo", ready="true")."""
+
+        def annotate(sandbox: Sandbox) -> None:
+            for pod in sandbox.list("pods", where):
+                sandbox.annotate("pods", where, pod["metadata"]["name"], **annotations)
+
+        self.do(annotate)
+
     def pods(self, where: str, app: str) -> list[str]:
         """Names of the ready ones."""
         return [pod["metadata"]["name"] for pod in self.do(lambda sandbox: sandbox.pods(where, app))]
