@@ -1,18 +1,18 @@
 """A port-forward tunnel to a pod through the API server: the request, the login, and which transport the server takes.
 
-Raw SPDY first: it is a quarter faster than SPDY in WebSocket (design/peer-figures.md). What a server took is
-remembered for the next tunnel to it.
+Raw SPDY first: it is a quarter faster than SPDY in WebSocket; v4 channels, a WebSocket for each connection, last
+(design/peer-figures.md). What a server took is remembered for the next tunnel to it.
 """
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 from weakref import WeakKeyDictionary
 
-from kfw.cluster.access import Absent, Asker, error_of, unreachable
+from kfw.cluster.access import Asker, error_of, status_of, unreachable
 from kfw.cluster.api import Connection
 from kfw.cluster.dial import Streams
 from kfw.cluster.login import Credentials, Login
@@ -22,6 +22,11 @@ from kfw.errors import KfwError, LoginError, NotPermitted
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
 from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
+
+#: Seconds until a better transport than the one that a server took is tried again.
+REMEMBERED = 600.0
+#: Seconds for the answer; an API server that cannot reach the node's kubelet keeps one waiting for 30.
+ANSWER = 10.0
 
 
 class Server(Protocol):
@@ -38,32 +43,44 @@ class Server(Protocol):
 
 @dataclass(frozen=True)
 class Transport:
-    """One way to ask. `verb` is the RBAC verb on pods/portforward that the server checks."""
+    """One way to ask. `query` is for a port; `verb`: the one of RBAC on pods/portforward that the server asks for."""
 
     name: str
-    verb: str
     method: str
+    verb: str
+    query: Callable[[int], str]
     headers: Callable[[bytes], upgrade.HeaderList]
     check: Callable[[Answer, bytes], None]
 
 
+def _in_websocket(name: str, protocol: str, query: Callable[[int], str]) -> Transport:
+    return Transport(
+        name,
+        "GET",
+        "get",
+        query,
+        lambda key: upgrade.websocket_headers(key, protocol),
+        lambda answer, key: upgrade.check_websocket(answer, key, protocol),
+    )
+
+
 SPDY = Transport(
     "SPDY",
-    "create",
     "POST",
+    "create",
+    lambda port: "",
     lambda key: upgrade.spdy_headers(),
     lambda answer, key: upgrade.check_spdy(answer),
 )
-WEBSOCKET = Transport(
-    "SPDY in WebSocket",
-    "get",
-    "GET",
-    lambda key: upgrade.websocket_headers(key, upgrade.TUNNEL),
-    lambda answer, key: upgrade.check_websocket(answer, key, upgrade.TUNNEL),
-)
-_ALL = (SPDY, WEBSOCKET)
+WEBSOCKET = _in_websocket("SPDY in WebSocket", upgrade.TUNNEL, lambda port: "")
+V4 = _in_websocket("v4 channels in WebSocket", upgrade.V4, lambda port: f"?ports={port}")
+ALL = (SPDY, WEBSOCKET, V4)
 
-_took: WeakKeyDictionary[Server, Transport] = WeakKeyDictionary()
+#: What a server, or a proxy before it, answers to an upgrade that it does not know.
+_UNKNOWN_UPGRADE = frozenset({101, 400, 403, 404, 405, 426, 501, 502})
+
+#: And until when the better ones are left alone.
+_took: WeakKeyDictionary[Server, tuple[Transport, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -81,23 +98,52 @@ class PodGone(KfwError):
     default_reason = "endpoint-gone"
 
 
-async def upgraded(server: Server, namespace: str, pod: str) -> Upgraded:
-    """Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with the server's own words."""
-    first = _took.get(server, _ALL[0])
+async def upgraded(server: Server, namespace: str, pod: str, port: int) -> Upgraded:
+    """Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with the server's own words.
+
+    Only v4 channels are for one `port`; the others carry any.
+    """
     failure: UpgradeRefused | None = None
-    for transport in (first, *(other for other in _ALL if other is not first)):
+    forbidden = set[str]()
+    for transport in _in_order(server):
+        if transport.verb in forbidden:
+            continue
         try:
-            made = await _logged_in(server, transport, namespace, pod)
+            made = await _logged_in(server, transport, _path(server, namespace, pod, transport.query(port)))
         except UpgradeRefused as error:
             failure = failure or error
+        except NotPermitted as error:
+            failure = failure or _forbidden(error, server.asker)
+            forbidden.add(transport.verb)
         else:
-            _took[server] = transport
+            _remember(server, transport)
             return made
     assert failure is not None
-    raise NotPermitted(failure.what, failure.fix) if failure.status == 403 else failure
+    raise NotPermitted(failure.what, failure.fix) if forbidden else failure
 
 
-async def _logged_in(server: Server, transport: Transport, namespace: str, pod: str) -> Upgraded:
+def _in_order(server: Server) -> Iterator[Transport]:
+    """The one that was taken last, then the others from the best on."""
+    took, until = _took.get(server, (ALL[0], 0.0))
+    if asyncio.get_running_loop().time() >= until:
+        took = ALL[0]
+    yield took
+    yield from (other for other in ALL if other is not took)
+
+
+def _remember(server: Server, transport: Transport) -> None:
+    known, until = _took.get(server, (ALL[0], 0.0))
+    now = asyncio.get_running_loop().time()
+    if known is not transport or now >= until:
+        _took[server] = transport, now + REMEMBERED
+
+
+def _path(server: Server, namespace: str, pod: str, query: str) -> str:
+    prefix = urlsplit(server.asker.server).path
+    return f"{prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward{query}"
+
+
+async def _logged_in(server: Server, transport: Transport, path: str) -> Upgraded:
     """With new credentials, once, when the server says 401."""
     while True:
         try:
@@ -105,33 +151,32 @@ async def _logged_in(server: Server, transport: Transport, namespace: str, pod: 
         except LoginError as error:
             server.refused(error)
             raise
-        streams, answer, key = await _asked(server, transport, who, namespace, pod)
+        streams, answer, key = await _asked(server, transport, who, path)
         try:
             transport.check(answer, key)
         except UpgradeRefused as refused:
             streams[1].transport.abort()
-            told = _words(server, transport, answer, refused, pod)
-            if answer.status == 401 and server.login.refused(who, told):
-                continue
-            if answer.status == 401:
+            told = _words(server.asker, answer, refused)
+            if answer.status != 401:
+                raise told from refused
+            if not server.login.refused(who, told):
                 server.refused(told)
-            raise told from refused
-        server.login.accepted(who)
-        server.admitted()
-        return Upgraded(streams, transport, answer.rest)
+                raise told from refused
+        else:
+            server.login.accepted(who)
+            server.admitted()
+            return Upgraded(streams, transport, answer.rest)
 
 
 async def _asked(
-    server: Server, transport: Transport, who: Credentials, namespace: str, pod: str
+    server: Server, transport: Transport, who: Credentials, path: str
 ) -> tuple[Streams, Answer, bytes]:
-    url = urlsplit(server.asker.server)
-    path = f"{url.path}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward"
     key = os.urandom(16)
-    headers = [("Host", url.netloc.rpartition("@")[2]), *who.headers, *transport.headers(key)]
-    connection = await server.connect(who.certificate, server.patience.dial)
-    streams = connection.streams()
+    host = urlsplit(server.asker.server).netloc.rpartition("@")[2]
+    headers = [("Host", host), *who.headers, *transport.headers(key)]
+    streams = (await server.connect(who.certificate, server.patience.dial)).streams()
     try:
-        async with asyncio.timeout(server.patience.answer):
+        async with asyncio.timeout(min(ANSWER, server.patience.answer)):
             return streams, await _answer(streams, Upgrading(transport.method, path, headers)), key
     except (OSError, EOFError, WireError) as error:
         streams[1].transport.abort()
@@ -149,25 +194,25 @@ async def _answer(streams: Streams, asking: Upgrading) -> Answer:
     return answer
 
 
-def _words(
-    server: Server, transport: Transport, answer: Answer, refused: UpgradeRefused, pod: str
-) -> KfwError:
-    """A refusal of the transport stays one, so that the next is tried; the rest is final."""
-    if answer.status in (401, 403):
-        error = error_of(answer.status, answer.body, server.asker)
-        if answer.status == 403 and transport is not _ALL[-1] and "cannot" in error.what:
-            return UpgradeRefused(error.what, _allow(server.asker), status=403)
-        return error
-    if answer.status == 404:
-        said = error_of(404, answer.body, server.asker)
-        return PodGone(f'pods "{pod}" not found') if isinstance(said, Absent) else said
-    if answer.status in (400, 403, 405, 426, 501, 101):
-        return refused
-    return error_of(answer.status, answer.body, server.asker)
+def _words(asker: Asker, answer: Answer, refused: UpgradeRefused) -> KfwError:
+    """What the API server itself says is final; UpgradeRefused is about the transport, so that the next one is tried."""
+    said = status_of(answer.body)
+    if said.reason == "NotFound" or "pod does not exist" in said.message:
+        return PodGone(said.message)
+    itself = said.reason == "Forbidden" or "dialing backend" in said.message
+    if itself or answer.status not in _UNKNOWN_UPGRADE:
+        return error_of(answer.status, answer.body, asker)
+    message = f": {said.message}" if said.message else ""
+    return UpgradeRefused(
+        f"the API server {asker.server} does not forward ports: {refused.what}{message}",
+        "check what is between here and the API server, or use method kubectl",
+        status=refused.status,
+    )
 
 
-def _allow(asker: Asker) -> str:
-    return (
+def _forbidden(error: KfwError, asker: Asker) -> UpgradeRefused:
+    fix = (
         f"ask who runs the cluster of context {asker.context} for a role with the verbs get and create on "
         "pods/portforward"
     )
+    return UpgradeRefused(error.what, fix, status=403)

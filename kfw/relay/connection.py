@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfw.relay.departed import Lookout
+from kfw.relay.departed import Lookout, departed
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.pump import End, join, reset, shut
 
@@ -96,10 +96,13 @@ class Connection:
         self._look_out(end)
 
     def said_all(self, end: End) -> None:
-        if end.other is not None:
-            shut(end.other)
-        else:
+        """A client that has left wants no answer, so the far side is not kept open for one."""
+        if end.other is None:
             self._look_out(end)
+        elif end is self.near and departed(end.transport.get_extra_info("socket")):
+            end.other.transport.close()
+        else:
+            shut(end.other)
 
     def lost(self, end: End, error: Exception | None) -> None:
         """What ended one side ends the other: a reset at once, a close when all is written."""

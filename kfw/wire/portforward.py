@@ -109,7 +109,7 @@ def classify(text: str, port: int) -> Refusal:
     accept.
     """
     text = _plain(text)
-    words = _PREFIX.sub("", text)
+    words = bare(text)
     if _UNSUPPORTED.search(words):
         kind = Kind.UNSUPPORTED
     elif _BROKEN.search(words):
@@ -121,6 +121,11 @@ def classify(text: str, port: int) -> Refusal:
     else:
         kind = Kind.UNKNOWN
     return Refusal(kind, kind in _SAFE, text)
+
+
+def bare(text: str) -> str:
+    """The runtime's words, without what the kubelet puts before them."""
+    return _PREFIX.sub("", text)
 
 
 def _is_refused(words: str, port: int) -> bool:

@@ -68,6 +68,7 @@ class Connection:
         self._streams = Streams(role, limits.streams)
         self._pings = count(1 if role is Role.CLIENT else 2, 2)
         self._dead = ""
+        self.dropped = 0  # bytes that came for streams that had ended
 
     @property
     def open_streams(self) -> int:
@@ -90,6 +91,10 @@ class Connection:
             return b""
         payload = _ONE.pack(stream) + self._writer.encode(headers or {})
         return control(Type.SYN_REPLY, payload, FIN if fin else 0)
+
+    def may_send(self, stream: int) -> bool:
+        """It is there, and we have not ended it."""
+        return self._streams.may_send(stream)
 
     def data(self, stream: int, payload: bytes, *, fin: bool = False) -> list[Chunk]:
         """DATA frames for `writelines`; [] if the stream is gone: what is sent to it reaches nobody.
@@ -134,6 +139,7 @@ class Connection:
 
     def _on_data(self, data: Data) -> Data | None:
         if not self._streams.receive(data.stream, fin=data.fin):
+            self.dropped += len(data.payload)
             return None
         return data if data.payload or data.fin else None
 

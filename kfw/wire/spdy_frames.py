@@ -18,8 +18,9 @@ FIN = 0x01
 UNIDIRECTIONAL = 0x02
 MAX_LENGTH = (1 << 24) - 1
 MAX_STREAM = (1 << 31) - 1
-#: No DATA frame of ours is longer: the far side takes a frame into memory whole, and PINGs queue behind it.
-MAX_DATA = 64 * 1024
+#: No DATA frame of ours is longer: the far side takes a frame into memory whole, and PINGs queue behind it. With its head
+#: it fills four TLS records to the last byte; a proxy reads and writes record by record.
+MAX_DATA = 64 * 1024 - 8
 #: Up to here a copy is cheaper than a second write (over TLS, a second record).
 _JOINED = 16 * 1024
 

@@ -47,6 +47,10 @@ class Streams:
     def is_ours(self, stream: int) -> bool:
         return stream & 1 == self._parity
 
+    def may_send(self, stream: int) -> bool:
+        state = self._open.get(stream)
+        return state is not None and not state & _WE_ENDED
+
     def send(self, stream: int, *, fin: bool) -> bool:
         """False if the stream is gone: nobody would read it. ValueError: we ended it before."""
         state = self._open.get(stream)

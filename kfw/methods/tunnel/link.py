@@ -1,122 +1,160 @@
-"""One SPDY connection to one pod: frames out, frames in, and whether the whole path still answers."""
+"""One SPDY connection to one pod: frames out, frames in, and whether it can take another stream."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import cast
+from typing import Protocol, cast
 
-from kfw.cluster.upgrade import SPDY, Upgraded
-from kfw.methods.tunnel.carriage import Bare, Carriage, InWebSocket
-from kfw.methods.tunnel.stream import Stream
+from kfw.methods.tunnel.carriage import Carriage
+from kfw.methods.tunnel.pings import Pings
+from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import Connection
 from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Pong, Rst
 from kfw.wire.spdy_frames import SpdyError
 
-#: The runtime's frames are dealt to so many workers, PINGs in turn: this many test them all.
-WORKERS = 5
 #: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
 HIGH, LOW = 256 * 1024, 64 * 1024
-#: Bytes that may come for streams that are gone, over a link's life: frames' heads and the like are some of it.
-WASTE = 1024 * 1024
+#: Seconds for the answer to PINGs of a link that is in doubt.
+SETTLE = 5.0
+#: Bytes for nobody within one round of PINGs: a download that was left still flows.
+FLOOD = 64 * 1024
+#: Seconds that a link which takes no more streams outlives its last one: so long the runtime hands on what it has.
+LINGER = 1.5
+
+#: SYN_STREAMs of a connection come in this order, so the error stream is the number before the data stream's.
+_ERROR_BEFORE_DATA = 2
+
+
+class Owner(Protocol):
+    def rested(self, link: "Link") -> None:
+        """It can take a stream again."""
+        ...
+
+    def retired(self, link: "Link") -> None:
+        """It takes no more."""
+        ...
+
+    def gone(self, link: "Link") -> None:
+        """It is closed. Called once."""
+        ...
 
 
 class Link(asyncio.Protocol):
-    """`gone(link)` is called once, when it carries no more. Made by `attach`."""
+    """`carriage` is set by who makes it, before it is handed a transport."""
 
-    def __init__(self, pod: str, carriage: Carriage, gone: Callable[["Link"], None]) -> None:
+    carriage: Carriage
+    #: It can carry connections one after the other, and several at once.
+    lasting = True
+
+    def __init__(self, pod: str, transport_name: str, owner: Owner) -> None:
         self.pod = pod
+        self.transport_name = transport_name
         self.usable = True  # for new streams
-        self.why = ""  # it is not
+        self.settling = False  # the last one left doubts, which PINGs dispel
+        self.why = ""  # it is not usable
         self._loop = asyncio.get_running_loop()
-        self._carriage = carriage
+        self._owner = owner
         self._spdy = Connection(Role.CLIENT, read_headers=False)
-        self._gone = gone
+        self._pings = Pings(self._spdy)
         self._requests = count()
-        self._data: dict[int, Stream] = {}
-        self._errors: dict[int, Stream] = {}
-        self._ids: dict[Stream, tuple[int, int]] = {}  # error, data
-        self._pongs: dict[int, asyncio.Future[None]] = {}
+        self._streams: dict[int, Stream] = {}  # by the number of the data stream
+        self._numbers: dict[Stream, int] = {}
         self._stalled: set[Stream] = set()  # those for whose sake nothing is read
+        self._outbox: list[Chunk] = []
+        self._choked = False
         self._closed = False
-        self._wasted = 0  # bytes that nobody wanted
-        self.writer: asyncio.StreamWriter | None = None  # kept alive: a collected one closes its transport
+        self.keep: object = None  # lives as long as this does
+        self._unwanted = 0  # bytes of streams that have left
+        self._doubts = 0  # how often one has left doubts
         self.idle_since = self.heard_at = self._loop.time()
 
     @property
     def live(self) -> int:
-        return len(self._ids)
+        return len(self._numbers)
+
+    @property
+    def shared(self) -> bool:
+        return len(self._numbers) > 1
 
     @property
     def stalled(self) -> bool:
         return bool(self._stalled)
 
+    @property
+    def free(self) -> bool:
+        """It has no stream, and nothing speaks against one."""
+        return self.usable and not self._numbers and not self.settling
+
     # -- for the pool
 
     def open(self, stream: Stream) -> None:
-        """One write: the app's first answer is one round trip away. Raises WireError when the tunnel is full."""
+        """What the client has said already goes with it: the app's answer is one round trip away.
+
+        Raises WireError when the link has had as many streams as it can number.
+        """
         first = stream.opened(self)
         opening = open_connection(self._spdy, stream.port, next(self._requests), first)
-        self._data[opening.data] = self._errors[opening.error] = stream
-        self._ids[stream] = (opening.error, opening.data)
-        self._write((opening.wire,))
+        self._streams[opening.data] = stream
+        self._numbers[stream] = opening.data
+        if self._choked:
+            stream.choke()
+        else:
+            stream.unchoke()
+        self._write((opening.wire,), soon=True)
 
-    async def answers(self, seconds: float) -> bool:
-        """Every worker of the runtime at the far end answers a PING within `seconds`. The app is not touched."""
-        waiting: list[asyncio.Future[None]] = []
-        pings = [self._spdy.ping() for _ in range(WORKERS)]
-        for number, _ in pings:
-            self._pongs[number] = pong = self._loop.create_future()
-            waiting.append(pong)
-        self._write((b"".join(wire for _, wire in pings),))
-        _, late = await asyncio.wait(waiting, timeout=seconds)
-        for pong in late:
-            pong.cancel()
-        return not late and not self._closed
+    def answers(self, seconds: float) -> "asyncio.Future[float | None]":
+        """Will be the seconds of a round trip to all workers of the runtime; None: not within `seconds`."""
+        wire, answer = self._pings.ask(seconds)
+        self._write((wire,))
+        if self._closed:
+            self._pings.end()
+        return answer
 
     def retire(self, why: str) -> None:
         """No new streams; it ends with its last one."""
-        self.usable = False
-        self.why = self.why or why
-        if not self._ids:
-            self.close()
-
-    def close(self) -> None:
-        if not self._closed:
-            self.usable = False
-            self._transport.close()
+        if self.usable:
+            self.usable, self.why = False, why
+            self._owner.retired(self)
+        if not self._numbers:
+            self._loop.call_later(LINGER, self.abort, why)
 
     def abort(self, why: str) -> None:
-        """Dead or poisoned: all its streams are lost now."""
+        """Its streams are lost now."""
         self.usable = False
         self.why = self.why or why
-        self._transport.abort()
+        if not self._closed:
+            self._flush()
+            self._transport.abort()
 
     # -- for its streams
 
     def write(self, stream: Stream, data: bytes) -> None:
-        ids = self._ids.get(stream)
-        if ids:
-            self._write(self._spdy.data(ids[1], data))
+        self._write(self._spdy.data(self._numbers[stream], data))
 
     def finish(self, stream: Stream) -> None:
-        ids = self._ids.get(stream)
-        if ids:
-            self._write(self._spdy.data(ids[1], b"", fin=True))
+        self._write(self._spdy.data(self._numbers[stream], b"", fin=True))
 
-    def abandon(self, stream: Stream) -> None:
-        """Nobody wants more of it. What still flows is dropped; `_waste` sees to it that this does not go on."""
-        ids = self._ids.pop(stream, None)
-        if ids is None:
+    def leave(self, stream: Stream, how: Leave, *, doubtful: bool) -> None:
+        number = self._numbers.pop(stream)
+        del self._streams[number]
+        self._write(self._farewell(number, how))
+        self.resume(stream)
+        if doubtful:
+            self._doubt()
+        if self._numbers:
             return
-        self._forget(stream, ids)
-        self._write([wire for number in reversed(ids) if (wire := self._spdy.rst(number))])
-        self._rest()
+        self.idle_since = self._loop.time()
+        if not self.usable:
+            self._loop.call_later(LINGER, self.abort, self.why)
+        elif not self.settling:
+            self._owner.rested(self)
 
     def pause(self, stream: Stream) -> None:
+        if not self._stalled:
+            self._transport.pause_reading()
         self._stalled.add(stream)
-        self._transport.pause_reading()
 
     def resume(self, stream: Stream) -> None:
         if stream in self._stalled:
@@ -133,114 +171,119 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._loop.time()
         try:
-            payloads, answer = self._carriage.unwrap(data)
-            if answer:
-                self._transport.write(answer)
-            for payload in payloads:
-                self._waste(len(payload) - self._handle(self._spdy.receive(payload)))
+            for payload in self.carriage.unwrap(data):
+                self._handle(self._spdy.receive(payload))
+        except SpdyError as error:
+            self._handle(cast(Iterable[Event], error.events))
+            self.abort(error.what)
         except WireError as error:
-            if isinstance(error, SpdyError):
-                self._handle(cast(Iterable[Event], error.events))
             self.abort(error.what)
 
     def pause_writing(self) -> None:
-        for stream in tuple(self._ids):
+        self._choked = True
+        for stream in tuple(self._numbers):
             stream.choke()
 
     def resume_writing(self) -> None:
-        for stream in tuple(self._ids):
+        self._choked = False
+        for stream in tuple(self._numbers):
             stream.unchoke()
-
-    def eof_received(self) -> None:
-        self.why = self.why or "the far side closed the tunnel"
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._closed, self.usable = True, False
-        self.why = self.why or (str(exc) if exc else "the tunnel was closed")
-        for pong in self._pongs.values():
-            pong.cancel()
-        streams, self._ids = tuple(self._ids), {}
-        self._data.clear()
-        self._errors.clear()
+        self.why = self.why or (str(exc) if exc else "the far side closed the tunnel")
+        self._pings.end()
+        streams = tuple(self._numbers)
+        self._numbers.clear()
+        self._streams.clear()
         for stream in streams:
             stream.broken(f"the tunnel to pod {self.pod} broke: {self.why}")
-        self._gone(self)
+        self._owner.gone(self)
 
     # -- inside
 
-    def _write(self, chunks: Iterable[Chunk]) -> None:
-        if not self._closed and (frames := list(chunks)):
-            self._transport.writelines(self._carriage.wrap(frames))
+    def _write(self, chunks: Iterable[Chunk], *, soon: bool = False) -> None:
+        """`soon`: at the end of this turn of the loop, or with what is written in it."""
+        self._outbox += chunks
+        if soon:
+            self._loop.call_soon(self._flush)
+        else:
+            self._flush()
 
-    def _handle(self, events: Iterable[Event]) -> int:
-        """Returns how many bytes somebody wanted."""
-        wanted = 0
+    def _flush(self) -> None:
+        chunks, self._outbox = self._outbox, []
+        if chunks and not self._closed:
+            # Joined: over TLS each chunk would be a record, which a proxy reads and writes one by one.
+            self._transport.write(_joined(self.carriage.wrap(chunks)))
+
+    def _handle(self, events: Iterable[Event]) -> None:
         for event in events:
             match event:
                 case Data(number, payload, fin):
-                    wanted += len(payload)
                     self._on_data(number, payload, fin)
                 case Rst(number):
                     self._on_rst(number)
                 case Ping(number):
                     self._write((self._spdy.pong(number),))
                 case Pong(number):
-                    if (pong := self._pongs.pop(number, None)) and not pong.done():
-                        pong.set_result(None)
+                    self._pings.heard(number)
                 case Goaway():
                     self.retire("the far side takes no more connections")
-        return wanted
-
-    def _waste(self, size: int) -> None:
-        """A download that was left goes on for a second, 300 MB of it; only closing the link ends that."""
-        self._wasted += size
-        if self._wasted > WASTE:
-            self.retire("a download was left early")
 
     def _on_data(self, number: int, payload: bytes, fin: bool) -> None:
-        if stream := self._data.get(number):
+        if stream := self._streams.get(number):
             if payload:
                 stream.fed(payload)
-            if fin and number in self._data:
-                stream.far_ended()
-        elif stream := self._errors.get(number):
-            self._on_error(stream, payload, fin)
-
-    def _on_error(self, stream: Stream, text: bytes, fin: bool) -> None:
-        if text and stream.sent:
-            # Data for a stream that failed blocks one of the runtime's workers for good (containerd 1.6).
-            self.retire("a connection failed that had sent data")
-        stream.error_text(text, fin)
-        if stream.link is not self and stream in self._ids:  # it went elsewhere
-            self._forget(stream, self._ids.pop(stream))
-            self._rest()
+            if fin and number in self._streams:  # it may have left meanwhile
+                stream.closed()
+        elif stream := self._streams.get(number + _ERROR_BEFORE_DATA):
+            if payload:
+                stream.error_said(payload)
+            if fin and number + _ERROR_BEFORE_DATA in self._streams:
+                stream.error_over()
+        else:
+            self._unwanted += len(payload)
 
     def _on_rst(self, number: int) -> None:
-        """Of the error stream newer runtimes send it beside the text; of the data stream it is the app's reset."""
-        stream = self._data.get(number)
-        if stream:
-            stream.lost(ConnectionResetError("the far side reset the connection"))
+        if stream := self._streams.get(number):
+            stream.reset()
+        elif stream := self._streams.get(number + _ERROR_BEFORE_DATA):
+            stream.error_over()
 
-    def _forget(self, stream: Stream, ids: tuple[int, int]) -> None:
-        self._errors.pop(ids[0], None)
-        self._data.pop(ids[1], None)
-        self.resume(stream)
+    def _farewell(self, number: int, how: Leave) -> Sequence[Chunk]:
+        """A FIN may have been sent before."""
+        if how is Leave.CLOSE and self._spdy.may_send(number):
+            return self._spdy.data(number, b"", fin=True)
+        streams = (number, number - _ERROR_BEFORE_DATA) if how is Leave.RESET else ()
+        return [self._spdy.rst(one) for one in streams]
 
-    def _rest(self) -> None:
-        if not self._ids:
-            self.idle_since = self._loop.time()
-            if not self.usable:
-                self.close()
+    def _doubt(self) -> None:
+        self._doubts += 1
+        if not self.settling:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Until all workers answer and nothing comes that nobody wants."""
+        self.settling = True
+        doubts, unwanted = self._doubts, self._unwanted_bytes()
+
+        def settled(answer: "asyncio.Future[float | None]") -> None:
+            self.settling = False
+            flows = self._unwanted_bytes() - unwanted >= FLOOD
+            if answer.result() is None:
+                self.retire("a connection that failed has blocked it")
+            elif flows and not self._numbers:
+                self.abort("a download was left early")  # nothing else stops it
+            elif flows or doubts != self._doubts:
+                self._settle()
+            elif self.free:
+                self._owner.rested(self)
+
+        self.answers(SETTLE).add_done_callback(settled)
+
+    def _unwanted_bytes(self) -> int:
+        return self._unwanted + self._spdy.dropped
 
 
-def attach(upgraded: Upgraded, pod: str, gone: Callable[[Link], None], *, encrypted: bool) -> Link:
-    """A link on the upgraded connection."""
-    bare = upgraded.transport is SPDY
-    link = Link(pod, Bare() if bare else InWebSocket(encrypted=encrypted), gone)
-    link.writer = upgraded.streams[1]
-    transport = link.writer.transport
-    transport.set_protocol(link)
-    link.connection_made(transport)
-    if upgraded.rest:
-        link.data_received(upgraded.rest)
-    return link
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

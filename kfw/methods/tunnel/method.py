@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Literal, Protocol
 
 from kfw.cluster.server import Server
@@ -10,8 +11,10 @@ from kfw.cluster.upgrade import upgraded
 from kfw.errors import KfwError
 from kfw.methods.base import Way
 from kfw.methods.probe import probe
-from kfw.methods.tunnel.link import Link, attach
-from kfw.methods.tunnel.links import Links
+from kfw.methods.tunnel import care
+from kfw.methods.tunnel.attach import AnyLink, attach
+from kfw.methods.tunnel.placing import Placing
+from kfw.methods.tunnel.pool import Terms
 from kfw.model import Endpoint, Forward, Problem, Reason
 from kfw.relay.dial import Dialer
 
@@ -57,49 +60,56 @@ class PodTunnel:
         self._forward = way.forward
         self._server = server
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
-        self._links = Links(way.forward.name, self._dial_link, self._broke, log, way.forward.hold)
-        self._links.target(way.endpoints)
+        self._placing = Placing(Terms(way.forward.name, way.forward.hold, self._dial_link, self._broke, log))
+        self._pool = self._placing.pool
+        self._pool.target(way.endpoints)
+        self._tending: asyncio.Task[None] | None = None
         self.endpoint: Endpoint = way.endpoints[0]
         self.dialer: Dialer | None = self
 
     async def prove(self) -> None:
         """A connection to the app stands: it was not refused and not closed at once."""
         health = self._forward.health
-        await self._links.alive(health.timeout)
+        await self.round_trip()
         if health.type != "none":
             await probe(self._dial_once, health)
-        self._links.start()
+        self._tending = asyncio.create_task(care.tend(self._pool), name=f"tend {self._forward.name}")
 
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
 
     async def probe(self) -> None:
         """By PING to the pods' runtimes, which the app does not notice; with health type http by a request."""
-        health = self._forward.health
-        if health.type == "http":
-            await probe(self._dial_once, health)
-        else:
-            await self._links.alive(health.timeout)
+        await self.round_trip()
+        if self._forward.health.type == "http":
+            await probe(self._dial_once, self._forward.health)
+
+    async def round_trip(self) -> float:
+        """Seconds to a pod's runtime and back. Raises KfwError."""
+        return await care.prove(self._pool, self._forward.health.timeout)
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        self._links.target(endpoints)
+        self._pool.target(endpoints)
         if endpoints and self.endpoint not in endpoints:
             self.endpoint = endpoints[0]
         return bool(endpoints)
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        return await self._links.connect(factory())
+        return await self._placing.connect(factory())
 
     async def _dial_once(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        return await self._links.connect(factory(), patience=0)
+        return await self._placing.connect(factory(), patience=0)
 
     async def close(self) -> None:
-        await self._links.close()
+        if self._tending:
+            self._tending.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tending
+        await self._placing.close()
 
-    async def _dial_link(self, pod: str, gone: Callable[[Link], None]) -> Link:
-        made = await upgraded(self._server, self._forward.namespace, pod)
-        encrypted = made.streams[1].get_extra_info("ssl_object") is not None
-        return attach(made, pod, gone, encrypted=encrypted)
+    async def _dial_link(self, pod: str, port: int) -> AnyLink:
+        made = await upgraded(self._server, self._forward.namespace, pod, port)
+        return attach(made, pod, port, self._pool)
 
     def _broke(self, error: KfwError) -> None:
         if not self._broken.done():

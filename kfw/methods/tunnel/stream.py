@@ -1,10 +1,14 @@
-"""One connection through a link: to the relay a transport like any other, to the link two SPDY streams."""
+"""One connection: to the relay a transport like any other, to its link two streams of the far side."""
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from kfw.wire.portforward import MAX_TEXT, Refusal, classify
+from kfw.methods.tunnel.backlog import Backlog
+from kfw.methods.tunnel.ending import Ending, Verdict
+from kfw.methods.tunnel.words import in_short
+from kfw.wire.portforward import Kind, Refusal, classify
 
 #: What the client has sent is kept so long as it may have to be sent again, to another pod.
 KEPT = 64 * 1024
@@ -13,60 +17,75 @@ SLACK = 1024 * 1024
 #: Seconds of silence of the far side until it is told that the client has said all. The runtime cuts the answer off
 #: 1 s after it hears so, so it hears it late.
 HOLD_FIN = 10.0
+#: Seconds that the two ends of a connection may be apart.
+LATE = 2.0
+#: A client that leaves when so many bytes have come, the last of them so many seconds ago, has left a download.
+DOWNLOAD, RECENT = 64 * 1024, 0.5
 
 
-class Fate(Enum):
-    """How far a connection has come."""
+class Leave(Enum):
+    """How a stream leaves its link."""
 
-    UNPROVEN = "unproven"  # the app may have got nothing yet
-    PROVEN = "proven"  # it answered, or more was sent than is kept
-    OVER = "over"
+    CLOSE = "close"  # the app is told that the client has said all
+    RESET = "reset"
+
+
+class ResetByApp(ConnectionResetError):
+    """The connection's own affair."""
 
 
 class Link(Protocol):
     """What a stream needs of its link."""
 
+    pod: str
+
     @property
-    def live(self) -> int: ...
+    def shared(self) -> bool:
+        """It carries other streams as well."""
+        ...
 
     def write(self, stream: "Stream", data: bytes) -> None: ...
     def finish(self, stream: "Stream") -> None: ...
-    def abandon(self, stream: "Stream") -> None: ...
+    def leave(self, stream: "Stream", how: Leave, *, doubtful: bool) -> None: ...
     def pause(self, stream: "Stream") -> None: ...
     def resume(self, stream: "Stream") -> None: ...
 
 
 class Owner(Protocol):
-    def failed(self, stream: "Stream", refusal: Refusal) -> bool:
-        """The far side refused it, and the app got nothing. True: it is tried elsewhere with what `kept` holds."""
+    def refused(self, stream: "Stream", refusal: Refusal, pod: str) -> bool:
+        """The app got nothing of it. True: it is tried elsewhere, with what `kept` holds."""
         ...
 
-    def ended(self, stream: "Stream") -> None: ...
+    def ended(self, stream: "Stream", error: Exception | None) -> None: ...
 
 
 class Stream(asyncio.Transport):
-    """`protocol` is the relay's end. The link calls `fed`, `far_ended`, `error_text` and `lost`."""
+    """`protocol` is the relay's end; `port` the pod's. `until`: so long it may be tried, by the loop's time."""
 
-    def __init__(self, protocol: asyncio.Protocol, owner: Owner, port: int) -> None:
+    def __init__(self, protocol: asyncio.Protocol, owner: Owner, until: float) -> None:
         super().__init__()
-        self.port = port
+        self.until = until
+        self.port = 0
+        self.tried: set[str] = set()  # pods that refused it in this round
+        self.rounds = 0  # over all of them
+        self.refusal = ""  # the last one, in words
         self.link: Link | None = None
-        self.kept = bytearray()
-        self.fate = Fate.UNPROVEN
-        self.sent = 0  # bytes on the present link: what must not happen on a stream that fails
-        self.tried: set[str] = set()  # pods
         self._protocol = protocol
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self._paused = False
-        self._waiting: list[bytes] = []  # for a client that takes no more for now
-        self._backlog = 0
+        self._made = False  # the relay has been told of it
+        self._over = False
+        self._kept = bytearray()
+        self._proven = False  # the app has something of it: it answered, or more was sent than is kept
+        self._unanswered = 0  # bytes sent since the app has last said something
+        self._received = 0
+        self._heard = self._loop.time()  # the app, or that the client has said all
+        self._backlog = Backlog(self._to_client)
+        self._choked = False
         self._said_all = False  # the client
-        self._far_said_all = False
-        self._error_text = bytearray()
-        self._error_ended = False
-        self._heard = self._loop.time()
-        self._fin_timer: asyncio.TimerHandle | None = None
+        self._closed_by_app = False
+        self._ending = Ending()
+        self._timers: dict[str, asyncio.TimerHandle] = {}
 
     # -- for the relay
 
@@ -74,162 +93,192 @@ class Stream(asyncio.Transport):
         return default
 
     def is_closing(self) -> bool:
-        return self.fate is Fate.OVER
+        return self._over
 
     def can_write_eof(self) -> bool:
         return True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self.fate is Fate.OVER:
+        if self._closed_by_app:  # as a socket would: nobody reads this any more
+            self.end(ConnectionResetError("the app has closed the connection"))
+        if self._over:
             return
-        if self._far_said_all:  # as a socket would: nobody reads this any more
-            self.lost(ConnectionResetError("the far side has closed"))
-            return
-        if self.fate is Fate.UNPROVEN:
+        if not self._proven:
             self._keep(data)
-        if self.link:
-            self.sent += len(data)
+        if self.link and not self._ending.begun:
+            self._unanswered += len(data)
             self.link.write(self, bytes(data))
 
     def write_eof(self) -> None:
         """Held back: the far side would cut off its answer."""
-        if self._said_all or self.fate is Fate.OVER:
+        if self._said_all or self._over:
             return
         self._said_all = True
-        if self._far_said_all:
-            self.close()
+        self._heard = self._loop.time()
+        if self._closed_by_app:
+            self.end(None)
         else:
-            self._await_silence()
+            self._finish_when_silent()
 
     def pause_reading(self) -> None:
-        if not self._paused:
-            self._paused = True
-            if self.link and self.link.live <= 1:
-                self.link.pause(self)
+        self._backlog.paused = True
+        self._stop_link_if_need_be()
 
     def resume_reading(self) -> None:
-        if not self._paused:
-            return
-        self._paused = False
-        waiting, self._waiting, self._backlog = self._waiting, [], 0
-        for data in waiting:
-            if self._paused:
-                self._wait(data)
-            else:
-                self._protocol.data_received(data)
-        if not self._paused:
+        if self._backlog.paused:
+            self._backlog.resume()
+        if not (self._backlog.paused or self._over):
             if self.link:
                 self.link.resume(self)
-            self._maybe_over()
+            self._judge()
 
     def close(self) -> None:
-        """Both sides have said all, or nobody wants the rest."""
-        self.lost(None)
+        self.end(None)
 
     def abort(self) -> None:
-        self.lost(None)
+        self.end(None, Leave.RESET)
 
     # -- for the link
 
     def opened(self, link: Link) -> bytes:
         """It is on this link now. Returns what must be sent first: what the client has said so far."""
         self.link = link
-        self._error_text.clear()
-        self._error_ended = self._far_said_all = False
-        self.sent = len(self.kept)
-        return bytes(self.kept)
+        self._ending = Ending()
+        self._unanswered = len(self._kept)
+        if not self._made:
+            self._made = True
+            self._protocol.connection_made(self)
+        if self._said_all:
+            self._finish_when_silent()
+        return bytes(self._kept)
 
     def fed(self, data: bytes) -> None:
         self._prove()
+        self._unanswered = 0
+        self._received += len(data)
         self._heard = self._loop.time()
-        if self._paused:
-            self._wait(data)
-        else:
-            self._protocol.data_received(data)
+        self._backlog.add(data)
+        if self._backlog.paused:
+            self._stop_link_if_need_be()
 
-    def far_ended(self) -> None:
-        """The data stream's FIN. It may overtake the error text, which always ends: wait for that."""
-        self._far_said_all = True
-        self._maybe_over()
+    def closed(self) -> None:
+        """The far side's FIN."""
+        self._ending.data_closed()
+        self._judge()
 
-    def error_text(self, data: bytes, fin: bool) -> None:
-        if len(self._error_text) < MAX_TEXT:
-            self._error_text += data
-        self._error_ended = self._error_ended or fin
-        if fin and self._error_text:
-            self._refused()
-        elif fin:
-            self._maybe_over()
+    def reset(self) -> None:
+        self._ending.data_reset()
+        self._judge()
+
+    def error_said(self, text: bytes) -> None:
+        self._ending.error_said(text)
+        self._judge()
+
+    def error_over(self) -> None:
+        self._ending.error_over()
+        self._judge()
 
     def choke(self) -> None:
-        """The link takes no more for now."""
-        if self.fate is not Fate.OVER:
+        """No more may be written for now."""
+        if not (self._choked or self._over):
+            self._choked = True
             self._protocol.pause_writing()
 
     def unchoke(self) -> None:
-        if self.fate is not Fate.OVER:
+        if self._choked and not self._over:
+            self._choked = False
             self._protocol.resume_writing()
 
     def broken(self, why: str) -> None:
         """The link is gone under it, and nobody knows what the app got."""
         self.link = None
-        self.lost(ConnectionResetError(why))
+        self.end(ConnectionResetError(why))
 
-    def lost(self, error: Exception | None) -> None:
-        """The end of it, told to the relay; `error` becomes a reset of the client."""
-        if self.fate is Fate.OVER:
+    # -- for the owner and itself
+
+    def end(self, error: Exception | None, how: Leave = Leave.CLOSE) -> None:
+        """It is over; `error` becomes a reset of the client."""
+        if self._over:
             return
-        self.fate = Fate.OVER
-        self._stop_timer()
+        self._over = True
+        for timer in self._timers.values():
+            timer.cancel()
+        self._leave(Leave.RESET if error else how)
+        self._owner.ended(self, error)
+        if self._made:
+            self._loop.call_soon(self._protocol.connection_lost, error)
+
+    def _leave(self, how: Leave) -> None:
         link, self.link = self.link, None
         if link:
-            link.abandon(self)
-        self._owner.ended(self)
-        self._loop.call_soon(self._protocol.connection_lost, error)
+            link.leave(self, how, doubtful=self._leaves_doubts())
 
-    # -- inside
+    def _leaves_doubts(self) -> bool:
+        """Data that nobody reads blocks a worker of the runtime for good (containerd 1.6), and an app goes on to send for
+        1 s to a client that has left (design/peer-figures.md, surprises 3 and 7)."""
+        if self._ending.begun:
+            return self._unanswered > 0
+        return self._received >= DOWNLOAD and self._loop.time() - self._heard < RECENT
 
     def _keep(self, data: bytes | bytearray | memoryview) -> None:
-        if self.link and len(self.kept) + len(data) > KEPT:
+        if self.link and not self._ending.begun and len(self._kept) + len(data) > KEPT:
             self._prove()
         else:
-            self.kept += data
+            self._kept += data
 
     def _prove(self) -> None:
-        if self.fate is Fate.UNPROVEN:
-            self.fate = Fate.PROVEN
-            self.kept = bytearray()
+        if not self._proven:
+            self._proven = True
+            self._kept = bytearray()
 
-    def _refused(self) -> None:
-        refusal = classify(self._error_text.decode("utf-8", "replace"), self.port)
-        if self.fate is Fate.UNPROVEN and refusal.safe and self._owner.failed(self, refusal):
-            self.link = None
-            self.choke()  # until it is open elsewhere
-            return
-        self.lost(ConnectionResetError(refusal.text))
+    def _to_client(self, data: bytes) -> None:
+        if not self._over:
+            self._protocol.data_received(data)
 
-    def _maybe_over(self) -> None:
-        """The far side's end of input, once all of it has been handed over."""
-        if not (self._far_said_all and self._error_ended) or self._waiting or self.fate is Fate.OVER:
-            return
-        self._stop_timer()
-        if not self._protocol.eof_received() or self._said_all:
-            self.lost(None)
-
-    def _wait(self, data: bytes) -> None:
-        self._waiting.append(data)
-        self._backlog += len(data)
-        if self._backlog >= SLACK and self.link:
+    def _stop_link_if_need_be(self) -> None:
+        """There is no flow control for a stream, only for its link."""
+        if self.link and (self._backlog.size >= SLACK or not self.link.shared):
             self.link.pause(self)
 
-    def _await_silence(self) -> None:
+    def _judge(self) -> None:
+        verdict = self._ending.verdict
+        if self._over or self._closed_by_app:
+            return
+        if verdict is Verdict.FAILED:
+            self._failed()
+        elif verdict is Verdict.RESET:
+            self.end(ResetByApp("the far side reset the connection"))
+        elif verdict is Verdict.OPEN and self._ending.begun:
+            self._later("late", LATE, self.error_over)
+        elif verdict is Verdict.CLOSED and not self._backlog:
+            self._close_by_app()
+
+    def _close_by_app(self) -> None:
+        """All of it has been handed over. Its link is free again, whenever the client may close its side."""
+        self._closed_by_app = True
+        self._leave(Leave.CLOSE)
+        if not self._protocol.eof_received() or self._said_all:
+            self.end(None)
+
+    def _failed(self) -> None:
+        pod = self.link.pod if self.link else ""
+        refusal = classify(self._ending.text, self.port)
+        self._leave(Leave.CLOSE)
+        if refusal.safe and not self._proven:
+            self.choke()  # until it is open elsewhere
+            if self._owner.refused(self, refusal, pod):
+                return
+        kind = ResetByApp if refusal.kind is Kind.RESET else ConnectionResetError
+        self.end(kind(in_short(refusal, pod, self.port)))
+
+    def _finish_when_silent(self) -> None:
         left = self._heard + HOLD_FIN - self._loop.time()
         if left > 0:
-            self._fin_timer = self._loop.call_later(left, self._await_silence)
+            self._later("finish", left, self._finish_when_silent)
         elif self.link:
             self.link.finish(self)
 
-    def _stop_timer(self) -> None:
-        if self._fin_timer:
-            self._fin_timer.cancel()
-            self._fin_timer = None
+    def _later(self, name: str, seconds: float, act: Callable[[], None]) -> None:
+        if name in self._timers:
+            self._timers[name].cancel()
+        self._timers[name] = self._loop.call_later(seconds, act)

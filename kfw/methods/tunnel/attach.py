@@ -1,0 +1,61 @@
+"""An upgraded connection becomes a link; and how long the kernel may wait for its far side."""
+
+import socket
+import sys
+from contextlib import suppress
+from typing import Protocol, TypeAlias
+
+from kfw.cluster.upgrade import V4, WEBSOCKET, Upgraded
+from kfw.methods.tunnel.carriage import Bare, InWebSocket
+from kfw.methods.tunnel.channel import Channel
+from kfw.methods.tunnel.link import Link
+
+AnyLink: TypeAlias = Link | Channel
+
+#: An API server may be silent for as long, and connections go on where they were; new ones do not wait for it.
+UNACKNOWLEDGED = 60_000  # milliseconds
+#: Seconds of idleness until the kernel asks the far side, and between questions.
+KEEPALIVE = (30, 10)
+#: linux/tcp.h, since 6.15: at most so many milliseconds between two retransmissions. Without it connections go on only
+#: after a pause as long again as half the silence was.
+_TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
+
+
+class Owner(Protocol):
+    """Of links of both kinds: see theirs."""
+
+    def rested(self, link: Link) -> None: ...
+    def retired(self, link: Link) -> None: ...
+    def gone(self, link: AnyLink) -> None: ...
+
+
+def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
+    """A link on the upgraded connection."""
+    writer = upgraded.streams[1]
+    transport = writer.transport
+    encrypted = transport.get_extra_info("ssl_object") is not None
+    _be_patient(transport.get_extra_info("socket"))
+    made: AnyLink
+    if upgraded.transport is V4:
+        made = Channel(pod, port, upgraded.transport.name, owner, encrypted=encrypted)
+    else:
+        made = Link(pod, upgraded.transport.name, owner)
+        in_websocket = upgraded.transport is WEBSOCKET
+        made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else Bare()
+    made.keep = writer  # a collected writer would close its transport
+    transport.set_protocol(made)
+    made.connection_made(transport)
+    if upgraded.rest:
+        made.data_received(upgraded.rest)
+    return made
+
+
+def _be_patient(sock: socket.socket) -> None:
+    idle, interval = KEEPALIVE
+    options = {"TCP_KEEPIDLE": idle, "TCP_KEEPINTVL": interval, "TCP_USER_TIMEOUT": UNACKNOWLEDGED}
+    for name, value in options.items():
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    if sys.platform == "linux":
+        with suppress(OSError):  # an older kernel
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, _RTO_MAX)

@@ -1,0 +1,112 @@
+"""Links in the making, and what failed lately."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from kfw.errors import KfwError
+from kfw.methods.tunnel.attach import AnyLink
+
+#: Seconds that a pod is passed over, if it can be, after a dial to it has failed; and until a dial takes long.
+BAD = 0.5
+SLOW = 0.3
+#: At the same time, not counting those that take long; and to a pod to which they take long.
+DIALS, TO_A_SLOW_ONE = 8, 2
+
+Dial = Callable[[str, int], Awaitable[AnyLink]]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    at: float
+    error: KfwError
+
+
+@dataclass
+class _Dialling:
+    pod: str
+    since: float
+    asked: bool = False  # somebody wants to know what becomes of it
+
+
+class Dials:
+    """`made(link, asked)` and `failed(error)` are called at the end of each."""
+
+    def __init__(
+        self, dial: Dial, made: Callable[[AnyLink, bool], None], failed: Callable[[KfwError], None]
+    ) -> None:
+        self._dial = dial
+        self._made = made
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[asyncio.Task[AnyLink], _Dialling] = {}
+        self._failures: dict[str, _Failure] = {}
+
+    @property
+    def pods(self) -> list[str]:
+        """Of those that run and do not take long."""
+        return [one.pod for one in self._running.values() if not self._takes_long(one)]
+
+    def start(self, pod: str, port: int) -> "asyncio.Task[AnyLink]":
+        task = asyncio.ensure_future(self._dial(pod, port))
+        self._running[task] = _Dialling(pod, self._loop.time())
+        task.add_done_callback(self._done)
+        return task
+
+    def join(self, pod: str, port: int) -> "asyncio.Task[AnyLink]":
+        """One that runs, if it does not take long, or a new one; the caller wants to know what becomes of it."""
+        running = (
+            task for task, one in self._running.items() if one.pod == pod and not self._takes_long(one)
+        )
+        task = next(running, None) or self.start(pod, port)
+        self._running[task].asked = True
+        return task
+
+    def left_alone(self, task: "asyncio.Task[AnyLink]") -> None:
+        if task in self._running:
+            self._running[task].asked = False
+
+    def may_start(self, pod: str) -> bool:
+        slow = [one for one in self._running.values() if one.pod == pod and self._takes_long(one)]
+        return len(self.pods) < DIALS and len(slow) < TO_A_SLOW_ONE
+
+    def passed_over(self) -> set[str]:
+        slow = {one.pod for one in self._running.values() if self._takes_long(one)}
+        return slow | {pod for pod, failure in self._failures.items() if self._is_new(failure)}
+
+    def why_not(self, pods: Iterable[str]) -> KfwError | None:
+        """The error of the first, if a dial to each has failed just now."""
+        failures = [self._failures.get(pod) for pod in pods]
+        new = [failure for failure in failures if failure and self._is_new(failure)]
+        return new[0].error if new and len(new) == len(failures) else None
+
+    def forget(self, pods: Collection[str]) -> None:
+        """What has failed, but for these."""
+        self._failures = {pod: failure for pod, failure in self._failures.items() if pod in pods}
+
+    async def close(self) -> None:
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def _takes_long(self, dialling: _Dialling) -> bool:
+        return self._loop.time() - dialling.since >= SLOW
+
+    def _is_new(self, failure: _Failure) -> bool:
+        return self._loop.time() - failure.at < BAD
+
+    def _done(self, task: "asyncio.Task[AnyLink]") -> None:
+        dialling = self._running.pop(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            self._failures.pop(dialling.pod, None)
+            self._made(task.result(), dialling.asked)
+            return
+        if not isinstance(error, KfwError):
+            defect, error = error, KfwError(f"kfw failed to make a tunnel to pod {dialling.pod}: {error!r}")
+            error.__cause__ = defect
+        self._failures[dialling.pod] = _Failure(self._loop.time(), error)
+        self._failed(error)

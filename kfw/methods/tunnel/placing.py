@@ -1,0 +1,167 @@
+"""The connections of one forward, and those of them that wait for a link."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.pool import Pool, Terms
+from kfw.methods.tunnel.stream import ResetByApp, Stream
+from kfw.methods.tunnel.words import in_short
+from kfw.relay.dial import DialFailed
+from kfw.wire.portforward import Refusal
+
+#: Seconds that a connection waits for a link of its own while there is one to share.
+ALONE = 0.25
+#: Seconds between two looks while somebody waits: a dial may take long, so that another one is tried beside it.
+TICK = 0.1
+#: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
+FIRST_ROUND, LAST_ROUND = 0.25, 2.0
+
+
+@dataclass(eq=False)
+class Waiter:
+    """`placed`: somebody awaits it; None: the relay has it already, and it is tried again."""
+
+    stream: Stream
+    since: float
+    placed: "asyncio.Future[None] | None" = None
+    not_before: float = 0.0
+
+
+class Placing:
+    def __init__(self, terms: Terms) -> None:
+        self.pool = Pool(terms, self._look)
+        self._terms = terms
+        self._loop = asyncio.get_running_loop()
+        self._streams: set[Stream] = set()
+        self._waiters: list[Waiter] = []
+        self._next_look: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    async def connect(self, protocol: asyncio.Protocol, *, patience: float | None = None) -> Stream:
+        """Raises DialFailed(safe=True): the app got nothing.
+
+        While one pod after the other refuses it is tried on the next, for `patience` seconds, by default the hold.
+        """
+        now = self._loop.time()
+        if patience is None:
+            patience, self.pool.used_at = self._terms.hold, now
+        waiter = Waiter(Stream(protocol, self, now + patience if patience else 0.0), now)
+        self._streams.add(waiter.stream)
+        if self._waiters or not self._serve(waiter):
+            await self._wait(waiter)
+        self.pool.keep_warm()
+        return waiter.stream
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._next_look:
+            self._next_look.cancel()
+        self._fail(self._waiters, "the forward ends")
+        for stream in tuple(self._streams):
+            stream.end(ConnectionResetError("the forward ends"))
+        await self.pool.close()
+
+    # -- for streams
+
+    def refused(self, stream: Stream, refusal: Refusal, pod: str) -> bool:
+        now = self._loop.time()
+        self._terms.log.debug("%s: pod %s: %s", self._terms.name, pod, refusal.text)
+        if self._closed or now >= stream.until:
+            return False
+        stream.refusal = in_short(refusal, pod, stream.port)
+        stream.tried.add(pod)
+        pause = 0.0
+        if stream.tried.issuperset(self.pool.endpoints):
+            stream.tried.clear()
+            pause = min(FIRST_ROUND * 2.0**stream.rounds, LAST_ROUND)
+            stream.rounds += 1
+        self._waiters.append(Waiter(stream, now, not_before=now + pause))
+        self._look()
+        return True
+
+    def ended(self, stream: Stream, error: Exception | None) -> None:
+        self._streams.discard(stream)
+        if self._waiters:
+            self._waiters = [waiter for waiter in self._waiters if waiter.stream is not stream]
+        if error and not self._closed:
+            quiet = isinstance(error, ResetByApp) or not stream.until  # a probe
+            level = logging.WARNING if stream.refusal else logging.DEBUG if quiet else logging.INFO
+            self._terms.log.log(level, "%s: a connection is reset: %s", self._terms.name, error)
+
+    # -- who waits
+
+    async def _wait(self, waiter: Waiter) -> None:
+        placed = waiter.placed = self._loop.create_future()
+        self._waiters.append(waiter)
+        self._look()
+        try:
+            await placed
+        except BaseException:
+            waiter.stream.abort()
+            raise
+
+    def _look(self) -> None:
+        """Whenever something has changed, and again after a while as long as somebody waits."""
+        if self._closed or not self._waiters:
+            return
+        now = self._loop.time()
+        self._give_up(now)
+        self._serve_all(now)
+        self._dial(now)
+        if self._next_look:
+            self._next_look.cancel()
+        self._next_look = self._loop.call_later(TICK, self._look)
+
+    def _give_up(self, now: float) -> None:
+        nowhere = not self.pool.endpoints
+        self._fail(
+            (w for w in self._waiters if (nowhere if w.placed else now >= w.stream.until)), "no pod is ready"
+        )
+
+    def _serve_all(self, now: float) -> None:
+        """In turn; one that has been refused may wait for another pod than the rest."""
+        served = set[Waiter]()
+        for number, waiter in enumerate(self._waiters):
+            if waiter.not_before > now:
+                continue
+            surplus = self.pool.full and number >= self.pool.coming
+            if self._serve(waiter, share=surplus or now - waiter.since >= ALONE):
+                served.add(waiter)
+            elif not waiter.stream.tried:
+                break
+        self._waiters = [waiter for waiter in self._waiters if waiter not in served]
+
+    def _serve(self, waiter: Waiter, *, share: bool = False) -> bool:
+        stream = waiter.stream
+        pods = self.pool.pods_for(stream.tried)
+        link = self.pool.link_for(pods, share=share or self.pool.why_not(pods) is not None)
+        return link is not None and self._open(link, waiter)
+
+    def _open(self, link: AnyLink, waiter: Waiter) -> bool:
+        if not self.pool.open(link, waiter.stream):
+            return False
+        if waiter.placed and not waiter.placed.done():
+            waiter.placed.set_result(None)
+        return True
+
+    def _dial(self, now: float) -> None:
+        """One for each who waits, as far as there is room."""
+        due = [waiter for waiter in self._waiters if waiter.not_before <= now]
+        for waiter in due[self.pool.coming :]:
+            pods = self.pool.pods_for(waiter.stream.tried)
+            if failure := self.pool.why_not(pods):
+                self._fail([waiter] if waiter.placed else [], failure.what)
+            elif not self.pool.dial(pods):
+                break
+
+    def _fail(self, waiters: Iterable[Waiter], why: str) -> None:
+        failing = set(waiters)
+        self._waiters = [waiter for waiter in self._waiters if waiter not in failing]
+        for waiter in failing:
+            if waiter.placed is None:
+                waiter.stream.end(ConnectionResetError(waiter.stream.refusal or why))
+            elif not waiter.placed.done():
+                waiter.placed.set_exception(DialFailed(why, safe=True))

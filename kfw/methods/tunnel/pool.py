@@ -1,0 +1,188 @@
+"""The links of one forward: to which pods, how many, and which of them are kept warm."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from kfw.cluster.upgrade import PodGone
+from kfw.errors import KfwError
+from kfw.methods.tunnel import pick
+from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.dials import Dial, Dials
+from kfw.methods.tunnel.link import Link
+from kfw.methods.tunnel.stream import Stream
+from kfw.model import Endpoint
+from kfw.wire.base import WireError
+
+#: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.
+CAP, MOST = 32, 128
+#: A forward without a new connection for so many seconds keeps one link warm, else one for each pod, up to so many.
+RECENT = 60.0
+WARM = 4
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is none and none can be made.
+
+    `hold`: seconds that a connection which every pod refuses is tried again. `sticky`: connections go to the same pod
+    as long as it takes them.
+    """
+
+    name: str
+    hold: float
+    dial: Dial
+    broke: Callable[[KfwError], None]
+    log: logging.Logger
+    sticky: bool = False
+
+
+class Pool:
+    """`changed` is called when there may be a link for who waits for one, or none to be had."""
+
+    def __init__(self, terms: Terms, changed: Callable[[], None]) -> None:
+        self.links: set[AnyLink] = set()
+        self.endpoints: dict[str, Endpoint] = {}
+        self.used_at = float("-inf")
+        self.round_trip = 0.0  # seconds, as last measured
+        self._terms = terms
+        self._changed = changed
+        self._loop = asyncio.get_running_loop()
+        self._dials = Dials(terms.dial, self._made, self._dial_failed)
+        self._turn: dict[str, int] = {}  # the number of the last connection to each pod
+        self._count = 0
+        self._stuck_to = ""
+        self._lasting = True  # links outlive their connections
+        self._closed = False
+        self._empty = asyncio.Event()
+
+    # -- for the tunnel
+
+    def target(self, endpoints: Iterable[Endpoint]) -> None:
+        """These pods are ready now. What goes to others drains."""
+        self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        self._dials.forget(self.endpoints)
+        for link in tuple(self.links):
+            if link.pod not in self.endpoints:
+                link.retire("its pod takes no more connections")
+        self._changed()
+        self.keep_warm()
+
+    async def fresh(self, pod: str) -> AnyLink:
+        """A new link. Raises KfwError. Who is cancelled leaves it to others."""
+        dial = self._dials.join(pod, self.endpoints[pod].port)
+        try:
+            return await asyncio.shield(dial)
+        except asyncio.CancelledError:
+            self._dials.left_alone(dial)
+            raise
+
+    async def close(self) -> None:
+        self._closed = True
+        await self._dials.close()
+        for link in tuple(self.links):
+            link.abort("the forward ends")
+        if self.links:
+            await self._empty.wait()
+
+    # -- for who waits
+
+    @property
+    def coming(self) -> int:
+        """Dials of which a link is to be expected soon."""
+        return len(self._dials.pods)
+
+    @property
+    def full(self) -> bool:
+        return self._lasting and self._room() <= 0
+
+    def pods_for(self, tried: Collection[str]) -> list[str]:
+        sticky = self._stuck_to if self._terms.sticky else None
+        return pick.pods_for(list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky)
+
+    def link_for(self, pods: Collection[str], *, share: bool) -> AnyLink | None:
+        link = pick.free_link(self.links, pods, self._turn)
+        if link is None and share and self._lasting:
+            return pick.shared_link(self.links, pods)
+        return link
+
+    def open(self, link: AnyLink, stream: Stream) -> bool:
+        """False: that link is of no use any more."""
+        if link.pod in self.endpoints:
+            stream.port = self.endpoints[link.pod].port
+        try:
+            link.open(stream)
+        except WireError as error:
+            link.retire(error.what)
+            return False
+        self._count += 1
+        self._turn[link.pod] = self._count
+        self._stuck_to = link.pod
+        return True
+
+    def why_not(self, pods: Iterable[str]) -> KfwError | None:
+        """The error, if a dial to each of them has failed just now."""
+        return self._dials.why_not(pods)
+
+    def dial(self, pods: Sequence[str]) -> bool:
+        """False: no more now."""
+        possible = [pod for pod in pods if self._dials.may_start(pod)]
+        if self.full or not possible:
+            return False
+        pod = pick.pod_to_dial(possible, self.links, self._dials.pods)
+        self._dials.start(pod, self.endpoints[pod].port)
+        return True
+
+    def keep_warm(self) -> None:
+        """Who comes next finds a link."""
+        if self._closed or not self._lasting:
+            return
+        passed_over = self._dials.passed_over()
+        good = [pod for pod in self.endpoints if pod not in passed_over]
+        there = {*self._dials.pods, *(link.pod for link in self.links if link.free)}
+        recent = self._loop.time() - self.used_at < RECENT
+        wanted = good[:WARM] if recent else good[:1] if not self.links else []
+        for pod in wanted:
+            if pod not in there:
+                self.dial([pod])
+
+    # -- for links and dials
+
+    def rested(self, link: Link) -> None:
+        self._changed()
+
+    def retired(self, link: Link) -> None:
+        self._changed()
+        self.keep_warm()
+
+    def gone(self, link: AnyLink) -> None:
+        self.links.discard(link)
+        self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
+        if not self.links:
+            self._empty.set()
+        self._changed()
+        self.keep_warm()
+
+    def _made(self, link: AnyLink, asked: bool) -> None:
+        self._lasting = link.lasting
+        self._empty.clear()
+        self.links.add(link)
+        if self._closed or link.pod not in self.endpoints:
+            link.retire("its pod takes no more connections")
+        self._changed()
+        if link.free and not (asked or link.lasting):
+            link.abort("nobody waits for it any more")
+
+    def _dial_failed(self, error: KfwError) -> None:
+        defect = error.__cause__ if error.reason == "internal" else None
+        level = logging.ERROR if defect else logging.DEBUG
+        self._terms.log.log(level, "%s: %s", self._terms.name, error.what, exc_info=defect)
+        gone = isinstance(error, PodGone)  # the watch will tell
+        if not self.links and not gone and self.why_not(self.endpoints):
+            self._terms.broke(error)
+        self._changed()
+
+    def _room(self) -> int:
+        moving = sum(not link.stalled for link in self.links)
+        return min(CAP - moving, MOST - len(self.links)) - self.coming

@@ -1,0 +1,104 @@
+"""kfw's tunnel and `kubectl port-forward` side by side: the same ports of the same pod, a process each."""
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.processes import processor_seconds
+from tests.real.rig import Rig
+from tests.real.running import Kfw
+from tests.real.talk import free_ports
+
+KFW, KUBECTL = "kfw", "kubectl"
+
+
+@dataclass(frozen=True)
+class Way:
+    """`ports`: the pod's port -> the local one."""
+
+    name: str
+    pid: int
+    ports: Mapping[int, int]
+
+    def processor(self) -> float:
+        """Seconds so far."""
+        return processor_seconds(self.pid)
+
+
+@contextmanager
+def both(rig: Rig, target: str, ports: Sequence[int], namespace: str = "demo") -> Iterator[list[Way]]:
+    with (
+        kfw_tunnel(rig.kubeconfig, target, ports, namespace) as (_, ours),
+        kubectl_forward(rig.kubeconfig, target, ports, namespace) as theirs,
+    ):
+        yield [ours, theirs]
+
+
+@contextmanager
+def kfw_tunnel(
+    kubeconfig: Path, target: str, ports: Sequence[int], namespace: str = "demo", **more: object
+) -> Iterator[tuple[Kfw, Way]]:
+    """A forward `p<PORT>` for each port."""
+    kfw = Kfw(kubeconfig)
+    local = dict(zip(ports, free_ports(len(ports)), strict=True))
+    common = {"target": target, "namespace": namespace, "method": "tunnel", **more}
+    kfw.configure(
+        {f"p{far}": {**common, "targetPort": far, "localPort": near} for far, near in local.items()}
+    )
+    try:
+        kfw("up")
+        yield kfw, Way(KFW, int(kfw.daemon()["pid"]), local)
+    finally:
+        kfw.close()
+
+
+@contextmanager
+def kubectl_forward(
+    kubeconfig: Path, target: str, ports: Sequence[int], namespace: str = "demo"
+) -> Iterator[Way]:
+    argv = ["kubectl", "--kubeconfig", str(kubeconfig), "-n", namespace, "port-forward", target]
+    argv += [f":{port}" for port in ports]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        yield Way(KUBECTL, process.pid, _local_ports(process, ports))
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+def _local_ports(process: "subprocess.Popen[str]", ports: Sequence[int]) -> dict[int, int]:
+    """By its lines `Forwarding from 127.0.0.1:40001 -> 9000`."""
+    assert process.stdout is not None
+    local: dict[int, int] = {}
+    while len(local) < len(ports):
+        line = process.stdout.readline()
+        assert line, "kubectl ended before it had forwarded"
+        if found := re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)", line):
+            local[int(found[2])] = int(found[1])
+    return local
+
+
+def pods(rig: Rig, selector: str, namespace: str = "demo") -> list[str]:
+    """The ready ones."""
+    listed = json.loads(rig.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json"))
+    return [one["metadata"]["name"] for one in listed["items"] if _ready(one)]
+
+
+def _ready(pod: Mapping[str, object]) -> bool:
+    status = pod["status"]
+    metadata = pod["metadata"]
+    assert isinstance(status, dict)
+    assert isinstance(metadata, dict)
+    conditions = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    return conditions.get("Ready") == "True" and "deletionTimestamp" not in metadata
+
+
+def in_turn(names: Sequence[Way], number: int) -> list[Way]:
+    """Who is first changes with the round."""
+    by = number % len(names)
+    return [*names[by:], *names[:by]]
