@@ -1,6 +1,6 @@
-"""How long to wait after n failures in a row. Pure."""
+"""How long to wait: after n failures in a row, and between health checks. Pure."""
 
-from kfw.model import Reason, Retry
+from kfw.model import Health, Reason, Retry
 
 #: A way that carried bytes and broke is tried again at once, twice: most often the far side is back already.
 _QUICK = frozenset({Reason.CHILD_EXITED, Reason.ENDPOINT_GONE})
@@ -21,3 +21,17 @@ def delay(failures: int, retry: Retry, reason: Reason) -> float:
 def exhausted(failures: int, retry: Retry) -> bool:
     """True when the failure number `failures` was the last attempt allowed."""
     return 0 < retry.max_attempts < failures
+
+
+#: Seconds between health checks while one has failed.
+ILL_INTERVAL = 2.0
+#: After so many good checks in a row only every n-th is made: a check is a connection to somebody's app, and the
+#: cluster's watch and the first failed connection say sooner what is wrong.
+CALM_AFTER = CALM = 4
+
+
+def next_check(health: Health, good: int, *, ill: bool) -> float:
+    """Seconds until the next health check, after `good` ones in a row; `ill`: one failed and too few were good since."""
+    if ill:
+        return min(health.interval, ILL_INTERVAL)
+    return health.interval * (CALM if good >= CALM_AFTER else 1)

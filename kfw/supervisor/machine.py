@@ -119,7 +119,7 @@ class Now:
 
 
 #: Good checks that end `degraded`.
-_GOOD_CHECKS = 2
+GOOD_CHECKS = 2
 
 _ERROR_REASONS = frozenset(
     {
@@ -244,7 +244,7 @@ def _probed(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, 
         return replace(now, ill=ill, well=0, problem=event.problem), Do.NOTHING
     if not now.ill:
         return now, Do.NOTHING
-    if now.well + 1 >= _GOOD_CHECKS:
+    if now.well + 1 >= GOOD_CHECKS:
         return replace(now, ill=0, well=0, problem=None), Do.NOTHING
     return replace(now, well=now.well + 1), Do.NOTHING
 

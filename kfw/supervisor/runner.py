@@ -11,7 +11,7 @@ from kfw.methods.base import Tunnel
 from kfw.methods.choose import Methods, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
 from kfw.supervisor import machine
-from kfw.supervisor.backoff import delay
+from kfw.supervisor.backoff import delay, next_check
 from kfw.supervisor.carrier import Carrier
 from kfw.supervisor.machine import Do, Now, State, step
 from kfw.supervisor.tasks import Tasks
@@ -19,8 +19,6 @@ from kfw.system.clock import Clock
 
 #: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
 SETTLED_AFTER = 10.0
-#: Seconds between health checks while one has failed.
-ILL_INTERVAL = 2.0
 #: A new local connection brings the next attempt forward, but not more often than this, in seconds.
 KNOCK_INTERVAL = 1.0
 
@@ -233,17 +231,17 @@ class Runner:
             self._events.put_nowait(machine.Broke(problem))
 
     async def _check_health(self, tunnel: Tunnel) -> None:
-        health, failed = self.forward.health, False
+        health, good, ill = self.forward.health, 0, False
         while health.type != "none":
-            ill = failed or self.now.ill > 0
-            await self.world.clock.sleep(min(health.interval, ILL_INTERVAL) if ill else health.interval)
+            await self.world.clock.sleep(next_check(health, good, ill=ill))
             try:
                 await tunnel.probe()
             except KfwError as error:
-                failed = True
+                good, ill = 0, True
                 self._events.put_nowait(machine.ProbeFailed(problem_of(error)))
             else:
-                failed = False
+                good += 1
+                ill = ill and good < machine.GOOD_CHECKS
                 self._events.put_nowait(machine.ProbeOk())
 
     async def _later(self, seconds: float, event: machine.Event) -> None:

@@ -1,5 +1,5 @@
-from kfw.model import Reason, Retry
-from kfw.supervisor.backoff import delay, exhausted
+from kfw.model import Health, Reason, Retry
+from kfw.supervisor.backoff import delay, exhausted, next_check
 
 SEED = Retry(initial_delay=5, max_delay=60, multiplier=2)
 
@@ -28,3 +28,10 @@ def test_a_million_failures_do_not_overflow() -> None:
 def test_attempts_end_after_max_attempts_and_never_when_it_is_0() -> None:
     assert [exhausted(n, Retry(max_attempts=3)) for n in (1, 3, 4)] == [False, False, True]
     assert not exhausted(10_000, Retry(max_attempts=0))
+
+
+def test_health_checks_are_rare_while_all_is_well_and_frequent_while_one_failed() -> None:
+    health = Health(interval=15)
+    assert [next_check(health, good, ill=False) for good in (0, 3, 4, 100)] == [15, 15, 60, 60]
+    assert next_check(health, 1, ill=True) == 2
+    assert next_check(Health(interval=0.5), 0, ill=True) == 0.5
