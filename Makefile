@@ -5,7 +5,7 @@ VENV := .venv
 # The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
 READY := $(VENV)/.installed-dev
 
-.PHONY: help setup check test test-real bench demo
+.PHONY: help setup check test test-real bench demo image
 
 help: ## list these words
 	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -26,6 +26,9 @@ bench: $(READY) ## measure, print a table, write build/bench.json; ARGS='relay -
 
 demo: $(READY) ## a cluster in one process, five forwards, pods killed under load, nothing failed
 	@$(VENV)/bin/kfw demo
+
+image: ## the quick start in a container; ARGS=--local-base where no registry can be reached
+	@scripts/image.sh $(ARGS)
 
 $(READY): pyproject.toml scripts/setup.sh
 	@scripts/setup.sh dev

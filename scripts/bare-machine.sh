@@ -14,9 +14,9 @@ set -eu
 
 NAME=bare-machine
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
-SUITE=${SUITE:-bookworm}
 . "$ROOT/scripts/tools.sh"
-IMAGE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/kfw/bare-machine-$SUITE.tar
+. "$ROOT/scripts/debian.sh"
+IMAGE=$CACHE/bare-machine-$SUITE.tar
 # shellcheck disable=SC2016 # for the shell in there
 ROUND='
 set -eu
@@ -47,27 +47,10 @@ parse() {
 	esac
 }
 
-make_image() {
-	[ ! -e "$IMAGE" ] || return 0
-	need debootstrap "makes the machine's files"
-	say "making $IMAGE"
-	mkdir -p "${IMAGE%/*}"
-	debootstrap --variant=minbase --include=python3,git,ca-certificates "$SUITE" "$machine" >&2
-	tar -C "$machine" -cf "$IMAGE.part" .
-	mv "$IMAGE.part" "$IMAGE"
-}
-
-# The way to the package registries is this machine's: name server, certificates, package sources, pip's settings.
 make_machine() {
 	rm -rf "$machine"
 	mkdir "$machine"
-	tar -C "$machine" -xf "$IMAGE"
-	rm -f "$machine/etc/apt/sources.list"
-	for file in /etc/resolv.conf /etc/hosts /etc/pip.conf /etc/ssl/certs/ca-certificates.crt \
-		/etc/apt/sources.list /etc/apt/sources.list.d/debian.sources; do
-		[ ! -e "$file" ] || cp -L "$file" "$machine$file"
-	done
-	rm -rf "$machine/var/lib/apt/lists" && mkdir -p "$machine/var/lib/apt/lists/partial"
+	lay_out "$IMAGE" "$machine"
 	git clone --quiet --no-hardlinks "$ROOT" "$machine/root/kfw"
 }
 
@@ -88,7 +71,7 @@ main() {
 	machine=$folder/root
 	trap 'exit 130' INT TERM
 	[ -n "$keep" ] || trap 'rm -rf --one-file-system "$folder"' EXIT
-	make_image
+	make_debian "$IMAGE" python3,git,ca-certificates
 	make_machine
 	[ -z "$keep" ] || say "the machine's files are in $machine"
 	run_in_machine
