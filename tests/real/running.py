@@ -116,7 +116,8 @@ class Kfw:
     def close(self) -> None:
         """Stop all. It is an error if anything is left after that."""
         with suppress(subprocess.TimeoutExpired):
-            self("sandbox", "stop", code=None)
+            if (self.home / "state" / "sandbox").exists():
+                self("sandbox", "stop", code=None)
             self("stop", code=None)
         try:
             until(
