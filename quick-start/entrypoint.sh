@@ -5,7 +5,7 @@
 # who may use the docker socket if one is mounted. TERM ends the command and the container.
 #
 #   -v /var/run/docker.sock:/var/run/docker.sock   for kind, and to attach itself to kind's network
-#   -v FILE:/state/kube/config:ro                  without a docker socket: a kubeconfig, and the API carries the ports
+#   -v FILE:/kubeconfig:ro                         a kubeconfig; needed where there is no docker socket
 #   -p 127.0.0.1:3000:3000                         a port for this machine's localhost; so for each of the five
 #   -v NAME:/state                                 what shall outlive the container
 #
@@ -33,6 +33,15 @@ choose_address() {
 		if own_network; then KFW_ADDRESS=0.0.0.0; else KFW_ADDRESS=127.0.0.1; fi
 	fi
 	printf 'defaults: {address: %s}\n' "$KFW_ADDRESS" >"$XDG_CONFIG_HOME/kfw/config.yaml"
+}
+
+# The user kfw gets a copy, as the file may be readable for its owner alone.
+take_kubeconfig() {
+	[ -f /kubeconfig ] || return 0
+	mkdir -p "${KUBECONFIG%/*}"
+	cp /kubeconfig "$KUBECONFIG"
+	chmod 600 "$KUBECONFIG"
+	[ "$(id -u)" != 0 ] || chown -R 1000:1000 "${KUBECONFIG%/*}"
 }
 
 # The groups that kfw needs besides its own: that of the socket, whatever it is called; on Docker Desktop it is root's.
@@ -84,6 +93,7 @@ run() {
 main() {
 	trap 'exit 143' TERM
 	choose_address
+	take_kubeconfig
 	as_kfw "$0" --as-kfw "$@"
 }
 

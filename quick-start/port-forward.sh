@@ -1,0 +1,38 @@
+#!/bin/sh
+# usage: quick-start/port-forward.sh [--detach] [OPTION...]
+#
+# Brings the five services of a cluster that is there to localhost, and talks to each. Stays in the foreground until
+# Ctrl+C or TERM, then the ports are free again; with --detach it returns, and stop-port-forward.sh ends them.
+#
+#   --detach, -d        return when the ports work
+#   --dry-run           print the command lines that would run, and run none
+#   --verbose, -v       VERBOSE=true   show what the tools say
+#   --sandbox           the services of the embedded sandbox
+#   --config FILE       other forwards than those of quick-start/kfw.yaml
+#   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
+#   --worker-node NAME  WORKER_NODE    the node whose ports are used (default: any that answers)
+#   --help, -h          this text
+set -eu
+
+NAME=port-forward
+ROOT=$(cd "$(dirname "$0")/.." \&\& pwd)
+. "$ROOT/quick-start/kfw.sh"
+OPTIONS='--detach -d --dry-run --verbose -v --sandbox --config= --cluster-name= --worker-node='
+
+main() {
+	usage_of "$OPTIONS" "$@"
+	set_up
+	mode=--foreground
+	count=$#
+	while [ "$count" -gt 0 ]; do # the arguments without --detach, which is this script's own
+		case $1 in
+		--detach | -d) mode= ;;
+		*) set -- "$@" "$1" ;;
+		esac
+		shift
+		count=$((count - 1))
+	done
+	bootstrap all --skip-kind --skip-openchoreo --no-services ${mode:+"$mode"} "$@"
+}
+
+main "$@"
