@@ -29,11 +29,30 @@ class Terms:
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
+class FarEnd(End):
+    """The endpoint's end, which knows when it has first said something (the loop's time; None: not yet)."""
+
+    __slots__ = ("spoke_at",)
+
+    def __init__(self, owner: "Connection") -> None:
+        super().__init__(owner)
+        self.spoke_at: float | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if not self.read:
+            self.spoke_at = asyncio.get_running_loop().time()
+        super().data_received(data)
+
+
 class Connection:
-    """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded."""
+    """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded.
+
+    `client` is its address and port, once known. `how` it ended, "" before; `failed`: neither side wanted that end.
+    """
 
     __slots__ = (
-        "_dialing", "_how", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "far", "near",
+        "_dialing", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "client", "failed", "far", "how",
+        "near",
     )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -45,9 +64,37 @@ class Connection:
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
         self._lookout: Lookout | None = None  # whether the client is still there
         self._why = ""  # it waits
-        self._how = ""  # it came to its end
+        self.client: tuple[str, int] | None = None
+        self.how = ""
+        self.failed = False
         self.near = End(self)
-        self.far: End | None = None
+        self.far: FarEnd | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the listener."""
+        return self._terms.name
+
+    @property
+    def seconds(self) -> float:
+        """Since it was accepted."""
+        return self._loop.time() - self._since
+
+    @property
+    def first_byte(self) -> float | None:
+        """Seconds from then to the first byte of the far side."""
+        spoke_at = self.far.spoke_at if self.far is not None else None
+        return None if spoke_at is None else spoke_at - self._since
+
+    @property
+    def endpoint(self) -> str:
+        """Where it goes, as far as the way knows that of each connection: a pod's name."""
+        return str(self.far.transport.get_extra_info("endpoint", "")) if self.far is not None else ""
+
+    @property
+    def waits_for(self) -> str:
+        """Why it is not joined."""
+        return "" if self.joined else self._why
 
     @property
     def joined(self) -> bool:
@@ -67,7 +114,7 @@ class Connection:
 
     def go(self) -> None:
         """Do as the terms say now: dial, or wait. A connection that is joined already is left alone."""
-        if self.joined or self._how or not self._made:
+        if self.joined or self.how or not self._made:
             return
         self._stop_dialing()
         if self._terms.dialer is not None:
@@ -77,7 +124,7 @@ class Connection:
 
     def cut(self, how: str) -> None:
         """Reset both sides now."""
-        self._how = self._how or how
+        self.how = self.how or how
         self._stop_dialing()
         for end in (self.near, self.far):
             if end is not None and self._made and not end.gone:
@@ -87,7 +134,9 @@ class Connection:
         if end is not self.near:
             return
         self._made = True
-        if self._how:
+        name = end.transport.get_extra_info("peername")
+        self.client = name[:2] if name else None
+        if self.how:
             reset(end)
         else:
             self.go()
@@ -108,7 +157,9 @@ class Connection:
         """What ended one side ends the other: a reset at once, a close when all is written."""
         if end is not self.near and end is not self.far:
             return  # what is left of a dial that failed
-        self._how = self._how or _ending(end is self.near, error)
+        if not self.how:
+            self.how = _ending(end is self.near, error)
+            self.failed = error is not None and end is self.far
         self._stop_dialing()
         other = self.far if end is self.near else self.near
         if other is None or other.gone:
@@ -123,7 +174,7 @@ class Connection:
             await self._loop.connect_accepted_socket(lambda: self.near, sock)
         except OSError as error:  # it was gone before we came to it
             sock.close()
-            self._how = str(error)
+            self.how = str(error)
             self._over()
 
     async def _dial(self, dialer: Dialer) -> None:
@@ -139,9 +190,9 @@ class Connection:
         else:
             join(self.near, far)
 
-    async def _dial_once(self, dialer: Dialer) -> End | None:
+    async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
-        far = End(self)
+        far = FarEnd(self)
         try:
             await dialer.dial(lambda: far)
         except DialFailed as failed:
@@ -153,7 +204,7 @@ class Connection:
 
     def _wait(self, why: str) -> None:
         self._why = why
-        if self._patience is None and not self._how:
+        if self._patience is None and not self.how:
             self._patience = self._loop.call_at(self._since + self._terms.hold, self._hold_over)
 
     def _hold_over(self) -> None:
@@ -161,6 +212,7 @@ class Connection:
 
     def _give_up(self, why: str) -> None:
         self._terms.log.warning("%s: connection from %s is reset: %s", self._terms.name, self._client(), why)
+        self.failed = self.failed or not self.how
         self.cut(why)
 
     def _look_out(self, end: End) -> None:
@@ -185,16 +237,14 @@ class Connection:
         self._stop_waiting()
         log = self._terms.log
         if log.isEnabledFor(logging.DEBUG):
-            seconds = self._loop.time() - self._since
             log.debug(
                 "%s: connection from %s: %d bytes in, %d out, %.3f s, %s",
-                self._terms.name, self._client(), self.bytes_in, self.bytes_out, seconds, self._how,
+                self._terms.name, self._client(), self.bytes_in, self.bytes_out, self.seconds, self.how,
             )  # fmt: skip
         self._terms.on_end(self)
 
     def _client(self) -> str:
-        name = self.near.transport.get_extra_info("peername") if self._made else None
-        return f"{name[0]} port {name[1]}" if name else "a client"
+        return f"{self.client[0]} port {self.client[1]}" if self.client else "a client"
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = self._loop.create_task(coroutine)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from kfw.relay.connection import Connection, Terms
 from kfw.relay.dial import Dialer
+from kfw.relay.watcher import NOBODY, Watcher
 
 #: As many are accepted before the connections that already run get their turn.
 BATCH = 64
@@ -20,7 +21,7 @@ class Listener:
     """Accepts on `sockets`, which it owns from now on, and carries each connection to what `use` named last.
 
     While there is no dialer, or every dial fails safely, a connection waits up to `hold` seconds and is then reset.
-    `on_knock` is called for each connection that arrives while there is no dialer.
+    `on_knock` is called for each connection that arrives while there is no dialer, `watcher` is told of all.
     """
 
     def __init__(
@@ -31,17 +32,19 @@ class Listener:
         hold: float,
         on_knock: Callable[[], None],
         log: logging.Logger,
+        watcher: Watcher = NOBODY,
     ) -> None:
         self._name = name
         self._sockets = list(sockets)
         self._on_knock = on_knock
         self._log = log
+        self._watcher = watcher
         self._terms = Terms(name, hold, log, on_end=self._ended)
         self._live: set[Connection] = set()
         self._all_ended = asyncio.Event()
         self._no_room_logged = -NO_ROOM_LOG_INTERVAL
         self._past_in = self._past_out = 0
-        self.total_connections = 0
+        self.total_connections = self.failed_connections = 0
 
     @property
     def connections(self) -> int:
@@ -111,6 +114,7 @@ class Listener:
         connection = Connection(self._terms)
         self._live.add(connection)
         self.total_connections += 1
+        self._watcher.began(connection)
         connection.begin(client)
         if self._terms.dialer is None:
             self._on_knock()
@@ -131,6 +135,8 @@ class Listener:
         self._live.discard(connection)
         self._past_in += connection.bytes_in
         self._past_out += connection.bytes_out
+        self.failed_connections += connection.failed
+        self._watcher.ended(connection)
         if not self._live:
             self._all_ended.set()
 

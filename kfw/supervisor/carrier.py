@@ -12,6 +12,7 @@ from kfw.methods.base import Tunnel
 from kfw.methods.choose import Chosen, Methods, endpoints_for, open_way, owned_by_child
 from kfw.model import Endpoint, Forward, Resolution
 from kfw.relay.listener import Listener
+from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
 
@@ -28,6 +29,9 @@ class Carrier:
         tasks: Tasks,
         knock: Callable[[], None],
         log: logging.Logger,
+        *,
+        bind: ports.Bind = ports.bind,
+        watcher: Watcher = NOBODY,
     ) -> None:
         self.forward = forward
         self.methods = methods
@@ -43,11 +47,13 @@ class Carrier:
         self._tasks = tasks
         self._knock = knock
         self._log = log
+        self._bind = bind
+        self._watcher = watcher
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
         wanted = self.forward.local_port
-        sockets, self.port = ports.bind(
+        sockets, self.port = self._bind(
             self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
         )
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
@@ -59,7 +65,12 @@ class Carrier:
             self._claims[self.port] = f"the forward '{self.forward.name}'"
             return
         self.listener = Listener(
-            self.forward.name, sockets, hold=self.forward.hold, on_knock=self._knock, log=self._log
+            self.forward.name,
+            sockets,
+            hold=self.forward.hold,
+            on_knock=self._knock,
+            log=self._log,
+            watcher=self._watcher,
         )
         self.listener.start()
 

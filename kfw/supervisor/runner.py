@@ -10,11 +10,13 @@ from kfw.errors import KfwError
 from kfw.methods.base import Tunnel
 from kfw.methods.choose import Methods, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor import machine
 from kfw.supervisor.backoff import delay, next_check
 from kfw.supervisor.carrier import Carrier
 from kfw.supervisor.machine import Do, Now, State, step
 from kfw.supervisor.tasks import Tasks
+from kfw.system import ports
 from kfw.system.clock import Clock
 
 #: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
@@ -54,6 +56,8 @@ class World:
     clock: Clock
     log: logging.Logger
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
+    bind: ports.Bind = ports.bind
+    watcher: Watcher = NOBODY  # of the connections
 
 
 class Runner:
@@ -66,7 +70,16 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
-        self.carrier = Carrier(forward, world.methods, world.claims, self._tasks, self._knock, world.log)
+        self.carrier = Carrier(
+            forward,
+            world.methods,
+            world.claims,
+            self._tasks,
+            self._knock,
+            world.log,
+            bind=world.bind,
+            watcher=world.watcher,
+        )
         self._changed = changed
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL

@@ -4,6 +4,7 @@ import errno
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.holder import holder
@@ -22,6 +23,19 @@ _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 #: Ports that are promised, and to whom: a child will bind them, or is about to again.
 Claims = Mapping[int, str]
+
+
+class Bind(Protocol):
+    """What `bind` is."""
+
+    def __call__(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        *,
+        on_port_in_use: str = "error",
+        claims: Claims | None = None,
+    ) -> tuple[list[socket.socket], int]: ...
 
 
 class _Refused(Exception):
