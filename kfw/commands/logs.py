@@ -34,10 +34,13 @@ def logs(
     """
     path = paths.log_file()
     keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
-    for line in last_lines(path, count, keep):
+    lines = last_lines(path, count, keep)
+    for line in lines:
         output.show(line)
     if not path.exists():
         output.say(f"there is no log yet: {path}")
+    elif name and count and not lines:
+        output.say(f"the log has no line about '{name}'")
     if follow:
         for line in coming_lines(path):
             if keep(line):
