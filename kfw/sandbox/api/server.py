@@ -107,9 +107,9 @@ class ApiServer:
                     where.resource, where.namespace, thing, dry=request.query.get("dryRun") == "All"
                 )
                 return self._shown(where, done, request, 201)
-            case "update" | "patch" if where.name:
+            case "update" | "patch" if where.name and where.subresource in ("", "status", "scale"):
                 return self._change(doing, where, request)
-            case "delete" | "deletecollection":
+            case "delete" | "deletecollection" if not where.subresource:
                 return self._delete(where, request)
         raise errors.not_allowed()
 

@@ -4,6 +4,7 @@ kfw/http     JSON that names the pod and the request; /bytes?n=, /slow?ms=, /hea
 kfw/tls      the same in TLS, with a certificate of its own
 kfw/echo     sends back what it gets, and ends when the client has ended
 kfw/greeter  speaks first, as databases do: `hello from POD`, then as echo
+kfw/resetter resets each connection at the first byte it gets, as databases do that are asked to stop
 kfw/digest   reads until the client has ended its side, then answers with length and SHA-256 of what it got
 """
 
@@ -113,12 +114,18 @@ async def _digest(box: Box, port: int, reader: StreamReader, writer: StreamWrite
     writer.write(f"{count} {digest.hexdigest()}\n".encode())
 
 
+async def _resetter(box: Box, port: int, reader: StreamReader, writer: StreamWriter) -> None:
+    if await reader.read(1):
+        Line(reader, writer).reset()
+
+
 WORKLOADS: dict[str, Workload] = {
     "kfw/http": Workload(_http, 8080),
     "kfw/tls": Workload(_http, 8443, tls=True),
     "kfw/echo": Workload(_echo, 9000),
     "kfw/greeter": Workload(_greeter, 5432),
     "kfw/digest": Workload(_digest, 9001),
+    "kfw/resetter": Workload(_resetter, 9004),
 }
 
 
