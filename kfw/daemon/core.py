@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kfw.daemon.events import Events
 from kfw.daemon.store import Asked, Saved, load, save
+from kfw.errors import KfwError
 from kfw.model import Forward
 from kfw.protocol import ADDED, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
@@ -104,7 +105,13 @@ class Core:
             self.stop("nothing is up any more")
 
     def _save(self) -> None:
+        """A disk that takes nothing is no reason to keep a port away: it is said, and all goes on."""
         running = self.supervisor.running()
         keys = {forward.source for forward in running.values()}
         self._asked = {key: asked for key, asked in self._asked.items() if key in keys}
-        save(self._store, Saved(list(running.values()), self._asked))
+        try:
+            save(self._store, Saved(list(running.values()), self._asked))
+        except KfwError as error:
+            told = f"a restart of kfw will not know what is up now: {error.what}"
+            log.error("%s", told)
+            self.events.emit("daemon", message=told)

@@ -118,6 +118,13 @@ async def test_what_is_up_is_on_disk_and_what_went_down_is_not(daemon: Daemon) -
     assert [f.name for f in load(daemon.folder / "up.json").forwards] == ["b"]
 
 
+async def test_a_full_disk_is_said_and_keeps_no_port_away(daemon: Daemon) -> None:
+    (daemon.folder / "up.json").mkdir()  # as good as a full disk: it takes nothing
+    await daemon.up(forward("a"))
+    assert daemon.statuses == {"a": Status.STARTING}
+    assert "will not know" in daemon.events.since(0)[-1].message
+
+
 async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_nothing(daemon: Daemon) -> None:
     await daemon.up(forward("a"))
     await daemon.core.supervisor.close()
