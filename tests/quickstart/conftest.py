@@ -1,0 +1,44 @@
+"""The image, built once in a run, and a kind cluster of the rig with the stand-ins on it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.quickstart import engine
+from tests.quickstart.kind import KindCluster, rig_is_here
+
+
+@pytest.fixture(scope="session")
+def _docker(pytestconfig: pytest.Config) -> None:
+    """`-m real` fails without a Docker Engine, other runs skip and say why."""
+    if engine.answers() and shutil.which("debootstrap") and os.getuid() == 0:
+        return
+    why = "these tests need a Docker Engine, debootstrap and root"
+    if pytestconfig.getoption("-m") == "real":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def image(_docker: None) -> Iterator[str]:
+    """Its layers stay in docker's cache, its name does not."""
+    name = engine.build()
+    yield name
+    engine.docker("rmi", "--no-prune", name, code=None)
+
+
+@pytest.fixture(scope="session")
+def kind_cluster(pytestconfig: pytest.Config) -> Iterator[KindCluster]:
+    """A cluster made by kind with quick-start/kind-config.yaml, nobody else's: it may be broken, and is mended."""
+    if not rig_is_here():
+        if pytestconfig.getoption("-m") == "real":
+            pytest.fail("these tests need the rig's kind, see tests/real/rig.py")
+        pytest.skip("these tests need the rig's kind")
+    cluster = KindCluster(f"kfw-q{os.getpid()}")
+    try:
+        cluster.create()
+        yield cluster
+    finally:
+        cluster.delete()
