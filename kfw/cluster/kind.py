@@ -4,9 +4,20 @@ kind 0.20 to 0.33: names of clusters and nodes come on stdout, one a line; all i
 stderr; `--internal` gives the nodes' names instead of 127.0.0.1, for use inside its docker network.
 """
 
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
 from kfw.errors import KfwError
 
+#: What kind writes on its containers.
+CLUSTER_LABEL = "io.x-k8s.kind.cluster"
+ROLE_LABEL = "io.x-k8s.kind.role"
+CONTROL_PLANE = "control-plane"
+WORKER = "worker"
+
 _PREFIX = "kind-"
+#: The tools that kind can run nodes with, in the order in which it looks for them.
+_PROVIDERS = ("docker", "nerdctl", "podman")
 
 
 def get_clusters() -> list[str]:
@@ -27,6 +38,59 @@ def export_kubeconfig(cluster: str, file: str, *, internal: bool = False) -> lis
     ]
 
 
+def export_to_users(cluster: str, *, internal: bool = False) -> list[str]:
+    """Into the user's own kubeconfig, whose current context becomes this one."""
+    return ["kind", "export", "kubeconfig", "--name", cluster, *(["--internal"] if internal else [])]
+
+
+def create_cluster(cluster: str, config: str, kubeconfig: str) -> list[str]:
+    """Without --kubeconfig it would change the user's current context. Waits for nothing: without a network plugin, which
+    may come later, no node becomes ready."""
+    return [
+        *("kind", "create", "cluster", "--name", cluster),
+        *("--config", config, "--kubeconfig", kubeconfig),
+    ]
+
+
+def delete_cluster(cluster: str, kubeconfig: str) -> list[str]:
+    return ["kind", "delete", "cluster", "--name", cluster, "--kubeconfig", kubeconfig]
+
+
+def provider(env: Mapping[str, str], there: Collection[str]) -> str:
+    """The tool that has the nodes; `there`: those of them that can be run here."""
+    if named := env.get("KIND_EXPERIMENTAL_PROVIDER"):
+        return named
+    return next((tool for tool in _PROVIDERS if tool in there), "docker")
+
+
+def network(env: Mapping[str, str]) -> str:
+    return env.get("KIND_EXPERIMENTAL_DOCKER_NETWORK") or "kind"
+
+
+def with_published_ports(config: Mapping[str, Any], node_ports: Iterable[int]) -> dict[str, Any]:
+    """The cluster's configuration, with each node port published on a free port of 127.0.0.1 by its first node.
+
+    A node port is served by every node, so one that publishes it is enough. Ports published already stay as they are.
+    """
+    nodes = [dict(node) for node in config.get("nodes") or [{"role": CONTROL_PLANE}]]
+    there = {
+        mapping.get("containerPort") for node in nodes for mapping in node.get("extraPortMappings") or ()
+    }
+    new = [
+        {"containerPort": port, "hostPort": 0, "listenAddress": "127.0.0.1", "protocol": "TCP"}
+        for port in dict.fromkeys(node_ports)
+        if port not in there
+    ]
+    if new:
+        nodes[0]["extraPortMappings"] = [*(nodes[0].get("extraPortMappings") or []), *new]
+    return {**config, "nodes": nodes}
+
+
+def without_network(config: Mapping[str, Any]) -> dict[str, Any]:
+    """For a network plugin that comes later; until then no node becomes ready."""
+    return {**config, "networking": {**(config.get("networking") or {}), "disableDefaultCNI": True}}
+
+
 def names(stdout: str) -> list[str]:
     """Of clusters or nodes. Compare whole names: `dev` is not `dev-2`."""
     return [line.strip() for line in stdout.splitlines() if line.strip()]
@@ -39,6 +103,18 @@ def context_of(cluster: str) -> str:
 def cluster_of(context: str) -> str | None:
     """None for a context that kind did not make."""
     return context.removeprefix(_PREFIX) if context.startswith(_PREFIX) and context != _PREFIX else None
+
+
+def create_failed(said: str, cluster: str) -> KfwError:
+    """`said`: kind's own words, on stderr."""
+    errors = [line.removeprefix("ERROR: ") for line in names(said) if line.startswith("ERROR")]
+    words = "; ".join(errors or names(said)[-2:]) or "it says nothing"
+    fix = f"kind delete cluster --name {cluster}, then again"
+    if "already allocated" in words or "address already in use" in words:
+        fix = "free that port, or take it out of the cluster's configuration"
+    elif "already exist" in words:
+        fix = f"kind delete cluster --name {cluster}, or name another one with CLUSTER_NAME"
+    return KfwError(f"cannot create the kind cluster {cluster}: {words}", fix)
 
 
 def export_failed(stderr: str, file: str) -> KfwError:

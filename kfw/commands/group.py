@@ -27,6 +27,7 @@ COMMANDS = (
     "events",
     "init",
     "config",
+    "bootstrap",
     "demo",
     "sandbox",
     "start",

@@ -1,13 +1,14 @@
 """Programs of others that kfw runs: where they are, or the line that installs them."""
 
 import os
+import platform
 import shutil
 import sys
 from pathlib import Path
 
 from kfw.errors import ToolMissing
 
-#: How each system gets it, by `ID` of os-release(5), or "darwin". {sudo} is empty for root.
+#: How each system gets it, by `ID` of os-release(5), "darwin" or "linux" for all others. {sudo} is empty for root.
 _INSTALL: dict[str, dict[str, str]] = {
     "socat": {
         "darwin": "brew install socat",
@@ -26,7 +27,32 @@ _INSTALL: dict[str, dict[str, str]] = {
         "ubuntu": "{sudo}snap install kubectl --classic",
         "debian": "{sudo}apt-get update && {sudo}apt-get install -y kubernetes-client",
     },
+    "docker": {
+        "darwin": "brew install colima docker && colima start",
+        "alpine": "{sudo}apk add docker && {sudo}rc-service docker start",
+        "fedora": "{sudo}dnf install -y moby-engine && {sudo}systemctl enable --now docker",
+        "arch": "{sudo}pacman -S --noconfirm docker && {sudo}systemctl enable --now docker",
+        "suse": "{sudo}zypper install -y docker && {sudo}systemctl enable --now docker",
+        "debian": "{sudo}apt-get update && {sudo}apt-get install -y docker.io",
+    },
+    "kind": {
+        "darwin": "brew install kind",
+        "alpine": "{sudo}apk add kind",
+        "linux": "curl -fLo kind https://kind.sigs.k8s.io/dl/v0.33.0/kind-linux-{machine} && "
+        "{sudo}install -m 755 kind /usr/local/bin/",
+    },
+    "helm": {
+        "darwin": "brew install helm",
+        "alpine": "{sudo}apk add helm",
+        "fedora": "{sudo}dnf install -y helm",
+        "arch": "{sudo}pacman -S --noconfirm helm",
+        "ubuntu": "{sudo}snap install helm --classic",
+        "linux": "curl -fsSL https://raw.githubusercontent.com/helm/helm/main/scripts/get-helm-3 | bash",
+    },
+    "colima": {"darwin": "brew install colima docker"},
 }
+#: What the makers of programs call a processor, by what the system calls it.
+_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 _OS_RELEASE = Path("/etc/os-release")
 
 
@@ -50,10 +76,12 @@ def missing(tool: str) -> ToolMissing | None:
 
 
 def install_line(tool: str, system: str, *, root: bool = False) -> str:
-    """`system` as `system_name` gives it: the first of its words that is known decides."""
+    """`system` as `system_name` gives it: the first of its words that is known decides, else any Linux's line."""
     lines = _INSTALL.get(tool, {})
-    line = next((lines[word] for word in system.split() if word in lines), "")
-    return line.format(sudo="" if root else "sudo ") or f"install {tool} and put it on PATH"
+    words = [*system.split(), *(["linux"] if system != "darwin" else [])]
+    line = next((lines[word] for word in words if word in lines), "")
+    machine = _MACHINES.get(platform.machine(), platform.machine())
+    return line.format(sudo="" if root else "sudo ", machine=machine) or f"install {tool} and put it on PATH"
 
 
 def system_name(os_release: str) -> str:

@@ -1,0 +1,127 @@
+"""The stages in their order, and what each verb of `kfw bootstrap` does of them."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from kfw import checks
+from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform
+from kfw.bootstrap.cluster import Cluster
+from kfw.bootstrap.here import here as look_around
+from kfw.bootstrap.options import Options, Where
+from kfw.bootstrap.steps import Steps
+from kfw.checks import Finding
+from kfw.checks import kind as kind_checks
+from kfw.cluster import kind
+from kfw.cluster.reach import Here
+from kfw.errors import ClusterUnreachable, KfwError
+from kfw.system import tools
+
+#: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
+_LOST = 5.0
+
+
+@dataclass
+class Bootstrap:
+    """One run. `clock` and `sleep` in seconds."""
+
+    steps: Steps
+    options: Options
+    env: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    here: Here = field(default_factory=look_around)
+
+    @cached_property
+    def provider(self) -> str:
+        """The tool that runs kind's nodes."""
+        there = [tool for tool in ("docker", "podman", "nerdctl") if tools.missing(tool) is None]
+        return kind.provider(self.env, there)
+
+    @cached_property
+    def why_no_platform(self) -> str | None:
+        """Asked once: it may ask the user."""
+        return platform.why_no_helm(self.steps, self.options, self.env)
+
+    def obstacle(self) -> Finding | None:
+        """What keeps us from a kind cluster; None: nothing."""
+        return checks.first_error(
+            checks.in_order(kind_checks.checks(self.steps.ask, self.env, provider=self.provider))
+        )
+
+    def pick(self) -> Cluster:
+        """A cluster whose API answers. Raises KfwError."""
+        if self.options.where is Where.SANDBOX:
+            return self.sandbox("--sandbox was given")
+        if why := self.obstacle():
+            if self.options.where is Where.KIND or self.options.skip_kind:
+                raise checks.as_error(why)
+            return self.sandbox(f"{why.what}; {why.fix}" if why.fix else why.what)
+        return self.kind()
+
+    def kind(self) -> Cluster:
+        """The kind cluster: there, started, its kubeconfig written, its API answering. Raises KfwError."""
+        cluster.ensure(
+            self.steps, self.options, self.here, self.provider, lambda: self.why_no_platform is None
+        )
+        attached, lost = self._attached()
+        found = kubeconfig.export(self.steps, self.options, internal=attached)
+        cluster.check_worker(self.steps, self.options, self.provider)
+        patience = cluster.API if lost is None else _LOST
+        try:
+            cluster.wait_for_api(self.steps, found, patience, self.clock, self.sleep)
+        except ClusterUnreachable as unreachable:
+            raise lost or unreachable from unreachable
+        return found
+
+    def _attached(self) -> tuple[bool, KfwError | None]:
+        """Whether nodes' names can be used; and why that is not known. A machine that was made from an image of a container
+        bears a container's mark, too, and uses what is published on it."""
+        if not self.here.in_container:
+            return False, None
+        try:
+            return container.attach(self.steps, self.here, self.provider), None
+        except KfwError as error:
+            return False, error
+
+    def sandbox(self, why: str) -> Cluster:
+        from kfw import paths
+        from kfw.sandbox import process
+
+        self.steps.say(f"cluster: the embedded sandbox, because {why}")
+        if self.steps.dry:
+            self.steps.ourselves(["sandbox", "start"])
+            return Cluster(paths.sandbox_dir() / "kubeconfig", "kfw-sandbox")
+        process.start(paths.sandbox_dir())
+        return Cluster(paths.sandbox_dir() / "kubeconfig", "kfw-sandbox")
+
+    def platform(self, found: Cluster, *, stand_ins: bool = True) -> None:
+        """What is missing of the services. Nothing in the sandbox, which has its own. Raises KfwError."""
+        if not found.name:
+            return
+        missing = platform.missing_services(self.steps, self.options, found)
+        if not missing:
+            self.steps.say("platform: all services are there")
+        elif self.why_no_platform is None:
+            platform.install(self.steps, self.options, found, self.env)
+        elif stand_ins:
+            platform.apply_stand_ins(self.steps, self.options, found, self.why_no_platform)
+        else:
+            self.steps.say(f"platform: not there: {', '.join(missing)}")
+
+    def forwards(self, found: Cluster, *, foreground: bool = False) -> int:
+        """The exit code of `kfw up`, else of `kfw verify`."""
+        forwards.write_overlay(self.steps, self.options, self.env.get("KFW_ADDRESS", ""))
+        code = forwards.up(self.steps, self.options, found, foreground=foreground)
+        return code if code or foreground else forwards.verify(self.steps, self.options)
+
+    def attach(self) -> None:
+        """Only the container's own part: kind's network, if there is one already. Raises KfwError."""
+        if not self.here.in_container:
+            raise KfwError("this is no container", "KFW_IN_CONTAINER=1 says that it is one")
+        if container.network_exists(self.steps, self.here, self.provider):
+            container.attach(self.steps, self.here, self.provider)
+        else:
+            self.steps.say(f"container: there is no network {kind.network(self.env)} yet")

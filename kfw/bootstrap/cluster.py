@@ -1,0 +1,166 @@
+"""The kind cluster: is it there, made if not, its stopped nodes started, its API answering."""
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kfw.bootstrap.options import Options
+from kfw.bootstrap.steps import Steps
+from kfw.checks.engine import ask_engine
+from kfw.cluster import docker, kind
+from kfw.cluster.docker import Container
+from kfw.cluster.reach import Here, no_direct_way
+from kfw.errors import ClusterUnreachable, KfwError, UsageError
+from kfw.system.files import make_private_dir, write_atomic
+
+#: Seconds that creating a cluster may take, images pulled.
+CREATE = 900.0
+#: Seconds until the API of a cluster that was made or started must answer.
+API = 90.0
+#: Pause between two questions whether it does.
+_PAUSE = 0.5
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where everything goes from here on. `name` of the kind cluster; "" for the sandbox."""
+
+    kubeconfig: Path
+    context: str
+    name: str = ""
+
+    def kubectl(self, *words: str) -> list[str]:
+        """The user's own kubeconfig and its current context have no say in it."""
+        return ["kubectl", "--kubeconfig", str(self.kubeconfig), "--context", self.context, *words]
+
+
+def of_kind(options: Options) -> Cluster:
+    return Cluster(options.kubeconfig, kind.context_of(options.cluster_name), options.cluster_name)
+
+
+def exists(steps: Steps, name: str) -> bool:
+    """By its whole name: `dev-2` is not `dev`."""
+    return name in kind.names(steps.ask(kind.get_clusters()).out)
+
+
+def ensure(steps: Steps, options: Options, here: Here, provider: str, no_network: Callable[[], bool]) -> None:
+    """Make the cluster, or start what stands still of it. Raises KfwError.
+
+    `no_network`: whether a new cluster shall come without kind's network plugin, because the platform brings one.
+    """
+    name = options.cluster_name
+    if not exists(steps, name):
+        if options.skip_kind:
+            what = f"there is no kind cluster {name}, and --skip-kind forbids to make one"
+            raise ClusterUnreachable(what, "leave --skip-kind away, or name another one with --cluster-name")
+        create(steps, options, here, provider, no_network=no_network())
+        return
+    started = start_stopped(steps, name, provider, allowed=not options.skip_kind)
+    words = f"; started {', '.join(started)}" if started else ""
+    steps.say(f"cluster: the kind cluster {name} is there{words}")
+
+
+def create(steps: Steps, options: Options, here: Here, provider: str, *, no_network: bool) -> None:
+    """The user's kubeconfig and current context are not touched: kind writes into a file of ours."""
+    name = options.cluster_name
+    config = _configuration(steps, options, here, provider, no_network=no_network)
+    steps.say(f"cluster: making the kind cluster {name}, which takes a minute or two")
+    answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
+    if not answer.ok:
+        raise kind.create_failed(answer.err, name)
+
+
+def start_stopped(steps: Steps, name: str, provider: str, *, allowed: bool = True) -> list[str]:
+    """The nodes that stood still, after a restart of docker for example; now they run."""
+    stopped = [node.name for node in nodes(steps, name, provider) if not node.running]
+    if stopped and not allowed:
+        what = f"the nodes {', '.join(stopped)} of the kind cluster {name} do not run"
+        raise ClusterUnreachable(what, " ".join(docker.start(stopped, provider)))
+    if stopped:
+        steps.must(docker.start(stopped, provider), f"cannot start the nodes of the kind cluster {name}")
+    return stopped
+
+
+def nodes(steps: Steps, name: str, provider: str) -> list[Container]:
+    """By kind's label, control planes first; never by what a name looks like."""
+    found = docker.ids(steps.ask(docker.labelled({kind.CLUSTER_LABEL: name}, provider)).out)
+    if not found:
+        return []
+    inspected = docker.containers(steps.ask(docker.inspect(found, provider)).out)
+    return sorted(inspected, key=lambda node: (role(node) != kind.CONTROL_PLANE, node.name))
+
+
+def role(node: Container) -> str:
+    return node.labels.get(kind.ROLE_LABEL, "")
+
+
+def check_worker(steps: Steps, options: Options, provider: str) -> None:
+    """WORKER_NODE must be a node of this cluster. Forwards need no name: they go to every node that answers."""
+    wanted = options.worker_node
+    if not wanted or steps.imagined:
+        return
+    known = [node.name for node in nodes(steps, options.cluster_name, provider)]
+    if wanted not in known:
+        what = f"the kind cluster {options.cluster_name} has no node {wanted}, it has {', '.join(known)}"
+        raise UsageError(what, "leave WORKER_NODE away: kfw finds the nodes by itself")
+
+
+def wait_for_api(
+    steps: Steps, cluster: Cluster, seconds: float, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    """Until the API says that it is ready. Raises ClusterUnreachable with kubectl's last words."""
+    deadline = clock() + seconds
+    while True:
+        answer = steps.ask(cluster.kubectl("get", "--raw", "/readyz", "--request-timeout", "5s"), assume="ok")
+        if answer.ok:
+            return
+        if clock() >= deadline:
+            fix = f"docker logs {cluster.name}-control-plane" if cluster.name else "kfw sandbox start"
+            raise ClusterUnreachable(f"the API of {cluster.context} does not answer: {answer.words}", fix)
+        sleep(_PAUSE)
+
+
+# -- the configuration of a new cluster
+
+
+def _configuration(steps: Steps, options: Options, here: Here, provider: str, *, no_network: bool) -> Path:
+    """The given one, or a copy with what this machine and the platform need."""
+    given = _read(options.kind_config)
+    config = kind.without_network(given) if no_network else given
+    if no_direct_way(ask_engine(steps.ask, provider), here):
+        steps.say("cluster: node addresses cannot be reached from here, so docker publishes its node ports")
+        config = kind.with_published_ports(config, node_ports(options.services))
+    if config == given:
+        return options.kind_config
+    file = options.folder / "kind-config.json"
+    if not steps.dry:
+        make_private_dir(options.folder)
+        write_atomic(file, json.dumps(config, indent=2).encode())
+    return file
+
+
+def node_ports(services: Path) -> list[int]:
+    """The fixed node ports of these manifests."""
+    specs = (manifest.get("spec") or {} for manifest in manifests(services))
+    ports = (port for spec in specs for port in spec.get("ports") or ())
+    return [int(port["nodePort"]) for port in ports if port.get("nodePort")]
+
+
+def manifests(file: Path) -> list[dict[str, Any]]:
+    """Every object of a file of manifests. Raises UsageError."""
+    import yaml
+
+    try:
+        found: Iterable[Any] = list(yaml.safe_load_all(file.read_text(encoding="utf-8")))
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"cannot read {file}: {error}") from error
+    return [manifest for manifest in found if isinstance(manifest, dict)]
+
+
+def _read(file: Path) -> dict[str, Any]:
+    found = manifests(file)
+    if len(found) != 1:
+        raise KfwError(f"{file} is no configuration of a kind cluster: it has {len(found)} documents")
+    return found[0]

@@ -1,0 +1,128 @@
+"""The container engine: is docker there, which one would it talk to, does it answer, has it enough of everything."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from kfw.checks import Ask, Check, Finding, error, ok, remembering, warning
+from kfw.cluster import docker
+from kfw.cluster.docker import Choice, Engine
+from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
+
+#: What the whole quick start needs; the five stand-ins do with a fraction of it.
+CPUS = 4
+GIB = 8
+#: Seconds that an engine gets to answer.
+PATIENCE = 10.0
+_FREE_GIB = 10
+_UNITS_PER_GIB = 1024**3
+
+
+def checks(ask: Ask, env: Mapping[str, str], *, tool: str = "docker") -> list[Check]:
+    """In order; those behind the first error are not worth asking."""
+    ask = remembering(ask)
+    return [
+        lambda: selection(ask, env),
+        lambda: answers(ask, env, tool),
+        lambda: size(ask, tool),
+        lambda: disk(ask, tool),
+        lambda: sdk(ask, tool),
+    ]
+
+
+def ask_engine(ask: Ask, tool: str = "docker") -> Engine:
+    """Raises ToolMissing, TimedOut, ClusterUnreachable with docker's own words."""
+    answer = ask(docker.info(tool), timeout=PATIENCE)
+    told = docker.engine(answer.out)
+    if isinstance(told, Engine):
+        return told
+    said = answer.words if answer.err.strip() else told.what
+    raise ClusterUnreachable(f"{tool} does not answer: {said}")
+
+
+def answers(ask: Ask, env: Mapping[str, str], tool: str = "docker") -> Finding:
+    """That an engine answers within 10 s, else what docker said, and how it is started here."""
+    try:
+        found = ask_engine(ask, tool)
+    except (ToolMissing, TimedOut, ClusterUnreachable) as why:
+        why.fix = why.fix if isinstance(why, ToolMissing) else _how_to_start(env)
+        return error(tool, why)
+    return ok(tool, f"{found.os or 'an engine'} {found.version}, {found.cpus} CPUs, {found.gib:g} GiB")
+
+
+def size(ask: Ask, tool: str = "docker", *, cpus: int = CPUS, gib: int = GIB) -> Finding:
+    found = ask_engine(ask, tool)
+    if found.cpus >= cpus and found.gib >= gib - 0.5:  # a VM of 8 GiB shows some less
+        return ok("size", f"{found.cpus} CPUs, {found.gib:g} GiB")
+    what = f"{found.cpus} CPUs and {found.gib:g} GiB, the whole platform needs {cpus} and {gib}"
+    return warning("size", what, "the five stand-ins do with that: --skip-openchoreo")
+
+
+def disk(ask: Ask, tool: str = "docker") -> Finding:
+    """Free space where the images are; known only when the engine's files are this machine's."""
+    import shutil
+
+    root = Path(ask_engine(ask, tool).root_dir or "/nowhere")
+    try:
+        free = shutil.disk_usage(root).free / _UNITS_PER_GIB
+    except OSError:
+        return ok("disk", "the engine's disk is not this machine's")
+    if free >= _FREE_GIB:
+        return ok("disk", f"{free:.0f} GiB free in {root}")
+    return warning(
+        "disk", f"{free:.1f} GiB free in {root}, the platform's images need {_FREE_GIB}", "docker system df"
+    )
+
+
+def selection(ask: Ask, env: Mapping[str, str]) -> Finding:
+    """Which engine docker itself would use, and who else says something different."""
+    try:
+        current = ask(docker.context_show(), timeout=PATIENCE).out.strip()
+    except TimedOut as why:
+        return error("context", why)
+    except ToolMissing as why:
+        return error("docker", why)
+    chosen = docker.choice(env, current)
+    others = _others(env, chosen)
+    told = chosen.host or _host(ask, chosen.context)
+    shown = f"{chosen.context} ({told})" if told else chosen.context
+    if others:
+        what = f"{chosen.said_by} wins: {chosen.host or chosen.context}; {' and '.join(others)} is not heeded"
+        return warning("context", what, f"unset {chosen.said_by}")
+    return ok("context", f"{shown}, said by {chosen.said_by}")
+
+
+def sdk(ask: Ask, tool: str = "docker") -> Finding:
+    """That Python's docker SDK, asked in a process of its own, reaches the engine that the command line reaches."""
+    answer = ask([sys.executable, "-m", "kfw.checks.engine_worker"], timeout=PATIENCE)
+    try:
+        told = json.loads(answer.out)
+    except ValueError:
+        return warning("sdk", f"docker's Python SDK said nothing: {answer.words}")
+    if "error" in told:
+        return warning("sdk", f"docker's Python SDK cannot reach the engine: {told['error']}")
+    name = ask_engine(ask, tool).name
+    if told["name"] == name:
+        return ok("sdk", f"reaches {told['name']} at {told['url']}")
+    return warning("sdk", f"docker's Python SDK reaches {told['name']}, the command line {name}")
+
+
+def _others(env: Mapping[str, str], chosen: Choice) -> list[str]:
+    """What is set besides the winner and says something else."""
+    if chosen.said_by == "DOCKER_HOST" and env.get("DOCKER_CONTEXT"):
+        return [f"DOCKER_CONTEXT={env['DOCKER_CONTEXT']}"]
+    return []
+
+
+def _host(ask: Ask, context: str) -> str:
+    answer = ask(docker.context_inspect(context), timeout=PATIENCE)
+    return docker.context_host(answer.out) if answer.ok else ""
+
+
+def _how_to_start(env: Mapping[str, str]) -> str:
+    if host := env.get("DOCKER_HOST"):
+        return f"DOCKER_HOST is {host}: start that engine, or unset DOCKER_HOST"
+    if sys.platform == "darwin":
+        return "start Docker Desktop, or: kfw bootstrap colima --start"
+    return "sudo systemctl start docker"
