@@ -1,7 +1,9 @@
 """kfw bootstrap: from a machine with docker and kind, or with neither, to the quick start's services on localhost."""
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -197,8 +199,6 @@ def kind(
 @app.command()
 def docker(dry_run: Dry = False, verbose: Verbose = False) -> int:
     """Check the container engine: there, chosen, answering, large enough. Exit code 1 or more for an error."""
-    import os
-
     from kfw.checks import engine
 
     steps = _steps(yes=False, dry=False, verbose=verbose)
@@ -261,7 +261,6 @@ def _readable(file: Path | None) -> Path | None:
 
 def _steps(*, yes: bool, dry: bool, verbose: bool) -> "Steps":
     from kfw.bootstrap.steps import Steps
-    from kfw.commands.group import run_command
 
     return Steps(
         say=lambda text: output.say(f"bootstrap: {text}"),
@@ -269,8 +268,17 @@ def _steps(*, yes: bool, dry: bool, verbose: bool) -> "Steps":
         agree=lambda question: yes or _agreed(question),
         dry=dry,
         verbose=verbose,
-        kfw=run_command,
+        kfw=_kfw,
     )
+
+
+def _kfw(argv: Sequence[str]) -> int:
+    """stdout is for the URLs. What `up` shows at its end is left out: verify shows the same and more."""
+    from kfw.commands.group import run_command
+
+    with Path(os.devnull).open("w") as nowhere:
+        with redirect_stdout(nowhere if argv[0] == "up" else sys.stderr):
+            return run_command(argv)
 
 
 def _agreed(question: str) -> bool:
