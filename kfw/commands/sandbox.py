@@ -8,7 +8,7 @@ import typer
 from kfw import paths
 from kfw.commands import output
 from kfw.commands.options import Json
-from kfw.errors import DaemonNotRunning
+from kfw.errors import UsageError
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -47,10 +47,10 @@ def _serve() -> int:
     import asyncio
     import signal
 
-    from kfw.sandbox import process
+    from kfw.sandbox.serving import serve
 
     output.say(f"the sandbox runs here until Ctrl+C, its kubeconfig is {_directory() / 'kubeconfig'}")
-    asyncio.run(process.serve(_directory(), (signal.SIGTERM, signal.SIGINT)))
+    asyncio.run(serve(_directory(), (signal.SIGTERM, signal.SIGINT)))
     return 0
 
 
@@ -80,6 +80,7 @@ def status(as_json: Json = False) -> int:
                 "url": record.url,
                 "kubeconfig": record.kubeconfig,
                 "nodes": record.nodes,
+                "accidents": record.accidents,
             }
             facts |= {"uptimeSeconds": round(time.time() - record.started_at, 1)}
         output.show_json(facts)
@@ -88,6 +89,8 @@ def status(as_json: Json = False) -> int:
         output.show(
             f"running (pid {record.pid}), {record.url}\nnodes: {nodes}\nkubeconfig: {record.kubeconfig}"
         )
+        if record.accidents:
+            output.show(f"accidents: {', '.join(record.accidents)}")
     else:
         output.say("the sandbox is not running\n     `kfw sandbox start` starts it")
     return 0 if record else 3
@@ -101,8 +104,56 @@ def kubeconfig() -> int:
     """
     from kfw.sandbox import process
 
-    record = process.running(_directory())
-    if record is None:
-        raise DaemonNotRunning("the sandbox is not running", "`kfw sandbox start` starts it")
-    output.show(record.kubeconfig)
+    output.show(process.required(_directory()).kubeconfig)
     return 0
+
+
+@app.command()
+def accident(
+    kind: Annotated[
+        str | None, typer.Argument(metavar="[KIND]", help="One of those listed; none: list them.")
+    ] = None,
+    switch: Annotated[str | None, typer.Argument(metavar="[on|off]", help="Break it, or mend it.")] = None,
+    as_json: Json = False,
+) -> int:
+    """Break it on purpose, and mend it again. Without a KIND: what can be broken, and what is.
+
+    \b
+    kfw sandbox accident silent on
+    kfw sandbox accident silent off
+    """
+    from kfw.sandbox import process
+
+    if kind is None:
+        _show_accidents(as_json=as_json)
+        return 0
+    known = _accidents()
+    if kind not in known:
+        raise UsageError(f"no accident is called '{kind}'", f"use one of {', '.join(known)}")
+    if switch not in ("on", "off"):
+        raise UsageError("say whether it shall be on or off", f"for example `kfw sandbox accident {kind} on`")
+    record = process.accident(_directory(), kind, on=switch == "on")
+    if as_json:
+        output.show_json({"accidents": record.accidents})
+    else:
+        output.say(f"accidents now: {', '.join(record.accidents) or 'none'}")
+    return 0
+
+
+def _show_accidents(*, as_json: bool) -> None:
+    from kfw.sandbox import process
+
+    record = process.running(_directory())
+    on = record.accidents if record else ()
+    known = _accidents()
+    if as_json:
+        output.show_json({name: {"on": name in on, "what": words} for name, words in known.items()})
+        return
+    for name, words in known.items():
+        output.show(f"{name:<16} {'on ' if name in on else '   '} {words}")
+
+
+def _accidents() -> dict[str, str]:
+    from kfw.sandbox.named_accidents import KINDS
+
+    return {name: kind.words for name, kind in KINDS.items()}

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from kfw.errors import KfwError
-from kfw.sandbox.process import serve
+from kfw.sandbox.serving import serve
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ Each begins with `with` and is taken back at its end; several may be on at once,
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeVar
 
 from kfw.sandbox.api import errors
@@ -36,7 +36,6 @@ class Accidents:
         self._door = door
         self._runtime = runtime
         self._forget = forget
-        self._begun: dict[str, ExitStack] = {}
         self._silences: list[Only] = []
         self._refusals: list[None] = []
         self._delays: list[tuple[float, Only]] = []
@@ -132,23 +131,6 @@ class Accidents:
         with _in(self._runtime.refusals, dict.fromkeys(ways or (upgrade.SPDY,), status)):
             yield
 
-    # -- by name
-
-    @property
-    def begun(self) -> tuple[str, ...]:
-        return tuple(self._begun)
-
-    def begin(self, kind: str) -> None:
-        """One of KINDS, in its usual form; nothing happens when it is on already."""
-        if kind not in self._begun:
-            stack = ExitStack()
-            stack.enter_context(KINDS[kind](self))
-            self._begun[kind] = stack
-
-    def end(self, kind: str) -> None:
-        if stack := self._begun.pop(kind, None):
-            stack.close()
-
     # -- for the server
 
     def check(self, user: User, doing: str, where: Route) -> None:
@@ -201,19 +183,3 @@ def _in(places: list[T], one: T, changed: Callable[[], None] = lambda: None) -> 
     finally:
         places.remove(one)
         changed()
-
-
-#: By name, as `kfw sandbox accident` has them; their docstrings are its help.
-KINDS: dict[str, Callable[[Accidents], AbstractContextManager[None]]] = {
-    "silent": Accidents.silent,
-    "slow": Accidents.slow,
-    "reset": Accidents.reset,
-    "refuse": Accidents.refuse,
-    "malformed": Accidents.malformed,
-    "forbidden": Accidents.forbidden,
-    "expired-login": Accidents.expired_login,
-    "expired-watches": Accidents.expired_watches,
-    "goaway": Accidents.goaway,
-    "poisoned": Accidents.poisoned,
-    "without": Accidents.without,
-}

@@ -1,29 +1,26 @@
-"""The sandbox as a process of its own: started detached, found again by its record, and ended by nobody's guess."""
+"""The sandbox's process from outside: started detached, found again by its record, and ended by nobody's guess."""
 
-import asyncio
-import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from kfw.errors import KfwError, TimedOut
+from kfw.errors import DaemonNotRunning, KfwError, TimedOut
 from kfw.sandbox import certs
 from kfw.system import identity
 from kfw.system.files import lock, make_private_dir, write_atomic
-
-log = logging.getLogger(__name__)
 
 #: Seconds until a started sandbox must have its pods ready; it needs less than one.
 LIMIT = 10.0
 _PAUSE = 0.02
 _MODULE = "kfw.sandbox"
+#: In its directory: what a running sandbox says of itself, and which accidents it shall have.
+RECORD, WANTED = "sandbox.json", "accidents.json"
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel"):
@@ -36,15 +33,23 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
     kubeconfig: str
     started_at: float
     nodes: dict[str, str]
+    accidents: tuple[str, ...] = ()
 
 
 def running(directory: Path) -> Record | None:
     """The sandbox of this directory, if it runs: pid, start time and arguments are those of the record."""
     try:
-        record = msgspec.json.decode((directory / "sandbox.json").read_bytes(), type=Record)
+        record = msgspec.json.decode((directory / RECORD).read_bytes(), type=Record)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
     return record if _lives(record) else None
+
+
+def required(directory: Path) -> Record:
+    """Raises DaemonNotRunning."""
+    if record := running(directory):
+        return record
+    raise DaemonNotRunning("the sandbox is not running", "`kfw sandbox start` starts it")
 
 
 def _lives(record: Record) -> bool:
@@ -122,30 +127,19 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-async def serve(directory: Path, signals: Iterable[signal.Signals]) -> None:
-    """Be the sandbox of this directory until one of the signals comes. Raises KfwError when there is one already."""
-    from kfw.sandbox.sandbox import Sandbox
-
-    over = asyncio.Event()
-    for number in signals:
-        asyncio.get_running_loop().add_signal_handler(number, over.set)
-    make_private_dir(directory)
-    record = directory / "sandbox.json"
-    with lock(directory / "lock", f"the sandbox in {directory}"):
-        try:
-            async with Sandbox(directory) as sandbox:
-                write_atomic(
-                    record, msgspec.json.encode(_record(sandbox.url, sandbox.kubeconfig, sandbox.nodes))
-                )
-                log.info("ready: %s, nodes %s", sandbox.url, ", ".join(sandbox.nodes.values()))
-                await over.wait()
-        except OSError as problem:
-            raise KfwError(f"cannot run the sandbox: {problem}") from problem
-        finally:
-            record.unlink(missing_ok=True)
-
-
-def _record(url: str, kubeconfig: Path, nodes: Mapping[str, str]) -> Record:
-    me = identity.look(os.getpid())
-    assert me is not None
-    return Record(me.pid, me.start, me.command, url, str(kubeconfig), time.time(), dict(nodes))
+def accident(directory: Path, kind: str, *, on: bool) -> Record:
+    """Begin or end one accident of accidents.KINDS. Raises DaemonNotRunning, TimedOut."""
+    required(directory)
+    with lock(directory / "accidents.lock", "`kfw sandbox accident`", wait=LIMIT):
+        record = required(directory)
+        wanted = {one for one in record.accidents if one != kind} | ({kind} if on else set())
+        write_atomic(directory / WANTED, msgspec.json.encode(sorted(wanted)))
+        _signal(record.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            if (now := running(directory)) and set(now.accidents) == wanted:
+                return now
+            time.sleep(_PAUSE)
+    raise TimedOut(
+        f"the sandbox does not take the accident within {LIMIT:g} s", f"its log is {log_file(directory)}"
+    )

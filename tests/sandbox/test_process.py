@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from kfw.errors import KfwError
 from kfw.sandbox import process
+from kfw.sandbox.remote import Remote
 from kfw.system import identity
 
 pytestmark = pytest.mark.sandbox
@@ -162,3 +164,27 @@ def test_in_the_foreground_it_ends_with_ctrl_c(home: Path) -> None:
         child.kill()
         child.wait()
         child.stderr.close()
+
+
+def test_accidents_are_listed_begun_and_ended_from_outside(home: Path) -> None:
+    assert kfw("accident", "silent", "on").returncode == 3  # it does not run
+    process.start(directory(home))
+    done = kfw("accident", "expired-login", "on")
+    assert (done.returncode, done.stderr) == (0, "accidents now: expired-login\n")
+    record = process.running(directory(home))
+    assert record is not None
+    assert record.accidents == ("expired-login",)
+    with pytest.raises(KfwError, match="Unauthorized"):
+        Remote(record.url, directory(home)).ready_pods("demo", "web")
+    listed = kfw("accident").stdout.splitlines()
+    assert [line.split()[:2] for line in listed if line.split()[1] == "on"] == [["expired-login", "on"]]
+    assert json.loads(kfw("accident", "expired-login", "off", "--json").stdout) == {"accidents": []}
+    assert len(Remote(record.url, directory(home)).ready_pods("demo", "web")) == 3
+
+
+def test_an_unknown_accident_is_told_with_those_that_are_known(home: Path) -> None:
+    done = kfw("accident", "fire", "on")
+    assert done.returncode == 2
+    assert "no accident is called 'fire'" in done.stderr
+    assert "silent, silent-tunnels, slow" in done.stderr
+    assert kfw("accident", "silent").returncode == 2

@@ -1,9 +1,4 @@
-"""One SPDY connection of a client, served as spdystream serves it: five workers, and no flow control.
-
-Frames go to the worker of their stream's number modulo five, PINGs to all workers in turn. A worker that cannot hand
-over data waits; when the queue of one is full the connection is not read any more, and all its streams stand still.
-Source: moby/spdystream, connection.go [read and run].
-"""
+"""One SPDY connection of a client: its streams, in pairs, each pair a connection to the app."""
 
 import asyncio
 import logging
@@ -14,30 +9,14 @@ from kfw.sandbox.line import Line
 from kfw.sandbox.portforward.carriage import Carriage, Ended
 from kfw.sandbox.portforward.inbox import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
+from kfw.sandbox.portforward.workers import Workers
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, BadStream, read_request
 from kfw.wire.spdy import Connection
 from kfw.wire.spdy_events import Data, Event, Ping, Rst, Status, SynStream
 from kfw.wire.spdy_frames import data_frames
 
-WORKERS = 5
-#: Frames that wait for one worker.
-QUEUE = 50
-
 log = logging.getLogger(__name__)
-
-
-class Block:
-    """Holds a worker up while its count is not zero."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.changed = asyncio.Event()
-
-    async def over(self) -> None:
-        while self.count:
-            self.changed.clear()
-            await self.changed.wait()
 
 
 class Session:
@@ -47,20 +26,16 @@ class Session:
         self._far_end = far_end
         self._spdy = Connection(Role.SERVER)
         self._runtime = far_end.runtime
-        self._queues: list[asyncio.Queue[Event]] = [asyncio.Queue(QUEUE) for _ in range(WORKERS)]
-        self._blocks = [Block() for _ in range(WORKERS)]
+        self._workers = Workers(self._handle)
         self._taken = 0  # connections
         self._said_goaway = False
-        self._turn = 0
         self._lonely: dict[str, dict[str, int]] = {}  # streams whose partner has not come yet
         self._inboxes: dict[int, Inbox] = {}
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self, first: bytes) -> None:
         """Until the client leaves. `first` is what came with the request. Raises ConnectionError."""
-        tasks = [asyncio.create_task(self._read(first))]
-        pairs = zip(self._queues, self._blocks, strict=True)
-        tasks += [asyncio.create_task(self._work(queue, block)) for queue, block in pairs]
+        tasks = [asyncio.create_task(self._read(first)), *self._workers.start()]
         self._runtime.tunnels.add(self)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -97,33 +72,20 @@ class Session:
             await self._line.send(answer)
         for payload in payloads:
             for event in self._spdy.receive(payload):
-                if (worker := self._worker(event)) is not None:
-                    await self._queues[worker].put(event)
+                await self._workers.deal(event)
 
-    def _worker(self, event: Event) -> int | None:
+    async def _handle(self, event: Event) -> None:
         match event:
-            case SynStream(number) | Data(number) | Rst(number):
-                return number % WORKERS
-            case Ping():
-                self._turn = (self._turn + 1) % WORKERS
-                return self._turn
-        return None
-
-    async def _work(self, queue: asyncio.Queue[Event], block: Block) -> None:
-        while True:
-            event = await queue.get()
-            await block.over()
-            match event:
-                case SynStream(number, headers, fin):
-                    await self._opened(number, headers)
-                    if fin:
-                        self._close(number)
-                case Data(number, payload, fin):
-                    await self._fed(number, payload, fin=fin)
-                case Rst(number):
+            case SynStream(number, headers, fin):
+                await self._opened(number, headers)
+                if fin:
                     self._close(number)
-                case Ping(number):
-                    await self._pong(number)
+            case Data(number, payload, fin):
+                await self._fed(number, payload, fin=fin)
+            case Rst(number):
+                self._close(number)
+            case Ping(number):
+                await self.send(lambda: [self._spdy.pong(number)])
 
     async def _opened(self, number: int, headers: dict[str, str]) -> None:
         try:
@@ -170,9 +132,6 @@ class Session:
             return False
         return True
 
-    async def _pong(self, number: int) -> None:
-        await self.send(lambda: [self._spdy.pong(number)])
-
     async def _fed(self, number: int, payload: bytes, *, fin: bool) -> None:
         inbox = self._inboxes.get(number)
         if inbox and payload:
@@ -193,11 +152,10 @@ class Session:
             self._line.write(self._carriage.wrap([self._spdy.goaway()]))
 
     def block(self, worker: int) -> None:
-        self._blocks[worker].count += 1
+        self._workers.block(worker)
 
     def unblock(self, worker: int) -> None:
-        self._blocks[worker].count -= 1
-        self._blocks[worker].changed.set()
+        self._workers.unblock(worker)
 
     # -- for DataStream
 

@@ -60,10 +60,10 @@ async def test_a_refused_port_ends_the_data_stream_before_the_text_comes(sandbox
 
 
 async def test_after_a_pod_is_gone_its_tunnel_lives_on_and_says_so(sandbox: Sandbox) -> None:
+    sandbox.kubelet.runtime.close_after = 0.05
     async with tunnel(sandbox, "db-0") as client:
         live = client.open(5432)
         await client.until(lambda: client.data[live.data] == GREETING)
-        sandbox.kubelet.runtime.close_after = 0.05
         sandbox.delete("pods", "demo", "db-0", grace=0)
         await client.until(lambda: client.has("fin", live.data))
         await sandbox.settled()  # another pod has its name by now, and this tunnel does not lead there
