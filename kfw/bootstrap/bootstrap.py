@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from kfw import checks
-from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform
+from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform, releases, releasing
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.here import here as look_around
 from kfw.bootstrap.options import Options, Where
+from kfw.bootstrap.releases import Release
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Finding
 from kfw.checks import kind as kind_checks
@@ -97,19 +98,22 @@ class Bootstrap:
         process.start(paths.sandbox_dir())
         return Cluster(paths.sandbox_dir() / "kubeconfig", "kfw-sandbox")
 
-    def platform(self, found: Cluster, *, stand_ins: bool = True) -> None:
+    def platform(self, found: Cluster) -> None:
         """What is missing of the services. Nothing in the sandbox, which has its own. Raises KfwError."""
         if not found.name:
             return
-        missing = platform.missing_services(self.steps, self.options, found)
-        if not missing:
+        if not platform.missing_services(self.steps, self.options, found):
             self.steps.say("platform: all services are there")
         elif self.why_no_platform is None:
             platform.install(self.steps, self.options, found, self.env)
-        elif stand_ins:
-            platform.apply_stand_ins(self.steps, self.options, found, self.why_no_platform)
         else:
-            self.steps.say(f"platform: not there: {', '.join(missing)}")
+            platform.apply_stand_ins(self.steps, self.options, found, self.why_no_platform)
+
+    def release(self, found: Cluster, wanted: Release) -> None:
+        """One release of helm. Raises KfwError."""
+        there = releases.installed(self.steps.ask(releases.list_all(found)).out)
+        key = (wanted.namespace, wanted.name)
+        releasing.ensure(self.steps, wanted, found, there.get(key), self.options.values)
 
     def forwards(self, found: Cluster, *, foreground: bool = False) -> int:
         """The exit code of `kfw up`, else of `kfw verify`."""

@@ -65,11 +65,15 @@ def ensure(steps: Steps, options: Options, here: Here, provider: str, no_network
 def create(steps: Steps, options: Options, here: Here, provider: str, *, no_network: bool) -> None:
     """The user's kubeconfig and current context are not touched: kind writes into a file of ours."""
     name = options.cluster_name
+    if not steps.dry:
+        make_private_dir(options.folder)
     config = _configuration(steps, options, here, provider, no_network=no_network)
     steps.say(f"cluster: making the kind cluster {name}, which takes a minute or two")
     answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
     if not answer.ok:
         raise kind.create_failed(answer.err, name)
+    if not steps.dry:
+        write_atomic(options.made, b"made by kfw bootstrap\n")
 
 
 def start_stopped(steps: Steps, name: str, provider: str, *, allowed: bool = True) -> list[str]:
@@ -136,7 +140,6 @@ def _configuration(steps: Steps, options: Options, here: Here, provider: str, *,
         return options.kind_config
     file = options.folder / "kind-config.json"
     if not steps.dry:
-        make_private_dir(options.folder)
         write_atomic(file, json.dumps(config, indent=2).encode())
     return file
 

@@ -73,3 +73,13 @@ class Options:
     def overlay(self) -> Path:
         """What this machine adds to the forwards' config."""
         return self.folder / "overlay.yaml"
+
+    @property
+    def made(self) -> Path:
+        """It is there when bootstrap has made the kind cluster itself, so that uninstall may delete it."""
+        return self.folder / f"made-{self.cluster_name}"
+
+    @property
+    def manifests(self) -> Path:
+        """The stand-ins as they were applied."""
+        return self.folder / f"services-{self.cluster_name}.json"

@@ -19,13 +19,32 @@ _BEYOND = 30.0
 def apply(steps: Steps, options: Options, cluster: Cluster) -> None:
     """Raises KfwError after having shown the pods when they do not come up."""
     objects = adapted(manifests(options.services), options)
-    file = options.folder / "services.json"
+    file = options.manifests
     if not steps.dry:
         make_private_dir(options.folder)
         write_atomic(file, json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}).encode())
     steps.must(cluster.kubectl("apply", "--filename", str(file)), "cannot apply the services", timeout=60.0)
     for one in (each for each in objects if each["kind"] == "Deployment"):
         _wait(steps, cluster, one["metadata"]["name"], one["metadata"]["namespace"])
+
+
+def delete(steps: Steps, options: Options, cluster: Cluster) -> None:
+    """What was applied, but the namespaces: others may have put something into them."""
+    try:
+        applied = json.loads(options.manifests.read_bytes())
+    except (OSError, ValueError):
+        return
+    file = options.manifests.with_suffix(".deleting")
+    applied["items"] = [one for one in applied["items"] if one["kind"] != "Namespace"]
+    if not steps.dry:
+        write_atomic(file, json.dumps(applied).encode())
+    line = cluster.kubectl("delete", "--ignore-not-found", "--wait=false", "--filename", str(file))
+    answer = steps.do(line, timeout=60.0)
+    if not answer.ok:
+        steps.say(f"platform: the stand-ins are not deleted: {answer.words}")
+    if not steps.dry:
+        file.unlink()
+        options.manifests.unlink()
 
 
 def _wait(steps: Steps, cluster: Cluster, name: str, namespace: str) -> None:

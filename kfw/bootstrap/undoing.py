@@ -1,0 +1,99 @@
+"""Taking back what bootstrap brought: forwards, releases, stand-ins, cluster. Only what is ours, harmless twice."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+from kfw import client, paths
+from kfw.bootstrap import cluster, forwards, platform, releases, standins
+from kfw.bootstrap.cluster import Cluster
+from kfw.bootstrap.options import Options
+from kfw.bootstrap.steps import Steps
+from kfw.client.launch import ensure_daemon
+from kfw.cluster import docker, kind
+from kfw.errors import DaemonNotRunning
+from kfw.system import tools
+
+#: On every container that kfw starts: the value says whose it is.
+OWNER_LABEL = "io.kfw.owner"
+
+
+def stop(steps: Steps, options: Options) -> list[str]:
+    """The forwards of the config that were up; also what a daemon that was killed has left behind."""
+    names = list(forwards.wanted(options))
+    up = [name for name in _running(names, dry=steps.dry) if name in names]
+    if up:
+        steps.ourselves(["down", *up])
+    else:
+        steps.say("no forwards were up")
+    return up
+
+
+def uninstall(
+    steps: Steps, options: Options, env: Mapping[str, str], provider: str, *, keep_cluster: bool
+) -> None:
+    """Forwards, then releases and stand-ins, then the cluster if bootstrap has made it; the sandbox in any case."""
+    stop(steps, options)
+    steps.ourselves(["sandbox", "stop"])
+    if tools.missing("kind") or tools.missing(provider):
+        return
+    if not cluster.exists(steps, options.cluster_name):
+        options.made.unlink(missing_ok=True)
+        return
+    if options.made.exists() and not keep_cluster:
+        delete_cluster(steps, options)
+        return
+    found = cluster.of_kind(options)
+    if options.kubeconfig.exists():
+        remove_releases(steps, options, found, env)
+        standins.delete(steps, options, found)
+    if not keep_cluster:
+        steps.say(
+            f"cluster: {found.name} was not made by kfw, so it stays: kind delete cluster --name {found.name}"
+        )
+
+
+def remove_releases(steps: Steps, options: Options, found: Cluster, env: Mapping[str, str]) -> None:
+    """Ours by name, namespace and chart, the last one first."""
+    if tools.missing("helm"):
+        return
+    there = releases.installed(steps.ask(releases.list_all(found)).out)
+    for release in reversed(platform.platform(options, env)):
+        one = there.get((release.namespace, release.name))
+        if one and one.chart.startswith(f"{release.chart_name}-"):
+            answer = steps.do(releases.uninstall(release, found), timeout=300.0)
+            steps.say(f"platform: {release.name}: {'removed' if answer.ok else answer.words}")
+
+
+def delete_cluster(steps: Steps, options: Options) -> None:
+    name = options.cluster_name
+    steps.must(kind.delete_cluster(name, str(options.kubeconfig)), f"cannot delete the kind cluster {name}")
+    steps.say(f"cluster: the kind cluster {name} is deleted")
+    if not steps.dry:
+        for file in (options.made, options.manifests, options.kubeconfig):
+            file.unlink(missing_ok=True)
+
+
+def remove_containers(steps: Steps, owner: str, provider: str) -> None:
+    """Forwarder containers of this kfw that nobody ended, by their label."""
+    found = docker.ids(steps.ask(docker.labelled({OWNER_LABEL: owner}, provider)).out)
+    if found:
+        steps.do(docker.remove(found, provider), timeout=60.0)
+
+
+def _running(names: Iterable[str], *, dry: bool) -> list[str]:
+    """What is up. A daemon that was killed is started again for that: it ends what the dead one left."""
+    try:
+        return [row.name for row in client.status().forwards if row.status not in ("stopped", "disabled")]
+    except DaemonNotRunning:
+        kept = _kept()
+    if not dry and not kept.isdisjoint(names):
+        ensure_daemon(on_demand=True)
+    return sorted(kept)
+
+
+def _kept() -> set[str]:
+    """What would come back with the next daemon."""
+    try:
+        return {str(forward["name"]) for forward in json.loads(paths.store_file().read_bytes())["forwards"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()

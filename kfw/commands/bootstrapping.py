@@ -1,0 +1,121 @@
+"""From the options of `kfw bootstrap` to a run of its stages, and what is shown at its end."""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from kfw import checks, client
+from kfw.bootstrap.bootstrap import Bootstrap
+from kfw.bootstrap.forwards import wanted, ways
+from kfw.bootstrap.options import Namespaces, Options, Where
+from kfw.bootstrap.steps import Steps
+from kfw.checks import Finding
+from kfw.commands import output
+from kfw.errors import DaemonNotRunning, UsageError
+from kfw.protocol import ForwardStatus
+
+
+def where(sandbox: bool, kind: bool) -> Where:
+    if sandbox and kind:
+        raise UsageError("--sandbox and --kind exclude each other", "leave one of them away")
+    return Where.SANDBOX if sandbox else Where.KIND if kind else Where.AUTO
+
+
+def options(
+    *,
+    cluster_name: str | None = None,
+    worker_node: str | None = None,
+    spaces: Sequence[str | None] = (None, None, None),
+    config: Path | None = None,
+    services: Path | None = None,
+    kind_config: Path | None = None,
+    **others: Any,
+) -> Options:
+    """What is None stays as it is by default. Raises UsageError for a file that cannot be read."""
+    names = dict(zip(("amp", "observability", "data_plane"), spaces, strict=True))
+    files = {"config": config, "services": services, "kind_config": kind_config}
+    given: dict[str, Any] = {key: _readable(file) for key, file in files.items()}
+    given |= {"cluster_name": cluster_name, "worker_node": worker_node}
+    return Options(
+        namespaces=Namespaces(**{key: name for key, name in names.items() if name}),
+        **{key: value for key, value in given.items() if value},
+        **others,
+    )
+
+
+def _readable(file: Path | None) -> Path | None:
+    if file is not None and not file.is_file():
+        raise UsageError(f"cannot read {file}: there is no such file")
+    return file.absolute() if file else None
+
+
+def steps(*, yes: bool = False, dry: bool = False, verbose: bool = False) -> Steps:
+    return Steps(
+        say=lambda text: output.say(f"bootstrap: {text}"),
+        show=output.show,
+        agree=lambda question: yes or _agreed(question),
+        dry=dry,
+        verbose=verbose,
+        kfw=_kfw,
+    )
+
+
+def _kfw(argv: Sequence[str]) -> int:
+    """stdout is for the URLs. What `up` shows at its end is left out: verify shows the same and more."""
+    from kfw.commands.group import run_command
+
+    with Path(os.devnull).open("w") as nowhere:
+        with redirect_stdout(nowhere if argv[0] == "up" else sys.stderr):
+            return run_command(argv)
+
+
+def _agreed(question: str) -> bool:
+    """Only a person at a terminal can."""
+    if not output.is_terminal(sys.stdin):
+        return False
+    return typer.confirm(f"bootstrap: {question}?", default=True, err=True)
+
+
+def said_yes(question: str) -> bool:
+    """A literal yes, as for everything that cannot be taken back."""
+    if not output.is_terminal(sys.stdin):
+        raise UsageError(f"cannot ask whether to {question}: this is no terminal", "--yes")
+    answer = typer.prompt(f"bootstrap: {question}? yes or no", default="no", err=True, show_default=False)
+    return str(answer).strip() == "yes"
+
+
+def report(findings: Iterable[Finding]) -> int:
+    """The findings on stdout; the exit code of the error among them."""
+    found = list(findings)
+    output.show("\n".join(checks.lines(found)))
+    worst = checks.first_error(found)
+    return worst.exit_code if worst else 0
+
+
+def since() -> dict[str, str]:
+    """What is up, and since when; nothing when there is no daemon."""
+    return {row.name: row.since for row in _rows() if row.url}
+
+
+def show(run: Bootstrap, before: dict[str, str]) -> None:
+    """Name and URL on stdout; the ways they go, and that nothing changed, on stderr."""
+    names = wanted(run.options)
+    up = {row.name: row for row in _rows() if row.name in names and row.url}
+    for line in ways(up, {name: client.explain(name) for name in up}):
+        run.steps.say(line)
+    if before and before == since():
+        run.steps.say("nothing changed")
+    for name, row in up.items():
+        output.show(f"{name}\t{row.url}")
+
+
+def _rows() -> list[ForwardStatus]:
+    try:
+        return client.status().forwards
+    except DaemonNotRunning:
+        return []
