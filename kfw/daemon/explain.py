@@ -25,6 +25,7 @@ LIMITS: dict[str, tuple[str, ...]] = {
         "while socat is restarted the port refuses: the child owns it, so connections cannot wait",
         "socat waits 0.5 s for an answer after the client's end of input, then closes",
     ),
+    "tunnel": _API_LIMITS,
     "kubectl": (
         *_API_LIMITS,
         "one bad connection can end kubectl's tunnel: it is started anew, live connections through it end",

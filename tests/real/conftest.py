@@ -9,7 +9,7 @@ import pytest
 from tests.real import rig as rigs
 from tests.real import talk
 from tests.real.rig import Rig, RigMissing
-from tests.real.running import Kfw
+from tests.whole.program import Program
 
 HERE = Path(__file__).parent
 
@@ -39,17 +39,17 @@ def _only_with_the_rig(rig: Rig) -> None:
 
 
 @pytest.fixture
-def kfw_home(cli: Kfw) -> Path:
+def kfw_home(cli: Program) -> Path:
     return cli.home
 
 
 @pytest.fixture
-def make_cli() -> Iterator[Callable[..., Kfw]]:
+def make_cli() -> Iterator[Callable[..., Program]]:
     """`make_cli(KUBECONFIG)`: a kfw with an empty home; after the test nothing it started may be left."""
-    made: list[Kfw] = []
+    made: list[Program] = []
 
-    def make(kubeconfig: Path | str, **env: str) -> Kfw:
-        made.append(Kfw(kubeconfig, env))
+    def make(kubeconfig: Path | str, **env: str) -> Program:
+        made.append(Program(kubeconfig, env))
         return made[-1]
 
     yield make
@@ -58,7 +58,7 @@ def make_cli() -> Iterator[Callable[..., Kfw]]:
 
 
 @pytest.fixture
-def cli(rig: Rig, make_cli: Callable[..., Kfw]) -> Kfw:
+def cli(rig: Rig, make_cli: Callable[..., Program]) -> Program:
     """kfw with an empty home, as the rig's admin."""
     return make_cli(rig.kubeconfig)
 
@@ -101,7 +101,7 @@ def own_cluster(_cluster_of_this_run: str) -> Rig:
 
 
 @pytest.fixture
-def own_cli(own_cluster: Rig, make_cli: Callable[..., Kfw]) -> Kfw:
+def own_cli(own_cluster: Rig, make_cli: Callable[..., Program]) -> Program:
     """kfw with an empty home, as the admin of `own_cluster`."""
     return make_cli(own_cluster.kubeconfig)
 
