@@ -13,7 +13,8 @@ bootstrap() { exec "$KFW" bootstrap "$@"; }
 # usage_of KNOWN ARGUMENT...: ends with help, or with 2 if an argument is none of KNOWN, a list of options in which
 # `--name=` wants a value. Sets `yes` if --yes is among them. It reads only: the arguments go to kfw as they are.
 usage_of() {
-	known=" $1 "
+	# shellcheck disable=SC2086 # its words, whatever is between them
+	known=" $(printf '%s ' $1)"
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in --help | -h)

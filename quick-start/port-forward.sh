@@ -10,12 +10,12 @@
 #   --sandbox           the services of the embedded sandbox
 #   --config FILE       other forwards than those of quick-start/kfw.yaml
 #   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
-#   --worker-node NAME  WORKER_NODE    the node whose ports are used (default: any that answers)
+#   --worker-node NAME  WORKER_NODE    a node that must be there (all that answer are used)
 #   --help, -h          this text
 set -eu
 
 NAME=port-forward
-ROOT=$(cd "$(dirname "$0")/.." \&\& pwd)
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 OPTIONS='--detach -d --dry-run --verbose -v --sandbox --config= --cluster-name= --worker-node='
 

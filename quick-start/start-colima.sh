@@ -12,7 +12,7 @@
 set -eu
 
 NAME=start-colima
-ROOT=$(cd "$(dirname "$0")/.." \&\& pwd)
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 
 main() {

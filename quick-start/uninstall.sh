@@ -13,7 +13,7 @@
 set -eu
 
 NAME=uninstall
-ROOT=$(cd "$(dirname "$0")/.." \&\& pwd)
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 
 main() {

@@ -1,38 +1,19 @@
-"""quick-start/bootstrap.sh with stubs for docker, kind, kubectl, kfw and the package manager."""
+"""quick-start/bootstrap.sh with stubs for kfw and the package manager: what it is told it hands to `kfw bootstrap`."""
 
 import pytest
 
 from tests.scripts.conftest import ROOT, Machine
 
 BOOTSTRAP = "quick-start/bootstrap.sh"
-NAMES = ["amp-console", "amp-api", "amp-traces-observer", "data-prepper", "gateway-external"]
-#: A kfw that says yes to everything and has one of the five up.
-KFW = """
-case "$1 ${2-}" in
-"sandbox start") echo /sandbox/kubeconfig ;;
-"up --config") echo "up, in $5 $7" >&2 ;;
-"verify "*) echo "amp-api: HTTP 200" ;;
-"status --json") echo '{"forwards": [
-    {"name": "amp-api", "url": "http://localhost:8080", "since": "NOW"},
-    {"name": "data-prepper", "url": null, "since": "NOW"},
-    {"name": "another", "url": "http://localhost:1", "since": "NOW"}]}' ;;
-esac
-"""
 
 
 @pytest.fixture
 def ready(machine: Machine) -> Machine:
-    """A machine on which kfw is installed; there is no docker."""
-    machine.installed(KFW)
-    return machine
-
-
-def with_kind(machine: Machine, *, clusters: str = "openchoreo-local", has_services: bool = True) -> None:
-    machine.stub("docker")
-    machine.stub(
-        "kind", f'case $2 in clusters) printf "{clusters}\\n" ;; kubeconfig) echo "server: kind" ;; esac'
+    """A machine on which kfw is installed."""
+    machine.installed(
+        'echo "in $KFW_QUICK_START" >&2; echo "amp-api\thttp://localhost:8080"; exit ${CODE:-0}'
     )
-    machine.stub("kubectl", "exit 0" if has_services else "case $* in *amp-api*) exit 1 ;; esac")
+    return machine
 
 
 def test_A1_help_shows_the_options_and_does_nothing(machine: Machine) -> None:
@@ -43,7 +24,9 @@ def test_A1_help_shows_the_options_and_does_nothing(machine: Machine) -> None:
     assert machine.calls() == []
 
 
-@pytest.mark.parametrize("arguments", [["--nope"], ["now"], ["--config"], ["--config", "/not/there.yaml"]])
+@pytest.mark.parametrize(
+    "arguments", [["--nope"], ["now"], ["--config"], ["--yes", "--skip-kindly"], ["--yes=1"]]
+)
 def test_A1_bad_usage_exits_2_with_one_line_and_does_nothing(machine: Machine, arguments: list[str]) -> None:
     done = machine.run(BOOTSTRAP, *arguments)
     assert done.returncode == 2
@@ -52,115 +35,50 @@ def test_A1_bad_usage_exits_2_with_one_line_and_does_nothing(machine: Machine, a
     assert machine.calls() == []
 
 
-def test_the_urls_are_all_that_is_on_stdout(ready: Machine) -> None:
-    done = ready.run(BOOTSTRAP, "--yes")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "amp-api\thttp://localhost:8080\n"
-    assert "quick-start/stop.sh" in done.stderr
-
-
-def test_the_five_are_brought_up_and_verified_by_name(ready: Machine) -> None:
-    ready.run(BOOTSTRAP, "--yes")
-    names = " ".join(NAMES)
-    where = "--kubeconfig /sandbox/kubeconfig --context kfw-sandbox"
-    assert f"kfw up --config {ROOT}/quick-start/kfw.yaml {where} {names}" in ready.calls()
-    assert f"kfw verify {names}" in ready.calls()
-
-
 @pytest.mark.parametrize(
-    ("stubs", "why"),
+    "arguments",
     [
-        ({}, "docker is not installed"),
-        ({"docker": "exit 1"}, "docker does not answer"),
-        ({"docker": ""}, "kind is not installed"),
-        ({"docker": "", "kind": ""}, "kind has no cluster openchoreo-local"),
-        ({"docker": "", "kind": "echo openchoreo-local-2"}, "kind has no cluster openchoreo-local"),
-        ({"docker": "", "kind": "echo openchoreo-local"}, "kubectl is not installed"),
+        ["--yes"],
+        ["--skip-kind", "--skip-openchoreo", "--minimal", "--no-port-forward", "--use-context", "--verbose"],
+        ["--dry-run", "--kind"],
+        ["--config", "own with spaces.yaml", "--cluster-name=mine", "--worker-node", "w"],
     ],
 )
-def test_without_a_kind_cluster_it_is_the_sandbox_and_the_reason_is_said(
-    ready: Machine, stubs: dict[str, str], why: str
+def test_A1_every_stage_can_be_left_out_kfw_gets_the_options_as_they_are(
+    ready: Machine, arguments: list[str]
 ) -> None:
-    for tool, body in stubs.items():
-        ready.stub(tool, body)
-    done = ready.run(BOOTSTRAP, "--yes")
-    assert done.returncode == 0
-    assert f"cluster: the embedded sandbox, because {why}" in done.stderr
-    assert "up, in /sandbox/kubeconfig kfw-sandbox" in done.stderr
+    done = ready.run(BOOTSTRAP, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert ready.calls() == [f"kfw bootstrap all {' '.join(arguments)}"]
 
 
-def test_a_kind_cluster_without_one_of_the_services_is_not_taken(ready: Machine) -> None:
-    with_kind(ready, has_services=False)
-    done = ready.run(BOOTSTRAP, "--yes")
-    assert (
-        "because the kind cluster openchoreo-local has no service/amp-api in the namespace wso2-amp"
-        in done.stderr
-    )
-    assert "kfw sandbox start" in ready.calls()
+def test_every_option_of_the_help_is_one_and_kfw_knows_it() -> None:
+    from typer.testing import CliRunner
+
+    from kfw.commands.bootstrap import app
+
+    told = CliRunner().invoke(app, ["all", "--help"], env={"COLUMNS": "200"}).output
+    script = (ROOT / BOOTSTRAP).read_text()
+    explained = {line.split()[1].rstrip(",") for line in script.splitlines() if line.startswith("#   --")}
+    taken = script.partition("OPTIONS='")[2].partition("'")[0].replace("=", "").split()
+    assert explained == {"--help", *(option for option in taken if option.startswith("--"))}
+    assert [option for option in explained if option not in told] == []
 
 
-def test_a_kind_cluster_with_all_services_is_taken(ready: Machine) -> None:
-    with_kind(ready)
-    done = ready.run(BOOTSTRAP, "--yes")
-    assert "cluster: the kind cluster openchoreo-local" in done.stderr
-    assert not [call for call in ready.calls() if call.startswith("kfw sandbox")]
-
-
-def test_A4_the_cluster_name_is_matched_whole_and_can_be_another(ready: Machine) -> None:
-    with_kind(ready, clusters="mine-2\\nmine")
-    assert "the kind cluster mine," in ready.run(BOOTSTRAP, "--yes", CLUSTER_NAME="mine").stderr
-    assert "no cluster min\n" in ready.run(BOOTSTRAP, "--yes", CLUSTER_NAME="min").stderr
-
-
-def test_A5_the_users_kubeconfig_is_neither_written_nor_asked(ready: Machine) -> None:
-    with_kind(ready)
-    theirs = ready.home / "theirs"
-    theirs.write_text("current-context: rancher-desktop")
-    done = ready.run(BOOTSTRAP, "--yes", KUBECONFIG=str(theirs))
-    ours = ready.folder / "kfw" / "state" / "quick-start" / "kubeconfig"
-    assert theirs.read_text() == "current-context: rancher-desktop"
-    assert f"up, in {ours} kind-openchoreo-local" in done.stderr
-    assert ours.read_text() == "server: kind\n" and ours.stat().st_mode & 0o077 == 0
-    asked = [call for call in ready.calls() if call.startswith("kubectl")]
-    assert asked and all(f"--kubeconfig {ours} --context kind-openchoreo-local" in call for call in asked)
-
-
-def test_A3_a_second_run_says_that_nothing_changed(ready: Machine) -> None:
-    assert "bootstrap: nothing changed\n" in ready.run(BOOTSTRAP, "--yes").stderr
-
-
-def test_a_run_that_changed_something_does_not_say_the_contrary(machine: Machine) -> None:
-    machine.has("date")
-    machine.installed(KFW.replace("NOW", "'$(date +%N)'"))
-    done = machine.run(BOOTSTRAP, "--yes")
-    assert done.returncode == 0
-    assert "nothing changed" not in done.stderr
-
-
-def test_when_nothing_comes_up_nothing_is_said_to_be_as_it_was(machine: Machine) -> None:
-    machine.installed(KFW.replace("http://localhost:8080", "").replace('echo "up, in $5 $7"', "exit 1"))
-    assert "nothing changed" not in machine.run(BOOTSTRAP, "--yes").stderr
-
-
-def test_sandbox_is_taken_when_it_is_asked_for(ready: Machine) -> None:
-    with_kind(ready)
-    assert "because --sandbox was given" in ready.run(BOOTSTRAP, "--yes", "--sandbox").stderr
-
-
-def test_A16_when_one_cannot_come_up_the_others_are_shown_and_the_exit_code_is_kfws(machine: Machine) -> None:
-    machine.installed(KFW.replace('echo "up, in $5 $7" >&2', "exit 6"))
-    done = machine.run(BOOTSTRAP, "--yes")
+def test_stdout_and_exit_code_are_those_of_kfw(ready: Machine) -> None:
+    done = ready.run(BOOTSTRAP, "--yes", CODE="6")
     assert done.returncode == 6
     assert done.stdout == "amp-api\thttp://localhost:8080\n"
 
 
-def test_other_forwards_can_be_brought_up(ready: Machine) -> None:
-    own = ready.folder / "own.yaml"
-    own.write_text("portForwards: {shop: {target: service/shop, namespace: shop, localPort: 9000}}")
-    ready.run(BOOTSTRAP, "--yes", "--config", str(own))
-    assert [
-        call for call in ready.calls() if call.startswith(f"kfw up --config {own}") and call.endswith(" shop")
-    ]
+def test_kfw_is_told_where_the_files_of_the_quick_start_are(ready: Machine) -> None:
+    assert f"in {ROOT}/quick-start\n" in ready.run(BOOTSTRAP, "--yes").stderr
+
+
+def test_what_is_set_up_already_is_not_set_up_again(ready: Machine) -> None:
+    ready.stub("python3")
+    ready.run(BOOTSTRAP)
+    assert ready.calls() == ["kfw bootstrap all"]
 
 
 # --- on a machine where something is missing
