@@ -71,7 +71,7 @@ def five(image: str, cluster: KindCluster) -> Iterator[Published]:
         yield Published(one, ports)
 
 
-def test_A9_A21_five_ports_published_on_localhost_answer_each_from_its_own_backend(five: Published) -> None:
+def test_B9_B21_five_ports_published_on_localhost_answer_each_from_its_own_backend(five: Published) -> None:
     five.until_all_answer(within=20)
     bindings = five.box.inspect()["HostConfig"]["PortBindings"].values()
     assert {binding["HostIp"] for one in bindings for binding in one} == {"127.0.0.1"}
@@ -93,7 +93,7 @@ def test_they_survive_a_restart_of_the_node(five: Published, cluster: KindCluste
     five.until_all_answer(within=60)
 
 
-def test_A13_a_service_made_anew_with_another_node_port_is_found_again(
+def test_B13_a_service_made_anew_with_another_node_port_is_found_again(
     five: Published, cluster: KindCluster
 ) -> None:
     five.until_all_answer(within=60)

@@ -1,7 +1,7 @@
 """The quick start as it is, with the real kfw: an empty home, and free ports in place of the five well-known ones."""
 
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,8 +39,8 @@ class QuickStart:
         return self.run("bootstrap.sh", "--yes")
 
 
-def five_services_come_up_and_stay_and_stop(quick_start: QuickStart) -> Done:
-    """What both kinds of cluster must show. Returns the first run."""
+def five_services_come_up_and_stay_and_stop(quick_start: QuickStart, end: Sequence[str]) -> Done:
+    """What both kinds of cluster must show; `end` is the script that ends it. Returns the first run."""
     kfw, first = quick_start.kfw, quick_start.bootstrap()
     urls = dict(line.split("\t") for line in first.stdout.splitlines())
     apps = {name: get(url)["pod"].rsplit("-", 2)[0] for name, url in urls.items()}
@@ -50,7 +50,7 @@ def five_services_come_up_and_stay_and_stop(quick_start: QuickStart) -> Done:
     assert second.stdout == first.stdout
     assert "bootstrap: nothing changed\n" in second.stderr
     assert kfw.processes() == before
-    quick_start.run("stop.sh")
+    quick_start.run(*end)
     # The daemon ends when its last forward is down, a moment after the script.
     until(lambda: not kfw.processes(), 5, lambda: f"all has ended, but {kfw.processes()}")
     return first

@@ -16,7 +16,7 @@ def ready(machine: Machine) -> Machine:
     return machine
 
 
-def test_A1_help_shows_the_options_and_does_nothing(machine: Machine) -> None:
+def test_B1_help_shows_the_options_and_does_nothing(machine: Machine) -> None:
     done = machine.run(BOOTSTRAP, "--help")
     assert done.returncode == 0
     assert "--yes" in done.stdout and "CLUSTER_NAME" in done.stdout
@@ -27,7 +27,7 @@ def test_A1_help_shows_the_options_and_does_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize(
     "arguments", [["--nope"], ["now"], ["--config"], ["--yes", "--skip-kindly"], ["--yes=1"]]
 )
-def test_A1_bad_usage_exits_2_with_one_line_and_does_nothing(machine: Machine, arguments: list[str]) -> None:
+def test_B1_bad_usage_exits_2_with_one_line_and_does_nothing(machine: Machine, arguments: list[str]) -> None:
     done = machine.run(BOOTSTRAP, *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("bootstrap: ") and done.stderr.count("\n") == 1
@@ -44,7 +44,7 @@ def test_A1_bad_usage_exits_2_with_one_line_and_does_nothing(machine: Machine, a
         ["--config", "own with spaces.yaml", "--cluster-name=mine", "--worker-node", "w"],
     ],
 )
-def test_A1_every_stage_can_be_left_out_kfw_gets_the_options_as_they_are(
+def test_B1_every_stage_can_be_left_out_kfw_gets_the_options_as_they_are(
     ready: Machine, arguments: list[str]
 ) -> None:
     done = ready.run(BOOTSTRAP, *arguments)
@@ -97,7 +97,7 @@ def bare(machine: Machine) -> Machine:
     return machine
 
 
-def test_A2_what_is_missing_is_named_with_the_line_that_installs_it(bare: Machine) -> None:
+def test_B2_what_is_missing_is_named_with_the_line_that_installs_it(bare: Machine) -> None:
     done = bare.run(BOOTSTRAP, "--yes")
     assert done.returncode == 8
     assert "cannot make .venv without venv make socat; install with: " in done.stderr
@@ -114,7 +114,7 @@ def test_A2_what_is_missing_is_named_with_the_line_that_installs_it(bare: Machin
         ("pacman", "sudo pacman -S --noconfirm make python socat"),
     ],
 )
-def test_A2_the_line_is_the_one_of_this_system(machine: Machine, manager: str, line: str) -> None:
+def test_B2_the_line_is_the_one_of_this_system(machine: Machine, manager: str, line: str) -> None:
     machine.stub(manager, "exit 1")
     machine.stub("id", "echo 1000")
     done = machine.run(BOOTSTRAP, "--yes")
@@ -136,7 +136,7 @@ def test_with_a_silent_sudo_it_is_installed(bare: Machine) -> None:
     assert APT_LINE in bare.calls()
 
 
-def test_A33_a_sudo_that_wants_a_password_is_not_asked_for_one(bare: Machine) -> None:
+def test_B33_a_sudo_that_wants_a_password_is_not_asked_for_one(bare: Machine) -> None:
     bare.stub("sudo", '[ "$1" = -n ] && exit 1; cat')
     assert bare.run(BOOTSTRAP, "--yes").returncode == 8
     assert [call for call in bare.calls() if call.startswith("sudo")] == ["sudo -n true"]
