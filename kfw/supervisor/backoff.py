@@ -25,13 +25,13 @@ def exhausted(failures: int, retry: Retry) -> bool:
 
 #: Seconds between health checks while one has failed.
 ILL_INTERVAL = 2.0
-#: After so many good checks in a row only every n-th is made: a check is a connection to somebody's app, and the
-#: cluster's watch and the first failed connection say sooner what is wrong.
-CALM_AFTER = CALM = 4
+#: After a good check only every n-th is made: a check is a connection to somebody's app, and the cluster's watch and
+#: the first connection that fails say sooner what is wrong.
+CALM = 4
 
 
 def next_check(health: Health, good: int, *, ill: bool) -> float:
     """Seconds until the next health check, after `good` ones in a row; `ill`: one failed and too few were good since."""
     if ill:
         return min(health.interval, ILL_INTERVAL)
-    return health.interval * (CALM if good >= CALM_AFTER else 1)
+    return health.interval * (CALM if good else 1)
