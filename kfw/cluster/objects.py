@@ -121,7 +121,8 @@ class ServicePort(Struct, frozen=True, kw_only=True):
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """`type`: ClusterIP, NodePort, LoadBalancer or ExternalName. `local`: externalTrafficPolicy Local."""
+    """`type`: ClusterIP, NodePort, LoadBalancer or ExternalName. `local`: externalTrafficPolicy Local; `sticky`:
+    sessionAffinity ClientIP."""
 
     name: str
     type: str = "ClusterIP"
@@ -130,6 +131,7 @@ class Service(Struct, frozen=True, kw_only=True):
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     local: bool = False
+    sticky: bool = False
 
 
 class SlicePort(Struct, frozen=True):

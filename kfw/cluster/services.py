@@ -23,13 +23,13 @@ def resolve_service(target: Target, service: Service, wanted: Wanted, objects: O
         return Resolution(problem=_nobody(target, service, port, objects))
     nodes = node_endpoints(service, port, backends, objects)
     if not isinstance(nodes, Problem):
-        return Resolution(pods, nodes)
+        return Resolution(pods, nodes, sticky=service.sticky)
     if not pods:
         addresses = [f"{one.address}:{one.port}" for one in backends]
         return Resolution(
             problem=words.endpoints_without_pods(service, addresses, objects), no_node_port=nodes
         )
-    return Resolution(pods, no_node_port=nodes)
+    return Resolution(pods, no_node_port=nodes, sticky=service.sticky)
 
 
 def _backends(service: Service, port: ServicePort, objects: Objects) -> list[Backend]:

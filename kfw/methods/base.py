@@ -10,10 +10,14 @@ from kfw.relay.dial import Dialer
 
 @dataclass(frozen=True)
 class Way:
-    """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty."""
+    """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
+
+    `sticky`: the service has session affinity, so this machine stays with one pod as long as that is there.
+    """
 
     forward: Forward
     endpoints: tuple[Endpoint, ...]
+    sticky: bool = False
 
 
 class Tunnel(Protocol):

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 
 from kfw.errors import KfwError
 from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.forwarder.method import Direct, Forwarder
+from kfw.methods.forwarder.nodes import Docker
 from kfw.methods.kubectl import Kubectl
-from kfw.methods.nodeport import NodePort
 from kfw.methods.socat import Socat
 from kfw.methods.tunnel.method import Servers, TunnelMethod
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from kfw.system.process import Children
 
-#: What `auto` tries, in this order: the shortest way, then the one that needs only the API, then what may log in better.
-AUTO = ("nodeport", "tunnel", "kubectl")
+#: What `auto` tries, in this order: the shortest way, then the same through docker where the nodes are containers behind
+#: a wall, then the one that needs only the API, then what may log in better.
+AUTO = ("nodeport", "forwarder", "tunnel", "kubectl")
 
 Methods = Mapping[str, Method]
 
@@ -35,7 +37,14 @@ class Chosen:
 
 
 def family(children: Children, servers: Servers) -> Methods:
-    members: Sequence[Method] = (NodePort(), TunnelMethod(servers), Socat(children), Kubectl(children))
+    docker = Docker(children)
+    members: Sequence[Method] = (
+        Direct(docker),
+        Forwarder(children, docker),
+        TunnelMethod(servers),
+        Socat(children),
+        Kubectl(children),
+    )
     return {member.name: member for member in members}
 
 
@@ -73,7 +82,7 @@ async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -
         if problem is None:
             method = methods[name]
             try:
-                tunnel = await method.open(Way(forward, endpoints_for(method, resolution)))
+                tunnel = await method.open(Way(forward, endpoints_for(method, resolution), resolution.sticky))
             except KfwError as error:
                 problem = problem_of(error)
             else:

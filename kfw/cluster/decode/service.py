@@ -33,6 +33,7 @@ class ServiceSpec(Wire, frozen=True):
     ports: list[ServicePort] | None = None
     external_name: str = ""
     external_traffic_policy: str = ""
+    session_affinity: str = ""
 
 
 class Service(Wire, frozen=True):
@@ -49,6 +50,7 @@ class Service(Wire, frozen=True):
             ports=tuple(port.trim() for port in spec.ports or ()),
             external_name=spec.external_name,
             local=spec.external_traffic_policy == "Local",
+            sticky=spec.session_affinity == "ClientIP",
         )
 
 

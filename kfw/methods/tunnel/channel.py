@@ -24,7 +24,7 @@ class Owner(Protocol):
 
 
 class Channel(asyncio.Protocol):
-    """A link for a single stream: the same calls as `link.Link`."""
+    """A link for a single stream: the same calls as `link.Link`. Nothing is read before somebody wants it."""
 
     lasting = False
     shared = False
@@ -45,6 +45,8 @@ class Channel(asyncio.Protocol):
         self._answers: set[asyncio.Future[float | None]] = set()
         self._choked = False
         self._closed = False
+        self._early: bytes | None = b""  # None: it is being read
+        self.of_use = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self.idle_since = self.heard_at = self._loop.time()
 
@@ -58,10 +60,12 @@ class Channel(asyncio.Protocol):
 
     def open(self, stream: Stream) -> None:
         self._stream = stream
+        self.of_use = True
         first = stream.opened(self)
         stream.unchoke()
         if first:
             self.write(stream, first)
+        self._begin()
 
     def answers(self, seconds: float) -> "asyncio.Future[float | None]":
         """The runtime has greeted: seconds since the WebSocket opened, or None: not within `seconds`."""
@@ -69,6 +73,7 @@ class Channel(asyncio.Protocol):
         self._answers.add(answer)
         late = self._loop.call_later(seconds, self._answered, None)
         answer.add_done_callback(lambda _: late.cancel())
+        self._begin()
         if self._closed or self._channels.greeted:
             self._answered(None if self._closed else 0.0)
         return answer
@@ -114,8 +119,12 @@ class Channel(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=HIGH, low=LOW)
+        self._transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
+        if self._early is not None:
+            self._early += data
+            return
         self.heard_at = self._loop.time()
         try:
             for event in received(self._socket, data):
@@ -141,6 +150,12 @@ class Channel(asyncio.Protocol):
         self._owner.gone(self)
 
     # -- inside
+
+    def _begin(self) -> None:
+        early, self._early = self._early, None
+        if early is not None and not self._closed:
+            self._transport.resume_reading()
+            self.data_received(early)
 
     def _write(self, chunks: Iterable[Chunk]) -> None:
         if not self._closed:
@@ -174,6 +189,7 @@ class Channel(asyncio.Protocol):
         self.retire("the far side closed the WebSocket")
 
     def _answered(self, seconds: float | None) -> None:
+        self.of_use = self.of_use or seconds is not None
         answers, self._answers = self._answers, set()
         for answer in answers:
             if not answer.done():

@@ -108,5 +108,9 @@ class Dials:
         if not isinstance(error, KfwError):
             defect, error = error, KfwError(f"kfw failed to make a tunnel to pod {dialling.pod}: {error!r}")
             error.__cause__ = defect
-        self._failures[dialling.pod] = _Failure(self._loop.time(), error)
+        self.fail(dialling.pod, error)
+
+    def fail(self, pod: str, error: KfwError) -> None:
+        """Also for a link that was of no use."""
+        self._failures[pod] = _Failure(self._loop.time(), error)
         self._failed(error)

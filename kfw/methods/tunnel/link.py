@@ -65,6 +65,7 @@ class Link(asyncio.Protocol):
         self._outbox: list[Chunk] = []
         self._choked = False
         self._closed = False
+        self.of_use = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
         self._doubts = 0  # how often one has left doubts
@@ -94,6 +95,7 @@ class Link(asyncio.Protocol):
 
         Raises WireError when the link has had as many streams as it can number.
         """
+        self.of_use = True
         first = stream.opened(self)
         opening = open_connection(self._spdy, stream.port, next(self._requests), first)
         self._streams[opening.data] = stream
@@ -226,6 +228,7 @@ class Link(asyncio.Protocol):
                 case Ping(number):
                     self._write((self._spdy.pong(number),))
                 case Pong(number):
+                    self.of_use = True
                     self._pings.heard(number)
                 case Goaway():
                     self.retire("the far side takes no more connections")

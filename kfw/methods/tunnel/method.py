@@ -60,7 +60,9 @@ class PodTunnel:
         self._forward = way.forward
         self._server = server
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
-        self._placing = Placing(Terms(way.forward.name, way.forward.hold, self._dial_link, self._broke, log))
+        self._placing = Placing(
+            Terms(way.forward.name, way.forward.hold, self._dial_link, self._broke, log, way.sticky)
+        )
         self._pool = self._placing.pool
         self._pool.target(way.endpoints)
         self._tending: asyncio.Task[None] | None = None

@@ -36,7 +36,7 @@ class Placing:
         self._terms = terms
         self._loop = asyncio.get_running_loop()
         self._streams: set[Stream] = set()
-        self._waiters: list[Waiter] = []
+        self._waiters: dict[Waiter, None] = {}  # in turn
         self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -78,14 +78,14 @@ class Placing:
             stream.tried.clear()
             pause = min(FIRST_ROUND * 2.0**stream.rounds, LAST_ROUND)
             stream.rounds += 1
-        self._waiters.append(Waiter(stream, now, not_before=now + pause))
+        self._waiters[Waiter(stream, now, not_before=now + pause)] = None
         self._look()
         return True
 
     def ended(self, stream: Stream, error: Exception | None) -> None:
         self._streams.discard(stream)
-        if self._waiters:
-            self._waiters = [waiter for waiter in self._waiters if waiter.stream is not stream]
+        for waiter in [waiter for waiter in self._waiters if waiter.stream is stream]:
+            del self._waiters[waiter]
         if error and not self._closed:
             quiet = isinstance(error, ResetByApp) or not stream.until  # a probe
             level = logging.WARNING if stream.refusal else logging.DEBUG if quiet else logging.INFO
@@ -95,7 +95,7 @@ class Placing:
 
     async def _wait(self, waiter: Waiter) -> None:
         placed = waiter.placed = self._loop.create_future()
-        self._waiters.append(waiter)
+        self._waiters[waiter] = None
         self._look()
         try:
             await placed
@@ -113,7 +113,8 @@ class Placing:
         self._dial(now)
         if self._next_look:
             self._next_look.cancel()
-        self._next_look = self._loop.call_later(TICK, self._look)
+        next_round = min((w.not_before for w in self._waiters if w.not_before > now), default=now + TICK)
+        self._next_look = self._loop.call_at(min(next_round, now + TICK), self._look)
 
     def _give_up(self, now: float) -> None:
         nowhere = not self.pool.endpoints
@@ -123,25 +124,24 @@ class Placing:
 
     def _serve_all(self, now: float) -> None:
         """In turn; one that has been refused may wait for another pod than the rest."""
-        served = set[Waiter]()
-        for number, waiter in enumerate(self._waiters):
-            if waiter.not_before > now:
+        for number, waiter in enumerate(tuple(self._waiters)):
+            if waiter.not_before > now or waiter not in self._waiters:
                 continue
             surplus = self.pool.full and number >= self.pool.coming
-            if self._serve(waiter, share=surplus or now - waiter.since >= ALONE):
-                served.add(waiter)
-            elif not waiter.stream.tried:
+            served = self._serve(waiter, share=surplus or now - waiter.since >= ALONE)
+            if not (served or waiter.stream.tried):
                 break
-        self._waiters = [waiter for waiter in self._waiters if waiter not in served]
 
     def _serve(self, waiter: Waiter, *, share: bool = False) -> bool:
-        stream = waiter.stream
-        pods = self.pool.pods_for(stream.tried)
+        pods = self.pool.pods_for(waiter.stream.tried)
         link = self.pool.link_for(pods, share=share or self.pool.why_not(pods) is not None)
         return link is not None and self._open(link, waiter)
 
     def _open(self, link: AnyLink, waiter: Waiter) -> bool:
+        """What it opens may end before this returns, and wait again."""
+        self._waiters.pop(waiter, None)
         if not self.pool.open(link, waiter.stream):
+            self._waiters[waiter] = None
             return False
         if waiter.placed and not waiter.placed.done():
             waiter.placed.set_result(None)
@@ -150,7 +150,7 @@ class Placing:
     def _dial(self, now: float) -> None:
         """One for each who waits, as far as there is room."""
         due = [waiter for waiter in self._waiters if waiter.not_before <= now]
-        for waiter in due[self.pool.coming :]:
+        for waiter in due[self.pool.coming :]:  # as those that come are for those before
             pods = self.pool.pods_for(waiter.stream.tried)
             if failure := self.pool.why_not(pods):
                 self._fail([waiter] if waiter.placed else [], failure.what)
@@ -158,9 +158,8 @@ class Placing:
                 break
 
     def _fail(self, waiters: Iterable[Waiter], why: str) -> None:
-        failing = set(waiters)
-        self._waiters = [waiter for waiter in self._waiters if waiter not in failing]
-        for waiter in failing:
+        for waiter in tuple(waiters):
+            self._waiters.pop(waiter, None)
             if waiter.placed is None:
                 waiter.stream.end(ConnectionResetError(waiter.stream.refusal or why))
             elif not waiter.placed.done():

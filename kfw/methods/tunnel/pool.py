@@ -161,6 +161,9 @@ class Pool:
         self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
         if not self.links:
             self._empty.set()
+        if not link.of_use and not self._closed:
+            why = f"the tunnel to pod {link.pod} broke at once: {link.why}"
+            self._dials.fail(link.pod, KfwError(why, reason="cluster-unreachable"))
         self._changed()
         self.keep_warm()
 

@@ -145,6 +145,7 @@ class Stream(asyncio.Transport):
         self.link = link
         self._ending = Ending()
         self._unanswered = len(self._kept)
+        self._heard = self._loop.time()
         if not self._made:
             self._made = True
             self._protocol.connection_made(self)
@@ -273,8 +274,11 @@ class Stream(asyncio.Transport):
 
     def _finish_when_silent(self) -> None:
         left = self._heard + HOLD_FIN - self._loop.time()
-        if left > 0:
-            self._later("finish", left, self._finish_when_silent)
+        self._later("finish", left, self._finish)
+
+    def _finish(self) -> None:
+        if self._loop.time() < self._heard + HOLD_FIN:
+            self._finish_when_silent()
         elif self.link:
             self.link.finish(self)
 

@@ -1,0 +1,169 @@
+"""Is the way open, and which links are dead: by PINGs to all workers, and by a new link beside the old ones."""
+
+import asyncio
+import time
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.methods.tunnel import care, pool
+from kfw.model import Health
+from tests.methods.tunnel.far import SILENT, far_side, status
+from tests.methods.tunnel.ways import client, pods, server, tunnel, until
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_a_round_trip_is_measured_without_touching_the_app() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        assert 0 < await way.round_trip() < 0.2
+        assert far.visits == []
+        assert far.tunnels[0].pings == 10  # five when it was opened
+
+
+async def test_one_blocked_worker_of_five_is_found_and_a_new_link_takes_over() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        far.tunnels[0].blocked = {3}
+        await way.probe()
+        await until(lambda: not far.tunnels[0].open)
+        assert len(far.open) == 1
+
+
+async def test_an_old_link_that_is_silent_costs_a_new_connection_nothing_once_that_is_known() -> None:
+    """After a silence of the API server the old connection waits for TCP's next retry, and a new one does not."""
+    async with far_side() as far, tunnel(far) as way:
+        far.tunnels[0].deaf = True
+        began = time.monotonic()
+        await way.probe()
+        assert time.monotonic() - began < 0.45
+        one = await client(way, b"x")
+        await until(lambda: one.got == b"x", 0.2)
+
+
+async def test_a_silent_link_with_a_live_connection_is_left_alone_and_gets_no_more() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got)
+        deaf = far.visits[0].tunnel
+        deaf.deaf = True
+        await way.probe()
+        assert not old.lost
+        new = await client(way, b"2")
+        await until(lambda: new.got == b"2")
+        deaf.deaf = False
+        old.say(b"3")
+        await until(lambda: old.got == b"13")
+
+
+async def test_while_nothing_answers_nothing_is_judged_and_what_lives_goes_on_afterwards() -> None:
+    async with far_side() as far, tunnel(far, health=Health(type="none", timeout=0.3)) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got and len(far.open) == 2)
+        for made in far.tunnels:
+            made.deaf = True
+        far.hangs.add("web-1")
+        with pytest.raises(
+            KfwError, match=r"the way through the API server to pod web-1 is silent for 0.3 s"
+        ) as said:
+            await way.probe()
+        assert said.value.reason == "cluster-unreachable"
+        for made in far.tunnels:
+            made.deaf = False
+        await way.probe()
+        assert len(far.open) == 2
+        old.say(b"2")
+        await until(lambda: old.got == b"12")
+
+
+async def test_a_pod_whose_node_is_cut_off_does_not_keep_new_connections_waiting() -> None:
+    """The kubelet's port is closed to the API server: an upgrade gets no answer for 30 s."""
+    async with far_side(hangs={"web-1"}) as far, tunnel(far, "web-1", "web-2") as way:
+        began = time.monotonic()
+        for _ in range(5):
+            one = await client(way, b"x")
+            await until(lambda one=one: one.got == b"x")
+        assert time.monotonic() - began < 1.5
+        assert {visit.pod for visit in far.visits} == {"web-2"}
+
+
+async def test_links_that_nobody_uses_are_closed_but_one_for_each_pod_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "IDLE", 0.1)
+    async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
+        some = [await client(way, b"x") for _ in range(8)]
+        await until(lambda: all(one.got for one in some))
+        for one in some:
+            one.transport.close()
+        await until(lambda: len(far.open) == 2)
+        assert {one.pod for one in far.open} == {"web-1", "web-2"}
+
+
+async def test_of_a_forward_that_is_not_used_one_link_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (care, pool):
+        monkeypatch.setattr(module, "RECENT", 0.1)
+    monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "IDLE", 0.05)
+    async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
+        one = await client(way, b"x")
+        await until(lambda: one.got and len(far.open) > 1)
+        one.transport.close()
+        await until(lambda: len(far.open) == 1)
+        await asyncio.sleep(0.15)
+        assert len(far.open) == 1
+
+
+async def test_idle_links_are_asked_again_and_again_so_that_no_middlebox_forgets_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "SILENT", 0.05)
+    async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
+        await client(way)  # idle, but alive
+        await until(lambda: len(far.tunnels) == 2 and all(one.pings >= 15 for one in far.tunnels))
+        assert len(far.tunnels) == 2
+
+
+async def test_when_the_last_link_dies_another_one_is_made_at_once() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        far.tunnels[0].abort()
+        await until(lambda: len(far.tunnels) == 2 and far.tunnels[1].open)
+        assert not way._broken.done()
+
+
+async def test_when_none_can_be_made_the_way_is_broken_and_says_why() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        await far.stop()
+        problem = await asyncio.wait_for(way.broken(), 2)
+        assert problem.reason == "cluster-unreachable"
+        assert "Connection refused" in problem.message
+
+
+async def test_a_pod_that_is_not_there_any_more_breaks_nothing_as_the_watch_will_tell() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        far.answers["web-1"] = status(404, "NotFound", 'pods "web-1" not found')
+        far.tunnels[0].abort()
+        await until(lambda: len(far.asked) >= 2)
+        await asyncio.sleep(0.05)
+        assert not way._broken.done()
+        way.retarget(pods("web-2"))
+        one = await client(way, b"x")
+        await until(lambda: one.got == b"x")
+
+
+async def test_an_expired_login_does_not_end_what_stands_and_new_connections_share_it() -> None:
+    async with far_side(tokens={"good"}) as far:
+        at = server(far)
+        async with tunnel(far, at=at) as way:
+            old = await client(way, b"1")
+            await until(lambda: old.got and len(far.open) == 2)
+            far.tokens = set()
+            for number in range(4):
+                new = await client(way, b"2")
+                await until(lambda new=new: new.got == b"2")
+                assert number >= 0
+            assert at.problem is not None
+            assert at.problem.reason == "login-expired"
+            assert not way._broken.done()
+            assert not old.lost

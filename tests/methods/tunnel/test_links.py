@@ -1,0 +1,279 @@
+"""Links: which connection gets which, and what becomes of one that is blocked, flooded, sent away or cut."""
+
+import asyncio
+
+import pytest
+
+from kfw.methods.tunnel import link, pool
+from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
+from tests.methods.tunnel.test_flow import pour
+from tests.methods.tunnel.ways import client, pods, tunnel, until
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_connections_at_the_same_time_get_a_link_each() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        some = await asyncio.gather(*(client(way, b"x") for _ in range(12)))
+        await until(lambda: all(one.got == b"x" for one in some))
+        assert max(len(one.visits) for one in far.tunnels) == 1
+
+
+async def test_beyond_the_cap_they_share_evenly() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        some = await asyncio.gather(*(client(way, b"x") for _ in range(500)))
+        await until(lambda: all(one.got == b"x" for one in some), 10)
+        assert len(far.tunnels) <= pool.CAP
+        assert max(len(one.visits) for one in far.tunnels) < 60
+
+
+async def test_the_pods_take_turns_and_the_one_with_fewer_connections_comes_first() -> None:
+    async with far_side() as far, tunnel(far, "web-1", "web-2", "web-3") as way:
+        await client(way, b"x")
+        await until(lambda: len({one.pod for one in far.tunnels}) == 3)
+        for _ in range(8):
+            await client(way, b"x")
+            await asyncio.sleep(0.02)
+        await until(lambda: len(far.visits) == 9)
+        counts = [sum(visit.pod == pod for visit in far.visits) for pod in ("web-1", "web-2", "web-3")]
+        assert counts == [3, 3, 3]
+
+
+async def test_with_session_affinity_all_go_to_one_pod_as_long_as_it_is_there() -> None:
+    async with far_side() as far, tunnel(far, "web-1", "web-2", sticky=True) as way:
+        for _ in range(5):
+            await client(way, b"x")
+        await until(lambda: len(far.visits) == 5)
+        assert {visit.pod for visit in far.visits} == {"web-1"}
+        way.retarget(pods("web-2", "web-3"))
+        for _ in range(5):
+            await client(way, b"x")
+        await until(lambda: len(far.visits) == 10)
+        assert len({visit.pod for visit in far.visits[5:]}) == 1
+
+
+async def test_of_a_pod_that_goes_away_live_connections_go_on_and_new_ones_go_elsewhere() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got)
+        assert way.retarget(pods("web-2"))
+        new = await client(way, b"2")
+        await until(lambda: new.got == b"2")
+        old.say(b"3")
+        await until(lambda: old.got == b"13")
+        assert [visit.pod for visit in far.visits] == ["web-1", "web-2"]
+
+
+async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.05)
+    async with far_side() as far, tunnel(far) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got and len(far.tunnels) == 2)
+        way.retarget(pods("web-2"))
+        await until(lambda: not far.tunnels[1].open)
+        assert far.visits[0].tunnel.open
+        old.transport.close()
+        await until(lambda: old.lost)
+        await until(lambda: {one.pod for one in way._pool.links} == {"web-2"})
+
+
+async def test_a_pod_that_is_new_has_a_warm_link_before_anybody_asks_for_it() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        await client(way, b"x")
+        way.retarget(pods("web-1", "web-2"))
+        await until(lambda: any(one.pod == "web-2" for one in far.tunnels))
+
+
+async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> None:
+    async with far_side(hangs={"web-2"}) as far, tunnel(far) as way:
+        way.retarget(pods("web-2"))
+        waiting = asyncio.create_task(client(way, b"x"))
+        await asyncio.sleep(0.05)
+        way.retarget(pods("web-3"))
+        one = await waiting
+        await until(lambda: one.got == b"x")
+        assert far.visits[0].pod == "web-3"
+
+
+# -- blocked, flooded
+
+
+async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "SETTLE", 0.1)
+    monkeypatch.setattr(link, "LINGER", 0.05)
+    async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=10) as way:
+        poisoned = far.tunnels[0]
+        one = await client(way, b"data")
+        await until(lambda: poisoned.blocked)
+        far.apps["web-1"] = ECHO
+        other = await client(way, b"x")
+        await until(lambda: other.got == b"x" and one.got == b"data")
+        assert len(poisoned.visits) == 1
+        await until(lambda: not any(one.why == "" for one in way._pool.links if not one.usable))
+        await until(lambda: all(one.usable for one in way._pool.links))
+
+
+async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again() -> None:
+    async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far) as way:
+        one = await client(way)
+        await until(lambda: far.visits and far.visits[0].ended)
+        far.apps["web-1"] = ECHO
+        one.say(b"x")
+        await until(lambda: one.got == b"x")
+        assert len(far.tunnels) <= 2
+
+
+async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "SETTLE", 0.1)
+    monkeypatch.setattr(pool, "CAP", 1)
+    monkeypatch.setattr(pool, "MOST", 1)
+    async with far_side() as far, tunnel(far) as way:
+        one, other = await client(way, b"1"), await client(way, b"2")
+        await until(lambda: one.got and other.got)
+        far.visits[0].ended = True
+        one.say(b"nobody reads this")
+        await until(lambda: far.tunnels[0].blocked)
+        far.visits[0].reset()
+        await until(lambda: one.lost)
+        monkeypatch.setattr(pool, "MOST", 2)
+        monkeypatch.setattr(pool, "CAP", 2)
+        await until(lambda: len(far.tunnels) == 2)
+        other.say(b"3")
+        await until(lambda: other.got == b"23")
+
+
+async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched() -> None:
+    async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
+        one = await client(way, b"go")
+        await until(lambda: far.visits)
+        pouring = asyncio.create_task(pour(far.visits[0], 1 << 40))
+        await until(lambda: len(one.got) > 1 << 20)
+        one.transport.abort()
+        flooded = far.visits[0].tunnel
+        await until(lambda: not any(made.live or made.settling for made in way._pool.links))
+        await until(lambda: not flooded.open)
+        await pouring
+        far.apps["web-1"] = ECHO
+        other = await client(way, b"x")
+        await until(lambda: other.got == b"x")
+        assert far.visits[-1].tunnel is not flooded
+
+
+async def test_a_big_answer_that_has_ended_costs_no_link() -> None:
+    def answer(visit: Visit, data: bytes) -> None:
+        visit.say(bytes(1 << 20))
+
+    async with far_side(apps={"web-1": App(heard=answer)}) as far, tunnel(far) as way:
+        for _ in range(5):
+            one = await client(way, b"GET")
+            await until(lambda one=one: len(one.got) == 1 << 20)
+            one.transport.close()
+            await until(lambda: not any(made.settling for made in way._pool.links))
+        assert len(far.tunnels) == 2
+        assert all(made.usable for made in way._pool.links)
+
+
+# -- sent away, cut
+
+
+async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go_on() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got)
+        for made in far.tunnels:
+            made.goaway()
+        await until(lambda: sum(made.usable for made in way._pool.links) == 1)
+        new = await client(way, b"2")
+        await until(lambda: new.got == b"2")
+        old.say(b"3")
+        await until(lambda: old.got == b"13")
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"HTTP/1.1 500 Internal Server Error\r\n\r\n",
+        b"\x80\x09" + bytes(10),  # SPDY of another version
+        b"\x80\x03\x00\x06\x00\x00\x00\x00",  # a PING without its number
+        b"\x80\x03\x00\x03\x00\x00\x00\x08" + bytes(8),  # RST_STREAM with status 0
+        b"\x80\x03\x00\x01\x00\xff\xff\xff",  # a control frame of 16 MB
+        b"\x00\x00\x27\x0f\x00\x00\x00\x01x",  # DATA for a stream that never was
+    ],
+)
+async def test_a_far_side_that_talks_nonsense_ends_that_link_only(junk: bytes) -> None:
+    async with far_side() as far, tunnel(far) as way:
+        one, other = await client(way, b"1"), await client(way, b"2")
+        await until(lambda: one.got and other.got)
+        far.visits[0].tunnel.writer.write(junk)
+        await until(lambda: one.lost)
+        assert isinstance(one.lost[0], ConnectionResetError)
+        assert "the tunnel to pod web-1 broke" in str(one.lost[0])
+        other.say(b"3")
+        await until(lambda: other.got == b"23")
+
+
+async def test_what_came_whole_before_the_nonsense_is_handed_over() -> None:
+    async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
+        one = await client(way)
+        await until(lambda: far.visits)
+        far.visits[0].say(b"whole")
+        far.tunnels[0].writer.write(b"\x80\x09" + bytes(10))
+        await until(lambda: one.lost)
+        assert one.got == b"whole"
+
+
+async def test_a_link_that_dies_under_twenty_connections_resets_each_once_and_another_one_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "CAP", 1)
+    monkeypatch.setattr(pool, "MOST", 1)
+    async with far_side() as far, tunnel(far) as way:
+        some = [await client(way, b"x") for _ in range(20)]
+        await until(lambda: all(one.got for one in some))
+        far.tunnels[0].abort()
+        await until(lambda: all(one.lost for one in some))
+        assert all(isinstance(one.lost[0], ConnectionResetError) and len(one.lost) == 1 for one in some)
+        new = await client(way, b"y")
+        await until(lambda: new.got == b"y")
+
+
+async def test_a_client_that_goes_while_its_link_is_being_made_leaves_nothing() -> None:
+    async with far_side(hangs={"web-1"}) as far:
+        far.hangs.clear()
+        async with tunnel(far) as way:
+            far.hangs.add("web-1")
+            await client(way, b"x")  # the warm one
+            waiting = asyncio.create_task(client(way))
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert len(way._placing._streams) == 1
+            assert not way._placing._waiters
+
+
+async def test_closing_leaves_no_task_no_link_and_no_client_in_doubt() -> None:
+    async with far_side(apps={"web-2": REFUSES}) as far:
+        before = asyncio.all_tasks()
+        async with tunnel(far, "web-1", "web-2", hold=30) as way:
+            some = [await client(way, b"x") for _ in range(5)]
+            far.hangs.update(("web-1", "web-2"))
+            waiting = asyncio.create_task(client(way, b"x"))
+            await until(lambda: any(one.got for one in some))
+        assert all(one.lost for one in some) or await _all_lost(some)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        own = asyncio.all_tasks() - before - far._tasks
+        assert not own
+        await until(lambda: not far.open)
+
+
+async def _all_lost(some: list[object]) -> bool:
+    await asyncio.sleep(0)
+    return all(one.lost for one in some)  # type: ignore[attr-defined]

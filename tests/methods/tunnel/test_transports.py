@@ -1,0 +1,208 @@
+"""The same tunnel over raw SPDY, SPDY in WebSocket, and v4 channels; in the clear and inside TLS."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.methods.tunnel import link
+from kfw.model import Health
+from kfw.wire import upgrade
+from tests.cluster import certificates
+from tests.cluster.test_server import serves
+from tests.methods.tunnel.far import REFUSES, SILENT, App, Refusal, far_side, refused_text
+from tests.methods.tunnel.ways import client, server, tunnel, until
+
+pytestmark = pytest.mark.asyncio
+
+RAW, WEBSOCKET, CHANNELS = upgrade.SPDY, upgrade.TUNNEL, upgrade.V4
+WAYS = (RAW, WEBSOCKET, CHANNELS)
+
+
+def only(way: str) -> dict[str, Refusal]:
+    """What a far side answers that knows but this one."""
+    return {other: Refusal(400) for other in WAYS if other != way}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_a_megabyte_each_way_in_odd_pieces(way: str, encrypted: bool) -> None:
+    blocks = [bytes([number % 251]) * (3_001 * number % 70_000 + 1) for number in range(40)]
+    whole = hashlib.sha256(b"".join(blocks)).hexdigest()
+    ca = certificates.ca() if encrypted else b""
+    async with far_side(serves("127.0.0.1") if encrypted else None, answers=only(way)) as far:
+        async with tunnel(far, at=server(far, ca=ca)) as opened:
+            one = await client(opened)
+            for block in blocks:
+                one.say(block)
+            await until(lambda: len(one.got) == sum(map(len, blocks)), 5)
+            assert hashlib.sha256(one.got).hexdigest() == whole
+            assert far.visits[0].tunnel.way == way
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_refused_connection_goes_to_another_pod(way: str) -> None:
+    async with far_side(answers=only(way), apps={"web-1": REFUSES}) as far:
+        async with tunnel(far, "web-1", "web-2") as opened:
+            one = await client(opened, b"hello")
+            await until(lambda: one.got == b"hello")
+            assert [visit.got for visit in far.visits if visit.pod == "web-2"] == [b"hello"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_the_apps_close_and_its_reset_reach_the_client(way: str) -> None:
+    async with far_side(answers=only(way), apps={"web-1": SILENT}) as far, tunnel(far) as opened:
+        far.visits.clear()  # channels are proved by one
+        one, other = await client(opened, b"1"), await client(opened, b"2")
+        await until(lambda: len(far.visits) == 2 and all(visit.got for visit in far.visits))
+        first, second = sorted(far.visits, key=lambda visit: visit.got)
+        first.say(b"bye")
+        first.close()
+        await until(lambda: one.eof)
+        assert one.got == b"bye"
+        second.reset()
+        await until(lambda: other.lost)
+        assert isinstance(other.lost[0], ConnectionResetError)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_slow_client_stops_only_itself(way: str) -> None:
+    async with far_side(answers=only(way)) as far, tunnel(far) as opened:
+        far.visits.clear()
+        slow, quick = await client(opened, b"x"), await client(opened, b"x")
+        await until(lambda: slow.got and quick.got)
+        slow.transport.pause_reading()
+        for _ in range(100):
+            far.visits[0].say(bytes(65536))
+        quick.say(b"y")
+        await until(lambda: quick.got == b"xy")
+        assert len(slow.got) == 1
+        slow.transport.resume_reading()
+        await until(lambda: len(slow.got) == 1 + 100 * 65536, 5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_far_side_that_breaks_off_resets_the_client(way: str) -> None:
+    async with far_side(answers=only(way), apps={"web-1": SILENT}) as far, tunnel(far) as opened:
+        far.visits.clear()
+        one = await client(opened, b"x")
+        await until(lambda: far.visits)
+        far.visits[0].tunnel.abort()
+        await until(lambda: one.lost)
+        assert isinstance(one.lost[0], ConnectionResetError)
+
+
+# -- WebSocket
+
+
+async def test_what_came_before_the_close_of_a_websocket_is_handed_over() -> None:
+    async with far_side(answers=only(WEBSOCKET), apps={"web-1": SILENT}) as far, tunnel(far) as opened:
+        one = await client(opened)
+        await until(lambda: far.visits)
+        far.visits[0].say(b"last words")
+        assert far.tunnels[0]._socket
+        far.tunnels[0].writer.write(far.tunnels[0]._socket.close())
+        await until(lambda: one.lost)
+        assert one.got == b"last words"
+
+
+async def test_a_ping_of_a_websocket_is_answered() -> None:
+    async with far_side(answers=only(WEBSOCKET)) as far, tunnel(far):
+        assert far.tunnels[0]._socket
+        far.tunnels[0].writer.write(far.tunnels[0]._socket.ping(b"there?"))
+        await until(lambda: far.tunnels[0].websocket_pongs == [b"there?"])
+
+
+async def test_inside_tls_nothing_is_masked_and_outside_everything_is() -> None:
+    for encrypted in (False, True):
+        async with far_side(serves("127.0.0.1") if encrypted else None, answers=only(WEBSOCKET)) as far:
+            ca = certificates.ca() if encrypted else b""
+            async with tunnel(far, at=server(far, ca=ca)) as opened:
+                one = await client(opened, b"a secret")
+                await until(lambda one=one: one.got == b"a secret")
+                assert (b"a secret" in b"".join(made.raw for made in far.tunnels)) is encrypted
+
+
+# -- v4 channels
+
+
+async def test_channels_are_opened_for_connections_only_and_none_is_kept_warm() -> None:
+    """Each is a connection to the app from the beginning."""
+    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
+        visits = len(far.visits)  # the one that proved the way
+        assert visits == 1
+        await until(lambda: not far.open)
+        one = await client(opened, b"x")
+        await until(lambda: one.got == b"x")
+        await asyncio.sleep(0.05)
+        assert len(far.visits) == visits + 1
+        assert far.visits[-1].port == 8080
+
+
+async def test_many_channels_at_once_are_a_websocket_each() -> None:
+    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
+        some = await asyncio.gather(*(client(opened, b"x") for _ in range(60)))
+        await until(lambda: all(one.got == b"x" for one in some), 5)
+        assert len(far.open) == 60
+        for one in some:
+            one.transport.close()
+        await until(lambda: not far.open)
+
+
+async def test_who_leaves_while_a_channel_is_opened_leaves_none_behind() -> None:
+    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
+        waiting = [asyncio.create_task(client(opened)) for _ in range(5)]
+        await asyncio.sleep(0)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        await until(lambda: not far.open)
+        assert not opened._pool.links
+
+
+async def test_a_channel_of_the_wrong_port_is_not_used() -> None:
+    async with far_side(answers=only(CHANNELS)) as far:
+        async with tunnel(far) as opened:
+            far.lie = 9999
+            one = await client(opened, b"x")
+            await until(lambda: one.lost)
+            assert "named port 9999" in str(one.lost[0])
+
+
+# -- what is proved before a way is there
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_port_that_nothing_listens_on_is_said_in_a_few_words(way: str) -> None:
+    async with far_side(answers=only(way), apps={"web-1": REFUSES}) as far:
+        with pytest.raises(KfwError) as said:
+            async with tunnel(far, health=Health(timeout=2)):
+                pass
+        assert said.value.what == "nothing listens on port 8080 in pod web-1 (connection refused)"
+        assert said.value.reason == "unhealthy"
+        await until(lambda: not far.open)
+
+
+async def test_nothing_is_left_of_a_way_that_could_not_be_opened() -> None:
+    async with far_side(apps={"web-1": App(lambda visit: visit.fail(refused_text(8080, "s")))}) as far:
+        before = asyncio.all_tasks()
+        with pytest.raises(KfwError):
+            async with tunnel(far, health=Health(timeout=1)):
+                pass
+        assert asyncio.all_tasks() - before - far._tasks == set()
+
+
+async def test_bad_frames_one_after_the_other_end_one_link_each_and_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(link, "LINGER", 0.01)
+    async with far_side() as far, tunnel(far) as opened:
+        for _ in range(50):
+            one = await client(opened, b"x")
+            await until(lambda one=one: one.got)
+            far.visits[-1].tunnel.writer.write(b"\x80\x09" + bytes(4096))
+            await until(lambda one=one: one.lost)
+        assert len(opened._pool.links) < 5
+        assert len(opened._placing._streams) == 0

@@ -1,0 +1,125 @@
+"""A tunnel of kfw's to the far side, and clients that go through it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from kfw.cluster.kubeconfig import Access, Cluster, Pem, User
+from kfw.cluster.login import Login, Plugin
+from kfw.cluster.patience import Patience
+from kfw.cluster.server import Server
+from kfw.methods.base import Way
+from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
+from kfw.model import Endpoint, Forward, Health
+from tests.fakes import forward
+from tests.methods.tunnel.far import Far
+
+#: Not asked for the app's health, so that visits are the test's own.
+UNASKED = Health(type="none", timeout=2.0)
+
+
+def server(far: Far, user: User | None = None, *, ca: bytes = b"", plugin: Plugin | None = None) -> Server:
+    cluster = Cluster("dev", far.url, ca=Pem(data=ca) if ca else Pem())
+    access = Access("dev", cluster, user or User("ada", token="good"))
+    login = Login(access, plugin=plugin) if plugin else Login(access)
+    return Server(access, login, Patience(dial=2.0, answer=2.0), lambda: None)
+
+
+@dataclass
+class Servers:
+    one: Server
+
+    def server(self, forward: Forward) -> Server:
+        return self.one
+
+
+def pods(*names: str, port: int = 8080) -> tuple[Endpoint, ...]:
+    return tuple(Endpoint("pod", name, "10.0.0.1", port) for name in names or ("web-1",))
+
+
+@asynccontextmanager
+async def tunnel(
+    far: Far,
+    *names: str,
+    hold: float = 3.0,
+    health: Health = UNASKED,
+    at: Server | None = None,
+    sticky: bool = False,
+) -> AsyncIterator[PodTunnel]:
+    wanted = forward("web", hold=hold, health=health)
+    opened = await TunnelMethod(Servers(at or server(far))).open(Way(wanted, pods(*names), sticky=sticky))
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+class Client(asyncio.Protocol):
+    """The relay's end of a connection, as a test sees it."""
+
+    def __init__(self) -> None:
+        self.got = bytearray()
+        self.eof = False
+        self.lost: list[Exception | None] = []
+        self.choked = False
+        self.half_open = True  # what eof_received answers
+        self.transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.got += data
+
+    def eof_received(self) -> bool:
+        self.eof = True
+        return self.half_open
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.append(exc)
+
+    def pause_writing(self) -> None:
+        self.choked = True
+
+    def resume_writing(self) -> None:
+        self.choked = False
+
+    def say(self, data: bytes) -> None:
+        self.transport.write(data)
+
+
+async def client(way: PodTunnel, first: bytes = b"") -> Client:
+    made = Client()
+    await way.dial(lambda: made)
+    if first:
+        made.say(first)
+    return made
+
+
+async def until(true: Callable[[], object], within: float = 3.0) -> None:
+    """Raises TimeoutError if it does not come true."""
+    async with asyncio.timeout(within):
+        while not true():  # noqa: ASYNC110  # anything can be waited for, so there is no event for it
+            await asyncio.sleep(0.002)
+
+
+@dataclass
+class Heard(logging.Handler):
+    """What the log has said at `level` and above."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(f"{record.levelname} {record.getMessage()}")
+
+
+Script = Callable[[], Awaitable[None]]
