@@ -1,7 +1,7 @@
 """kfw demo: five forwards to the sandbox, pods that are ended under live connections, and a count of what failed."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -11,18 +11,11 @@ import typer
 
 from kfw import client, paths
 from kfw.commands import output
-from kfw.commands.options import Json, duration
-from kfw.errors import KfwError
-from kfw.model import Forward, Target
+from kfw.commands.demo_forwards import FIVE, WAYS, by_each_way, five
+from kfw.commands.options import Json, Method, duration
+from kfw.errors import KfwError, UsageError
+from kfw.model import Forward
 
-#: Namespace, service, the port's name, local port, what the pods say.
-FIVE = (
-    ("wso2-amp", "amp-console", "http", 3000, "the console"),
-    ("wso2-amp", "amp-api", "http", 8080, "the API"),
-    ("openchoreo-observability-plane", "amp-traces-observer", "http", 9098, "the traces observer"),
-    ("openchoreo-observability-plane", "data-prepper", "otlp-traces", 21893, "the data prepper"),
-    ("openchoreo-data-plane", "gateway-external", "https", 8443, "the gateway"),
-)
 #: Seconds between two pods that are ended, and until the forwards must be up.
 EVERY = 0.5
 READY = 20.0
@@ -33,80 +26,83 @@ Seconds = Annotated[
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the forwards and the sandbox running.")]
 
 
-def demo(seconds: Seconds = 6.0, keep: Keep = False, as_json: Json = False) -> int:
+def demo(seconds: Seconds = 6.0, method: Method = None, keep: Keep = False, as_json: Json = False) -> int:
     """Bring five services of the sandbox to localhost, end their pods one after the other while connecting all the
     time, and show that nothing fails. Exit code 1 if something did.
 
     \b
     kfw demo
-    kfw demo --keep --for 30s
+    kfw demo --method tunnel --for 30s
+    kfw demo --keep
     """
     from kfw.client.launch import ensure_daemon
     from kfw.sandbox import process
 
+    if method is not None and method not in ("auto", *WAYS):
+        raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")
     directory = paths.sandbox_dir()
     record, started = process.start(directory)
     output.say(f"sandbox {'started' if started else 'already running'} (pid {record.pid})")
+    forwards = five(record.kubeconfig, method), by_each_way(record.kubeconfig, method)
     try:
         ensure_daemon(on_demand=True)
-        with _brought_up(forwards(record.kubeconfig), keep=keep) as rows:
-            result = _try(rows, record.url, directory, seconds)
-            _show(result, rows, keep=keep, as_json=as_json)
+        with _brought_up(*forwards, keep=keep) as rows:
+            ways = _connect_once(rows[len(FIVE) :])
+            result = _try(rows[: len(FIVE)], record.url, directory, seconds)
+            _show(result, rows[: len(FIVE)], ways, keep=keep, as_json=as_json)
     finally:
         if started and not keep:
             process.stop(directory)
     return 1 if result.failures else 0
 
 
-def forwards(kubeconfig: str) -> list[Forward]:
-    """Named apart from those of the quick start, which may be up at the same time."""
-    return [
-        Forward(
-            name=f"demo-{service}",
-            target=Target.parse(f"service/{service}"),
-            target_port=port,
-            local_port=local,
-            namespace=namespace,
-            context="kfw-sandbox",
-            kubeconfig=(kubeconfig,),
-            on_port_in_use="next",
-            type="web",
-            source="kfw demo",
-        )
-        for namespace, service, port, local, _ in FIVE
-    ]
-
-
 @contextmanager
-def _brought_up(wanted: Sequence[Forward], *, keep: bool) -> Iterator[list[Any]]:
-    """The statuses of the forwards, all of them active; afterwards they are gone, unless they shall stay."""
+def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep: bool) -> Iterator[list[Any]]:
+    """The statuses of all, those of `wanted` active; afterwards they are gone, unless these shall stay."""
     from kfw.commands.progress import Progress
     from kfw.commands.waiting import follow_until, settled
     from kfw.protocol import Source, UpRequest
 
     names = [forward.name for forward in wanted]
-    client.up(
-        UpRequest(forwards=list(wanted), source=Source(key="kfw demo", cwd=str(Path.cwd())), replace=True)
-    )
+    extra = [forward.name for forward in ways.values()]
+    source = Source(key="kfw demo", cwd=str(Path.cwd()))
+    client.up(UpRequest(forwards=[*wanted, *ways.values()], source=source, replace=True))
     try:
         progress = Progress(names)
-        rows = follow_until(settled, names, timeout=READY, on_change=progress.change)
+
+        def on_change(row: Any) -> None:
+            if row["name"] in names:
+                progress.change(row)
+
+        rows = follow_until(settled, [*names, *extra], timeout=READY, on_change=on_change)
         progress.clear()
-        if late := next((row for row in rows if row["status"] != "active"), None):
+        if late := next((row for row in rows[: len(names)] if row["status"] != "active"), None):
             raise KfwError(
                 f"{late['name']} is not up: {late['message'] or late['status']}", "`kfw logs` says more"
             )
         yield rows
     finally:
-        if not keep:
-            client.remove(names)
+        client.remove(extra if keep else [*names, *extra])
+
+
+def _connect_once(rows: list[Any]) -> dict[str, float]:
+    """Seconds that one connection took, by method. Those that are not up are told of and left out."""
+    from kfw.sandbox.trial import Place, once
+
+    took: dict[str, float] = {}
+    for row in rows:
+        if row["status"] == "active":
+            took[row["method"]] = asyncio.run(once(Place(row["name"], row["localPort"], FIVE[0].says)))
+        else:
+            output.say(f"{row['name']} is not up: {row['message'] or row['status']}")
+    return took
 
 
 def _try(rows: list[Any], url: str, directory: Path, seconds: float) -> Any:
     from kfw.sandbox.remote import Remote
     from kfw.sandbox.trial import Place, trial
 
-    says = {f"demo-{service}": words for _, service, _, _, words in FIVE}
+    says = {f"demo-{one.service}": one.says for one in FIVE}
     places = [
         Place(row["name"], row["localPort"], says[row["name"]], tls=row["targetPort"] == "https")
         for row in rows
@@ -115,8 +111,8 @@ def _try(rows: list[Any], url: str, directory: Path, seconds: float) -> Any:
     turns = cycle(FIVE)
 
     async def end_pod() -> str | None:
-        namespace, service, *_ = next(turns)
-        return await asyncio.to_thread(_end_one, remote, namespace, service)
+        one = next(turns)
+        return await asyncio.to_thread(_end_one, remote, one.namespace, one.service)
 
     output.say(f"connecting to {len(places)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ...")
     return asyncio.run(trial(places, end_pod, seconds=seconds, every=EVERY))
@@ -131,14 +127,15 @@ def _end_one(remote: Any, namespace: str, service: str) -> str | None:
     return pods[0]
 
 
-def _show(result: Any, rows: list[Any], *, keep: bool, as_json: bool) -> None:
+def _show(result: Any, rows: list[Any], ways: Mapping[str, float], *, keep: bool, as_json: bool) -> None:
     if as_json:
-        output.show_json(_facts(result, rows))
+        output.show_json(_facts(result, rows, ways))
         return
     for row in rows:
         moved = f" ({row['configuredPort']} is taken)" if row["localPort"] != row["configuredPort"] else ""
         output.show(f"{row['target']:<30} {row['url']}{moved}, {row['method']}")
     lines = [
+        f"by each way  {', '.join(f'{way} {took * 1000:.1f} ms' for way, took in ways.items())}",
         f"connections  {result.connections}",
         f"failed       {len(result.failures)}",
         f"pods ended   {len(result.ended)}",
@@ -152,8 +149,9 @@ def _show(result: Any, rows: list[Any], *, keep: bool, as_json: bool) -> None:
         output.say("everything stays up: `kfw down` and `kfw sandbox stop` end it")
 
 
-def _facts(result: Any, rows: list[Any]) -> dict[str, Any]:
+def _facts(result: Any, rows: list[Any], ways: Mapping[str, float]) -> dict[str, Any]:
     return {
+        "oneByEachWayMs": {way: round(took * 1000, 2) for way, took in ways.items()},
         "connections": result.connections,
         "failures": len(result.failures),
         "reasons": sorted(set(result.failures))[:5],

@@ -82,7 +82,8 @@ class Door:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    made = socket.socket()
+    # with its protocol named: asyncio sets TCP_NODELAY only then
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host, port))

@@ -1,10 +1,14 @@
 """A sandbox for each test, in the test's own event loop. Its pods are ready at once."""
 
+import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from kfw.sandbox import certs
 from kfw.sandbox.manifests import deployment, namespace, port, service, statefulset
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.objects import Object
@@ -25,9 +29,18 @@ def small_set() -> list[Object]:
     ]
 
 
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once: it takes longer than all the rest of a sandbox."""
+    directory = tmp_path_factory.mktemp("certificates")
+    certs.ensure(directory, time.time())
+    return directory
+
+
 @pytest_asyncio.fixture
-async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
+async def sandbox(tmp_path: Path, certificates: Path) -> AsyncIterator[Sandbox]:
     """Namespace `demo` with the deployment and service `web` (2 pods) and the stateful set and service `db`."""
+    shutil.copytree(certificates, tmp_path / "sandbox")
     async with Sandbox(tmp_path / "sandbox", objects=small_set(), usual=AT_ONCE) as sandbox:
         yield sandbox
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.commands.demo import forwards
+from kfw.commands.demo_forwards import FIVE, by_each_way
 
 pytestmark = pytest.mark.sandbox
 
@@ -31,24 +32,40 @@ def kfw(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_no_connection_fails_while_pods_are_ended_and_nothing_is_left(home: Path) -> None:
-    done = kfw(home, "demo", "--json", "--for", "2s")
+    done = kfw(home, "demo", "--json", "--for", "1.2s", "--method", "tunnel")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["failures"], told["reasons"]) == (0, [])
     assert told["connections"] > 20
     assert told["podsEnded"] >= 1
-    assert [one["target"] for one in told["forwards"]] == [str(one.target) for one in forwards("x")]
+    assert [one["target"] for one in told["forwards"]] == [f"service/{one.service}" for one in FIVE]
+    assert {one["method"] for one in told["forwards"]} == set(told["oneByEachWayMs"]) == {"tunnel"}
     assert kfw(home, "sandbox", "status").returncode == 3
     assert "demo-" not in kfw(home, "status", "--json").stdout
 
 
 def test_keep_leaves_all_of_it_up(home: Path) -> None:
-    done = kfw(home, "demo", "--keep", "--for", "1s")
+    done = kfw(home, "demo", "--keep", "--for", "0.5s")
     assert done.returncode == 0, done.stderr
     assert "failed       0" in done.stdout
+    assert re.search(r"by each way  nodeport [\d.]+ ms, tunnel [\d.]+ ms", done.stdout)
     assert kfw(home, "sandbox", "status").returncode == 0
     rows = json.loads(kfw(home, "status", "--json").stdout)["forwards"]
-    assert {row["status"] for row in rows if row["name"].startswith("demo-")} == {"active"}
-    again = kfw(home, "demo", "--for", "1s")
+    assert {row["name"]: row["status"] for row in rows} == {f"demo-{one.service}": "active" for one in FIVE}
+    again = kfw(home, "demo", "--for", "0.2s", "--method", "nodeport")
     assert again.returncode == 0
     assert kfw(home, "sandbox", "status").returncode == 0  # it was there before
+
+
+def test_a_method_that_nobody_knows_is_refused_before_anything_starts(home: Path) -> None:
+    done = kfw(home, "demo", "--method", "pigeon")
+    assert done.returncode == 2
+    assert "no method is called 'pigeon'" in done.stderr
+    assert kfw(home, "sandbox", "status").returncode == 3
+
+
+def test_every_way_is_shown_whose_tool_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda tool: "/bin/x" if tool == "socat" else None)
+    assert list(by_each_way("x", None)) == ["nodeport", "tunnel", "socat"]
+    assert list(by_each_way("x", "auto")) == ["nodeport", "tunnel", "socat"]
+    assert list(by_each_way("x", "tunnel")) == ["tunnel"]

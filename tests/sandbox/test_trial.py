@@ -8,11 +8,13 @@ from kfw.sandbox.trial import Place, trial
 pytestmark = pytest.mark.asyncio
 
 
-async def served(answer: bytes) -> tuple[asyncio.Server, int]:
+async def served(answer: bytes, *, closing: bool = True) -> tuple[asyncio.Server, int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         await writer.drain()
+        if not closing:
+            await reader.read()
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -33,12 +35,20 @@ async def test_right_answers_are_counted_and_timed() -> None:
     assert 0 < result.median <= result.slowest < 1
 
 
+async def test_an_answer_of_known_length_need_not_end_with_its_connection() -> None:
+    server, port = await served(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"says": "me"}', closing=False)
+    async with server:
+        result = await trial([Place("a", port, "me")], nobody, seconds=0.05, every=1)
+    assert result.failures == []
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
         (b"HTTP/1.1 503 no\r\n\r\n", "a: it answers b'HTTP/1.1 503 no'"),
         (b'HTTP/1.1 200 OK\r\n\r\n{"says": "another"}', "a: it is 'another'"),
         (b"", "a: it answers b''"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}", "a: its answer is cut off"),
     ],
 )
 async def test_wrong_answers_are_failures(answer: bytes, why: str) -> None:

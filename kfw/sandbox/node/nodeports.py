@@ -163,7 +163,8 @@ def _chosen(slices: list[Object], port: Object, node: str | None) -> list[Backen
 
 
 def _bound(place: Place) -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # with its protocol named: asyncio sets TCP_NODELAY only then
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setblocking(False)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
