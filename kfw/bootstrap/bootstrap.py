@@ -1,6 +1,7 @@
 """The stages in their order, and what each verb of `kfw bootstrap` does of them."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from functools import cached_property
 from kfw import checks
 from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform, releases, releasing
 from kfw.bootstrap.cluster import Cluster
-from kfw.bootstrap.here import here as look_around
 from kfw.bootstrap.options import Options, Where
 from kfw.bootstrap.releases import Release
 from kfw.bootstrap.steps import Steps
@@ -19,9 +19,14 @@ from kfw.cluster import kind
 from kfw.cluster.reach import Here
 from kfw.errors import ClusterUnreachable, KfwError
 from kfw.system import tools
+from kfw.system.place import in_container
 
 #: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
 _LOST = 5.0
+
+
+def look_around() -> Here:
+    return Here(sys.platform, in_container(), os.environ)
 
 
 @dataclass

@@ -2,12 +2,12 @@
 
 import shlex
 
-from kfw.bootstrap.here import own_names
 from kfw.bootstrap.steps import Steps
 from kfw.cluster import docker, kind
 from kfw.cluster.docker import Container
 from kfw.cluster.reach import Here
 from kfw.errors import KfwError
+from kfw.system.place import own_names
 
 #: What docker calls the network of a container that has none of its own.
 HOST_NETWORK = "host"

@@ -33,6 +33,8 @@ _WALLED = frozenset(
         Runtime.REMOTE,
     }
 )
+#: Those that route to their containers: what the host does not reach there, a container beside them does not either.
+_OPEN = frozenset({Runtime.LINUX, Runtime.ORBSTACK})
 _BY_NAME = {
     "colima": Runtime.COLIMA,
     "docker-desktop": Runtime.DOCKER_DESKTOP,
@@ -81,3 +83,11 @@ def no_direct_way(engine: Engine, here: Here) -> str | None:
     if kind in _WALLED:
         return f"{kind} keeps the addresses of its containers to itself"
     return None
+
+
+def no_detour(engine: Engine, here: Here) -> str | None:
+    """Why a container beside the nodes would be no help where their own addresses do not answer."""
+    if here.in_container:
+        return "kfw runs in a container itself, and docker publishes on the host"
+    kind = runtime(engine, here)
+    return f"{kind} routes to its containers, so another one reaches no more" if kind in _OPEN else None

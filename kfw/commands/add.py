@@ -18,7 +18,7 @@ from kfw.protocol import ADDED, Source, UpRequest
 #: Added to a target port below 1024, which needs root here: 80 comes to 8080.
 UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-METHODS = ("auto", "tunnel", "nodeport", "socat", "kubectl")
+METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl")
 TYPES = ("web", "rest", "rpc", "other")
 
 

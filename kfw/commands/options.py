@@ -41,4 +41,6 @@ Namespace = Annotated[
 Kubeconfig = Annotated[
     str | None, typer.Option(metavar="FILE", help="Instead of $KUBECONFIG or ~/.kube/config.")
 ]
-Method = Annotated[str | None, typer.Option(metavar="NAME", help="auto, tunnel, nodeport, socat or kubectl.")]
+Method = Annotated[
+    str | None, typer.Option(metavar="NAME", help="auto, tunnel, nodeport, forwarder, socat or kubectl.")
+]

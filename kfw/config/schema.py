@@ -63,7 +63,7 @@ COMMON: dict[str, Field] = {
         "One file, or a list that is merged as kubectl merges $KUBECONFIG; null is kubectl's own choice.",
     ),
     "method": Field(
-        s.choice("auto", "tunnel", "nodeport", "socat", "kubectl", "kubefwd"),
+        s.choice("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl", "kubefwd"),
         "How to get there; auto finds out.",
     ),
     "address": Field(

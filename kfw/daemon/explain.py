@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 
 from kfw.errors import KfwError
+from kfw.methods.base import Tunnel
 from kfw.methods.choose import candidates, try_out
 from kfw.methods.probe import probe
 from kfw.model import Health
@@ -20,6 +21,10 @@ _API_LIMITS = (
 LIMITS: dict[str, tuple[str, ...]] = {
     "nodeport": (
         "the cluster balances over pods itself, so which pod serves a connection is not known here",
+    ),
+    "forwarder": (
+        "the cluster balances over pods itself, so which pod serves a connection is not known here",
+        "each connection is a process in the container, and one more hop than straight to the node",
     ),
     "socat": (
         "while socat is restarted the port refuses: the child owns it, so connections cannot wait",
@@ -55,7 +60,7 @@ def _order(runner: Runner) -> Iterable[str]:
 def _candidate(runner: Runner, name: str) -> Candidate:
     way = runner.carrier.way
     if way and way.method.name == name:
-        return Candidate(method=name, chosen=True, why=f"goes to {way.tunnel.endpoint}")
+        return Candidate(method=name, chosen=True, why=_chosen(way.tunnel))
     for rejected in way.rejected if way else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=rejected.problem.message)
@@ -65,6 +70,11 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     if name not in candidates(runner.world.methods, runner.forward):
         return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
     return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
+
+
+def _chosen(tunnel: Tunnel) -> str:
+    how = getattr(tunnel, "how", "")  # of those that can go in more than one way
+    return f"goes to {tunnel.endpoint}, {how}" if how else f"goes to {tunnel.endpoint}"
 
 
 async def _round_trip(runner: Runner) -> float | None:

@@ -5,7 +5,7 @@ The cluster balances over its pods by itself, so this way survives every change 
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from itertools import cycle, islice
@@ -32,7 +32,14 @@ ATTEMPTS = 6
 #: The way is broken when for so many seconds no dial found a node.
 FAILING_SECONDS = 0.3
 
+#: Connect(node, timeout) -> a connected socket; raises OSError, and then the app has got nothing.
+Connect = Callable[[Endpoint, float], Awaitable[socket.socket]]
+
 FIX = "check that this machine can reach the node, or use method kubectl, which goes through the API server"
+
+
+async def directly(node: Endpoint, timeout: float) -> socket.socket:
+    return await connect(node.address, node.port, timeout)
 
 
 class NodePort:
@@ -55,7 +62,8 @@ class NodePortTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: Way) -> None:
+    def __init__(self, way: Way, connect_to: Connect = directly) -> None:
+        self._connect = connect_to
         self._target = way.forward.target
         self._health = way.forward.health
         self._nodes = list(way.endpoints[:NODES])
@@ -102,7 +110,7 @@ class NodePortTunnel:
         began = asyncio.get_running_loop().time()
         first = self._nodes[0]
         try:
-            sock = await connect(first.address, first.port, self._head_start)
+            sock = await self._connect(first, self._head_start)
         except OSError as error:
             sock = await self._connect_elsewhere(first, error, began)
         self._failing_since = None
@@ -128,7 +136,7 @@ class NodePortTunnel:
         """Notes how far away the cluster is."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        sock = await connect(node.address, node.port, timeout)
+        sock = await self._connect(node, timeout)
         self._head_start = min(max(HEAD_START, 4 * (loop.time() - began)), LONGEST_HEAD_START)
         return sock
 

@@ -3,11 +3,8 @@
 import os
 import re
 import socket
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-
-from kfw.cluster.reach import Here
 
 #: Written by docker, and by podman.
 _MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -16,10 +13,6 @@ _ID = re.compile(r"/(?:containers|overlay-containers|docker|libpod)[/-]([0-9a-f]
 #: Of the mounts only these are the container's own for sure; others may be volumes.
 _OWN_MOUNT = re.compile(r" /etc/(?:hostname|hosts|resolv\.conf) ")
 _MOUNTS, _CGROUPS = Path("/proc/self/mountinfo"), Path("/proc/self/cgroup")
-
-
-def here(env: Mapping[str, str] = os.environ) -> Here:
-    return Here(sys.platform, in_container(env), env)
 
 
 def in_container(env: Mapping[str, str] = os.environ) -> bool:

@@ -1,0 +1,24 @@
+"""Short questions to docker from within the daemon: children that are waited for and leave nothing behind."""
+
+import asyncio
+from collections.abc import Sequence
+
+from kfw.errors import TimedOut
+from kfw.system.process import Children
+from kfw.system.shell import Answer
+
+SECONDS = 10.0
+
+
+async def ask(children: Children, argv: Sequence[str], *, seconds: float = SECONDS) -> Answer:
+    """Raises ToolMissing; TimedOut after having ended it."""
+    said: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    child = await children.start(argv, label="kfw", on_line=lambda stream, line: said[stream].append(line))
+    try:
+        async with asyncio.timeout(seconds):
+            code = await child.wait()
+    except TimeoutError:
+        raise TimedOut(f"{argv[0]} did not answer within {seconds:g} s", " ".join(argv[:3])) from None
+    finally:
+        await child.stop(1.0)
+    return Answer(tuple(argv), code, "\n".join(said["stdout"]), "\n".join(said["stderr"]))

@@ -1,0 +1,160 @@
+"""The method: which of docker's published ports leads to the nodes, and the tunnel through it."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from kfw.cluster import kind
+from kfw.cluster.docker import Container as Node
+from kfw.errors import KfwError
+from kfw.methods.base import Way
+from kfw.methods.forwarder.container import Container, Containers
+from kfw.methods.forwarder.dial import through_container, to_published
+from kfw.methods.forwarder.nodes import Docker
+from kfw.methods.nodeport import Connect, NodePort, NodePortTunnel
+from kfw.methods.supervised import ended, first
+from kfw.model import Endpoint, Forward, Problem, Reason
+from kfw.system.process import Children
+
+#: Seconds that node addresses get to answer before the engine is asked whether they can.
+_HEAD_START = 0.5
+
+
+class Forwarder:
+    name = "forwarder"
+    wants: Literal["pod", "node"] = "node"
+    owns_port = False
+
+    def __init__(self, children: Children, engine: Docker | None = None) -> None:
+        self._docker = engine or Docker(children)
+        self._containers = Containers(children, self._docker.env)
+
+    def missing(self) -> KfwError | None:
+        return self._docker.missing()
+
+    async def open(self, way: Way) -> "ForwarderTunnel":
+        """With `auto` only where it can help. Raises KfwError: no cluster of kind, none of this docker's, docker's own
+        words, or what the nodes said."""
+        cluster = kind_cluster(way.forward)
+        if way.forward.method == "auto" and (why := await self._docker.why_no_detour()):
+            raise KfwError(why, reason=Reason.NODE_UNREACHABLE)
+        nodes = await self._nodes(cluster, way.endpoints)
+        published = {
+            endpoint: node.published[endpoint.port]
+            for endpoint, node in nodes.items()
+            if endpoint.port in node.published
+        }
+        if published:
+            return await self._through_nodes(way, published)
+        return await self._through_container(way, cluster, nodes)
+
+    async def _through_nodes(self, way: Way, ports: dict[Endpoint, tuple[str, int]]) -> "ForwarderTunnel":
+        how = f"docker publishes it on {_places(ports.values())}"
+        tunnel = ForwarderTunnel(Way(way.forward, tuple(ports)), to_published(ports), how)
+        await tunnel.probe()
+        return tunnel
+
+    async def _through_container(
+        self, way: Way, cluster: str, nodes: dict[Endpoint, Node]
+    ) -> "ForwarderTunnel":
+        names = (node.name for node in nodes.values())
+        container = await self._containers.borrow(self._docker.tool, cluster, names)
+        how = f"through the container {container.name}, which docker publishes on 127.0.0.1:{container.port}"
+        connect_to = through_container(container.port)
+        tunnel = ForwarderTunnel(
+            Way(way.forward, tuple(nodes)), connect_to, how, (container, self._containers)
+        )
+        try:
+            await tunnel.probe()
+        except BaseException:
+            await tunnel.close()
+            raise
+        return tunnel
+
+    async def _nodes(self, cluster: str, endpoints: Sequence[Endpoint]) -> dict[Endpoint, Node]:
+        """The endpoints whose nodes are containers of this docker: a cluster of the same name elsewhere is another one."""
+        try:
+            running = {node.name: node for node in await self._docker.nodes(cluster) if node.running}
+        except KfwError:
+            self._docker.forget()
+            raise
+        found = {endpoint: running[endpoint.name] for endpoint in endpoints if endpoint.name in running}
+        if not found:
+            self._docker.forget()
+            names = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
+            what = f"none of the nodes {names} runs in this {self._docker.tool}"
+            raise KfwError(what, "docker ps --all", reason=Reason.NODE_UNREACHABLE)
+        return found
+
+
+class ForwarderTunnel(NodePortTunnel):
+    """A node port's tunnel with another way to connect. `how`: for people. `lent`: the container, and who wants it back."""
+
+    def __init__(
+        self, way: Way, connect_to: Connect, how: str, lent: tuple[Container, Containers] | None = None
+    ) -> None:
+        super().__init__(way, connect_to)
+        self.how = how
+        self._endpoints = frozenset(way.endpoints)
+        self._lent = lent
+        self.pid: int | None = lent[0].child.pid if lent else None
+
+    def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        """Nodes may go. A new one has a way of its own, which is looked for when this one breaks."""
+        return super().retarget(tuple(endpoint for endpoint in endpoints if endpoint in self._endpoints))
+
+    async def broken(self) -> Problem:
+        """The nodes do not answer, or the container has ended, whichever is first."""
+        if self._lent is None:
+            return await super().broken()
+        child = self._lent[0].child
+        silent = asyncio.ensure_future(super().broken())
+        try:
+            await first(silent, child.over)
+            return silent.result() if silent.done() else ended(child, child.last_words().rpartition("\n")[2])
+        finally:
+            silent.cancel()
+
+    async def close(self) -> None:
+        lent, self._lent = self._lent, None
+        if lent:
+            container, containers = lent
+            await containers.give_back(container)
+
+
+class Direct(NodePort):
+    """nodeport, which does not wait long for addresses that a container runtime keeps to itself."""
+
+    def __init__(self, engine: Docker) -> None:
+        self._docker = engine
+
+    async def open(self, way: Way) -> NodePortTunnel:
+        """With `auto` and a kind cluster: if nothing answers at once, the engine is asked whether it can."""
+        if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or self._docker.missing():
+            return await super().open(way)
+        probing = asyncio.ensure_future(super().open(way))
+        try:
+            done, _ = await asyncio.wait({probing}, timeout=_HEAD_START)
+            if not done and (why := await self._why_not()):
+                raise KfwError(why, "method forwarder goes through docker", reason=Reason.NODE_UNREACHABLE)
+            return await probing
+        finally:
+            probing.cancel()
+
+    async def _why_not(self) -> str | None:
+        try:
+            return await self._docker.why_not_direct()
+        except KfwError:
+            return None
+
+
+def kind_cluster(forward: Forward) -> str:
+    """Raises KfwError for a context that kind did not make."""
+    if name := kind.cluster_of(forward.context):
+        return name
+    what = f"the context {forward.context} is none of kind's, so its nodes are no containers of this machine"
+    raise KfwError(what, reason=Reason.NODE_UNREACHABLE)
+
+
+def _places(ports: Iterable[tuple[str, int]]) -> str:
+    return ", ".join(f"{address or '127.0.0.1'}:{port}" for address, port in ports)

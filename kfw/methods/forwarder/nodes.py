@@ -1,0 +1,82 @@
+"""What docker knows of a kind cluster's nodes, and of itself. Asked when a way is opened, and remembered for a moment."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from kfw.cluster import docker, kind
+from kfw.cluster.docker import Container, Engine
+from kfw.cluster.reach import Here, no_detour, no_direct_way
+from kfw.errors import KfwError, ToolMissing
+from kfw.methods.forwarder.ask import ask
+from kfw.model import Reason
+from kfw.system import tools
+from kfw.system.place import in_container
+from kfw.system.process import Children
+
+#: Seconds that an answer holds: forwards that are opened together ask once.
+_HOLDS = 20.0
+
+
+class Docker:
+    """The engine of kind's nodes, asked through its command line, so that contexts and DOCKER_HOST hold."""
+
+    def __init__(self, children: Children, env: Mapping[str, str] = os.environ) -> None:
+        self.env = env
+        self._children = children
+        self._known: dict[tuple[str, ...], tuple[float, str]] = {}
+        self._turn = asyncio.Lock()
+
+    @property
+    def tool(self) -> str:
+        there = [tool for tool in ("docker", "nerdctl", "podman") if tools.missing(tool) is None]
+        return kind.provider(self.env, there)
+
+    def missing(self) -> ToolMissing | None:
+        return tools.missing(self.tool)
+
+    async def why_not_direct(self) -> str | None:
+        """Why node addresses cannot be reached from here. Raises KfwError when the engine does not say what it is."""
+        return no_direct_way(await self._engine(), self._here())
+
+    async def why_no_detour(self) -> str | None:
+        """Why a container beside the nodes would be no help. Raises KfwError as above."""
+        return no_detour(await self._engine(), self._here())
+
+    async def _engine(self) -> Engine:
+        told = docker.engine(await self._ask(docker.info(self.tool)))
+        if isinstance(told, Engine):
+            return told
+        raise told
+
+    def _here(self) -> Here:
+        return Here(sys.platform, in_container(self.env), self.env)
+
+    async def nodes(self, cluster: str) -> list[Container]:
+        """Raises KfwError when this docker has none of that cluster."""
+        labels = docker.labelled({kind.CLUSTER_LABEL: cluster}, self.tool)
+        found = docker.ids(await self._ask(labels))
+        if not found:
+            what = f"{self.tool} has no containers of the kind cluster {cluster}"
+            raise KfwError(what, "docker context ls", reason=Reason.NODE_UNREACHABLE)
+        return docker.containers(await self._ask(docker.inspect(found, self.tool)))
+
+    def forget(self) -> None:
+        """What was known may be over: a node was restarted, say."""
+        self._known.clear()
+
+    async def fresh(self, argv: Sequence[str]) -> str:
+        return (await ask(self._children, argv)).out
+
+    async def _ask(self, argv: Sequence[str]) -> str:
+        async with self._turn:
+            since, out = self._known.get(tuple(argv), (-_HOLDS, ""))
+            if time.monotonic() - since > _HOLDS:
+                answer = await ask(self._children, argv)
+                if not answer.ok:
+                    raise KfwError(f"{argv[0]}: {answer.words}", reason=Reason.NODE_UNREACHABLE)
+                out = answer.out
+                self._known[tuple(argv)] = (time.monotonic(), out)
+            return out
