@@ -184,7 +184,7 @@ async def test_drain_and_uncordon(kubectl: Kubectl, sandbox: Sandbox) -> None:
 
 async def test_pods_take_their_time_when_they_are_told_to(kubectl: Kubectl, sandbox: Sandbox) -> None:
     assert Behaviour().start_after > 0
-    overrides = '{"metadata": {"annotations": {"sandbox.kfw.dev/start-after": "3s"}}}'
+    overrides = '{"metadata": {"annotations": {"sandbox.kfw.dev/start-after": "60s"}}}'
     await kubectl("run slow --image=kfw/http --overrides", overrides)
     assert "ContainerCreating" in await kubectl("get pod slow")
     assert "waiting to start: ContainerCreating" in (await kubectl.run("logs slow")).err

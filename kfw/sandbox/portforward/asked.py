@@ -14,14 +14,13 @@ from kfw.wire.upgrade import SPDY, TUNNEL, V4, UpgradeRefused, accept_spdy, acce
 
 
 def answer(request: Request, far_end: FarEnd) -> Response:
-    """The answer that switches to the tunnel, or the refusal. Raises ApiError where no upgrade is asked for."""
+    """The answer that switches to the tunnel, or the refusal. Raises ApiError where the API server itself refuses."""
+    ports = _ports(request.target)
     wanted = request.headers.get("upgrade", "").lower()
     if "upgrade" not in request.headers.get("connection", "").lower() or not wanted:
         raise bad_request("Upgrade request required")
     try:
-        if wanted == "websocket":
-            return _websocket(request, far_end)
-        return _spdy(request, far_end)
+        return _websocket(request, ports, far_end) if wanted == "websocket" else _spdy(request, far_end)
     except UpgradeRefused as problem:
         return Response(problem.status, problem.what.encode(), "text/plain")
 
@@ -36,14 +35,16 @@ def _spdy(request: Request, far_end: FarEnd) -> Response:
     return Response(101, headers=dict(headers), switch=tunnel)
 
 
-def _websocket(request: Request, far_end: FarEnd) -> Response:
+def _websocket(request: Request, ports: list[int], far_end: FarEnd) -> Response:
+    if TUNNEL not in request.headers.get("sec-websocket-protocol", "") and not ports:
+        raise UpgradeRefused('query parameter "port" is required', status=400)
     protocol, headers = accept_websocket(request.headers, (TUNNEL, V4))
     _check(protocol, far_end)
-    ports = _ports(request.target) if protocol == V4 else []
 
     async def tunnel(line: Line, first: bytes) -> None:
+        in_channels = protocol == V4
         session = (
-            ChannelSession(line, ports, far_end) if protocol == V4 else Session(line, InWebSocket(), far_end)
+            ChannelSession(line, ports, far_end) if in_channels else Session(line, InWebSocket(), far_end)
         )
         await session.run(first)
 
@@ -58,12 +59,16 @@ def _check(way: str, far_end: FarEnd) -> None:
 
 
 def _ports(target: str) -> list[int]:
-    """`?ports=80&ports=81`, or `?ports=80,81`. Raises UpgradeRefused."""
+    """`?ports=80&ports=81`, or `?ports=80,81`. Raises ApiError."""
     query: Mapping[str, list[str]] = parse_qs(urlsplit(target).query)
-    texts = [text for value in query.get("ports", []) for text in value.split(",")]
-    if not texts:
-        raise UpgradeRefused('query parameter "port" is required', status=400)
-    for text in texts:
-        if not text.isdecimal() or not 1 <= int(text) <= 65535:
-            raise UpgradeRefused(f'unable to parse "{text}" as a port', status=400)
-    return [int(text) for text in texts]
+    return [_port(text) for value in query.get("ports", []) for text in value.split(",")]
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal():
+        raise bad_request(f'cannot convert to []int32: strconv.ParseUint: parsing "{text}": invalid syntax')
+    if not 1 <= int(text) <= 65535:
+        raise bad_request(
+            f'cannot convert to []int32: strconv.ParseUint: parsing "{text}": value out of range'
+        )
+    return int(text)

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from kfw.wire import websocket
-from kfw.wire.base import Chunk, Role
-from kfw.wire.websocket_frames import Payload
+from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.websocket_frames import Code, Payload, WebSocketError
 
 
 class Ended(Exception):
-    """The client closes the WebSocket; `answer` is to be written first."""
+    """The client ends the tunnel; `answer` is to be written first."""
 
     def __init__(self, answer: bytes) -> None:
         super().__init__()
@@ -25,6 +25,10 @@ class Carriage(Protocol):
         """The bytes of SPDY in what was read, and what must be written in answer. Raises WireError, Ended."""
         ...
 
+    def farewell(self, problem: WireError) -> bytes:
+        """What to write before a tunnel ends for this reason."""
+        ...
+
 
 class Bare:
     def wrap(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
@@ -32,6 +36,9 @@ class Bare:
 
     def unwrap(self, data: bytes) -> tuple[list[bytes], bytes]:
         return [data], b""
+
+    def farewell(self, problem: WireError) -> bytes:
+        return b""
 
 
 class InWebSocket:
@@ -53,3 +60,8 @@ class InWebSocket:
                 case websocket.Close():
                     raise Ended(answer + self._socket.close())
         return payloads, answer
+
+    def farewell(self, problem: WireError) -> bytes:
+        return self._socket.close(
+            problem.code if isinstance(problem, WebSocketError) else Code.PROTOCOL_ERROR
+        )

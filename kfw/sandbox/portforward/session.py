@@ -13,7 +13,7 @@ from kfw.sandbox.portforward.workers import Workers
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, BadStream, read_request
 from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Ping, Rst, Status, SynStream
+from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Rst, Status, SynStream
 from kfw.wire.spdy_frames import data_frames
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,7 @@ class Session:
                     return
         except WireError as problem:
             log.debug("a tunnel ends: %s", problem.what)
+            await self._line.send(self._carriage.farewell(problem))
         except Ended as end:
             await self._line.send(end.answer)
 
@@ -72,6 +73,8 @@ class Session:
             await self._line.send(answer)
         for payload in payloads:
             for event in self._spdy.receive(payload):
+                if isinstance(event, Goaway):
+                    raise Ended(b"")
                 await self._workers.deal(event)
 
     async def _handle(self, event: Event) -> None:

@@ -67,7 +67,7 @@ async def test_a_request_without_an_upgrade_is_told_so(sandbox: Sandbox) -> None
 
 
 async def test_protocols_that_nobody_knows_are_refused_and_the_connection_serves_on(sandbox: Sandbox) -> None:
-    assert (await status(sandbox, "v9.channel.k8s.io", ""))[0] == 403
+    assert (await status(sandbox, "v9.channel.k8s.io", "", path("db-0", "?ports=1")))[0] == 403
     headers = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
     reply = await api(sandbox, path("db-0"), method="POST", headers=headers)
     assert reply.code == 400
