@@ -56,7 +56,7 @@ def everything(
     Prints name and URL of each forward that is up.
 
     \b
-    kfw bootstrap --yes
+    kfw bootstrap all --yes
     kfw bootstrap --sandbox
     kfw bootstrap --dry-run --skip-openchoreo
     """
@@ -106,7 +106,8 @@ def kind(
     """Only the cluster: make it, or start what stands still of it; print the path of its kubeconfig.
 
     \b
-    export KUBECONFIG=$(kfw bootstrap kind)
+    kfw bootstrap kind --cluster-name dev
+    export KUBECONFIG=$(kfw bootstrap kind --skip-kind)
     """
     from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import bootstrapping as b
@@ -130,7 +131,11 @@ def kind(
 
 @app.command()
 def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
-    """Check the container engine: there, chosen, answering, large enough. It changes nothing."""
+    """Check the container engine: there, chosen, answering, large enough. It changes nothing.
+
+    \b
+    kfw bootstrap docker
+    """
     import os
 
     from kfw.checks import engine, in_order
@@ -181,6 +186,9 @@ def release(
     """Install or upgrade one release of helm; nothing when it is there in that version.
 
     When it fails: helm's last lines, the release, its pods and the last events.
+
+    \b
+    kfw bootstrap release redis --chart oci://registry.example/redis --version 1.2.3 -n cache --wait
     """
     from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.bootstrap.releases import Release
@@ -206,7 +214,11 @@ def release(
 
 @app.command()
 def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
-    """Inside a container: put it on kind's network, if there is one."""
+    """Inside a container: put it on kind's network, if there is one.
+
+    \b
+    kfw bootstrap attach
+    """
     from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import bootstrapping as b
 
@@ -216,7 +228,11 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
 
 @app.command()
 def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
-    """End the quick start's forwards, also what a killed kfw left of them; the cluster stays. Harmless twice."""
+    """End the quick start's forwards, also what a killed kfw left of them; the cluster stays. Harmless twice.
+
+    \b
+    kfw bootstrap stop
+    """
     from kfw.bootstrap import undoing
     from kfw.commands import bootstrapping as b
 
@@ -236,7 +252,12 @@ def uninstall(
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Take back what bootstrap brought: forwards, releases, stand-ins, and the cluster if bootstrap has made it."""
+    """Take back what bootstrap brought: forwards, releases, stand-ins, and the cluster if bootstrap has made it.
+
+    \b
+    kfw bootstrap uninstall
+    kfw bootstrap uninstall --yes --keep-cluster
+    """
     from kfw.bootstrap import undoing
     from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import bootstrapping as b

@@ -23,7 +23,11 @@ def test_without_arguments_it_is_help(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 #: These have verbs, each with a help of its own.
-NOUNS = {"config": ["check", "show", "schema"], "sandbox": ["start", "stop", "status", "kubeconfig"]}
+NOUNS = {
+    "config": ["check", "show", "schema"],
+    "sandbox": ["start", "stop", "status", "kubeconfig"],
+    "bootstrap": ["all", "kind", "docker", "colima", "release", "attach", "stop", "uninstall"],
+}
 VERBS = [f"{name} {verb}".strip() for name in COMMANDS for verb in NOUNS.get(name, [""])]
 
 
