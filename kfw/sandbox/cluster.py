@@ -25,12 +25,14 @@ class Cluster:
     """Resources are named by their plural: `pods`, `services`, `deployments`, ... Calls raise ApiError as the API would.
 
     `nodes` are addresses by node name; `tls` is what pods with kfw/tls show; `usual` how pods behave that say nothing.
+    `runtime` is how the far end of tunnels behaves; it may be changed at any time.
     """
 
     def __init__(self, nodes: Mapping[str, str], tls: ssl.SSLContext, usual: Behaviour) -> None:
         self.nodes = nodes
         self.store = Store(time.time)
         self.kubelet = Kubelet(self.store, tls, usual)
+        self.runtime = self.kubelet.runtime
         self.node_ports = NodePorts(self.store, nodes, self.kubelet.serving)
         self.verbs = Verbs(self.store, self.node_ports.free)
         self._controllers = Controllers(self.verbs)

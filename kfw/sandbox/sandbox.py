@@ -60,7 +60,7 @@ class Sandbox(Cluster):
         self._door = Door(HOST, self._came)
         self._talks: set[asyncio.Task[None]] = set()
         super().__init__(self._claim.addresses, self.certificates.pod_context(), usual or Behaviour())
-        self.accidents = Accidents(self._door, self.kubelet.runtime, self.forget)
+        self.accidents = Accidents(self._door, self.runtime, self.forget)
 
     @property
     def url(self) -> str:
@@ -116,11 +116,6 @@ class Sandbox(Cluster):
         for task in talks:
             task.cancel()
         await asyncio.gather(*talks, return_exceptions=True)
-
-    def cut_watches(self) -> None:
-        """End every connection to the API, which goes on listening."""
-        for task in self._talks:
-            task.cancel()
 
     def add_user(self, name: str, *namespaces: str, verbs: Collection[str] = LOOK_AND_FORWARD) -> Path:
         """A user who may look at these namespaces and forward ports there, nothing else: a kubeconfig with a token.

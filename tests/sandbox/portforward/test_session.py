@@ -38,7 +38,7 @@ async def test_streams_and_data_in_one_write_are_served(sandbox: Sandbox, way: s
 async def test_many_connections_share_a_tunnel_and_each_gets_its_own_bytes(
     sandbox: Sandbox, way: str
 ) -> None:
-    sandbox.kubelet.runtime.close_after = 0.0
+    sandbox.runtime.close_after = 0.0
     bodies = [bytes([number]) * 100_000 for number in range(20)]
     async with tunnel(sandbox, "db-0", way) as client:
         opened = [client.open(5432, body) for body in bodies]
@@ -60,7 +60,7 @@ async def test_a_refused_port_ends_the_data_stream_before_the_text_comes(sandbox
 
 
 async def test_after_a_pod_is_gone_its_tunnel_lives_on_and_says_so(sandbox: Sandbox) -> None:
-    sandbox.kubelet.runtime.close_after = 0.05
+    sandbox.runtime.close_after = 0.05
     async with tunnel(sandbox, "db-0") as client:
         live = client.open(5432)
         await client.until(lambda: client.data[live.data] == GREETING)
@@ -79,7 +79,7 @@ async def test_the_runtime_is_by_default_the_one_that_closes_after_a_second() ->
 
 async def test_a_clients_end_is_no_half_close_so_an_answer_to_it_is_lost(sandbox: Sandbox) -> None:
     await with_digest(sandbox)
-    sandbox.kubelet.runtime.close_after = 0.15
+    sandbox.runtime.close_after = 0.15
     async with tunnel(sandbox, "digest-0") as client:
         one = client.open(9001, b"all of it")
         client.write(one, b"", fin=True)
@@ -91,7 +91,7 @@ async def test_a_clients_end_is_no_half_close_so_an_answer_to_it_is_lost(sandbox
 
 async def test_a_runtime_that_half_closes_would_bring_that_answer(sandbox: Sandbox) -> None:
     await with_digest(sandbox)
-    sandbox.kubelet.runtime.close_after = None
+    sandbox.runtime.close_after = None
     async with tunnel(sandbox, "digest-0") as client:
         one = client.open(9001, b"all of it")
         client.write(one, b"", fin=True)
@@ -100,7 +100,7 @@ async def test_a_runtime_that_half_closes_would_bring_that_answer(sandbox: Sandb
 
 
 async def test_the_apps_end_reaches_the_client_late(sandbox: Sandbox) -> None:
-    sandbox.kubelet.runtime.close_after = 0.15
+    sandbox.runtime.close_after = 0.15
     pod = sandbox.pods("demo", "web")[0]["metadata"]["name"]
     async with tunnel(sandbox, pod) as client:
         one = client.open(8080, b"GET / HTTP/1.0\r\n\r\n")
@@ -113,7 +113,7 @@ async def test_the_apps_end_reaches_the_client_late(sandbox: Sandbox) -> None:
 async def test_an_app_that_resets_is_told_in_the_runtimes_words(sandbox: Sandbox) -> None:
     sandbox.apply(statefulset("demo", "reset", "kfw/resetter", ports={"r": 9004}))
     await sandbox.settled()
-    sandbox.kubelet.runtime.close_after = 0.0
+    sandbox.runtime.close_after = 0.0
     async with tunnel(sandbox, "reset-0") as client:
         one = client.open(9004, b"x")
         assert classify(await client.over_with(one), 9004).kind == Kind.RESET
@@ -141,7 +141,7 @@ async def test_one_byte_for_a_stream_that_failed_blocks_a_worker_for_good(sandbo
 
 
 async def test_a_newer_runtime_resets_both_streams_and_is_not_blocked(sandbox: Sandbox) -> None:
-    sandbox.kubelet.runtime.resets = True
+    sandbox.runtime.resets = True
     async with tunnel(sandbox, "db-0") as client:
         one = client.open(5433, b"x")
         await client.until(lambda: client.data[one.error] != b"")
@@ -189,7 +189,7 @@ async def test_a_client_that_says_goaway_has_left(sandbox: Sandbox) -> None:
 
 
 async def test_a_download_that_was_reset_goes_on_until_the_runtime_closes_it(sandbox: Sandbox) -> None:
-    sandbox.kubelet.runtime.close_after = 0.2
+    sandbox.runtime.close_after = 0.2
     pod = sandbox.pods("demo", "web")[0]["metadata"]["name"]
     async with tunnel(sandbox, pod) as client:
         one = client.open(8080, b"GET /bytes?n=1000000000 HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -205,7 +205,7 @@ async def test_when_the_client_leaves_its_connections_to_the_app_end(sandbox: Sa
     async with tunnel(sandbox, "db-0") as client:
         one = client.open(5432)
         await client.until(lambda: client.data[one.data] == GREETING)
-        assert len(sandbox.kubelet.runtime.tunnels) == 1
+        assert len(sandbox.runtime.tunnels) == 1
     pod = sandbox.kubelet.serving(sandbox.get("pods", "demo", "db-0")["metadata"]["uid"])
     assert pod is not None
-    await until(lambda: not pod.connections and not sandbox.kubelet.runtime.tunnels)
+    await until(lambda: not pod.connections and not sandbox.runtime.tunnels)
