@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str]) -> int:
     """The whole of `kfw ARGV`: its exit code, with every error said on stderr."""
     try:
-        return _dispatch(argv) or 0
+        code = _dispatch(argv) or 0
+        output.flush()
+        return code
     except KeyboardInterrupt:
         return 130
     except _kfw_error() as error:
@@ -66,8 +68,12 @@ def _sentences(error: KfwError) -> list[str]:
 
 
 def _show_os_error(error: OSError) -> int:
+    from contextlib import suppress
+
     from kfw.errors import KfwError
 
+    with suppress(OSError):
+        output.flush()
     where = f"{error.filename}: " if error.filename else ""
     return show_error(KfwError(f"cannot go on: {where}{error.strerror or error}"))
 

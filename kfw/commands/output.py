@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def show(text: str) -> None:
     """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
-    _write(sys.stdout, text)
+    _write(sys.stdout, text + "\n")
 
 
 def show_json(value: Any) -> None:
@@ -20,12 +20,12 @@ def show_json(value: Any) -> None:
     import json
 
     indent = 2 if is_terminal(sys.stdout) else None
-    _write(sys.stdout, json.dumps(value, indent=indent, ensure_ascii=False))
+    _write(sys.stdout, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
 
 
 def say(text: str) -> None:
     """A message for people."""
-    _write(sys.stderr, text)
+    _write(sys.stderr, text + "\n")
 
 
 def colours(stream: TextIO) -> bool:
@@ -47,18 +47,25 @@ def width() -> int:
         return 80
 
 
+def flush() -> None:
+    """All that was shown is out, or this raises OSError; without it Python's own flush at exit fails, with code 120."""
+    _write(sys.stdout, "")
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed by the caller: `kfw status >&-`
         return
     try:
-        stream.write(text + "\n")
+        stream.write(text)
         stream.flush()
-    except BrokenPipeError:
+    except OSError as error:
         hush()
-        raise SystemExit(141) from None  # 128 + SIGPIPE, as every other tool in the pipe
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(141) from None  # 128 + SIGPIPE, as every other tool in the pipe
+        raise
 
 
 def hush() -> None:
-    """Let Python's own flush at exit go nowhere instead of complaining."""
+    """What could not be written must not be tried once more by Python's own flush at exit, which complains."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

@@ -172,8 +172,12 @@ def test_a_closed_stdout_is_no_traceback(daemon: FakeDaemon, arguments: str) -> 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_said(daemon: FakeDaemon) -> None:
-    shell = f"{sys.executable} -m kfw status >/dev/full"
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("arguments", ["status", "status --json", "version", "--help"])
+def test_a_full_disk_is_said(daemon: FakeDaemon, arguments: str, unbuffered: str) -> None:
+    """Also by Python's buffer, which tries what was refused once more at exit, and has a code of its own for that."""
+    daemon.forwards = [row("api")]
+    shell = f"PYTHONUNBUFFERED={unbuffered} {sys.executable} -m kfw {arguments} >/dev/full"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 1
     assert done.stderr == "kfw: cannot go on: No space left on device\n"
