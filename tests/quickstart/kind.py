@@ -15,6 +15,8 @@ from tests.real import rig as rigs
 SERVICES = ROOT / "quick-start/services.yaml"
 #: On the nodes of the rig already; the public one cannot be pulled there.
 IMAGE = "kfw-app:1"
+#: Of the rig, too: does nothing until it is ended.
+PAUSE = "kfw-pause:1"
 FRONT_ENDS = rigs.PROGRAM.parent / "bin"
 FORWARDS: dict[str, Any] = yaml.safe_load((ROOT / "quick-start/kfw.yaml").read_text())["portForwards"]
 NAMESPACES = sorted({forward["namespace"] for forward in FORWARDS.values()})

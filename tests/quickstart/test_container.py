@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pytest
 
 from tests.quickstart.engine import ROOT, Box, box, docker, published
+from tests.quickstart.host import app_behind
 from tests.quickstart.kind import FORWARDS, KindCluster
 from tests.real.running import until
-from tests.real.talk import free_ports, get
+from tests.real.talk import free_ports
 
 pytestmark = pytest.mark.real
 
@@ -36,14 +37,6 @@ class Published:
         wanted = {name: name for name in FORWARDS}
         until(lambda: self.answers() == wanted, within, lambda: f"{self.answers()}\n{self.box.logs()}")
         return time.monotonic() - began
-
-
-def app_behind(name: str, port: int) -> str:
-    scheme = "https" if name == "gateway-external" else "http"
-    try:
-        return str(get(f"{scheme}://127.0.0.1:{port}/", timeout=2)["app"])
-    except (OSError, ValueError):
-        return ""
 
 
 def on_free_ports() -> dict[str, int]:

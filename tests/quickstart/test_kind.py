@@ -1,0 +1,241 @@
+"""The scripts on a kind cluster that they make themselves, and on what becomes of it."""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import yaml
+
+from tests.quickstart.engine import docker
+from tests.quickstart.host import THEIRS, Host, strangers
+from tests.quickstart.kind import FORWARDS, PAUSE, rig_is_here, run
+
+pytestmark = pytest.mark.real
+
+ALL = {name: name for name in FORWARDS}
+
+
+@pytest.fixture(scope="module")
+def host(pytestconfig: pytest.Config) -> Iterator[Host]:
+    """A machine on which bootstrap.sh has made a cluster out of nothing; five ports answer."""
+    if not rig_is_here():
+        if pytestconfig.getoption("-m") == "real":
+            pytest.fail("these tests need the rig's kind, see tests/real/rig.py")
+        pytest.skip("these tests need the rig's kind")
+    one = Host(f"kfw-b{os.getpid()}")
+    try:
+        one.bootstrap()
+        yield one
+    finally:
+        one.run("uninstall.sh", "--yes", code=None)
+        one.kfw.close()
+        if one.cluster in run("kind", "get", "clusters").split():
+            run("kind", "delete", "cluster", "--name", one.cluster)
+
+
+@pytest.fixture(autouse=True)
+def _whole(host: Host) -> None:
+    """Each test begins with all five up, as the one before may have broken something."""
+    host.configure({})
+    host.bootstrap()
+    host.until_all_answer()
+
+
+def nodes(host: Host) -> list[str]:
+    return docker("ps", "-q", "--filter", f"label=io.x-k8s.kind.cluster={host.cluster}").stdout.split()
+
+
+def kubectl(host: Host, *arguments: str, stdin: str = "") -> str:
+    return run("kubectl", "--kubeconfig", str(host.kubeconfig), *arguments, stdin=stdin)
+
+
+def test_from_nothing_to_five_verified_ports_and_a_second_run_changes_nothing_B3(host: Host) -> None:
+    before, processes = nodes(host), host.kfw.processes()
+    began = time.monotonic()
+    done = host.bootstrap()
+    seconds = time.monotonic() - began
+    assert dict(line.split("\t") for line in done.stdout.splitlines()).keys() == FORWARDS.keys()
+    assert "bootstrap: nothing changed\n" in done.stderr
+    assert nodes(host) == before and host.kfw.processes() == processes
+    assert host.answers() == ALL
+    assert seconds < 8  # alone on a machine it is below 5, see scripts/bare-machine.sh
+
+
+def test_B5_the_users_kubeconfig_stays_as_it_was(host: Host) -> None:
+    assert host.theirs.read_text() == THEIRS
+
+
+def test_B5_use_context_changes_it_and_keeps_the_rest(host: Host) -> None:
+    theirs = host.kfw.folder / "another"
+    theirs.write_text(THEIRS)
+    host.kfw.env["KUBECONFIG"] = str(theirs)
+    try:
+        host.bootstrap("--use-context")
+    finally:
+        host.kfw.env["KUBECONFIG"] = str(host.theirs)
+    config = yaml.safe_load(theirs.read_text())
+    assert config["current-context"] == f"kind-{host.cluster}"
+    assert "rancher-desktop" in [one["name"] for one in config["clusters"]]
+
+
+def test_B6_the_exported_kubeconfig_names_the_cluster_and_is_private(host: Host) -> None:
+    config = yaml.safe_load(host.kubeconfig.read_text())
+    assert config["current-context"] == f"kind-{host.cluster}"
+    assert config["clusters"][0]["cluster"]["server"].startswith("https://127.0.0.1:")
+    assert host.kubeconfig.stat().st_mode & 0o077 == 0
+
+
+def test_B6_a_lock_that_was_left_behind_is_a_clear_error(host: Host) -> None:
+    lock = host.kubeconfig.with_name(host.kubeconfig.name + ".lock")
+    lock.touch()
+    try:
+        done = host.bootstrap(code=1)
+    finally:
+        lock.unlink()
+    assert f"rm {lock}" in done.stderr
+
+
+def test_B4_a_cluster_of_a_longer_name_is_another(host: Host) -> None:
+    shorter = host.cluster[:-1]
+    host.kfw.env["CLUSTER_NAME"] = shorter
+    try:
+        done = host.bootstrap("--skip-kind", code=4)
+    finally:
+        host.kfw.env["CLUSTER_NAME"] = host.cluster
+    assert f"there is no kind cluster {shorter}" in done.stderr
+
+
+def test_B22_a_node_that_is_killed_leaves_the_ports_up_and_the_next_run_starts_it(host: Host) -> None:
+    worker = f"{host.cluster}-worker"
+    # A pod on the node that dies would be gone for a while, as on any cluster; what serves runs on the other.
+    kubectl(host, "cordon", worker)
+    for namespace in sorted({forward["namespace"] for forward in FORWARDS.values()}):
+        kubectl(host, "delete", "pod", "-n", namespace, "--all", "--grace-period=1")
+        kubectl(host, "wait", "-n", namespace, "deployment", "--all", "--for=condition=Available")
+    host.until_all_answer()
+    docker("kill", worker)
+    host.until_all_answer(30)
+    kubectl(host, "uncordon", worker)
+    done = host.bootstrap()
+    assert f"started {worker}" in done.stderr
+    assert len(nodes(host)) == 2
+
+
+def test_B10_a_service_without_a_node_port_is_forwarded_through_the_api_and_that_is_said(host: Host) -> None:
+    with cluster_ip(host, "amp-console"):
+        host.kfw("down", "amp-console")
+        done = host.bootstrap()
+        assert host.answers() == ALL
+    line = next(line for line in done.stderr.splitlines() if line.startswith("bootstrap: amp-console: "))
+    assert "through the API" in line and "ClusterIP" in line
+
+
+def test_B10_where_it_must_be_a_node_port_the_type_and_the_fix_are_named_and_the_others_run(
+    host: Host,
+) -> None:
+    with cluster_ip(host, "amp-console"):
+        host.kfw("down")
+        host.configure({"amp-console": {"method": "nodeport"}})
+        done = host.bootstrap(code=None)
+        assert done.returncode != 0
+        assert "ClusterIP" in done.stderr and "patch svc amp-console" in done.stderr
+        assert host.answers() == {**ALL, "amp-console": ""}
+    host.kfw("down", "amp-console")
+
+
+class cluster_ip:
+    """While it lasts the service has no node port."""
+
+    def __init__(self, host: Host, service: str) -> None:
+        self.host, self.where = host, ("service", service, "-n", FORWARDS[service]["namespace"])
+
+    def __enter__(self) -> None:
+        spec = json.loads(kubectl(self.host, "get", *self.where, "-o", "json"))["spec"]
+        self.node_port = spec["ports"][0]["nodePort"]
+        kubectl(self.host, "patch", *self.where, "-p", json.dumps({"spec": {"type": "ClusterIP"}}))
+
+    def __exit__(self, *_: object) -> None:
+        port = [{"op": "add", "path": "/spec/ports/0/nodePort", "value": self.node_port}]
+        patch = [{"op": "replace", "path": "/spec/type", "value": "NodePort"}, *port]
+        kubectl(self.host, "patch", *self.where, "--type=json", "-p", json.dumps(patch))
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
+def test_B26_a_signal_to_the_script_in_the_foreground_ends_all_of_it(host: Host, name: str) -> None:
+    host.run("stop-port-forward.sh")
+    script = host.start("port-forward.sh")
+    try:
+        host.until_all_answer(30)
+        began = time.monotonic()
+        script.send_signal(signal.Signals[f"SIG{name}"])
+        code = script.wait(10)
+    finally:
+        script.kill()
+    assert time.monotonic() - began < 5
+    assert code in (0, 129, 130, 143)
+    assert host.answers() == dict.fromkeys(FORWARDS, "")
+    host.until_nothing_runs()
+
+
+def test_B26_with_detach_the_forwards_outlive_the_script(host: Host) -> None:
+    host.run("stop-port-forward.sh")
+    done = host.run("port-forward.sh", "--detach")
+    assert len(done.stdout.splitlines()) == 5
+    assert host.answers() == ALL
+
+
+def test_B17_B18_stop_ends_ours_and_nobody_elses_and_a_second_stop_is_harmless(host: Host) -> None:
+    with strangers():
+        host.configure({"amp-api": {"method": "socat"}, "data-prepper": {"method": "kubectl"}})
+        host.kfw("down")
+        host.run("port-forward.sh", "--detach")
+        assert host.answers() == ALL
+        host.run("stop-port-forward.sh")
+        assert host.answers() == dict.fromkeys(FORWARDS, "")
+        host.until_nothing_runs()
+        assert host.run("stop-port-forward.sh").returncode == 0
+
+
+def test_B20_stop_also_ends_what_a_killed_daemon_has_left(host: Host) -> None:
+    host.configure({"amp-api": {"method": "socat"}})
+    host.kfw("down")
+    host.run("port-forward.sh", "--detach")
+    host.kfw.kill_daemon()
+    host.run("stop-port-forward.sh")
+    host.until_nothing_runs()
+    host.kfw("start")
+    assert host.kfw.json("status")["forwards"] == []  # nor does anything come back
+    host.kfw("stop")
+
+
+def test_uninstall_asks_first_and_changes_nothing_where_nobody_can_answer(host: Host) -> None:
+    done = host.run("uninstall.sh", code=2)
+    assert "cannot ask whether to uninstall" in done.stderr and "--yes" in done.stderr
+    assert host.answers() == ALL
+
+
+def test_uninstall_removes_the_cluster_that_bootstrap_made_and_no_other(host: Host) -> None:
+    with strangers(), look_alike(host.cluster) as other:
+        done = host.run("uninstall.sh", "--yes")
+        clusters = run("kind", "get", "clusters").split()
+        assert host.cluster not in clusters and f"{host.cluster}-2" in clusters
+        assert docker("inspect", "-f", "{{.State.Running}}", other).stdout == "true\n"
+    assert f"the kind cluster {host.cluster} is deleted" in done.stderr
+    assert nodes(host) == []
+
+
+@contextmanager
+def look_alike(cluster: str) -> Iterator[str]:
+    """A node of another cluster, whose name begins like ours."""
+    name = f"{cluster}-2-control-plane"
+    labels = {"io.x-k8s.kind.cluster": f"{cluster}-2", "io.x-k8s.kind.role": "control-plane"}
+    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+    docker("run", "-d", "--name", name, *options, PAUSE)
+    try:
+        yield name
+    finally:
+        docker("rm", "-f", name)
