@@ -1,0 +1,1 @@
+"""The checks of docker, kind and Colima, with answers written down."""

@@ -1,0 +1,1 @@
+"""The method forwarder: its command line, its handshake, its containers with a stub for docker."""
