@@ -73,6 +73,12 @@ def obstacle(methods: Methods, forward: Forward, resolution: Resolution) -> Prob
     return resolution.problem or problems[0]
 
 
+def needs_api(methods: Methods, forward: Forward, resolution: Resolution) -> bool:
+    """No candidate has an endpoint that is reached without the API server."""
+    known = [methods[name] for name in candidates(methods, forward) if name in methods]
+    return not any(method.wants == "node" and endpoints_for(method, resolution) for method in known)
+
+
 async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -> Chosen:
     """Open the first candidate that can. Raises a KfwError with the words of all."""
     rejected: list[Rejected] = []

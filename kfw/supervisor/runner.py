@@ -8,7 +8,7 @@ from typing import Protocol
 
 from kfw.errors import KfwError
 from kfw.methods.base import Tunnel
-from kfw.methods.choose import Methods, obstacle, problem_of
+from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor import machine
@@ -219,7 +219,10 @@ class Runner:
         return machine.Found(same=self.carrier.goes_to(resolution))
 
     def _through_api(self) -> bool:
-        return self.carrier.way is not None and self.carrier.way.method.wants == "pod"
+        """What carries, or else all that could carry, is nothing without the API server."""
+        if self.carrier.way:
+            return self.carrier.way.method.wants == "pod"
+        return needs_api(self.world.methods, self.forward, self.resolution)
 
     def _knock(self) -> None:
         moment = self.world.clock.monotonic()

@@ -4,14 +4,16 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
 from kfw.errors import KfwError
+from kfw.methods.base import Way
 from kfw.model import Problem, Reason, Resolution, Retry, Status
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
-from tests.fakes import FakeMethod, FakeWorld, forward, node, pod, settle
+from tests.fakes import FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
 
 pytestmark = pytest.mark.asyncio
 
@@ -127,6 +129,52 @@ async def test_A13_another_node_port_is_followed() -> None:
         await api.fake.clusters.say(THERE)
         await api.fake.clusters.say(Resolution(pods=THERE.pods, nodes=(node(31000),)))
         assert api.now.endpoint and api.now.endpoint.port == 31000
+
+
+AWAY = Problem(Reason.CLUSTER_UNREACHABLE, "cannot reach the API server")
+
+
+async def test_A10_a_child_that_ends_with_the_api_is_not_started_again_until_the_api_is_back() -> None:
+    """kubectl's end may be heard of before the API's: by then the next kubectl is on its way, and hangs."""
+
+    class Hangs(FakeMethod):
+        hanging = False
+        ended = 0
+
+        async def open(self, way: Way) -> FakeTunnel:
+            while self.hanging:
+                try:
+                    await asyncio.sleep(1000)
+                finally:
+                    self.ended += 1
+            return await super().open(way)
+
+    method = Hangs("kubectl", wants="pod")
+    async with up(FakeWorld(method), method="kubectl") as api:
+        await api.fake.clusters.say(THERE)
+        method.hanging = True
+        method.tunnels[0].break_it(Reason.CHILD_EXITED, "lost connection to pod")
+        await settle()
+        assert api.now.status is Status.RECONNECTING
+        await api.fake.clusters.say(replace(THERE, problem=AWAY))
+        assert (api.now.status, api.now.reason, method.ended) == (
+            Status.SUSPENDED,
+            Reason.CLUSTER_UNREACHABLE,
+            1,
+        )
+        method.hanging = False
+        await api.fake.clusters.say(THERE)
+        assert api.now.status is Status.ACTIVE
+
+
+async def test_A10_what_goes_by_node_ports_is_opened_although_the_api_is_away() -> None:
+    async with up(FakeWorld()) as api:
+        await api.fake.clusters.say(THERE)
+        await api.fake.clusters.say(replace(THERE, problem=AWAY))
+        assert (api.now.status, api.now.reason) == (Status.ACTIVE, Reason.CLUSTER_UNREACHABLE)
+        api.supervisor.restart(["api"])
+        await settle()
+        assert (api.now.status, api.now.restarts) == (Status.ACTIVE, 1)
 
 
 async def test_a_way_whose_pods_come_back_is_used_again_without_a_restart() -> None:
