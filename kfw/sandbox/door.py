@@ -31,34 +31,38 @@ class Door:
         return self._port
 
     def close(self) -> None:
-        if self._listener:
-            asyncio.get_running_loop().remove_reader(self._listener)
-            self._listener.close()
-            self._listener = None
+        self._shut = False
+        self._end()
 
     @property
     def shut(self) -> bool:
+        """Closed for a while: the port refuses. To open it again may raise OSError."""
         return self._shut
 
     @shut.setter
     def shut(self, now: bool) -> None:
-        """Closed for a while: the port refuses. Opening raises OSError."""
         if now and self._listener:
             self._shut = True
-            self.close()
+            self._end()
         elif not now and self._shut:
             self._shut = False
             self.open(self._port)
 
     @property
     def ignored(self) -> bool:
+        """The kernel takes connections, and nobody answers them; they are answered when it is over."""
         return self._ignored
 
     @ignored.setter
     def ignored(self, now: bool) -> None:
-        """The kernel takes connections, and nobody answers them; at the end they are answered."""
         self._ignored = now
         self._heed()
+
+    def _end(self) -> None:
+        if self._listener:
+            asyncio.get_running_loop().remove_reader(self._listener)
+            self._listener.close()
+            self._listener = None
 
     def _heed(self) -> None:
         if self._listener and self._ignored:

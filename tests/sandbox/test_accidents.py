@@ -104,6 +104,25 @@ async def test_refuse_closes_the_port_and_nothing_that_is_open(sandbox: Sandbox)
         assert sandbox.port == port
 
 
+async def test_an_api_that_was_stopped_meanwhile_stays_so(sandbox: Sandbox) -> None:
+    with sandbox.accidents.refuse():
+        await sandbox.stop_api()
+    with pytest.raises(ConnectionRefusedError):
+        await api(sandbox, PODS)
+    await sandbox.start_api()
+    assert (await api(sandbox, PODS)).code == 200
+
+
+async def test_an_api_that_is_started_in_a_silence_is_silent(sandbox: Sandbox) -> None:
+    await sandbox.stop_api()
+    with sandbox.accidents.silent():
+        await sandbox.start_api()
+        waiting = asyncio.create_task(api(sandbox, PODS))
+        await asyncio.sleep(SHORT)
+        assert not waiting.done()
+    assert (await waiting).code == 200
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_malformed_is_an_error_of_the_wire_for_live_and_new_tunnels(sandbox: Sandbox, way: str) -> None:
     async with tunnel(sandbox, "db-0", way) as client:

@@ -5,6 +5,7 @@ Source: containerd, internal/cri/server/sandbox_portforward_linux.go; CRI-O has 
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -128,4 +129,5 @@ async def _to_app(stream: Stream, writer: asyncio.StreamWriter, *, half: bool) -
         writer.write(data)
         await writer.drain()
     if half:
-        writer.write_eof()
+        with suppress(OSError):  # the app has left meanwhile
+            writer.write_eof()

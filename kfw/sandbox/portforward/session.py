@@ -29,7 +29,7 @@ class Session:
         self._workers = Workers(self._handle)
         self._taken = 0  # connections
         self._said_goaway = False
-        self._lonely: dict[str, dict[str, int]] = {}  # streams whose partner has not come yet
+        self._lonely: dict[str, dict[str, int]] = {}  # by request: streams whose partner has not come yet
         self._inboxes: dict[int, Inbox] = {}
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -87,6 +87,9 @@ class Session:
                 await self._fed(number, payload, fin=fin)
             case Rst(number):
                 self._close(number)
+                self._lonely = {
+                    key: pair for key, pair in self._lonely.items() if number not in pair.values()
+                }
             case Ping(number):
                 await self.send(lambda: [self._spdy.pong(number)])
 
