@@ -29,9 +29,13 @@ def image(_docker: None) -> Iterator[str]:
     engine.docker("rmi", "--no-prune", name, code=None)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def kind_cluster(pytestconfig: pytest.Config) -> Iterator[KindCluster]:
-    """A cluster made by kind with quick-start/kind-config.yaml, nobody else's: it may be broken, and is mended."""
+    """A cluster made by kind with quick-start/kind-config.yaml, nobody else's.
+
+    It goes with the last test that uses it: of some five clusters at once Linux's 128 inotify instances of a user run out,
+    and then nodes do not register.
+    """
     if not rig_is_here():
         if pytestconfig.getoption("-m") == "real":
             pytest.fail("these tests need the rig's kind, see tests/real/rig.py")
