@@ -31,13 +31,31 @@ def reconcile(service: Object, view: View) -> Actions:
         for one in view.list(kinds.ENDPOINTSLICES, namespace_of(service))
         if labels_of(one).get(SERVICE_NAME) == name_of(service) and labels_of(one).items() >= MANAGED.items()
     ]
-    wanted = {name_of(one): one for one in slices(service, pods)}
+    wanted = {name_of(one): one for one in _kept(slices(service, pods), present)}
     for one in present:
         if name_of(one) not in wanted:
             yield Delete(kinds.ENDPOINTSLICES, one)
     for one in wanted.values():
         yield _put(kinds.ENDPOINTSLICES, one, view)
     yield _put(kinds.ENDPOINTS, endpoints(service, pods), view)
+
+
+def _kept(wanted: list[Object], present: list[Object]) -> list[Object]:
+    """Under the names of what is there, best of what has the same ports.
+
+    As the real controller (EndpointSlice reconciler, `finalize`): a slice changes and is never first deleted and then
+    created, so that no watcher sees a service without endpoints in between.
+    """
+    before = {name_of(one): one["ports"] for one in present}
+    left, named = dict(before), []
+    for one in sorted(wanted, key=lambda one: one["ports"] not in before.values()):
+        same = (name for name, ports in left.items() if ports == one["ports"])
+        name = next(same, next(iter(left), name_of(one)))
+        while name not in left and name in before:
+            name = f"{name}-{short_hash(name, 5)}"
+        left.pop(name, None)
+        named.append({**one, "metadata": {**one["metadata"], "name": name}})
+    return named
 
 
 def clean(view: View) -> Actions:

@@ -1,5 +1,8 @@
-from kfw.sandbox.controllers.endpoints import endpoints, slices, target_port
-from kfw.sandbox.objects import Object
+from kfw.sandbox.api import kinds
+from kfw.sandbox.api.store import Store
+from kfw.sandbox.controllers.actions import Create, Delete, Replace
+from kfw.sandbox.controllers.endpoints import endpoints, reconcile, slices, target_port
+from kfw.sandbox.objects import Object, name_of
 
 
 def pod(name: str, number: int = 8080, *, ready: bool = True, leaving: bool = False) -> Object:
@@ -19,7 +22,7 @@ def service(**spec: object) -> Object:
     ports = [{"name": "web", "port": 80, "targetPort": "http"}]
     metadata = {"name": "web", "namespace": "n", "uid": "s", "labels": {"x": "y"}}
     head = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
-    return {**head, "spec": {"selector": {"app": "web"}, "ports": ports, **spec}}
+    return {**head, "spec": {"type": "NodePort", "selector": {"app": "web"}, "ports": ports, **spec}}
 
 
 def conditions(one: Object) -> Object:
@@ -63,3 +66,47 @@ def test_endpoints_tell_ready_from_not_ready_and_leave_out_what_leaves() -> None
     assert [one["targetRef"]["name"] for one in ready["addresses"]] == ["a"]
     assert [one["targetRef"]["name"] for one in waiting["notReadyAddresses"]] == ["b"]
     assert ready["ports"] == [{"name": "web", "port": 8080, "protocol": "TCP"}]
+
+
+def done(of: Object, store: Store) -> list[str]:
+    """What was done to slices in one pass, in words."""
+    said = []
+    for action in list(reconcile(of, store)):
+        match action:
+            case Create(resource, thing):
+                said.append(f"create {name_of(store.create(resource, thing))}")
+            case Replace(resource, thing):
+                before = store.version
+                name = name_of(store.replace(resource, thing))
+                said += [f"change {name}"] if store.version > before else []
+            case Delete(resource, thing):
+                said.append(f"delete {name_of(store.remove(resource, 'n', name_of(thing)))}")
+    return [one for one in said if one.split()[1] != "web"]  # that is the Endpoints object
+
+
+def test_a_slice_changes_with_the_services_port_and_is_never_away() -> None:
+    store = Store(lambda: 1000.0)
+    store.create(kinds.PODS, pod("a", 8080))
+    (made,) = done(service(), store)
+    name = made.removeprefix("create ")
+    other = service(ports=[{"name": "web", "port": 80, "targetPort": 7777}])
+    assert done(other, store) == [f"change {name}"]
+    assert done(other, store) == []
+    store.remove(kinds.PODS, "n", "a")
+    assert done(other, store) == [f"change {name}"]
+
+
+def test_a_second_slice_comes_and_goes_beside_the_one_that_has_the_same_ports() -> None:
+    store = Store(lambda: 1000.0)
+    store.create(kinds.PODS, pod("b", 8080))
+    (made,) = done(service(), store)
+    kept = made.removeprefix("create ")
+    store.remove(kinds.PODS, "n", "b")
+    store.create(kinds.PODS, pod("b", 9090))
+    assert done(service(), store) == [f"change {kept}"]
+    store.create(kinds.PODS, pod("a", 8080))
+    (second,) = done(service(), store)
+    assert second.startswith("create ") and second.removeprefix("create ") != kept
+    assert done(service(), store) == []
+    store.remove(kinds.PODS, "n", "b")
+    assert done(service(), store) == [f"delete {kept}"]
