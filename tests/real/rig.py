@@ -61,9 +61,9 @@ class Rig:
         cluster("fault", self.name, kind, *arguments)
 
 
-def up(name: str, *options: str) -> Rig:
-    """A cluster of one's own with the demo on it, mended if it has faults: some 10 s. `options` as `cluster up` has."""
-    cluster("up", name, "--load", *options, timeout=300)
+def up(name: str) -> Rig:
+    """A cluster of one's own with the demo on it, mended if it has faults: some 10 s."""
+    cluster("up", name, "--load", timeout=300)
     lines = (line.partition("=") for line in shlex.split(cluster("env", name).replace("export ", "")))
     return Rig.from_environment({variable: value for variable, _, value in lines})
 
