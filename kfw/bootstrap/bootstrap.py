@@ -12,6 +12,7 @@ from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform, re
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options, Where
 from kfw.bootstrap.releases import Release
+from kfw.bootstrap.releasing import Fetch
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Finding
 from kfw.checks import kind as kind_checks
@@ -39,6 +40,7 @@ class Bootstrap:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     here: Here = field(default_factory=look_around)
+    fetch: Fetch = releasing.fetched
 
     @cached_property
     def provider(self) -> str:
@@ -110,7 +112,7 @@ class Bootstrap:
         if not platform.missing_services(self.steps, self.options, found):
             self.steps.say("platform: all services are there")
         elif self.why_no_platform is None:
-            platform.install(self.steps, self.options, found, self.env)
+            platform.install(self.steps, self.options, found, self.env, self.fetch)
         else:
             platform.apply_stand_ins(self.steps, self.options, found, self.why_no_platform)
 

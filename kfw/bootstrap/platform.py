@@ -10,6 +10,7 @@ from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.forwards import namespace_of, wanted
 from kfw.bootstrap.options import Options
 from kfw.bootstrap.releases import Release
+from kfw.bootstrap.releasing import Fetch, fetched
 from kfw.bootstrap.steps import Steps
 from kfw.errors import TimedOut
 from kfw.model import Kind
@@ -69,7 +70,9 @@ def platform(options: Options, env: Mapping[str, str]) -> list[Release]:
     return releases.wanted(releases.releases(data, names), minimal=options.minimal)
 
 
-def install(steps: Steps, options: Options, cluster: Cluster, env: Mapping[str, str]) -> None:
+def install(
+    steps: Steps, options: Options, cluster: Cluster, env: Mapping[str, str], fetch: Fetch = fetched
+) -> None:
     """Every release that is not there in its version. Raises KfwError at the first that fails."""
     there = releases.installed(steps.ask(releases.list_all(cluster), assume="[]").out)
     todo = platform(options, env)
@@ -78,7 +81,7 @@ def install(steps: Steps, options: Options, cluster: Cluster, env: Mapping[str, 
         todo = [release for release in todo if not release.network]
     for release in todo:
         found = there.get((release.namespace, release.name))
-        releasing.ensure(steps, release, cluster, found, options.values)
+        releasing.ensure(steps, release, cluster, found, options.values, fetch)
 
 
 def has_network(steps: Steps, cluster: Cluster) -> bool:

@@ -11,10 +11,8 @@ from kfw.bootstrap.steps import Steps
 from kfw.client.launch import ensure_daemon
 from kfw.cluster import docker, kind
 from kfw.errors import DaemonNotRunning
+from kfw.methods.forwarder.container import leftovers, ours
 from kfw.system import tools
-
-#: On every container that kfw starts: the value says whose it is.
-OWNER_LABEL = "io.kfw.owner"
 
 
 def stop(steps: Steps, options: Options) -> list[str]:
@@ -36,6 +34,7 @@ def uninstall(
     steps.ourselves(["sandbox", "stop"])
     if tools.missing("kind") or tools.missing(provider):
         return
+    remove_containers(steps, provider)
     if not cluster.exists(steps, options.cluster_name):
         options.made.unlink(missing_ok=True)
         return
@@ -73,11 +72,13 @@ def delete_cluster(steps: Steps, options: Options) -> None:
             file.unlink(missing_ok=True)
 
 
-def remove_containers(steps: Steps, owner: str, provider: str) -> None:
-    """Forwarder containers of this kfw that nobody ended, by their label."""
-    found = docker.ids(steps.ask(docker.labelled({OWNER_LABEL: owner}, provider)).out)
+def remove_containers(steps: Steps, provider: str) -> None:
+    """Forwarder containers of this kfw that nobody ended, by their labels; those of a kfw that runs stay."""
+    found = docker.ids(steps.ask(docker.labelled(ours(), provider)).out)
     if found:
-        steps.do(docker.remove(found, provider), timeout=60.0)
+        left = leftovers(docker.containers(steps.ask(docker.inspect(found, provider)).out))
+        if left:
+            steps.do(docker.remove(left, provider), timeout=60.0)
 
 
 def _running(names: Iterable[str], *, dry: bool) -> list[str]:

@@ -135,13 +135,11 @@ class Containers:
 
     async def _clean(self, tool: str) -> None:
         """Containers of this kfw whose process is gone; nobody else's, and none of another process of ours."""
-        labels = {lines.OWNER: owner(), lines.PROCESS: None}
-        found = docker.ids((await ask(self._children, docker.labelled(labels, tool))).out)
+        found = docker.ids((await ask(self._children, docker.labelled(ours(), tool))).out)
         if not found:
             return
         told = docker.containers((await ask(self._children, docker.inspect(found, tool))).out)
-        gone = [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
-        if gone:
+        if gone := leftovers(told):
             log.warning("removing %d forwarder containers of a kfw that was killed", len(gone))
             await ask(self._children, docker.remove(gone, tool))
 
@@ -158,6 +156,16 @@ async def _answers(port: int) -> bool:
     finally:
         sock.close()
     return True
+
+
+def leftovers(told: Iterable[docker.Container]) -> list[str]:
+    """Ids of those of our containers whose process is gone."""
+    return [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
+
+
+def ours() -> dict[str, str | None]:
+    """The labels of the containers that any process of this kfw has started."""
+    return {lines.OWNER: owner(), lines.PROCESS: None}
 
 
 def _lives(process: str) -> bool:

@@ -1,0 +1,228 @@
+"""The kind cluster: exact names, stopped nodes, a new one, its configuration, its API."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kfw.bootstrap import cluster
+from kfw.bootstrap.bootstrap import Bootstrap
+from kfw.bootstrap.cluster import Cluster
+from kfw.bootstrap.options import Options, Where
+from kfw.cluster.reach import Here
+from kfw.errors import ClusterUnreachable, KfwError, UsageError
+from tests.bootstrap.world import DESKTOP, LINUX, Machine
+
+HOST = Here("linux", in_container=False, env={})
+
+KIND = "kind: Cluster\nnodes:\n- role: control-plane\n- role: worker\n"
+SERVICES = """
+kind: Service
+metadata: {name: api, namespace: wso2-amp}
+spec: {ports: [{port: 80, nodePort: 30808}]}
+---
+kind: Service
+metadata: {name: web, namespace: wso2-amp}
+spec: {ports: [{port: 80}]}
+"""
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    (tmp_path / "kind.yaml").write_text(KIND)
+    (tmp_path / "services.yaml").write_text(SERVICES)
+    return Options(
+        where=Where.KIND,
+        cluster_name="dev",
+        folder=tmp_path / "state",
+        kind_config=tmp_path / "kind.yaml",
+        services=tmp_path / "services.yaml",
+    )
+
+
+@pytest.fixture
+def machine() -> Machine:
+    machine = Machine()
+    machine.has_engine()
+    machine.says("kind get clusters")
+    machine.says("kind create cluster")
+    return machine
+
+
+def ensure(machine: Machine, options: Options, *, no_network: bool = False) -> None:
+    cluster.ensure(machine.steps(), options, HOST, "docker", lambda: no_network)
+
+
+def test_B4_a_longer_name_is_another_cluster(machine: Machine, options: Options) -> None:
+    machine.says("kind get clusters", "dev-2\nmy-dev\n")
+    ensure(machine, options)
+    assert machine.ran_any("kind create cluster --name dev --config")
+
+
+def test_a_new_cluster_is_written_into_our_own_kubeconfig(machine: Machine, options: Options) -> None:
+    ensure(machine, options)
+    line = f"kind create cluster --name dev --config {options.kind_config} --kubeconfig {options.kubeconfig}"
+    assert machine.ran[-1] == line
+    assert options.made.exists()
+
+
+def test_B3_a_cluster_that_is_there_is_not_made_again(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev")
+    ensure(machine, options)
+    assert not machine.ran_any("kind create")
+    assert not machine.ran_any("docker start")
+    assert machine.said == ["cluster: the kind cluster dev is there"]
+    assert not options.made.exists()
+
+
+def test_nodes_that_stand_still_are_started_by_label_not_by_name(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev", nodes=("first-control-plane", "oddly-named"), stopped=("oddly-named",))
+    machine.says("docker start oddly-named")
+    ensure(machine, options)
+    assert machine.said == ["cluster: the kind cluster dev is there; started oddly-named"]
+
+
+def test_a_single_node_is_a_cluster_too(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev", nodes=("dev-control-plane",))
+    ensure(machine, options)
+    assert not machine.ran_any("kind create")
+
+
+def test_without_leave_to_make_one_a_missing_cluster_is_an_error(machine: Machine, options: Options) -> None:
+    from dataclasses import replace
+
+    with pytest.raises(ClusterUnreachable, match="no kind cluster dev"):
+        ensure(machine, replace(options, skip_kind=True))
+    machine.has_cluster("dev", stopped=("dev-worker",))
+    with pytest.raises(ClusterUnreachable, match="dev-worker of the kind cluster dev do not run"):
+        ensure(machine, replace(options, skip_kind=True))
+    assert not machine.ran_any("kind create")
+
+
+def test_where_nodes_cannot_be_reached_their_ports_are_published(machine: Machine, options: Options) -> None:
+    machine.has_engine(DESKTOP)
+    ensure(machine, options)
+    file = options.folder / "kind-config.json"
+    assert f"--config {file}" in machine.ran[-1]
+    first, _ = json.loads(file.read_text())["nodes"]
+    assert [mapping["containerPort"] for mapping in first["extraPortMappings"]] == [30808]
+    assert options.kind_config.read_text() == KIND
+
+
+def test_where_the_platform_brings_a_network_kind_brings_none(machine: Machine, options: Options) -> None:
+    ensure(machine, options, no_network=True)
+    config = json.loads((options.folder / "kind-config.json").read_text())
+    assert config["networking"] == {"disableDefaultCNI": True}
+
+
+def test_why_it_was_not_made_is_in_kinds_words_and_it_is_not_ours(machine: Machine, options: Options) -> None:
+    machine.fails("kind create cluster", "ERROR: failed to create cluster: pull access denied\n")
+    with pytest.raises(KfwError, match="cannot create the kind cluster dev: failed to create cluster: pull"):
+        ensure(machine, options)
+    assert not options.made.exists()
+
+
+def test_a_worker_that_is_named_must_be_one_of_the_nodes(machine: Machine, options: Options) -> None:
+    from dataclasses import replace
+
+    machine.has_cluster("dev")
+    steps = machine.steps()
+    cluster.check_worker(steps, replace(options, worker_node="dev-worker"), "docker")
+    with pytest.raises(UsageError, match="has no node dev-worker2, it has dev-control-plane, dev-worker"):
+        cluster.check_worker(steps, replace(options, worker_node="dev-worker2"), "docker")
+
+
+def test_the_api_is_waited_for_and_its_last_words_are_told() -> None:
+    machine, now = Machine(), [0.0]
+    there = Cluster(Path("/k"), "kind-dev", "dev")
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+        if now[0] > 3:
+            machine.says("kubectl", "ok")
+
+    machine.fails("kubectl", "connection refused")
+    cluster.wait_for_api(machine.steps(), there, 90.0, lambda: now[0], sleep)
+    assert 3 < now[0] < 4
+    machine.fails("kubectl", "connection refused")
+    now[0] = -1000.0
+    with pytest.raises(
+        ClusterUnreachable, match="the API of kind-dev does not answer: connection refused"
+    ) as caught:
+        cluster.wait_for_api(machine.steps(), there, 90.0, lambda: now[0], sleep)
+    assert caught.value.fix == "docker logs dev-control-plane"
+
+
+def test_B5_every_line_of_kubectl_names_kubeconfig_and_context() -> None:
+    line = Cluster(Path("/k"), "kind-dev", "dev").kubectl("get", "svc")
+    assert line == ["kubectl", "--kubeconfig", "/k", "--context", "kind-dev", "get", "svc"]
+
+
+# -- picking one
+
+
+@pytest.fixture
+def tools_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kfw.system import tools
+
+    monkeypatch.setattr(tools, "find", lambda tool, path=None: f"/bin/{tool}")
+
+
+def run(machine: Machine, options: Options, here: Here = HOST) -> Bootstrap:
+    return Bootstrap(
+        machine.steps(), options, env=here.env, clock=lambda: 0.0, sleep=lambda _: None, here=here
+    )
+
+
+@pytest.mark.usefixtures("tools_there")
+def test_B6_the_kubeconfig_is_exported_each_time_for_the_host(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev")
+    found = run(machine, options).pick()
+    assert found == Cluster(options.kubeconfig, "kind-dev", "dev")
+    assert f"kind export kubeconfig --name dev --kubeconfig {options.kubeconfig}" in machine.ran
+
+
+@pytest.mark.usefixtures("tools_there")
+def test_B5_only_use_context_touches_the_users_kubeconfig(machine: Machine, options: Options) -> None:
+    from dataclasses import replace
+
+    machine.has_cluster("dev")
+    run(machine, options).pick()
+    assert "kind export kubeconfig --name dev" not in machine.ran
+    run(machine, replace(options, use_context=True)).pick()
+    assert "kind export kubeconfig --name dev" in machine.ran
+
+
+@pytest.mark.usefixtures("tools_there")
+def test_B6_a_lock_that_was_left_behind_is_named_with_the_line_that_removes_it(
+    machine: Machine, options: Options
+) -> None:
+    machine.has_cluster("dev")
+    machine.fails("kind export kubeconfig", "ERROR: failed to lock config file: open x.lock: file exists")
+    with pytest.raises(KfwError, match="failed to lock config file") as caught:
+        run(machine, options).pick()
+    assert caught.value.fix.endswith(f"rm {options.kubeconfig}.lock")
+
+
+@pytest.mark.usefixtures("tools_there")
+def test_B2_with_kind_demanded_a_dead_engine_is_an_error_and_nothing_is_made(
+    machine: Machine, options: Options
+) -> None:
+    machine.fails("docker info", "Cannot connect to the Docker daemon at unix:///x")
+    with pytest.raises(ClusterUnreachable, match="Cannot connect to the Docker daemon"):
+        run(machine, options).pick()
+    assert machine.ran == ["docker info --format '{{json .}}'"]
+    assert not options.folder.exists()
+
+
+@pytest.mark.usefixtures("tools_there")
+def test_the_engine_of_kinds_nodes_may_be_podman(machine: Machine, options: Options) -> None:
+    machine.says("podman info", json.dumps(LINUX))
+    machine.says("podman ps", "id\n")
+    machine.says("podman inspect", "[]")
+    machine.says("kind get clusters", "dev\n")
+    machine.says("kind export kubeconfig")
+    machine.says("kubectl", "ok")
+    here = Here("linux", in_container=False, env={"KIND_EXPERIMENTAL_PROVIDER": "podman"})
+    run(machine, options, here).pick()
+    assert not machine.ran_any("docker")
