@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -82,6 +83,7 @@ def test_a_line_of_ps_is_read():
     assert parse_ps("") is None
 
 
+@pytest.mark.skipif(not shutil.which("ps"), reason="no ps here; only macOS needs it")
 def test_what_macOS_uses_sees_the_same(sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     seen = {one.pid: one for one in identity._ps()}[sleeper.pid]

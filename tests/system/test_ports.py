@@ -108,7 +108,7 @@ def test_a_client_that_has_the_port_is_named_too_and_lives_on() -> None:
 
 
 def test_connections_that_ended_a_moment_ago_do_not_keep_the_port() -> None:
-    sockets, port = bind(["127.0.0.1"], 0)
+    sockets, port = bind(["127.0.0.1"], free_ports(1)[0])
     with socket.create_connection(("127.0.0.1", port)) as client:
         accepted, _ = sockets[0].accept()
         accepted.close()  # first, so that it is this side which goes to TIME_WAIT
@@ -131,7 +131,7 @@ def test_a_port_that_is_promised_to_a_child_is_busy_though_nobody_listens() -> N
     with pytest.raises(PortInUse, match=f"cannot listen on {port}: the forward 'api' has it"):
         bind(["127.0.0.1"], port, claims=claims)
     with bound("127.0.0.1", port=port, on_port_in_use="next", claims=claims) as other:
-        assert other == port + 1
+        assert other in islice(alternatives(port), 20)
 
 
 def test_A39_alternatives_are_the_next_one_the_one_before_and_so_on() -> None:
@@ -146,19 +146,11 @@ def test_A39_an_alternative_is_never_below_1024_or_above_65535() -> None:
 
 
 def test_when_no_alternative_is_free_the_holder_of_the_first_is_named() -> None:
+    """They are promised to others: what other programs have may be free again before it is asked for."""
     with stranger("127.0.0.1") as (process, busy):
-        sockets: list[socket.socket] = []
-        for port in alternatives(busy):
-            try:
-                sockets += bind(["127.0.0.1"], port)[0]
-            except PortInUse:
-                continue
-        try:
-            with pytest.raises(PortInUse) as raised:
-                bind(["127.0.0.1"], busy, on_port_in_use="next")
-        finally:
-            for sock in sockets:
-                sock.close()
+        claims = dict.fromkeys(alternatives(busy), "the forward 'api'")
+        with pytest.raises(PortInUse) as raised:
+            bind(["127.0.0.1"], busy, on_port_in_use="next", claims=claims)
         assert f"(pid {process.pid}) has it, and nothing" in raised.value.what
         assert raised.value.fix == "choose another localPort"
 
