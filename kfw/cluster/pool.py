@@ -30,7 +30,7 @@ class Clusters:
         self._followers = set[Follower]()
 
     async def __aenter__(self) -> "Clusters":
-        tls.small_buffers()
+        tls.share_buffers()
         return self
 
     async def __aexit__(

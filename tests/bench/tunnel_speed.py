@@ -44,8 +44,8 @@ def rows(config: Config) -> list[Row]:
     rounds, size = (3, Size(150, 500, 64 * MIB)) if config.short else (7, Size(300, 1000, 256 * MIB))
     target = f"pod/{pods(config.rig, 'app=web')[0]}"
     samples: dict[str, list[Sample]] = {KFW: [], KUBECTL: []}
-    with both(config.rig, target, (ECHO, SOURCE, HTTP)) as ways:
-        for number in range(rounds):
+    for number in range(rounds):
+        with both(config.rig, target, (ECHO, SOURCE, HTTP)) as ways:  # kubectl does not live long
             for way in in_turn(ways, number):
                 samples[way.name].append(_sample(way, size))
     return list(_rows(samples))
@@ -76,7 +76,7 @@ def _row(
 
 def _sample(way: Way, size: Size) -> Sample:
     opens = [_open_and_echo(way.ports[ECHO]) * 1000 for _ in range(size.opens)]
-    at_once = _many_at_once(way.ports[ECHO], 4 * size.opens)
+    at_once = _many_at_once(way.ports[ECHO], size.opens)
     down, down_cpu = _costs(way, size, lambda: download(way.ports[SOURCE], size.stream))
     up, up_cpu = _costs(way, size, lambda: upload(way.ports[HTTP], size.stream))
     echo = _echo(way.ports[ECHO], size.echoes)

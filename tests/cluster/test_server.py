@@ -307,7 +307,7 @@ async def test_what_is_not_permitted_names_verb_resource_and_namespace() -> None
 
 @pytest.mark.asyncio
 async def test_a_large_answer_over_tls_comes_whole() -> None:
-    tls.small_buffers()
+    tls.share_buffers()
     async with serving(serves("127.0.0.1")) as api:
         big = pod("a")
         big["metadata"]["annotations"] = {"x": "y" * 3_000_000}

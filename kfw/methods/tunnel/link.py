@@ -1,7 +1,7 @@
 """One SPDY connection to one pod: frames out, frames in, and whether it can take another stream."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from typing import Protocol, cast
 
@@ -219,7 +219,7 @@ class Link(asyncio.Protocol):
             self._transport.write(_joined(self.carriage.wrap(chunks)))
 
     def _handle(self, events: Iterable[Event]) -> None:
-        for event in events:
+        for event in joined(events):
             match event:
                 case Data(number, payload, fin):
                     self._on_data(number, payload, fin)
@@ -286,6 +286,27 @@ class Link(asyncio.Protocol):
 
     def _unwanted_bytes(self) -> int:
         return self._unwanted + self._spdy.dropped
+
+
+def joined(events: Iterable[Event]) -> Iterator[Event]:
+    """Pieces of one stream that follow each other as one: each is a write to the client."""
+    parts: list[Data] = []
+    for event in events:
+        if parts and not (isinstance(event, Data) and event.stream == parts[0].stream):
+            yield _as_one(parts)
+            parts = []
+        if isinstance(event, Data):
+            parts.append(event)
+        else:
+            yield event
+    if parts:
+        yield _as_one(parts)
+
+
+def _as_one(parts: Sequence[Data]) -> Data:
+    if len(parts) == 1:
+        return parts[0]
+    return Data(parts[0].stream, b"".join([part.payload for part in parts]), parts[-1].fin)
 
 
 def _joined(chunks: Sequence[Chunk]) -> Chunk:

@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from kfw.methods.tunnel import link, pool
+from kfw.methods.tunnel.link import joined
+from kfw.wire.spdy_events import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
 from tests.methods.tunnel.test_flow import pour
 from tests.methods.tunnel.ways import client, pods, tunnel, until
 
-pytestmark = pytest.mark.asyncio
 
-
+@pytest.mark.asyncio
 async def test_connections_at_the_same_time_get_a_link_each() -> None:
     async with far_side() as far, tunnel(far) as way:
         some = await asyncio.gather(*(client(way, b"x") for _ in range(12)))
@@ -19,6 +20,7 @@ async def test_connections_at_the_same_time_get_a_link_each() -> None:
         assert max(len(one.visits) for one in far.tunnels) == 1
 
 
+@pytest.mark.asyncio
 async def test_beyond_the_cap_they_share_evenly() -> None:
     async with far_side() as far, tunnel(far) as way:
         some = await asyncio.gather(*(client(way, b"x") for _ in range(500)))
@@ -27,6 +29,7 @@ async def test_beyond_the_cap_they_share_evenly() -> None:
         assert max(len(one.visits) for one in far.tunnels) < 60
 
 
+@pytest.mark.asyncio
 async def test_the_pods_take_turns_and_the_one_with_fewer_connections_comes_first() -> None:
     async with far_side() as far, tunnel(far, "web-1", "web-2", "web-3") as way:
         await client(way, b"x")
@@ -39,6 +42,7 @@ async def test_the_pods_take_turns_and_the_one_with_fewer_connections_comes_firs
         assert counts == [3, 3, 3]
 
 
+@pytest.mark.asyncio
 async def test_with_session_affinity_all_go_to_one_pod_as_long_as_it_is_there() -> None:
     async with far_side() as far, tunnel(far, "web-1", "web-2", sticky=True) as way:
         for _ in range(5):
@@ -52,6 +56,7 @@ async def test_with_session_affinity_all_go_to_one_pod_as_long_as_it_is_there() 
         assert len({visit.pod for visit in far.visits[5:]}) == 1
 
 
+@pytest.mark.asyncio
 async def test_of_a_pod_that_goes_away_live_connections_go_on_and_new_ones_go_elsewhere() -> None:
     async with far_side() as far, tunnel(far) as way:
         old = await client(way, b"1")
@@ -64,6 +69,7 @@ async def test_of_a_pod_that_goes_away_live_connections_go_on_and_new_ones_go_el
         assert [visit.pod for visit in far.visits] == ["web-1", "web-2"]
 
 
+@pytest.mark.asyncio
 async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -79,6 +85,7 @@ async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection(
         await until(lambda: {one.pod for one in way._pool.links} == {"web-2"})
 
 
+@pytest.mark.asyncio
 async def test_a_pod_that_is_new_has_a_warm_link_before_anybody_asks_for_it() -> None:
     async with far_side() as far, tunnel(far) as way:
         await client(way, b"x")
@@ -86,6 +93,7 @@ async def test_a_pod_that_is_new_has_a_warm_link_before_anybody_asks_for_it() ->
         await until(lambda: any(one.pod == "web-2" for one in far.tunnels))
 
 
+@pytest.mark.asyncio
 async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> None:
     async with far_side(hangs={"web-2"}) as far, tunnel(far) as way:
         way.retarget(pods("web-2"))
@@ -100,6 +108,7 @@ async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> N
 # -- blocked, flooded
 
 
+@pytest.mark.asyncio
 async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -117,6 +126,7 @@ async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_mo
         await until(lambda: all(one.usable for one in way._pool.links))
 
 
+@pytest.mark.asyncio
 async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again() -> None:
     async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far) as way:
         one = await client(way)
@@ -127,6 +137,7 @@ async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again(
         assert len(far.tunnels) <= 2
 
 
+@pytest.mark.asyncio
 async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -148,6 +159,7 @@ async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
         await until(lambda: other.got == b"23")
 
 
+@pytest.mark.asyncio
 async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched() -> None:
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         one = await client(way, b"go")
@@ -165,6 +177,7 @@ async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched() -> Non
         assert far.visits[-1].tunnel is not flooded
 
 
+@pytest.mark.asyncio
 async def test_a_big_answer_that_has_ended_costs_no_link() -> None:
     def answer(visit: Visit, data: bytes) -> None:
         visit.say(bytes(1 << 20))
@@ -182,6 +195,7 @@ async def test_a_big_answer_that_has_ended_costs_no_link() -> None:
 # -- sent away, cut
 
 
+@pytest.mark.asyncio
 async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go_on() -> None:
     async with far_side() as far, tunnel(far) as way:
         old = await client(way, b"1")
@@ -195,6 +209,7 @@ async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go
         await until(lambda: old.got == b"13")
 
 
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "junk",
     [
@@ -218,6 +233,7 @@ async def test_a_far_side_that_talks_nonsense_ends_that_link_only(junk: bytes) -
         await until(lambda: other.got == b"23")
 
 
+@pytest.mark.asyncio
 async def test_what_came_whole_before_the_nonsense_is_handed_over() -> None:
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         one = await client(way)
@@ -228,6 +244,7 @@ async def test_what_came_whole_before_the_nonsense_is_handed_over() -> None:
         assert one.got == b"whole"
 
 
+@pytest.mark.asyncio
 async def test_a_link_that_dies_under_twenty_connections_resets_each_once_and_another_one_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -243,6 +260,7 @@ async def test_a_link_that_dies_under_twenty_connections_resets_each_once_and_an
         await until(lambda: new.got == b"y")
 
 
+@pytest.mark.asyncio
 async def test_a_client_that_goes_while_its_link_is_being_made_leaves_nothing() -> None:
     async with far_side(hangs={"web-1"}) as far:
         far.hangs.clear()
@@ -258,6 +276,7 @@ async def test_a_client_that_goes_while_its_link_is_being_made_leaves_nothing() 
             assert not way._placing._waiters
 
 
+@pytest.mark.asyncio
 async def test_closing_leaves_no_task_no_link_and_no_client_in_doubt() -> None:
     async with far_side(apps={"web-2": REFUSES}) as far:
         before = asyncio.all_tasks()
@@ -277,3 +296,14 @@ async def test_closing_leaves_no_task_no_link_and_no_client_in_doubt() -> None:
 async def _all_lost(some: list[object]) -> bool:
     await asyncio.sleep(0)
     return all(one.lost for one in some)  # type: ignore[attr-defined]
+
+
+def test_pieces_of_one_stream_that_follow_each_other_are_one_write_to_its_client() -> None:
+    pieces = [Data(3, b"a"), Data(3, b"b", True), Data(5, b"c"), Ping(2), Data(5, b"d"), Data(3, b"e")]
+    assert list(joined(pieces)) == [
+        Data(3, b"ab", True),
+        Data(5, b"c"),
+        Ping(2),
+        Data(5, b"d"),
+        Data(3, b"e"),
+    ]
