@@ -152,7 +152,7 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
         (echoes, True, Answer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
     ],
 )
-def test_A25_what_answers_is_said(behave: Talk, web: bool, expected: Answer) -> None:
+def test_B25_what_answers_is_said(behave: Talk, web: bool, expected: Answer) -> None:
     with server(behave) as port:
         assert talk("127.0.0.1", port, web=web) == expected
 
@@ -181,7 +181,7 @@ def test_a_port_that_nobody_listens_on_says_so() -> None:
 @pytest.mark.parametrize(
     "plain", [b"", b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"]
 )
-def test_A25_tls_is_spoken_without_trust(certificate: Path, plain: bytes) -> None:
+def test_B25_tls_is_spoken_without_trust(certificate: Path, plain: bytes) -> None:
     with server(over_tls(certificate, plain, answers(OK))) as port:
         answer = talk("127.0.0.1", port, web=True)
     assert answer == Answer(True, "https", "200 OK (certificate not checked)")
@@ -192,7 +192,7 @@ def test_tls_without_http_is_tls(certificate: Path) -> None:
         assert talk("127.0.0.1", port, web=False) == Answer(True, "tls", "TLSv1.3, and no HTTP")
 
 
-def test_A25_verify_says_what_answered_and_fails_if_one_does_not(
+def test_B25_verify_says_what_answered_and_fails_if_one_does_not(
     daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with server(answers(OK)) as good, server(closes) as bad:
