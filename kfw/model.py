@@ -162,4 +162,4 @@ class Resolution:
     nodes: tuple[Endpoint, ...] = ()  # every node that may serve the node port
     problem: Problem | None = None
     no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine
-    sticky: bool = False  # the service has session affinity: a client stays with one pod
+    sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service

@@ -1,7 +1,8 @@
 """A target and what is known of its namespace -> the ready pods and node ports behind it, or why none.
 
 Pure. Ready means condition Ready and not terminating; a workload's pods are its own by controller reference;
-a service's are those of its EndpointSlices. Pods of workloads come by name, of services in the slices' order.
+a service's are those of its EndpointSlices. Pods of workloads come by name, of services in the slices' order. Who
+names a workload gets one pod, the first, as with kubectl: of a database's replicas only one may be the primary.
 """
 
 from collections.abc import Mapping
@@ -110,7 +111,7 @@ def _pods(
     )
     if not endpoints:
         return Resolution(problem=next(port for _, port in answers if isinstance(port, Problem)))
-    return Resolution(pods=endpoints, no_node_port=_only_services(target))
+    return Resolution(pods=endpoints, no_node_port=_only_services(target), sticky=True)
 
 
 def _owned(target: Target, workload: Workload, objects: Objects) -> list[Pod] | Problem:

@@ -1,7 +1,7 @@
 """The two protocols of this family: a Method opens a Tunnel; a Tunnel carries connections until it breaks."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from kfw.errors import KfwError
 from kfw.model import Endpoint, Forward, Problem
@@ -12,7 +12,7 @@ from kfw.relay.dial import Dialer
 class Way:
     """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
 
-    `sticky`: the service has session affinity, so this machine stays with one pod as long as that is there.
+    `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there.
     """
 
     forward: Forward
@@ -43,6 +43,25 @@ class Tunnel(Protocol):
 
     async def close(self) -> None:
         """End what it started. Harmless twice."""
+        ...
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A tunnel that can tell more of itself than the protocol asks for."""
+
+    @property
+    def how(self) -> str:
+        """By what means it goes to its endpoint, in words."""
+        ...
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What this way, as it is now, cannot do beyond what its method cannot, in sentences."""
+        ...
+
+    async def round_trip(self) -> float:
+        """Seconds to the far end and back, without touching the app. Raises KfwError."""
         ...
 
 

@@ -155,6 +155,7 @@ def test_A27_a_deployments_pods_are_its_own_by_owner_and_come_by_name() -> None:
     found = resolve(target("deployment/web"), 80, shop())
 
     assert names(found) == ["web-111-z", "web-222-a", "web-222-b"]
+    assert found.sticky  # all connections go to the first
 
 
 def test_A27_without_leave_to_read_replica_sets_the_owner_is_known_by_name_and_hash() -> None:
