@@ -1,9 +1,7 @@
 """kfw demo: five forwards to the sandbox, pods that are ended under live connections, and a count of what failed."""
 
-import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,23 +21,34 @@ READY = 20.0
 Seconds = Annotated[
     float, typer.Option("--for", parser=duration, metavar="TIME", help="How long to connect and end pods.")
 ]
+Accident = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="In the middle third, break this; `kfw sandbox accident` lists them."),
+]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the forwards and the sandbox running.")]
 
 
-def demo(seconds: Seconds = 6.0, method: Method = None, keep: Keep = False, as_json: Json = False) -> int:
+def demo(
+    seconds: Seconds = 6.0,
+    method: Method = None,
+    accident: Accident = None,
+    keep: Keep = False,
+    as_json: Json = False,
+) -> int:
     """Bring five services of the sandbox to localhost, end their pods one after the other while connecting all the
     time, and show that nothing fails. Exit code 1 if something did.
 
     \b
     kfw demo
     kfw demo --method tunnel --for 30s
+    kfw demo --method tunnel --accident silent
     kfw demo --keep
     """
     from kfw.client.launch import ensure_daemon
+    from kfw.commands import demo_trial
     from kfw.sandbox import process
 
-    if method is not None and method not in ("auto", *WAYS):
-        raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")
+    _check(method, accident)
     directory = paths.sandbox_dir()
     record, started = process.start(directory)
     output.say(f"sandbox {'started' if started else 'already running'} (pid {record.pid})")
@@ -47,13 +56,26 @@ def demo(seconds: Seconds = 6.0, method: Method = None, keep: Keep = False, as_j
     try:
         ensure_daemon(on_demand=True)
         with _brought_up(*forwards, keep=keep) as rows:
-            ways = _connect_once(rows[len(FIVE) :])
-            result = _try(rows[: len(FIVE)], record.url, directory, seconds)
-            _show(result, rows[: len(FIVE)], ways, keep=keep, as_json=as_json)
+            ways = demo_trial.connect_once(rows[len(FIVE) :])
+            rows = rows[: len(FIVE)]
+            output.say(
+                f"connecting to {len(rows)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ..."
+            )
+            result = demo_trial.run(rows, record.url, directory, seconds, EVERY, accident)
+            _show(result, rows, ways, accident=accident, keep=keep, as_json=as_json)
     finally:
         if started and not keep:
             process.stop(directory)
     return 1 if result.failures else 0
+
+
+def _check(method: str | None, accident: str | None) -> None:
+    from kfw.sandbox.named_accidents import KINDS
+
+    if method is not None and method not in ("auto", *WAYS):
+        raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")
+    if accident is not None and accident not in KINDS:
+        raise UsageError(f"no accident is called '{accident}'", f"use one of {', '.join(KINDS)}")
 
 
 @contextmanager
@@ -85,62 +107,29 @@ def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep:
         client.remove(extra if keep else [*names, *extra])
 
 
-def _connect_once(rows: list[Any]) -> dict[str, float]:
-    """Seconds that one connection took, by method. Those that are not up are told of and left out."""
-    from kfw.sandbox.trial import Place, once
-
-    took: dict[str, float] = {}
-    for row in rows:
-        if row["status"] == "active":
-            took[row["method"]] = asyncio.run(once(Place(row["name"], row["localPort"], FIVE[0].says)))
-        else:
-            output.say(f"{row['name']} is not up: {row['message'] or row['status']}")
-    return took
-
-
-def _try(rows: list[Any], url: str, directory: Path, seconds: float) -> Any:
-    from kfw.sandbox.remote import Remote
-    from kfw.sandbox.trial import Place, trial
-
-    says = {f"demo-{one.service}": one.says for one in FIVE}
-    places = [
-        Place(row["name"], row["localPort"], says[row["name"]], tls=row["targetPort"] == "https")
-        for row in rows
-    ]
-    remote = Remote(url, directory)
-    turns = cycle(FIVE)
-
-    async def end_pod() -> str | None:
-        one = next(turns)
-        return await asyncio.to_thread(_end_one, remote, one.namespace, one.service)
-
-    output.say(f"connecting to {len(places)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ...")
-    return asyncio.run(trial(places, end_pod, seconds=seconds, every=EVERY))
-
-
-def _end_one(remote: Any, namespace: str, service: str) -> str | None:
-    """None: the one that was ended before has no successor yet, on a slow machine."""
-    pods: list[str] = remote.ready_pods(namespace, service)
-    if not pods:
-        return None
-    remote.delete_pod(namespace, pods[0])
-    return pods[0]
-
-
-def _show(result: Any, rows: list[Any], ways: Mapping[str, float], *, keep: bool, as_json: bool) -> None:
+def _show(
+    result: Any,
+    rows: list[Any],
+    ways: Mapping[str, float],
+    *,
+    accident: str | None,
+    keep: bool,
+    as_json: bool,
+) -> None:
     if as_json:
         output.show_json(_facts(result, rows, ways))
         return
     for row in rows:
         moved = f" ({row['configuredPort']} is taken)" if row["localPort"] != row["configuredPort"] else ""
         output.show(f"{row['target']:<30} {row['url']}{moved}, {row['method']}")
+    waited = "it waited" if accident else "it waited for the next pod"
     lines = [
         f"by each way  {', '.join(f'{way} {took * 1000:.1f} ms' for way, took in ways.items())}",
         f"connections  {result.connections}",
         f"failed       {len(result.failures)}",
         f"pods ended   {len(result.ended)}",
         f"median       {result.median * 1000:.1f} ms",
-        f"slowest      {result.slowest * 1000:.1f} ms (it waited for the next pod)",
+        f"slowest      {result.slowest * 1000:.1f} ms ({waited})",
     ]
     output.show("\n".join(lines))
     for failure in sorted(set(result.failures))[:5]:

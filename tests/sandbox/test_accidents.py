@@ -211,6 +211,21 @@ async def test_goaway_lets_live_connections_go_on_and_takes_no_more(sandbox: San
         assert fresh.goaway is None
 
 
+async def test_what_came_before_goaway_is_served_and_what_came_after_is_refused(sandbox: Sandbox) -> None:
+    async with tunnel(sandbox, "db-0") as client:
+        with sandbox.accidents.goaway(after=1):
+            opened = [client.open(5432) for _ in range(3)]
+            await client.until(lambda: client.goaway is not None)
+            assert client.goaway is not None
+            last = client.goaway.last_stream
+            opened.append(client.open(5432))
+            await client.until(
+                lambda: all(client.data[one.data] or client.has("rst", one.data) for one in opened)
+            )
+            served = [one.data for one in opened if client.data[one.data]]
+            assert served == [one.data for one in opened if one.data <= last]
+
+
 async def test_poisoned_tunnels_answer_four_pings_of_five_and_new_ones_all(sandbox: Sandbox) -> None:
     async with tunnel(sandbox, "db-0") as client:
         await answers(client)

@@ -28,7 +28,7 @@ class Session:
         self._runtime = far_end.runtime
         self._workers = Workers(self._handle)
         self._taken = 0  # connections
-        self._said_goaway = False
+        self._last: int | None = None  # stream that is taken, when GOAWAY was said
         self._lonely: dict[str, dict[str, int]] = {}  # by request: streams whose partner has not come yet
         self._inboxes: dict[int, Inbox] = {}
         self._connections: set[asyncio.Task[None]] = set()
@@ -100,7 +100,7 @@ class Session:
             log.debug("stream %s is refused: %s", number, problem.what)
             await self.send(lambda: [self._spdy.rst(number)])
             return
-        if self._said_goaway:
+        if self._last is not None and number > self._last:
             await self.send(lambda: [self._spdy.rst(number, Status.REFUSED_STREAM)])
             return
         if request.type == DATA:
@@ -153,9 +153,10 @@ class Session:
 
     def consider_goaway(self) -> None:
         most = min(self._runtime.goaways, default=None)
-        if most is not None and self._taken >= most and not self._said_goaway:
-            self._said_goaway = True
-            self._line.write(self._carriage.wrap([self._spdy.goaway()]))
+        if most is not None and self._taken >= most and self._last is None:
+            frame = self._spdy.goaway()
+            self._last = int.from_bytes(frame[8:12], "big")
+            self._line.write(self._carriage.wrap([frame]))
 
     def block(self, worker: int) -> None:
         self._workers.block(worker)
