@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from kfw.errors import KfwError
-from kfw.methods.base import Tunnel
+from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, try_out
 from kfw.methods.probe import probe
 from kfw.model import Health
@@ -47,7 +47,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=list(LIMITS.get(way.method.name, ())) if way else [],
+        limits=[*LIMITS.get(way.method.name, ()), *_own_limits(way.tunnel)] if way else [],
         round_trip_ms=await _round_trip(runner),
     )
 
@@ -77,14 +77,28 @@ def _chosen(tunnel: Tunnel) -> str:
     return f"goes to {tunnel.endpoint}, {how}" if how else f"goes to {tunnel.endpoint}"
 
 
+def _own_limits(tunnel: Tunnel) -> tuple[str, ...]:
+    return tunnel.limits if isinstance(tunnel, Inspectable) else ()
+
+
 async def _round_trip(runner: Runner) -> float | None:
-    """Milliseconds of one dial of the way in use; None while there is none."""
+    """Milliseconds to the far end of the way in use and back; None while there is none."""
     way = runner.carrier.way
-    if way is None or way.tunnel.dialer is None:
+    if way is None:
         return None
-    began = time.perf_counter()
     try:
-        await probe(way.tunnel.dialer.dial, Health(type="none"))
+        seconds = await _measured(way.tunnel)
     except KfwError:
         return None
-    return round((time.perf_counter() - began) * 1000, 2)
+    return None if seconds is None else round(seconds * 1000, 2)
+
+
+async def _measured(tunnel: Tunnel) -> float | None:
+    """Of a PING where the way has one, else of one dial. Raises KfwError."""
+    if isinstance(tunnel, Inspectable):
+        return await tunnel.round_trip()
+    if tunnel.dialer is None:
+        return None
+    began = time.perf_counter()
+    await probe(tunnel.dialer.dial, Health(type="none"))
+    return time.perf_counter() - began

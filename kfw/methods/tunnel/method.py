@@ -22,6 +22,11 @@ log = logging.getLogger("kfw.tunnel")
 
 _REASONS = frozenset(Reason)
 
+_LIMITS_OF_CHANNELS = (
+    "the API server takes no SPDY: each connection is a WebSocket of its own, three round trips to open",
+    "nothing proves the way to the pod but a connection to the app",
+)
+
 
 class Servers(Protocol):
     def server(self, forward: Forward) -> Server:
@@ -89,6 +94,21 @@ class PodTunnel:
     async def round_trip(self) -> float:
         """Seconds to a pod's runtime and back. Raises KfwError."""
         return await care.prove(self._pool, self._forward.health.timeout)
+
+    @property
+    def how(self) -> str:
+        """`over SPDY, by turns with 2 other pods; tunnels: 3, 1 of them in use`"""
+        names = sorted({link.transport_name for link in self._pool.links})
+        others = len(self._pool.endpoints) - 1
+        pods = f", by turns with {others} other pod{'s' if others > 1 else ''}" if others > 0 else ""
+        used = sum(link.live > 0 for link in self._pool.links)
+        return (
+            f"over {' and '.join(names) or 'nothing'}{pods}; tunnels: {len(self._pool.links)}, {used} in use"
+        )
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        return () if self._pool.lasting else _LIMITS_OF_CHANNELS
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         self._pool.target(endpoints)

@@ -66,13 +66,13 @@ class Placing:
 
     # -- for streams
 
-    def refused(self, stream: Stream, refusal: Refusal, pod: str) -> bool:
+    def refused(self, stream: Stream, refusal: Refusal) -> bool:
         now = self._loop.time()
-        self._terms.log.debug("%s: pod %s: %s", self._terms.name, pod, refusal.text)
+        self._terms.log.debug("%s: pod %s: %s", self._terms.name, stream.pod, refusal.text)
         if self._closed or now >= stream.until:
             return False
-        stream.refusal = in_short(refusal, pod, stream.port)
-        stream.tried.add(pod)
+        stream.refusal = in_short(refusal, stream.pod, stream.port)
+        stream.tried.add(stream.pod)
         pause = 0.0
         if stream.tried.issuperset(self.pool.endpoints):
             stream.tried.clear()

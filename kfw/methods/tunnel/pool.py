@@ -53,7 +53,7 @@ class Pool:
         self._turn: dict[str, int] = {}  # the number of the last connection to each pod
         self._count = 0
         self._stuck_to = ""
-        self._lasting = True  # links outlive their connections
+        self.lasting = True  # links outlive their connections
         self._closed = False
         self._empty = asyncio.Event()
 
@@ -95,7 +95,7 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        return self._lasting and self._room() <= 0
+        return self.lasting and self._room() <= 0
 
     def pods_for(self, tried: Collection[str]) -> list[str]:
         sticky = self._stuck_to if self._terms.sticky else None
@@ -103,7 +103,7 @@ class Pool:
 
     def link_for(self, pods: Collection[str], *, share: bool) -> AnyLink | None:
         link = pick.free_link(self.links, pods, self._turn)
-        if link is None and share and self._lasting:
+        if link is None and share and self.lasting:
             return pick.shared_link(self.links, pods)
         return link
 
@@ -136,7 +136,7 @@ class Pool:
 
     def keep_warm(self) -> None:
         """Who comes next finds a link."""
-        if self._closed or not self._lasting:
+        if self._closed or not self.lasting:
             return
         passed_over = self._dials.passed_over()
         good = [pod for pod in self.endpoints if pod not in passed_over]
@@ -168,7 +168,7 @@ class Pool:
         self.keep_warm()
 
     def _made(self, link: AnyLink, asked: bool) -> None:
-        self._lasting = link.lasting
+        self.lasting = link.lasting
         self._empty.clear()
         self.links.add(link)
         if self._closed or link.pod not in self.endpoints:

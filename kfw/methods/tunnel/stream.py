@@ -52,7 +52,7 @@ class Link(Protocol):
 
 
 class Owner(Protocol):
-    def refused(self, stream: "Stream", refusal: Refusal, pod: str) -> bool:
+    def refused(self, stream: "Stream", refusal: Refusal) -> bool:
         """The app got nothing of it. True: it is tried elsewhere, with what `kept` holds."""
         ...
 
@@ -65,6 +65,7 @@ class Stream(asyncio.Transport):
     def __init__(self, protocol: asyncio.Protocol, owner: Owner, until: float) -> None:
         super().__init__()
         self.until = until
+        self.pod = ""
         self.port = 0
         self.tried: set[str] = set()  # pods that refused it in this round
         self.rounds = 0  # over all of them
@@ -90,7 +91,8 @@ class Stream(asyncio.Transport):
     # -- for the relay
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        """`endpoint`: the pod."""
+        return self.pod if name == "endpoint" and self.pod else default
 
     def is_closing(self) -> bool:
         return self._over
@@ -142,7 +144,7 @@ class Stream(asyncio.Transport):
 
     def opened(self, link: Link) -> bytes:
         """It is on this link now. Returns what must be sent first: what the client has said so far."""
-        self.link = link
+        self.link, self.pod = link, link.pod
         self._ending = Ending()
         self._unanswered = len(self._kept)
         self._heard = self._loop.time()
@@ -262,15 +264,14 @@ class Stream(asyncio.Transport):
             self.end(None)
 
     def _failed(self) -> None:
-        pod = self.link.pod if self.link else ""
         refusal = classify(self._ending.text, self.port)
         self._leave(Leave.CLOSE)
         if refusal.safe and not self._proven:
             self.choke()  # until it is open elsewhere
-            if self._owner.refused(self, refusal, pod):
+            if self._owner.refused(self, refusal):
                 return
         kind = ResetByApp if refusal.kind is Kind.RESET else ConnectionResetError
-        self.end(kind(in_short(refusal, pod, self.port)))
+        self.end(kind(in_short(refusal, self.pod, self.port)))
 
     def _finish_when_silent(self) -> None:
         left = self._heard + HOLD_FIN - self._loop.time()

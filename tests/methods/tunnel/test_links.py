@@ -26,7 +26,7 @@ async def test_beyond_the_cap_they_share_evenly() -> None:
         some = await asyncio.gather(*(client(way, b"x") for _ in range(500)))
         await until(lambda: all(one.got == b"x" for one in some), 10)
         assert len(far.tunnels) <= pool.CAP
-        assert max(len(one.visits) for one in far.tunnels) < 60
+        assert sum(len(one.visits) > 1 for one in far.tunnels) > 5
 
 
 @pytest.mark.asyncio
