@@ -1,0 +1,31 @@
+"""docs/acceptance.md and the tests say the same: every check that the release must pass is there, and in a test's name."""
+
+import re
+from pathlib import Path
+
+TESTS = Path(__file__).parents[1]
+PAGE = (TESTS.parent / "docs" / "acceptance.md").read_text()
+
+#: Those of the seeds' checks that are the release's.
+CHECKS = {
+    *(f"A{n}" for n in (*range(1, 9), *range(10, 15), 16, *range(27, 34), *range(37, 41))),
+    *(f"B{n}" for n in (*range(9, 21), *range(22, 25))),
+}
+ROWS = re.findall(r"^\| ([AB]\d+) \| [^|]+ \| ([^|]+) \|$", PAGE, re.M)
+
+
+def ids_in(file: Path) -> set[str]:
+    names = re.findall(r"^(?:async )?def test_((?:[AB]\d+_)+)", file.read_text(), re.M)
+    return {one for name in names for one in name.strip("_").split("_")}
+
+
+def test_every_check_has_a_row() -> None:
+    assert {check for check, _ in ROWS} == CHECKS
+
+
+def test_each_file_that_a_row_names_has_a_test_that_bears_the_checks_id() -> None:
+    for check, where in ROWS:
+        for word in re.findall(r"real/\w+|test_\w+", where):
+            folder, _, name = word.rpartition("/")
+            file = TESTS / (f"real/test_acceptance_{name}.py" if folder else f"whole/{name}.py")
+            assert check in ids_in(file), (check, word)
