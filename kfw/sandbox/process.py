@@ -113,13 +113,20 @@ def stop(directory: Path, *, grace: float = 5.0) -> Record | None:
     record = running(directory)
     if record is None:
         return None
-    _signal(record.pid, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while _lives(record) and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-    if _lives(record):
-        _signal(record.pid, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _signal(record.pid, number)
+        deadline = time.monotonic() + grace
+        while _is_there(record) and time.monotonic() < deadline:
+            time.sleep(_PAUSE)
+        if not _is_there(record):
+            break
     return record
+
+
+def _is_there(record: Record) -> bool:
+    """Also while it is ending, when the kernel shows no arguments any more."""
+    seen = identity.look(record.pid)
+    return seen is not None and seen.start == record.start
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
