@@ -21,6 +21,7 @@ from kfw.methods.choose import family
 from kfw.protocol import ForwardStatus, UpRequest
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
+from kfw.system import upheaval
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
 from kfw.system.limits import raise_open_files
@@ -86,9 +87,12 @@ async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
             children = Children(ledger)
             world = World(clusters, family(children, clusters), Clock(), logging.getLogger("kfw.forward"))
             supervisor = Supervisor(world, tell)
+            watching = asyncio.create_task(upheaval.watch(world.clock, upheaval.outgoing, supervisor.doubt))
             try:
                 yield supervisor
             finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
                 await _close(supervisor)
                 await children.stop_all(GRACE)
 

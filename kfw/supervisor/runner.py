@@ -97,6 +97,14 @@ class Runner:
         else:
             self.retry()
 
+    def doubt(self) -> None:
+        """The machine has slept or the network has changed: look now whether the way and the cluster are still there."""
+        self.world.clusters.poke(self.forward)
+        if self.now.state is State.UP and self.carrier.way:
+            self._tasks.start("health", self._check_health(self.carrier.way.tunnel, at_once=True))
+        else:
+            self._events.put_nowait(machine.Knocked())
+
     async def run(self) -> None:
         """Keep the forward until cancelled; then leave nothing behind."""
         try:
@@ -246,10 +254,11 @@ class Runner:
         if self.carrier.way and self.carrier.way.tunnel is tunnel:
             self._events.put_nowait(machine.Broke(problem))
 
-    async def _check_health(self, tunnel: Tunnel) -> None:
+    async def _check_health(self, tunnel: Tunnel, *, at_once: bool = False) -> None:
         health, good, ill = self.forward.health, 0, False
         while health.type != "none":
-            await self.world.clock.sleep(next_check(health, good, ill=ill))
+            await self.world.clock.sleep(0 if at_once else next_check(health, good, ill=ill))
+            at_once = False
             try:
                 await tunnel.probe()
             except KfwError as error:

@@ -90,6 +90,13 @@ class Supervisor:
         """Those that are up or want to be; what is stopped or disabled stays so."""
         return self._each(names, Runner.restart)
 
+    def doubt(self, why: str) -> None:
+        """What was known of the network may not hold any more: look at everything now."""
+        runners = [row.runner for row in self._rows.values() if row.runner]
+        self._world.log.info("%s: looking at %d forwards", why, len(runners))
+        for runner in runners:
+            runner.doubt()
+
     async def close(self) -> None:
         """End everything; the rows keep their last word, so that nobody is told of a stop that is a shutdown."""
         async with self._turn:

@@ -214,6 +214,33 @@ async def test_A8_health_checks_degrade_reopen_and_heal() -> None:
         assert (api.now.status, api.now.reason) == (Status.ACTIVE, None)
 
 
+async def test_after_a_sleep_of_the_machine_everything_is_looked_at_at_once() -> None:
+    method = FakeMethod()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        pokes, probes = api.fake.clusters.pokes, method.tunnels[0].probes
+        method.tunnels[0].ill = KfwError("no answer", reason="unhealthy")
+        api.supervisor.doubt("the machine has slept for 3600 s")
+        await settle()
+        assert (api.fake.clusters.pokes, method.tunnels[0].probes) == (pokes + 1, probes + 1)
+        assert (api.now.status, api.now.message) == (Status.DEGRADED, "no answer")
+        method.tunnels[0].ill = None
+        await api.fake.clock.advance(2)
+        await api.fake.clock.advance(2)
+        assert api.now.status is Status.ACTIVE
+
+
+async def test_an_attempt_that_waits_is_made_at_once_after_a_sleep_of_the_machine() -> None:
+    method = FakeMethod()
+    method.failures = [KfwError("no way", reason="unhealthy")]
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        assert api.now.next_attempt_at
+        api.supervisor.doubt("the machine has slept for 60 s")
+        await settle()
+        assert api.now.status is Status.ACTIVE
+
+
 async def test_A33_a_busy_port_is_an_error_row_that_retry_mends_and_nothing_listens_meanwhile() -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]

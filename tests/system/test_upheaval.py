@@ -1,0 +1,68 @@
+"""Sleep and a change of network, by fake clocks."""
+
+import asyncio
+
+import pytest
+
+from kfw.system.upheaval import INTERVAL, outgoing, watch
+
+
+class Machine:
+    """Its clocks, and the address it goes out by. Each turn of the watch is a second, and what `plan` says."""
+
+    def __init__(self, *plan: tuple[float, str]) -> None:
+        self.awake = self.asleep = 0.0
+        self.way = "10.0.0.2"
+        self.told: list[str] = []
+        self._plan = list(plan)
+
+    def monotonic(self) -> float:
+        return self.awake
+
+    def boottime(self) -> float:
+        return self.awake + self.asleep
+
+    async def sleep(self, seconds: float) -> None:
+        if not self._plan:
+            raise asyncio.CancelledError
+        slept, self.way = self._plan.pop(0)
+        self.awake += seconds
+        self.asleep += slept
+
+    async def run(self) -> list[str]:
+        with pytest.raises(asyncio.CancelledError):
+            await watch(self, lambda: self.way, self.told.append)
+        return self.told
+
+
+HOME, OFFICE = "10.0.0.2", "192.168.7.3"
+
+
+@pytest.mark.asyncio
+async def test_a_sleep_is_told_once_and_says_how_long() -> None:
+    machine = Machine((0, HOME), (3600, HOME), (0, HOME), (0, HOME))
+    assert await machine.run() == ["the machine has slept for 3600 s"]
+    assert machine.awake == 4 * INTERVAL
+
+
+@pytest.mark.asyncio
+async def test_a_machine_that_is_only_slow_has_not_slept() -> None:
+    assert await Machine((0.3, HOME), (0.4, HOME), (0.2, HOME)).run() == []
+
+
+@pytest.mark.asyncio
+async def test_another_network_is_told_and_so_is_none() -> None:
+    told = await Machine((0, HOME), (0, ""), (0, OFFICE), (0, OFFICE)).run()
+    assert told == [
+        "packets leave by no address now, no more by 10.0.0.2",
+        "packets leave by 192.168.7.3 now, no more by none",
+    ]
+
+
+@pytest.mark.asyncio
+async def test_a_sleep_after_which_the_network_is_another_is_one_story() -> None:
+    assert await Machine((60, OFFICE), (0, OFFICE)).run() == ["the machine has slept for 60 s"]
+
+
+def test_this_machine_goes_out_by_an_address_of_its_own_or_not_at_all() -> None:
+    assert outgoing() == outgoing()
