@@ -1,0 +1,264 @@
+"""`kfw bootstrap` as a process, on a machine whose docker, kind, kubectl, helm and colima are stubs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bootstrap.world import LINUX
+
+#: What any machine has.
+BASIC = ("sh", "cat", "true")
+
+
+class Stubbed:
+    """An empty home and a PATH of stubs, each of which notes how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / "bin"
+        self.bin.mkdir()
+        for tool in BASIC:
+            (self.bin / tool).symlink_to(f"/bin/{tool}")
+
+    def stub(self, tool: str, body: str = "") -> None:
+        path = self.bin / tool
+        path.write_text(f'#!/bin/sh\necho "{tool} $*" >>"{self.folder}/calls"\n{body}\n')
+        path.chmod(0o755)
+
+    def has_engine(self) -> None:
+        self.stub("docker", f"case $1 in info) echo '{json.dumps(LINUX)}' ;; esac")
+
+    def run(self, *argv: str, **env: str) -> subprocess.CompletedProcess[str]:
+        own = {"PATH": str(self.bin), "HOME": str(self.folder / "home"), "KFW_HOME": str(self.folder / "kfw")}
+        return subprocess.run(
+            [sys.executable, "-m", "kfw", "bootstrap", *argv],
+            env={**own, "KFW_IN_CONTAINER": "0", "LC_ALL": "C.UTF-8", **env},
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def calls(self) -> list[str]:
+        log = self.folder / "calls"
+        return log.read_text().splitlines() if log.exists() else []
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Stubbed:
+    """Nothing is installed."""
+    return Stubbed(tmp_path)
+
+
+@pytest.fixture
+def ready(bare: Stubbed) -> Stubbed:
+    """Docker answers, kind has no cluster."""
+    bare.has_engine()
+    bare.stub("kind")
+    bare.stub("kubectl")
+    return bare
+
+
+@pytest.mark.parametrize(
+    "verb", ["all", "kind", "docker", "colima", "release", "attach", "stop", "uninstall"]
+)
+def test_B1_help_does_nothing(ready: Stubbed, verb: str) -> None:
+    done = ready.run(verb, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ready.calls() == []
+    assert not (ready.folder / "kfw").exists()
+
+
+def test_B1_an_unknown_option_is_bad_usage_and_does_nothing(ready: Stubbed) -> None:
+    done = ready.run("--no-such-thing")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--no-such-thing" in done.stderr
+    assert ready.calls() == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "there", "not_there"),
+    [
+        ("--no-port-forward", {"AUTO_PORT_FORWARD": "false"}, "kubectl", "kfw up"),
+        ("--skip-openchoreo", {"SKIP_OPENCHOREO": "true"}, "services-openchoreo-local.json", "helm"),
+        ("--minimal", {"MINIMAL_MODE": "1"}, "helm upgrade --install amp ", "build-plane"),
+    ],
+)
+@pytest.mark.parametrize("by_flag", [True, False])
+def test_B1_a_stage_is_left_out_by_flag_and_by_variable(
+    ready: Stubbed, flag: str, variable: dict[str, str], there: str, not_there: str, by_flag: bool, whole: str
+) -> None:
+    assert not_there in whole
+    ready.stub("helm")
+    done = ready.run("--dry-run", "--yes", flag) if by_flag else ready.run("--dry-run", "--yes", **variable)
+    assert done.returncode == 0
+    assert there in done.stdout
+    assert not_there not in done.stdout
+
+
+def test_B1_without_leave_to_make_a_cluster_one_must_be_there(ready: Stubbed) -> None:
+    done = ready.run("--dry-run", SKIP_KIND="yes")
+    assert done.returncode == 4
+    assert "there is no kind cluster openchoreo-local, and --skip-kind forbids to make one" in done.stderr
+
+
+@pytest.mark.parametrize("nothing", ["", "false"])
+def test_B1_a_variable_that_says_no_or_nothing_leaves_nothing_out(ready: Stubbed, nothing: str) -> None:
+    done = ready.run("--dry-run", SKIP_KIND=nothing, VERBOSE=nothing, CLUSTER_NAME="", WORKER_NODE="")
+    assert (done.returncode, "kind create cluster --name openchoreo-local" in done.stdout) == (0, True)
+
+
+def test_a_dry_run_prints_command_lines_and_changes_nothing(ready: Stubbed) -> None:
+    done = ready.run("--dry-run", "--cluster-name", "dev")
+    lines = done.stdout.splitlines()
+    order = [
+        "docker info",
+        "kind create cluster --name dev",
+        "kind export kubeconfig --name dev",
+        "kubectl",
+        "kfw up",
+    ]
+    positions = [next(n for n, line in enumerate(lines) if line.startswith(each)) for each in order]
+    assert positions == sorted(positions)
+    assert lines[-1].startswith("kfw verify amp-console amp-api")
+    assert {call.split()[0] for call in ready.calls()} == {"docker", "kind"}
+    assert not any("create" in call or "export" in call for call in ready.calls())
+    assert not (ready.folder / "kfw").exists()
+
+
+@pytest.mark.parametrize(
+    ("there", "words", "code"),
+    [
+        ([], "cannot find docker on PATH", 8),
+        (["docker"], "docker does not answer", 4),
+        (["engine"], "cannot find kind on PATH", 8),
+        (["engine", "kind"], "cannot find kubectl on PATH", 8),
+    ],
+)
+def test_B2_what_is_missing_is_one_line_with_its_fix_and_nothing_is_made(
+    bare: Stubbed, there: list[str], words: str, code: int
+) -> None:
+    for tool in there:
+        if tool == "engine":
+            bare.has_engine()
+        else:
+            bare.stub(
+                tool, "echo 'Cannot connect to the Docker daemon' >&2; exit 1" if tool == "docker" else ""
+            )
+    done = bare.run("--kind")
+    assert done.returncode == code
+    what, fix = done.stderr.splitlines()
+    assert words in what
+    assert fix.strip()
+    assert done.stdout == ""
+    assert not any("create" in call for call in bare.calls())
+    assert not (bare.folder / "kfw").exists()
+
+
+def test_B2_without_kind_being_demanded_it_is_the_sandbox_and_why(bare: Stubbed) -> None:
+    done = bare.run("--dry-run")
+    assert done.returncode == 0
+    assert "bootstrap: cluster: the embedded sandbox, because cannot find docker on PATH" in done.stderr
+    assert done.stdout.splitlines()[0] == "kfw sandbox start"
+
+
+def test_B5_each_line_of_kubectl_and_helm_names_its_cluster_and_the_users_kubeconfig_stays(
+    ready: Stubbed,
+) -> None:
+    ready.stub("helm")
+    theirs = ready.folder / "home" / ".kube" / "config"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("current-context: rancher-desktop\n")
+    ready.run("--no-port-forward", "--cluster-name", "dev", KUBECONFIG=str(theirs))
+    kubectl = [call for call in ready.calls() if call.startswith("kubectl ")]
+    assert kubectl
+    assert all("--context kind-dev" in call and str(theirs) not in call for call in kubectl)
+    assert all(
+        f"--kubeconfig {ready.folder}" in call for call in ready.calls() if call.startswith("kind export")
+    )
+    assert theirs.read_text() == "current-context: rancher-desktop\n"
+
+
+def test_B23_only_data_goes_to_stdout(ready: Stubbed) -> None:
+    done = ready.run("kind", "--cluster-name", "dev")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{ready.folder}/kfw/state/quick-start/kubeconfig-dev\n"
+
+
+def test_kind_and_sandbox_exclude_each_other(ready: Stubbed) -> None:
+    assert ready.run("--kind", "--sandbox").returncode == 2
+
+
+def test_a_file_that_is_not_there_is_bad_usage(ready: Stubbed) -> None:
+    done = ready.run("--config", "nowhere.yaml")
+    assert done.returncode == 2
+    assert "cannot read nowhere.yaml" in done.stderr
+    assert ready.calls() == []
+
+
+def test_uninstall_wants_a_yes(ready: Stubbed) -> None:
+    done = ready.run("uninstall")
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert ready.calls() == []
+
+
+# -- Colima
+
+RUNS = {"runtime": "docker", "cpu": 4, "memory": 8 * 1024**3}
+STOPPED = '{{"name": "default", "status": "Stopped"}}'
+STUB = f"""case "$*" in "status --json") {{status}} ;; "list --json") echo '{STOPPED}' ;; esac"""
+
+
+def test_B29_colima_that_does_not_run_comes_with_the_start_line_and_stays_so(bare: Stubbed) -> None:
+    bare.has_engine()
+    bare.stub("colima", STUB.format(status="exit 1"))
+    done = bare.run("colima")
+    assert done.returncode == 4
+    assert "colima start --cpu 4 --memory 8" in done.stdout
+    assert not any(call.startswith("colima start") for call in bare.calls())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="on a Mac there are more flags")
+def test_B29_with_consent_it_is_started_without_flags_of_another_system(bare: Stubbed) -> None:
+    bare.has_engine()
+    bare.stub("colima", STUB.format(status="exit 1"))
+    bare.run("colima", "--yes")
+    assert "colima start --cpu 4 --memory 8" in bare.calls()
+
+
+@pytest.mark.parametrize(
+    ("told", "code"), [({"cpu": 2, "memory": 2 * 1024**3}, 0), ({"runtime": "containerd"}, 1)]
+)
+def test_B30_too_small_is_a_warning_and_containerd_an_error(
+    bare: Stubbed, told: dict[str, object], code: int
+) -> None:
+    socket = bare.folder / "docker.sock"
+    socket.touch()
+    status = {**RUNS, **told, "docker_socket": f"unix://{socket}"}
+    bare.has_engine()
+    bare.stub("colima", STUB.format(status=f"echo '{json.dumps(status)}'"))
+    done = bare.run("colima")
+    assert done.returncode == code, done.stdout
+    assert "colima stop && colima start" in done.stdout or "--runtime docker" in done.stdout
+
+
+def test_podman_that_runs_kinds_nodes_is_the_engine(bare: Stubbed) -> None:
+    bare.stub("podman", f"case $1 in info) echo '{json.dumps(LINUX)}' ;; esac")
+    bare.stub("kind")
+    bare.stub("kubectl")
+    done = bare.run("--dry-run", KIND_EXPERIMENTAL_PROVIDER="podman")
+    assert "podman info" in done.stdout
+    assert "kind create cluster" in done.stdout
+
+
+def test_brew_is_the_hint_on_a_mac_and_the_package_manager_elsewhere(bare: Stubbed) -> None:
+    done = bare.run("docker")
+    assert done.returncode == 8
+    manager = "brew install" if sys.platform == "darwin" else ("apt-get", "dnf", "apk", "pacman", "zypper")
+    assert any(word in done.stdout for word in ([manager] if isinstance(manager, str) else manager))
