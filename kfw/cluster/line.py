@@ -15,7 +15,7 @@ _NOBODY = Credentials()
 
 
 class Server(Protocol):
-    """What a line needs of its server."""
+    """What a line, and an upgrade, need of cluster.server.Server."""
 
     asker: Asker
     login: Login

@@ -8,16 +8,13 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import quote, urlsplit
 from weakref import WeakKeyDictionary
 
 from kfw.cluster.access import Asker, error_of, status_of, unreachable
-from kfw.cluster.api import Connection
 from kfw.cluster.dial import Streams
-from kfw.cluster.login import Credentials, Login
-from kfw.cluster.patience import Patience
-from kfw.cluster.tls import ClientCertificate
+from kfw.cluster.line import Server
+from kfw.cluster.login import Credentials
 from kfw.errors import KfwError, LoginError, NotPermitted
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
@@ -27,18 +24,6 @@ from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
 REMEMBERED = 600.0
 #: Seconds for the answer; an API server that cannot reach the node's kubelet keeps one waiting for 30.
 ANSWER = 10.0
-
-
-class Server(Protocol):
-    """What an upgrade needs of cluster.server.Server."""
-
-    asker: Asker
-    login: Login
-    patience: Patience
-
-    async def connect(self, certificate: ClientCertificate | None, patience: float) -> Connection: ...
-    def refused(self, error: KfwError) -> None: ...
-    def admitted(self) -> None: ...
 
 
 @dataclass(frozen=True)
