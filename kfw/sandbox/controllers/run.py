@@ -1,9 +1,7 @@
 """The loop: after each change every controller looks at the cluster, and what it asks for is done, until nothing changes."""
 
-import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
 
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import ApiError
@@ -21,44 +19,28 @@ from kfw.sandbox.controllers import (
 from kfw.sandbox.controllers.actions import Action, Actions, Create, Delete, Note, Replace
 from kfw.sandbox.events import record
 from kfw.sandbox.objects import Object, controller_uid, name_of, namespace_of, uid_of
+from kfw.sandbox.passes import Passes
 
 log = logging.getLogger(__name__)
 
 
 class Controllers:
-    """Runs inside the event loop, without a task: a change schedules a pass."""
-
     def __init__(self, verbs: Verbs) -> None:
         self._verbs = verbs
         self._store = verbs.store
-        self._scheduled: asyncio.Handle | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._passes = Passes(self._store, self._look, _matters)
 
     @property
     def busy(self) -> bool:
-        return self._scheduled is not None
+        return self._passes.busy
 
     def start(self) -> None:
-        self._unsubscribe = self._store.subscribe(self._changed)
-        self._soon()
+        self._passes.start()
 
     def stop(self) -> None:
-        if self._unsubscribe:
-            self._unsubscribe()
-        if self._scheduled:
-            self._scheduled.cancel()
-
-    def _changed(self, change: Change) -> None:
-        # nothing is decided by events, but the last one of a namespace may be what it waits for
-        if change.resource is not kinds.EVENTS or change.type == "DELETED":
-            self._soon()
-
-    def _soon(self) -> None:
-        if self._scheduled is None:
-            self._scheduled = asyncio.get_running_loop().call_soon(self._look)
+        self._passes.stop()
 
     def _look(self) -> None:
-        self._scheduled = None
         store, now = self._store, self._store.now()
         for one in store.list(kinds.NAMESPACES):
             self._do_all(cleaning.namespace(one, store))
@@ -121,3 +103,8 @@ class Controllers:
         if thing is not None:
             component = f"{owner.singular}-controller"
             record(self._store, thing, "SuccessfulCreate", f"Created pod: {name_of(made)}", component)
+
+
+def _matters(change: Change) -> bool:
+    """Nothing is decided by events, but the last one of a namespace may be what it waits for."""
+    return change.resource is not kinds.EVENTS or change.type == "DELETED"

@@ -15,6 +15,7 @@ from kfw.sandbox.api.store import Change, Store
 from kfw.sandbox.controllers.endpoints import SERVICE_NAME
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of
+from kfw.sandbox.passes import Passes
 
 log = logging.getLogger(__name__)
 
@@ -42,22 +43,17 @@ class NodePorts:
         self._backends: dict[Place, list[Backend]] = {}
         self._listening: dict[Place, socket.socket] = {}
         self._turn: dict[Place, int] = {}
-        self._scheduled: asyncio.Handle | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._passes = Passes(store, self._look, _matters)
 
     @property
     def busy(self) -> bool:
-        return self._scheduled is not None
+        return self._passes.busy
 
     def start(self) -> None:
-        self._unsubscribe = self._store.subscribe(self._changed)
-        self._soon()
+        self._passes.start()
 
     def stop(self) -> None:
-        if self._unsubscribe:
-            self._unsubscribe()
-        if self._scheduled:
-            self._scheduled.cancel()
+        self._passes.stop()
         for place in list(self._listening):
             self._close(place)
 
@@ -66,16 +62,7 @@ class NodePorts:
         ours = any(place[1] == port for place in self._listening)
         return not ours and all(_bindable((address, port)) for address in set(self._nodes.values()))
 
-    def _changed(self, change: Change) -> None:
-        if change.resource in (kinds.SERVICES, kinds.ENDPOINTSLICES):
-            self._soon()
-
-    def _soon(self) -> None:
-        if self._scheduled is None:
-            self._scheduled = asyncio.get_running_loop().call_soon(self._look)
-
     def _look(self) -> None:
-        self._scheduled = None
         self._backends = {}
         for place, pods in backends(self._store, self._nodes):
             # where all nodes have one address, as on macOS, a place comes more than once
@@ -127,6 +114,10 @@ class NodePorts:
             if pod is not None and pod.accept(connection, chosen.port):
                 return True
         return False
+
+
+def _matters(change: Change) -> bool:
+    return change.resource in (kinds.SERVICES, kinds.ENDPOINTSLICES)
 
 
 def backends(store: Store, nodes: Mapping[str, str]) -> Iterator[tuple[Place, list[Backend]]]:
