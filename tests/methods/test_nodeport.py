@@ -165,7 +165,7 @@ async def test_a_silent_node_costs_one_connection_a_quarter_of_a_second_and_the_
             first = time.monotonic() - began
             began = time.monotonic()
             assert await dialed(tunnel) == SECOND
-            assert 0.2 < first < 1 and time.monotonic() - began < 0.1
+            assert time.monotonic() - began < 0.2 < first < 2  # HEAD_START is paid once
 
 
 async def test_a_node_that_lost_two_attempts_gets_another_before_tcp_would_try_again() -> None:

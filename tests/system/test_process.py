@@ -158,7 +158,7 @@ async def test_KB5_an_exit_is_noticed_as_an_event_with_its_last_words(children: 
     killed = time.monotonic()
     os.kill(child.pid, signal.SIGKILL)
     assert await child.wait() == -9
-    assert time.monotonic() - killed < 0.3
+    assert time.monotonic() - killed < 1
     assert child.how_it_ended() == "kubectl was killed by SIGKILL"
     assert child.last_words() == "error: lost connection to pod"
 
@@ -192,7 +192,7 @@ async def test_a_child_that_ignores_TERM_is_killed_after_the_grace(children: Chi
     await heard.until("deaf")
     before = time.monotonic()
     await child.stop(grace=0.1)
-    assert 0.1 <= time.monotonic() - before < 0.6
+    assert 0.1 <= time.monotonic() - before < 2
     assert await child.wait() == -9
 
 
