@@ -48,6 +48,10 @@ def _dispatch(argv: Sequence[str]) -> int | None:
 
             names = [arg for arg in argv[1:] if arg != "--json"]
             return status(names, as_json="--json" in argv[1:])
+        if argv[0] == "port-forward":
+            from kfw.commands.port_forward import main
+
+            return main(argv[1:])
         if argv[0] == "serve":
             from kfw.commands.serve import plain, serve
 

@@ -4,7 +4,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -33,10 +33,13 @@ class _MayNotWatch(NotPermitted):
 class Watch:
     """`objects` by name, true as of the last event; `listeners` are called after each change of anything here.
 
+    `where` selects some of them: `labelSelector`, `fieldSelector`.
     `problem` is why they cannot be read; a server that is away or refuses the login is its server's problem.
     """
 
-    def __init__(self, server: Server, resource: Resource, namespace: str) -> None:
+    def __init__(
+        self, server: Server, resource: Resource, namespace: str, *, where: Mapping[str, str] | None = None
+    ) -> None:
         self.objects: dict[str, Any] = {}
         self.synced = False
         self.problem: Problem | None = None
@@ -44,6 +47,7 @@ class Watch:
         self.resource = resource
         self._server = server
         self._namespace = namespace
+        self._where = where or {}
         self._decoder = Decoder(resource)
         self._version: str | None = None
         self._failures = 0
@@ -107,7 +111,7 @@ class Watch:
         found: dict[str, Any] = {}
         token = ""
         while True:
-            query: dict[str, str | int] = {"limit": PAGE}
+            query: dict[str, str | int] = {**self._where, "limit": PAGE}
             if token:
                 query["continue"] = token
             page = self._decoder.page(await line.read(self._path(), query))
@@ -125,6 +129,7 @@ class Watch:
         """Until the server ends it."""
         patience = self._server.patience
         query: dict[str, str | int] = {
+            **self._where,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version or "",

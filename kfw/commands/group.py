@@ -25,6 +25,7 @@ COMMANDS = (
     "explain",
     "logs",
     "events",
+    "port-forward",
     "init",
     "config",
     "bootstrap",
@@ -97,11 +98,12 @@ def _root(
 
 
 def _load(name: str) -> Any:
-    module = import_module(f"kfw.commands.{name}")
+    function = name.replace("-", "_")
+    module = import_module(f"kfw.commands.{function}")
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
-        app.command(name)(getattr(module, name))
+        app.command(name)(getattr(module, function))
     command = typer.main.get_command(app)
     command.name = name
     return command

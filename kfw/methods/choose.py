@@ -2,16 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError
 from kfw.methods.base import Method, Tunnel, Way
-from kfw.methods.forwarder.method import Direct, Forwarder
-from kfw.methods.forwarder.nodes import Docker
-from kfw.methods.kubectl import Kubectl
-from kfw.methods.socat import Socat
-from kfw.methods.tunnel.method import Servers, TunnelMethod
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
-from kfw.system.process import Children
+
+if TYPE_CHECKING:
+    from kfw.methods.tunnel.method import Servers
+    from kfw.system.process import Children
 
 #: What `auto` tries, in this order: the shortest way, then the same through docker where the nodes are containers behind
 #: a wall, then the one that needs only the API, then what may log in better.
@@ -36,7 +35,14 @@ class Chosen:
     rejected: tuple[Rejected, ...]
 
 
-def family(children: Children, servers: Servers) -> Methods:
+def family(children: "Children", servers: "Servers") -> Methods:
+    """All of them; who needs one only does not import the others."""
+    from kfw.methods.forwarder.method import Direct, Forwarder
+    from kfw.methods.forwarder.nodes import Docker
+    from kfw.methods.kubectl import Kubectl
+    from kfw.methods.socat import Socat
+    from kfw.methods.tunnel.method import TunnelMethod
+
     docker = Docker(children)
     members: Sequence[Method] = (
         Direct(docker),

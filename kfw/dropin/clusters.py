@@ -1,0 +1,89 @@
+"""The one cluster that the command line names: how it is reached, and what is open to it."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from kfw.cluster import tls
+from kfw.cluster.kubeconfig import Access
+from kfw.cluster.login import Login
+from kfw.cluster.patience import Patience
+from kfw.cluster.server import Server
+from kfw.cluster.shared import Listener, Shared
+from kfw.dropin import access, gotext
+from kfw.dropin.flags import Arguments
+from kfw.dropin.told import Told
+from kfw.errors import KfwError
+from kfw.model import Forward
+
+#: Of each kubeconfig file its modification time and size; None: it is not there.
+_Stamp = tuple[tuple[int, int] | None, ...]
+
+
+class OneCluster:
+    """`known` is how it is reached, with the namespace to be used. An async context manager."""
+
+    def __init__(self, arguments: Arguments, environ: Mapping[str, str]) -> None:
+        """Raises Told."""
+        self._patience = _patience(arguments)
+        self._arguments = arguments
+        self._environ = environ
+        self._names = access.files(arguments, environ)
+        self._read = self._stamp()
+        self.known = access.access(arguments, self._names, environ)
+        self._shared: dict[Access, Shared] = {}
+
+    async def __aenter__(self) -> "OneCluster":
+        tls.share_buffers()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await asyncio.gather(*(one.close() for one in self._shared.values()))
+
+    def server(self, forward: Forward) -> Server:
+        """Of who has joined last."""
+        return next(reversed(self._shared.values())).server
+
+    def join(self, found: Access, listener: Listener) -> Shared:
+        if found not in self._shared:
+            self._shared[found] = Shared(found, Login(found), self._patience)
+        self._shared[found].join(listener)
+        return self._shared[found]
+
+    async def leave(self, shared: Shared, listener: Listener) -> None:
+        self._shared.pop(shared.server.access, None)
+        await shared.leave(listener)
+
+    def access(self) -> Access:
+        """As the kubeconfig says now; one that cannot be read now is passed over."""
+        if (stamp := self._stamp()) != self._read:
+            self._read = stamp
+            with suppress(KfwError):
+                self.known = access.access(self._arguments, self._names, self._environ)
+        return replace(self.known, namespace="")
+
+    def _stamp(self) -> _Stamp:
+        return tuple(map(_stamp_of, self._names))
+
+
+def _stamp_of(name: str) -> tuple[int, int] | None:
+    try:
+        found = Path(name).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _patience(arguments: Arguments) -> Patience:
+    """--request-timeout is for a single request; 0 is for ever."""
+    text = arguments.text("request-timeout") or "0"
+    try:
+        seconds = float(text) if gotext.is_number(text) else gotext.duration(text)
+    except ValueError as error:
+        raise Told(
+            "error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a "
+            "corresponding time unit (e.g. 1s | 2m | 3h)"
+        ) from error
+    return Patience(answer=seconds, dial=min(seconds, Patience.dial)) if seconds > 0 else Patience()

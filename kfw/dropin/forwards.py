@@ -1,0 +1,153 @@
+"""The local ports of one command: each has a runner, and its connections are said as kubectl says them."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kfw.dropin import words
+from kfw.dropin.clusters import OneCluster
+from kfw.dropin.listen import Bound
+from kfw.dropin.method import Unprobed
+from kfw.dropin.out import Speech
+from kfw.dropin.source import Source
+from kfw.model import SERVING, Forward, Kind, Reason, Target
+from kfw.relay.connection import Connection
+from kfw.supervisor.machine import State, status_of
+from kfw.supervisor.runner import Runner, World
+from kfw.system.clock import Clock
+from kfw.system.ports import Claims
+
+log = logging.getLogger("kfw.forward")
+
+_ENDED = frozenset({State.WAITING, State.LOST, State.PARKED})
+
+
+class Forwards:
+    """Each pair that has sockets is forwarded, from `start` to `close`."""
+
+    def __init__(self, cluster: OneCluster, source: Source, speech: Speech) -> None:
+        self._cluster = cluster
+        self._source = source
+        self._speech = speech
+        self._runners: list[Runner] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._handling: list[Handling] = []
+        self._news = asyncio.Event()
+        self._trouble = ""
+
+    def start(self, bound: Sequence[Bound]) -> None:
+        world = World(self._source, {Unprobed.name: Unprobed(self._cluster)}, Clock(), log)
+        for number, one in enumerate(bound):
+            if one.sockets:
+                pair = self._source.pairs[number]
+                self._handling.append(Handling(one.port, pair.remote, self._speech))
+                mine = replace(world, bind=_HandOut(one), watcher=self._handling[-1])
+                runner = Runner(self._forward(number, one), mine, self._changed)
+                self._runners.append(runner)
+                self._tasks.append(asyncio.create_task(runner.run(), name=f"port {one.port}"))
+
+    async def opened(self) -> None:
+        """All have a way. Raises Told, in kubectl's words, when one cannot have one."""
+        while not all(runner.now.served for runner in self._runners):
+            for runner in self._runners:
+                self._check(runner)
+            await self._news.wait()
+            self._news.clear()
+
+    def announced(self) -> None:
+        """`Forwarding from ...` has been said: from now on connections may be."""
+        for handling in self._handling:
+            handling.announced()
+
+    async def ended(self) -> None:
+        """Never, but for a mistake in kfw."""
+        for task in asyncio.as_completed(self._tasks):
+            await task
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _forward(self, number: int, bound: Bound) -> Forward:
+        return Forward(
+            name=str(number),
+            target=Target(Kind.POD, self._source.reach.reference.name),
+            target_port=self._source.pairs[number].remote,
+            local_port=bound.port,
+            namespace=self._source.reach.namespace,
+            method=Unprobed.name,
+        )
+
+    def _check(self, runner: Runner) -> None:
+        """A pod that went just now is followed to the next one."""
+        problem = runner.now.problem
+        if runner.now.served or problem is None or runner.now.state not in _ENDED:
+            return
+        if problem.reason not in (Reason.ENDPOINT_GONE, Reason.NO_READY_POD):
+            raise words.no_upgrade(problem.message, problem.fix)
+
+    def _changed(self, runner: Runner) -> None:
+        self._news.set()
+        if not runner.now.served:
+            return
+        problem, last = runner.now.problem, runner.carrier.last
+        if status_of(runner.now) in SERVING:
+            self._say("", f"connections go to pod {last.name} now" if last else "connections go on")
+        elif problem is not None:
+            self._say(problem.message, f"connections wait: {problem.message}")
+
+    def _say(self, trouble: str, text: str) -> None:
+        """Once for all ports; and that all is well only after it was not."""
+        if trouble != self._trouble:
+            self._trouble = trouble
+            self._speech.err.line(f"kfw: {text}")
+
+
+class Handling:
+    """What kubectl says of connections."""
+
+    def __init__(self, local: int, remote: int, speech: Speech) -> None:
+        self._local = local
+        self._remote = remote
+        self._speech = speech
+        self._early: int | None = 0  # connections that came before they could be said; None: they can
+
+    def announced(self) -> None:
+        early, self._early = self._early or 0, None
+        for _ in range(early):
+            self._say()
+
+    def began(self, connection: Connection) -> None:
+        if self._early is None:
+            self._say()
+        else:
+            self._early += 1
+
+    def _say(self) -> None:
+        self._speech.out.line(f"Handling connection for {self._local}")
+
+    def ended(self, connection: Connection) -> None:
+        if connection.failed:
+            self._speech.err.line(
+                f"kfw: an error occurred forwarding {self._local} -> {self._remote}: {connection.how}"
+            )
+
+
+class _HandOut:
+    """In place of binding: what was bound already."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
+
+    def __call__(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        *,
+        on_port_in_use: str = "error",
+        claims: Claims | None = None,
+    ) -> tuple[list[socket.socket], int]:
+        return self._bound.sockets, self._bound.port

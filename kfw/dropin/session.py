@@ -1,0 +1,157 @@
+"""One `kfw port-forward` from its arguments to its exit code."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from kfw.dropin import kinds, words
+from kfw.dropin.clusters import OneCluster
+from kfw.dropin.first import first_pods
+from kfw.dropin.flags import Arguments, check_timeouts
+from kfw.dropin.listen import Bound, addresses, listen
+from kfw.dropin.out import Out, Speech
+from kfw.dropin.ports import Pair
+from kfw.dropin.reach import Reach
+from kfw.dropin.source import Source
+from kfw.dropin.told import Told
+from kfw.errors import KfwError
+from kfw.system.limits import raise_open_files
+
+if TYPE_CHECKING:
+    from kfw.cluster.decode.pod import Pod
+    from kfw.dropin.find import Found
+    from kfw.dropin.forwards import Forwards
+
+#: From these -v on (kubectl's levels) kfw's log is shown, too.
+_LEVELS = ((6, logging.DEBUG), (2, logging.INFO), (0, logging.ERROR))
+
+
+def run(arguments: Arguments, environ: Mapping[str, str], speech: Speech) -> int:
+    """The exit code. Raises Told."""
+    raise_open_files()
+    _log(int(arguments.options.get("v", 0)), speech.err)
+    return asyncio.run(_run(arguments, environ, speech))
+
+
+async def _run(arguments: Arguments, environ: Mapping[str, str], speech: Speech) -> int:
+    async with AsyncExitStack() as stack:
+        cluster = OneCluster(arguments, environ)
+        await stack.enter_async_context(cluster)
+        check_timeouts(arguments)
+        changed = asyncio.Event()
+        reach = Reach(cluster, kinds.reference(arguments.target), changed.set)
+        source = Source(cluster, reach, changed, arguments.ports, arguments.pod_running_timeout)
+        stack.push_async_callback(source.close)
+        beginning = asyncio.create_task(
+            _begin(source, first_pods(reach, changed, arguments.pod_running_timeout, speech.err.line))
+        )
+        stack.push_async_callback(_cancelled, beginning)
+        await _import_the_rest()
+        try:
+            await beginning
+        except KfwError as error:
+            raise words.told(error, cluster.known.cluster.server) from error
+        from kfw.dropin.forwards import Forwards
+
+        forwards = Forwards(cluster, source, speech)
+        stack.push_async_callback(forwards.close)
+        return await _forward(arguments, source, forwards, speech)
+
+
+async def _begin(source: Source, finding: "Awaitable[tuple[Found, Sequence[Pod]]]") -> None:
+    source.begin(*await finding)
+
+
+async def _import_the_rest() -> None:
+    """What is needed only when the pods are known, a piece at a time, while the API server is asked for them."""
+    for name in (
+        "supervisor.machine",
+        "wire.spdy",
+        "methods.tunnel.method",
+        "supervisor.runner",
+        "dropin.forwards",
+    ):
+        await asyncio.sleep(0)
+        import_module(f"kfw.{name}")
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _forward(arguments: Arguments, source: Source, forwards: "Forwards", speech: Speech) -> int:
+    wanted = addresses(arguments.addresses)
+    bound = [listen(wanted, pair.local) for pair in source.pairs]
+    forwards.start(bound)
+    following = asyncio.create_task(source.run(), name="pods")
+    try:
+        await forwards.opened()
+        _say(bound, source.pairs, speech)
+        forwards.announced()
+        source.go()
+        await _first_of(_interrupt(), _lost(source), forwards.ended(), following)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    return 0
+
+
+async def _first_of(*ends: Awaitable[None]) -> None:
+    """Whatever ends first ends the command; all but the first of these by raising."""
+    tasks = [asyncio.ensure_future(end) for end in ends]
+    done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _interrupt() -> None:
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    await interrupted.wait()
+
+
+async def _lost(source: Source) -> None:
+    await source.lost.wait()
+    raise Told(words.LOST)
+
+
+def _say(bound: Sequence[Bound], pairs: Sequence[Pair], speech: Speech) -> None:
+    """Raises Told when nothing is forwarded."""
+    for one, pair in zip(bound, pairs, strict=True):
+        for at in one.at:
+            speech.out.line(f"Forwarding from {at} -> {pair.remote}")
+        if not one.ok:
+            failures = " ".join(one.failures)
+            speech.err.line(
+                f"Unable to listen on port {one.port}: "
+                f"Listeners failed to create with the following errors: [{failures}]"
+            )
+        for who in one.taken:
+            speech.err.line(f"kfw: {who}")
+    if not any(one.ok for one in bound):
+        ports = " ".join(f"{{{one.port} {pair.remote}}}" for one, pair in zip(bound, pairs, strict=True))
+        raise Told(f"error: unable to listen on any of the requested ports: [{ports}]")
+
+
+class _ToErr(logging.Handler):
+    def __init__(self, err: Out) -> None:
+        super().__init__()
+        self._err = err
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._err.line(f"kfw: {self.format(record)}")
+
+
+def _log(verbosity: int, err: Out) -> None:
+    log = logging.getLogger("kfw")
+    log.handlers = [_ToErr(err)]
+    log.propagate = False
+    log.setLevel(next(level for least, level in _LEVELS if verbosity >= least))
