@@ -1,12 +1,14 @@
 """One SPDY connection to one pod: frames out, frames in, and whether it can take another stream."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Protocol, cast
 
 from kfw.methods.tunnel.carriage import Carriage
+from kfw.methods.tunnel.pieces import joined, merged
 from kfw.methods.tunnel.pings import Pings
+from kfw.methods.tunnel.settling import Settling
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
@@ -16,10 +18,6 @@ from kfw.wire.spdy_frames import SpdyError
 
 #: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
 HIGH, LOW = 256 * 1024, 64 * 1024
-#: Seconds for the answer to PINGs of a link that is in doubt.
-SETTLE = 5.0
-#: Bytes for nobody within one round of PINGs: a download that was left still flows.
-FLOOD = 64 * 1024
 #: Seconds that a link which takes no more streams outlives its last one: so long the runtime hands on what it has.
 LINGER = 1.5
 
@@ -52,7 +50,6 @@ class Link(asyncio.Protocol):
         self.pod = pod
         self.transport_name = transport_name
         self.usable = True  # for new streams
-        self.settling = False  # the last one left doubts, which PINGs dispel
         self.why = ""  # it is not usable
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -68,7 +65,7 @@ class Link(asyncio.Protocol):
         self.of_use = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
-        self._doubts = 0  # how often one has left doubts
+        self._settling = Settling(self.answers, self._unwanted_bytes, self._settled)
         self.idle_since = self.heard_at = self._loop.time()
 
     @property
@@ -82,6 +79,11 @@ class Link(asyncio.Protocol):
     @property
     def stalled(self) -> bool:
         return bool(self._stalled)
+
+    @property
+    def settling(self) -> bool:
+        """A stream has left doubts, and PINGs have not dispelled them yet."""
+        return self._settling.active
 
     @property
     def free(self) -> bool:
@@ -144,7 +146,7 @@ class Link(asyncio.Protocol):
         self._write(self._farewell(number, how))
         self.resume(stream)
         if doubtful:
-            self._doubt()
+            self._settling.doubt()
         if self._numbers:
             return
         self.idle_since = self._loop.time()
@@ -175,6 +177,8 @@ class Link(asyncio.Protocol):
         try:
             for payload in self.carriage.unwrap(data):
                 self._handle(self._spdy.receive(payload))
+            if self._settling.floods and not self._numbers:
+                self.abort("a download was left early")  # it would go on for a second, 300 MB of it
         except SpdyError as error:
             self._handle(cast(Iterable[Event], error.events))
             self.abort(error.what)
@@ -215,11 +219,10 @@ class Link(asyncio.Protocol):
     def _flush(self) -> None:
         chunks, self._outbox = self._outbox, []
         if chunks and not self._closed:
-            # Joined: over TLS each chunk would be a record, which a proxy reads and writes one by one.
-            self._transport.write(_joined(self.carriage.wrap(chunks)))
+            self._transport.write(joined(self.carriage.wrap(chunks)))
 
     def _handle(self, events: Iterable[Event]) -> None:
-        for event in joined(events):
+        for event in merged(events):
             match event:
                 case Data(number, payload, fin):
                     self._on_data(number, payload, fin)
@@ -260,54 +263,11 @@ class Link(asyncio.Protocol):
         streams = (number, number - _ERROR_BEFORE_DATA) if how is Leave.RESET else ()
         return [self._spdy.rst(one) for one in streams]
 
-    def _doubt(self) -> None:
-        self._doubts += 1
-        if not self.settling:
-            self._settle()
-
-    def _settle(self) -> None:
-        """Until all workers answer and nothing comes that nobody wants."""
-        self.settling = True
-        doubts, unwanted = self._doubts, self._unwanted_bytes()
-
-        def settled(answer: "asyncio.Future[float | None]") -> None:
-            self.settling = False
-            flows = self._unwanted_bytes() - unwanted >= FLOOD
-            if answer.result() is None:
-                self.retire("a connection that failed has blocked it")
-            elif flows and not self._numbers:
-                self.abort("a download was left early")  # nothing else stops it
-            elif flows or doubts != self._doubts:
-                self._settle()
-            elif self.free:
-                self._owner.rested(self)
-
-        self.answers(SETTLE).add_done_callback(settled)
+    def _settled(self, well: bool) -> None:
+        if not well:
+            self.retire("a connection that failed has blocked it")
+        elif self.free:
+            self._owner.rested(self)
 
     def _unwanted_bytes(self) -> int:
         return self._unwanted + self._spdy.dropped
-
-
-def joined(events: Iterable[Event]) -> Iterator[Event]:
-    """Pieces of one stream that follow each other as one: each is a write to the client."""
-    parts: list[Data] = []
-    for event in events:
-        if parts and not (isinstance(event, Data) and event.stream == parts[0].stream):
-            yield _as_one(parts)
-            parts = []
-        if isinstance(event, Data):
-            parts.append(event)
-        else:
-            yield event
-    if parts:
-        yield _as_one(parts)
-
-
-def _as_one(parts: Sequence[Data]) -> Data:
-    if len(parts) == 1:
-        return parts[0]
-    return Data(parts[0].stream, b"".join([part.payload for part in parts]), parts[-1].fin)
-
-
-def _joined(chunks: Sequence[Chunk]) -> Chunk:
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)

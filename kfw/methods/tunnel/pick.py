@@ -14,9 +14,10 @@ class Seen(Protocol):
 
     pod: str
     usable: bool
-    settling: bool
     idle_since: float
 
+    @property
+    def settling(self) -> bool: ...
     @property
     def free(self) -> bool: ...
     @property

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from kfw.methods.tunnel import link, pool
-from kfw.methods.tunnel.link import joined
+from kfw.methods.tunnel import link, pool, settling
+from kfw.methods.tunnel.pieces import merged
 from kfw.wire.spdy_events import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
 from tests.methods.tunnel.test_flow import pour
@@ -112,7 +112,7 @@ async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> N
 async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(link, "SETTLE", 0.1)
+    monkeypatch.setattr(settling, "SETTLE", 0.1)
     monkeypatch.setattr(link, "LINGER", 0.05)
     async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=10) as way:
         poisoned = far.tunnels[0]
@@ -141,7 +141,7 @@ async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again(
 async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(link, "SETTLE", 0.1)
+    monkeypatch.setattr(settling, "SETTLE", 0.1)
     monkeypatch.setattr(pool, "CAP", 1)
     monkeypatch.setattr(pool, "MOST", 1)
     async with far_side() as far, tunnel(far) as way:
@@ -300,7 +300,7 @@ async def _all_lost(some: list[object]) -> bool:
 
 def test_pieces_of_one_stream_that_follow_each_other_are_one_write_to_its_client() -> None:
     pieces = [Data(3, b"a"), Data(3, b"b", True), Data(5, b"c"), Ping(2), Data(5, b"d"), Data(3, b"e")]
-    assert list(joined(pieces)) == [
+    assert list(merged(pieces)) == [
         Data(3, b"ab", True),
         Data(5, b"c"),
         Ping(2),
