@@ -10,9 +10,9 @@
 #   wait_for_statefulset NAME NAMESPACE [TIME]  the same for a stateful set
 #   wait_for_pods NAMESPACE [TIME] [SELECTOR]   until every pod is ready; pods that have ended do not count
 #   node_port SERVICE NAMESPACE [PORT]          the node port of a service's port, by number or name, on stdout
-#   helm_install_or_upgrade RELEASE CHART NAMESPACE [OPTION...]
-#                                               one command for both; when it fails its last words, the events and the
-#                                               pods are shown
+#   helm_install_or_upgrade RELEASE CHART VERSION NAMESPACE [OPTION...]
+#                                               nothing if it is there; when it fails you see helm's last lines, the pods
+#                                               and the events; options of `kfw bootstrap release`
 #
 # QUICK_START names this folder to a shell that cannot know it (dash and other plain sh).
 
@@ -21,12 +21,13 @@ QUICK_START=${QUICK_START:-$(cd "$(dirname "${BASH_SOURCE:-$0}")" && pwd)}
 CLUSTER_NAME=${CLUSTER_NAME:-openchoreo-local}
 export CLUSTER_NAME
 
+kfw_bootstrap() { "${VENV:-$QUICK_START/../.venv}/bin/kfw" bootstrap "$@"; }
+
 setup_amp_port_forwarding() { "$QUICK_START/port-forward.sh" --detach "$@"; }
 
 # know_cluster: kind is asked once in a shell, and before anything else
 know_cluster() {
-	[ -n "${KFW_KUBECONFIG:-}" ] ||
-		KFW_KUBECONFIG=$("${VENV:-$QUICK_START/../.venv}/bin/kfw" bootstrap kind --skip-kind)
+	[ -n "${KFW_KUBECONFIG:-}" ] || KFW_KUBECONFIG=$(kfw_bootstrap kind --skip-kind)
 }
 
 on_cluster() { KUBECONFIG=$KFW_KUBECONFIG "$@"; }
@@ -78,15 +79,9 @@ problem() {
 }
 
 helm_install_or_upgrade() {
-	command -v helm >/dev/null || problem "cannot find helm; see https://helm.sh/docs/intro/install/" || return
-	know_cluster || return
-	release=$1 chart=$2 namespace=$3
-	shift 3
-	said=$(on_cluster helm upgrade --install "$release" "$chart" --namespace "$namespace" --create-namespace "$@" 2>&1) && return
-	printf '%s\n' "$said" | tail -n 50 >&2
-	on_cluster helm status "$release" --namespace "$namespace" >&2
-	show_trouble "$namespace"
-	return 1
+	release=$1 chart=$2 version=$3 namespace=$4
+	shift 4
+	kfw_bootstrap release "$release" --chart "$chart" --version "$version" --namespace "$namespace" "$@"
 }
 
 # show_trouble NAMESPACE: what one looks at first

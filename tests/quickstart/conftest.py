@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.quickstart import engine
-from tests.quickstart.kind import KindCluster, rig_is_here
+from tests.quickstart.host import Host
+from tests.quickstart.kind import KindCluster, rig_is_here, run
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +31,28 @@ def image(_docker: None) -> Iterator[str]:
 
 
 @pytest.fixture(scope="package")
-def kind_cluster(pytestconfig: pytest.Config) -> Iterator[KindCluster]:
-    """A cluster made by kind with quick-start/kind-config.yaml, nobody else's.
+def host(pytestconfig: pytest.Config) -> Iterator[Host]:
+    """A machine on which bootstrap.sh has made a kind cluster out of nothing; five ports answer.
 
-    It goes with the last test that uses it: of some five clusters at once Linux's 128 inotify instances of a user run out,
-    and then nodes do not register.
+    One for all tests here, gone with the last of them: of some five clusters at once Linux's 128 inotify instances of a
+    user run out, and then nodes do not register.
     """
     if not rig_is_here():
         if pytestconfig.getoption("-m") == "real":
             pytest.fail("these tests need the rig's kind, see tests/real/rig.py")
         pytest.skip("these tests need the rig's kind")
-    cluster = KindCluster(f"kfw-q{os.getpid()}")
+    one = Host(f"kfw-b{os.getpid()}")
     try:
-        cluster.create()
-        yield cluster
+        one.bootstrap()
+        yield one
     finally:
-        cluster.delete()
+        one.run("uninstall.sh", "--yes", code=None)
+        one.kfw.close()
+        if one.cluster in run("kind", "get", "clusters").split():
+            run("kind", "delete", "cluster", "--name", one.cluster)
+
+
+@pytest.fixture
+def cluster(host: Host) -> KindCluster:
+    """Its cluster, as a container is given it."""
+    return KindCluster(host.cluster, host.kubeconfig, host.kfw.folder)

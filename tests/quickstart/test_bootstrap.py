@@ -1,40 +1,19 @@
 """The scripts on a kind cluster that they make themselves, and on what becomes of it."""
 
 import json
-import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 import yaml
 
 from tests.quickstart.engine import docker
 from tests.quickstart.host import THEIRS, Host, strangers
-from tests.quickstart.kind import FORWARDS, PAUSE, rig_is_here, run
+from tests.quickstart.kind import FORWARDS, run
 
 pytestmark = pytest.mark.real
 
 ALL = {name: name for name in FORWARDS}
-
-
-@pytest.fixture(scope="module")
-def host(pytestconfig: pytest.Config) -> Iterator[Host]:
-    """A machine on which bootstrap.sh has made a cluster out of nothing; five ports answer."""
-    if not rig_is_here():
-        if pytestconfig.getoption("-m") == "real":
-            pytest.fail("these tests need the rig's kind, see tests/real/rig.py")
-        pytest.skip("these tests need the rig's kind")
-    one = Host(f"kfw-b{os.getpid()}")
-    try:
-        one.bootstrap()
-        yield one
-    finally:
-        one.run("uninstall.sh", "--yes", code=None)
-        one.kfw.close()
-        if one.cluster in run("kind", "get", "clusters").split():
-            run("kind", "delete", "cluster", "--name", one.cluster)
 
 
 @pytest.fixture(autouse=True)
@@ -210,32 +189,3 @@ def test_B20_stop_also_ends_what_a_killed_daemon_has_left(host: Host) -> None:
     host.kfw("start")
     assert host.kfw.json("status")["forwards"] == []  # nor does anything come back
     host.kfw("stop")
-
-
-def test_uninstall_asks_first_and_changes_nothing_where_nobody_can_answer(host: Host) -> None:
-    done = host.run("uninstall.sh", code=2)
-    assert "cannot ask whether to uninstall" in done.stderr and "--yes" in done.stderr
-    assert host.answers() == ALL
-
-
-def test_uninstall_removes_the_cluster_that_bootstrap_made_and_no_other(host: Host) -> None:
-    with strangers(), look_alike(host.cluster) as other:
-        done = host.run("uninstall.sh", "--yes")
-        clusters = run("kind", "get", "clusters").split()
-        assert host.cluster not in clusters and f"{host.cluster}-2" in clusters
-        assert docker("inspect", "-f", "{{.State.Running}}", other).stdout == "true\n"
-    assert f"the kind cluster {host.cluster} is deleted" in done.stderr
-    assert nodes(host) == []
-
-
-@contextmanager
-def look_alike(cluster: str) -> Iterator[str]:
-    """A node of another cluster, whose name begins like ours."""
-    name = f"{cluster}-2-control-plane"
-    labels = {"io.x-k8s.kind.cluster": f"{cluster}-2", "io.x-k8s.kind.role": "control-plane"}
-    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-    docker("run", "-d", "--name", name, *options, PAUSE)
-    try:
-        yield name
-    finally:
-        docker("rm", "-f", name)

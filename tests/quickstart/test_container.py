@@ -47,13 +47,7 @@ def as_options(ports: Mapping[str, int]) -> list[str]:
     return published({FORWARDS[name]["localPort"]: port for name, port in ports.items()})
 
 
-@pytest.fixture(scope="module")
-def cluster(kind_cluster: KindCluster) -> KindCluster:
-    kind_cluster.apply_services()
-    return kind_cluster
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def five(image: str, cluster: KindCluster) -> Iterator[Published]:
     """Neither docker socket nor kind in there: a kubeconfig that only root can read is all it has."""
     kubeconfig = cluster.internal_kubeconfig()

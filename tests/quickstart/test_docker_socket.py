@@ -28,12 +28,6 @@ CLIENT = (
 NO_NETWORK = "KIND_EXPERIMENTAL_DOCKER_NETWORK=kfw-not-made-yet"
 
 
-@pytest.fixture(scope="module")
-def cluster(kind_cluster: KindCluster) -> KindCluster:
-    kind_cluster.apply_services()
-    return kind_cluster
-
-
 @contextmanager
 def with_socket(image: str, cluster: KindCluster, *options: str) -> Iterator[Box]:
     with box(image, *CLIENT, "-e", f"CLUSTER_NAME={cluster.name}", *options) as one:

@@ -94,28 +94,11 @@ def test_pods_that_have_ended_are_not_waited_for(call: Call, machine: Machine) -
     assert "--field-selector status.phase!=Succeeded,status.phase!=Failed" in waited
 
 
-def test_helm_is_one_command_for_both(call: Call, machine: Machine) -> None:
-    machine.stub("helm", '[ "$KUBECONFIG" = /kfw/kubeconfig ]')
-    assert call("helm_install_or_upgrade shop oci://charts/shop space --wait").returncode == 0
-    line = "helm upgrade --install shop oci://charts/shop --namespace space --create-namespace --wait"
-    assert [call for call in machine.calls() if call.startswith("helm")] == [line]
-
-
-def test_when_helm_fails_its_last_words_the_pods_and_the_events_are_shown(
-    call: Call, machine: Machine
-) -> None:
-    machine.stub("helm", '[ "$1" = status ] && echo failed; echo "Error: no such chart" >&2; exit 1')
-    done = call("helm_install_or_upgrade shop chart space")
-    assert (done.returncode, done.stdout) == (1, "")
-    for words in ("Error: no such chart", "failed", "ImagePullBackOff", "Failed to pull"):
-        assert words in done.stderr
-
-
-def test_without_helm_it_says_so_and_asks_nobody_else(call: Call, machine: Machine) -> None:
-    done = call("helm_install_or_upgrade shop chart space")
-    assert done.returncode == 1
-    assert "cannot find helm" in done.stderr
-    assert machine.calls() == []
+def test_a_release_is_the_work_of_kfw_whose_exit_code_it_has(call: Call, machine: Machine) -> None:
+    machine.installed("exit 3")
+    assert call("helm_install_or_upgrade shop oci://charts/shop 1.2.3 space --wait").returncode == 3
+    options = "--chart oci://charts/shop --version 1.2.3 --namespace space --wait"
+    assert machine.calls() == [f"kfw bootstrap release shop {options}"]
 
 
 def test_B5_the_users_kubeconfig_is_not_asked(call: Call) -> None:
