@@ -18,7 +18,7 @@ from kfw.system import tools
 
 DATA = Path(__file__).with_name("platform.yaml")
 #: The agent platform's charts, where AMP_CHART_VERSION names no other version.
-AMP_VERSION = "0.0.0-dev"
+AMP_VERSION = "0.1.0-rc4"
 
 #: Seconds that the registry of charts gets to answer; without network it does not.
 REGISTRY = 30.0

@@ -7,7 +7,7 @@ from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, try_out
 from kfw.methods.probe import probe
-from kfw.model import Health
+from kfw.model import Health, Problem
 from kfw.protocol import Candidate, Explanation
 from kfw.supervisor.runner import Runner
 from kfw.supervisor.supervisor import Supervisor
@@ -63,13 +63,17 @@ def _candidate(runner: Runner, name: str) -> Candidate:
         return Candidate(method=name, chosen=True, why=_chosen(way.tunnel))
     for rejected in way.rejected if way else ():
         if rejected.method == name:
-            return Candidate(method=name, chosen=False, why=rejected.problem.message)
+            return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
     problem = try_out(runner.world.methods, name, runner.resolution)
     if problem:
-        return Candidate(method=name, chosen=False, why=problem.message)
+        return Candidate(method=name, chosen=False, why=_sentence(problem))
     if name not in candidates(runner.world.methods, runner.forward):
         return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
     return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
+
+
+def _sentence(problem: Problem) -> str:
+    return f"{problem.message}; {problem.fix}" if problem.fix else problem.message
 
 
 def _chosen(tunnel: Tunnel) -> str:
