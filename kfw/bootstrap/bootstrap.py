@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kfw import checks
+from kfw import checks, paths
 from kfw.bootstrap import cluster, container, forwards, kubeconfig, platform, releases, releasing
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options, Where
@@ -20,6 +20,7 @@ from kfw.cluster import kind
 from kfw.cluster.reach import Here
 from kfw.errors import ClusterUnreachable, KfwError
 from kfw.system import tools
+from kfw.system.files import make_private_dir, write_atomic
 from kfw.system.place import in_container
 
 #: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
@@ -64,7 +65,7 @@ class Bootstrap:
         if self.options.where is Where.SANDBOX:
             return self.sandbox("--sandbox was given")
         if why := self.obstacle():
-            if self.options.where is Where.KIND or self.options.skip_kind:
+            if self.options.where is Where.KIND or (self.options.skip_kind and not self._sandbox_runs()):
                 raise checks.as_error(why)
             return self.sandbox(f"{why.what}; {why.fix}" if why.fix else why.what)
         return self.kind()
@@ -95,15 +96,24 @@ class Bootstrap:
             return False, error
 
     def sandbox(self, why: str) -> Cluster:
-        from kfw import paths
-        from kfw.sandbox import process
-
+        """Started unless it runs."""
         self.steps.say(f"cluster: the embedded sandbox, because {why}")
+        directory = paths.sandbox_dir()
         if self.steps.dry:
             self.steps.ourselves(["sandbox", "start"])
-            return Cluster(paths.sandbox_dir() / "kubeconfig", "kfw-sandbox")
-        process.start(paths.sandbox_dir())
-        return Cluster(paths.sandbox_dir() / "kubeconfig", "kfw-sandbox")
+        else:
+            from kfw.sandbox import process
+
+            _, started = process.start(directory)
+            if started:
+                make_private_dir(self.options.folder)
+                write_atomic(self.options.made_sandbox, b"started by kfw bootstrap\n")
+        return Cluster(directory / "kubeconfig", "kfw-sandbox")
+
+    def _sandbox_runs(self) -> bool:
+        from kfw.sandbox import process
+
+        return process.running(paths.sandbox_dir()) is not None
 
     def platform(self, found: Cluster) -> None:
         """What is missing of the services. Nothing in the sandbox, which has its own. Raises KfwError."""

@@ -80,6 +80,11 @@ class Options:
         return self.folder / f"made-{self.cluster_name}"
 
     @property
+    def made_sandbox(self) -> Path:
+        """The same for the sandbox."""
+        return self.folder / "made-sandbox"
+
+    @property
     def manifests(self) -> Path:
         """The stand-ins as they were applied."""
         return self.folder / f"services-{self.cluster_name}.json"

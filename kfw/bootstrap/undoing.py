@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from kfw import client, paths
 from kfw.bootstrap import cluster, forwards, platform, releases, standins
@@ -29,14 +30,16 @@ def stop(steps: Steps, options: Options) -> list[str]:
 def uninstall(
     steps: Steps, options: Options, env: Mapping[str, str], provider: str, *, keep_cluster: bool
 ) -> None:
-    """Forwards, then releases and stand-ins, then the cluster if bootstrap has made it; the sandbox in any case."""
+    """Forwards, then releases and stand-ins, then the cluster or the sandbox if bootstrap has made it."""
     stop(steps, options)
-    steps.ourselves(["sandbox", "stop"])
+    if options.made_sandbox.exists():
+        steps.ourselves(["sandbox", "stop"])
+        _forget(steps, options.made_sandbox)
     if tools.missing("kind") or tools.missing(provider):
         return
     remove_containers(steps, provider)
     if not cluster.exists(steps, options.cluster_name):
-        options.made.unlink(missing_ok=True)
+        _forget(steps, options.made)
         return
     if options.made.exists() and not keep_cluster:
         delete_cluster(steps, options)
@@ -67,9 +70,12 @@ def delete_cluster(steps: Steps, options: Options) -> None:
     name = options.cluster_name
     steps.must(kind.delete_cluster(name, str(options.kubeconfig)), f"cannot delete the kind cluster {name}")
     steps.say(f"cluster: the kind cluster {name} is deleted")
-    if not steps.dry:
-        for file in (options.made, options.manifests, options.kubeconfig):
-            file.unlink(missing_ok=True)
+    _forget(steps, options.made, options.manifests, options.kubeconfig)
+
+
+def _forget(steps: Steps, *files: Path) -> None:
+    for file in () if steps.dry else files:
+        file.unlink(missing_ok=True)
 
 
 def remove_containers(steps: Steps, provider: str) -> None:

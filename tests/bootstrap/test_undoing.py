@@ -134,3 +134,13 @@ def test_B17_containers_of_ours_that_nobody_ended_go_those_of_a_running_kfw_stay
     assert [line for line in machine.ran if line.startswith("docker rm")] == [
         "docker rm --force --volumes dead"
     ]
+
+
+def test_the_sandbox_ends_if_bootstrap_has_started_it(machine: Machine, options: Options) -> None:
+    machine.says("kind get clusters", "")
+    uninstall(machine, options)
+    assert machine.kfw == []
+    options.made_sandbox.touch()
+    uninstall(machine, options)
+    uninstall(machine, options)
+    assert machine.kfw == ["sandbox stop"]
