@@ -91,10 +91,12 @@ async def _forward(arguments: Arguments, source: Source, forwards: "Forwards", s
     following = asyncio.create_task(source.run(), name="pods")
     try:
         await forwards.opened()
+        interrupted = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
         _say(bound, source.pairs, speech)
         forwards.announced()
         source.go()
-        await _first_of(_interrupt(), _lost(source), forwards.ended(), following)
+        await _first_of(_heard(interrupted), _lost(source), forwards.ended(), following)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -112,10 +114,8 @@ async def _first_of(*ends: Awaitable[None]) -> None:
         task.result()
 
 
-async def _interrupt() -> None:
-    interrupted = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-    await interrupted.wait()
+async def _heard(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _lost(source: Source) -> None:
