@@ -33,18 +33,16 @@ async def prove(pool: Pool, seconds: float) -> float:
     ways += [partial(_by_a_new_link, pool, pod, seconds) for pod in pods]
     if not ways:
         raise KfwError("no pod is ready", reason="no-ready-pod")
-    prompt = max(PROMPT, LATE * pool.round_trip)
     try:
         async with asyncio.timeout(seconds):
-            _, pool.round_trip = await race(ways, head_start=prompt)
+            _, pool.round_trip = await race(ways, head_start=max(PROMPT, LATE * pool.round_trip))
     except AllFailed as failed:
         error = failed.errors[-len(pods)]
         raise error from error.__cause__
     except TimeoutError as late:
         raise _silent(pods[0], seconds) from late
-    if asked:
-        await asyncio.wait(asked.values(), timeout=max(PROMPT, LATE * pool.round_trip))
-        _judge(asked)
+    for link, answer in asked.items():
+        _judge(link, answer)
     return pool.round_trip
 
 
@@ -75,15 +73,20 @@ def _silent(pod: str, seconds: float) -> KfwError:
     )
 
 
-def _judge(asked: dict[AnyLink, "asyncio.Future[float | None]"]) -> None:
-    """The way is open, so what has not answered is dead; but behind an upload answers are late."""
-    for link, answer in asked.items():
-        if answer.done() and answer.result() is not None:
-            continue
-        if link.live:
+def _judge(link: AnyLink, answer: "asyncio.Future[float | None]") -> None:
+    """The way is open: who is late gets nothing new, and who does not answer at all is dead. But what lives on it is not
+    cut: behind an upload answers are late."""
+
+    def judged(answer: "asyncio.Future[float | None]") -> None:
+        if answer.result() is not None:
+            link.cleared()
+        elif link.live:
             link.retire("it does not answer")
         else:
             link.abort("it does not answer")
+
+    link.suspect = not answer.done()
+    answer.add_done_callback(judged)
 
 
 async def tend(pool: Pool) -> None:

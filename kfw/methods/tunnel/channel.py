@@ -36,6 +36,7 @@ class Channel(asyncio.Protocol):
         self.port = port
         self.transport_name = transport_name
         self.usable = True
+        self.suspect = False
         self.why = ""
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -77,6 +78,9 @@ class Channel(asyncio.Protocol):
         if self._closed or self._channels.greeted:
             self._answered(None if self._closed else 0.0)
         return answer
+
+    def cleared(self) -> None:
+        self.suspect = False
 
     def retire(self, why: str) -> None:
         self.usable, self.why = False, self.why or why

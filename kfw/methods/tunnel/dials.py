@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from kfw.errors import KfwError
 from kfw.methods.tunnel.attach import AnyLink
 
-#: Seconds that a pod is passed over, if it can be, after a dial to it has failed; and until a dial takes long.
+#: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5
-SLOW = 0.3
+#: A dial takes long after so many seconds, and so many times what one took lately.
+SLOW, TIMES = 0.3, 4.0
 #: At the same time, not counting those that take long; and to a pod to which they take long.
 DIALS, TO_A_SLOW_ONE = 8, 2
 
@@ -41,6 +42,7 @@ class Dials:
         self._loop = asyncio.get_running_loop()
         self._running: dict[asyncio.Task[AnyLink], _Dialling] = {}
         self._failures: dict[str, _Failure] = {}
+        self._usual = 0.0  # seconds that a dial takes
 
     @property
     def pods(self) -> list[str]:
@@ -91,7 +93,7 @@ class Dials:
         await asyncio.gather(*running, return_exceptions=True)
 
     def _takes_long(self, dialling: _Dialling) -> bool:
-        return self._loop.time() - dialling.since >= SLOW
+        return self._loop.time() - dialling.since >= max(SLOW, TIMES * self._usual)
 
     def _is_new(self, failure: _Failure) -> bool:
         return self._loop.time() - failure.at < BAD
@@ -103,6 +105,7 @@ class Dials:
         error = task.exception()
         if error is None:
             self._failures.pop(dialling.pod, None)
+            self._usual += (self._loop.time() - dialling.since - self._usual) / 4
             self._made(task.result(), dialling.asked)
             return
         if not isinstance(error, KfwError):

@@ -50,6 +50,7 @@ class Link(asyncio.Protocol):
         self.pod = pod
         self.transport_name = transport_name
         self.usable = True  # for new streams
+        self.suspect = False  # it is late with an answer that others have given
         self.why = ""  # it is not usable
         self._loop = asyncio.get_running_loop()
         self._owner = owner
@@ -88,7 +89,13 @@ class Link(asyncio.Protocol):
     @property
     def free(self) -> bool:
         """It has no stream, and nothing speaks against one."""
-        return self.usable and not self._numbers and not self.settling
+        return self.usable and not (self._numbers or self.settling or self.suspect)
+
+    def cleared(self) -> None:
+        """It has answered after all."""
+        self.suspect = False
+        if self.free:
+            self._owner.rested(self)
 
     # -- for the pool
 

@@ -14,6 +14,7 @@ class Seen(Protocol):
 
     pod: str
     usable: bool
+    suspect: bool
     idle_since: float
 
     @property
@@ -60,10 +61,9 @@ def free_link(links: Iterable[L], pods: Collection[str], turn: Mapping[str, int]
 
 def shared_link(links: Iterable[L], pods: Collection[str]) -> L | None:
     """The one with the fewest connections, if it stands still for none of them."""
-    open_to_all = (
-        link for link in links if link.usable and link.pod in pods and not link.stalled and not link.settling
-    )
-    return min(open_to_all, key=lambda link: link.live, default=None)
+    some = (link for link in links if link.usable and link.pod in pods)
+    moving = (link for link in some if not (link.stalled or link.settling or link.suspect))
+    return min(moving, key=lambda link: link.live, default=None)
 
 
 def pod_to_dial(pods: Sequence[str], links: Iterable[Seen], dialling: Collection[str]) -> str:

@@ -11,12 +11,13 @@ class Seen:
     live: int = 0
     usable: bool = True
     settling: bool = False
+    suspect: bool = False
     stalled: bool = False
     idle_since: float = 0.0
 
     @property
     def free(self) -> bool:
-        return self.usable and not self.live and not self.settling
+        return self.usable and not (self.live or self.settling or self.suspect)
 
 
 READY = ["a", "b", "c"]
