@@ -11,7 +11,7 @@ export KFW_QUICK_START="$ROOT/quick-start"
 bootstrap() { exec "$KFW" bootstrap "$@"; }
 
 # usage_of KNOWN ARGUMENT...: ends with help, or with 2 if an argument is none of KNOWN, a list of options in which
-# `--name=` wants a value. Sets `yes` if --yes is among them. It reads only: the arguments go to kfw as they are.
+# `--name=` wants a value. Sets `yes` and `dry_run` if they are among them. It reads only: the arguments go to kfw as they are.
 usage_of() {
 	# shellcheck disable=SC2086 # its words, whatever is between them
 	known=" $(printf '%s ' $1)"
@@ -27,7 +27,7 @@ usage_of() {
 		*" ${1%%=*}= "*) takes_value "$@" || shift ;;
 		*) die 2 "unknown option $1; see --help" ;;
 		esac
-		case $1 in --yes | -y) yes=1 ;; esac
+		case $1 in --yes | -y) yes=1 ;; --dry-run) dry_run=1 ;; esac
 		shift
 	done
 }
@@ -39,15 +39,24 @@ takes_value() {
 	return 1
 }
 
-# set_up: kfw in .venv. A second time it is there, unless pyproject.toml has changed.
+# set_up: kfw in .venv. A second time it is there, unless pyproject.toml has changed. A dry run makes nothing.
 set_up() {
-	for stamp in "$VENV/.installed" "$VENV/.installed-dev"; do
-		if [ -e "$stamp" ] && [ -z "$(find "$ROOT/pyproject.toml" -newer "$stamp" 2>/dev/null)" ]; then
-			return
-		fi
-	done
+	is_up_to_date && return
+	if [ -n "${dry_run:-}" ]; then
+		printf '%s\n' "$ROOT/scripts/setup.sh"
+		is_set_up && return
+		say "what comes then kfw itself can say, when it is installed"
+		exit 0
+	fi
 	install_missing
 	"$ROOT/scripts/setup.sh"
+}
+
+is_up_to_date() {
+	for stamp in "$VENV/.installed" "$VENV/.installed-dev"; do
+		[ -e "$stamp" ] && [ -z "$(find "$ROOT/pyproject.toml" -newer "$stamp" 2>/dev/null)" ] && return
+	done
+	return 1
 }
 
 is_set_up() { [ -x "$KFW" ]; }

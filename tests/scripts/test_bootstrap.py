@@ -75,6 +75,13 @@ def test_kfw_is_told_where_the_files_of_the_quick_start_are(ready: Machine) -> N
     assert f"in {ROOT}/quick-start\n" in ready.run(BOOTSTRAP, "--yes").stderr
 
 
+def test_B1_a_dry_run_on_a_bare_machine_makes_nothing(machine: Machine) -> None:
+    machine.stub("python3")
+    done = machine.run(BOOTSTRAP, "--dry-run", "--yes")
+    assert (done.returncode, done.stdout) == (0, f"{ROOT}/scripts/setup.sh\n")
+    assert machine.calls() == []
+
+
 def test_what_is_set_up_already_is_not_set_up_again(ready: Machine) -> None:
     ready.stub("python3")
     ready.run(BOOTSTRAP)
