@@ -17,7 +17,7 @@ _API_LIMITS = (
     "half-close is lost: an app that answers only after it has read to the end cannot answer",
 )
 
-#: What each method cannot do, in sentences; the sources are in docs/limits.md.
+#: What each method cannot do, in sentences; where they come from: docs/tunnel.md.
 LIMITS: dict[str, tuple[str, ...]] = {
     "nodeport": (
         "the cluster balances over pods itself, so which pod serves a connection is not known here",
