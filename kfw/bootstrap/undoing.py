@@ -12,7 +12,7 @@ from kfw.bootstrap.steps import Steps
 from kfw.client.launch import ensure_daemon
 from kfw.cluster import docker, kind
 from kfw.errors import DaemonNotRunning
-from kfw.methods.forwarder.container import leftovers, ours
+from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools
 
 

@@ -9,7 +9,7 @@ import pytest
 from kfw import paths
 from kfw.bootstrap import undoing
 from kfw.bootstrap.options import Options, quick_start
-from kfw.methods.forwarder.container import owner
+from kfw.methods.forwarder.ownership import owner
 from kfw.system import identity, tools
 from tests.bootstrap.world import Machine
 

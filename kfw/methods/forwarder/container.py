@@ -1,45 +1,44 @@
 """The forwarder containers: one for each kind cluster, started for its first forward, ended with the last."""
 
 import asyncio
-import hashlib
 import logging
 import os
-import socket
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import count
 
-from kfw import paths
 from kfw.cluster import docker, kind
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
 from kfw.methods.forwarder.ask import ask
 from kfw.methods.forwarder.dial import shake_hands
+from kfw.methods.forwarder.ownership import labels_of, leftovers, ours
 from kfw.methods.supervised import first, logged
 from kfw.model import Reason
 from kfw.relay.tcp import connect
-from kfw.system import identity
 from kfw.system.process import Child, Children
 
 log = logging.getLogger("kfw.forward")
 
 #: Seconds until a container must answer; the first time its image is fetched.
 START = 90.0
-#: Seconds between two looks whether it does. Colima's and Lima's ports follow some seconds after the container's.
-_PAUSE = 0.1
-#: Seconds for which a failed start is not tried again: another method carries meanwhile.
+#: Seconds between two looks whether it does, at first and at last. Colima's ports follow some seconds after the container's.
+_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+#: Seconds for which `auto` does not try a failed start again: another method carries meanwhile.
 _FAILED_HOLDS = 300.0
 #: Seconds that a container gets to end; socat needs none.
 _GRACE = 3.0
 
 
-def owner() -> str:
-    """Whose containers these are: this user's kfw on this machine, also where many share one engine."""
-    return hashlib.sha256(f"{socket.gethostname()}:{paths.state_dir()}".encode()).hexdigest()[:12]
-
-
 class Container:
     """One that runs. `users` are the forwards that go through it."""
 
-    def __init__(self, name: str, child: Child, nodes: frozenset[str], port: int) -> None:
+    def __init__(
+        self, tool: str, cluster: str, name: str, child: Child, nodes: frozenset[str], port: int
+    ) -> None:
+        self.tool = tool
+        self.cluster = cluster
         self.name = name
         self.child = child
         self.nodes = nodes
@@ -55,30 +54,37 @@ class Containers:
         self._env = env
         self._running: dict[str, Container] = {}
         self._failed: dict[str, tuple[float, KfwError]] = {}
-        self._turn = asyncio.Lock()
+        self._turns: dict[str, asyncio.Lock] = defaultdict(
+            asyncio.Lock
+        )  # a slow start holds up its own cluster only
+        self._number = count(1)
 
-    async def borrow(self, tool: str, cluster: str, nodes: Iterable[str]) -> Container:
-        """One that reaches these nodes; give it back. Raises KfwError with docker's words."""
+    async def borrow(self, tool: str, cluster: str, nodes: Iterable[str], *, again: bool) -> Container:
+        """One that reaches these nodes; give it back. `again`: try also when that has failed a moment ago.
+
+        Raises KfwError with docker's words.
+        """
         wanted = frozenset(nodes)
-        async with self._turn:
+        async with self._turns[cluster]:
             there = self._running.get(cluster)
             if there is None or there.child.over.done() or not wanted <= there.nodes:
-                there = await self._started(tool, cluster, wanted)
+                there = await self._started(tool, cluster, wanted, again=again)
             there.users += 1
             return there
 
     async def give_back(self, container: Container) -> None:
-        async with self._turn:
+        async with self._turns[container.cluster]:
             container.users -= 1
             if container.users == 0:
-                self._running = {name: one for name, one in self._running.items() if one is not container}
-                await container.child.stop(_GRACE)
+                if self._running.get(container.cluster) is container:
+                    del self._running[container.cluster]
+                await self._end(container.tool, container.name, container.child)
 
-    async def _started(self, tool: str, cluster: str, nodes: frozenset[str]) -> Container:
+    async def _started(self, tool: str, cluster: str, nodes: frozenset[str], *, again: bool) -> Container:
         """An older one goes on for the forwards that use it."""
         loop = asyncio.get_running_loop()
         since, why = self._failed.get(cluster, (-_FAILED_HOLDS, None))
-        if why and loop.time() - since < _FAILED_HOLDS:
+        if why and not again and loop.time() - since < _FAILED_HOLDS:
             raise why
         try:
             made = await self._start(tool, cluster, nodes)
@@ -91,31 +97,27 @@ class Containers:
 
     async def _start(self, tool: str, cluster: str, nodes: frozenset[str]) -> Container:
         await self._clean(tool)
-        name = lines.name(cluster, os.getpid())
-        if cluster in self._running:
-            name = f"{name}-{len(nodes)}"  # beside the one that does not know all nodes
-        seen = identity.look(os.getpid())
-        labels = {
-            lines.OWNER: owner(),
-            lines.CLUSTER: cluster,
-            lines.PROCESS: f"{os.getpid()}:{seen.start if seen else ''}",
-        }
+        labels = {**labels_of(os.getpid()), lines.CLUSTER: cluster}
+        name = lines.name(cluster, os.getpid(), next(self._number))
         network = kind.network(self._env)
         line = lines.run(tool, name, await self._image(tool), network, sorted(nodes), labels)
         on_line = logged(f"kind-{cluster}", name, _level)
         child = await self._children.start(line, label=f"kind-{cluster}", on_line=on_line)
         try:
-            return Container(name, child, nodes, await self._ready(tool, name, child))
+            port = await self._ready(tool, name, child)
         except BaseException:
-            await child.stop(_GRACE)
+            await self._end(tool, name, child)
             raise
+        return Container(tool, cluster, name, child, nodes, port)
 
     async def _ready(self, tool: str, name: str, child: Child) -> int:
         """The port on 127.0.0.1, once socat answers through it."""
+        pause = _PAUSE
         try:
             async with asyncio.timeout(START):
                 while True:
-                    await first(child.over, seconds=_PAUSE)
+                    await first(child.over, seconds=pause)
+                    pause = min(1.5 * pause, _LONGEST_PAUSE)
                     if child.over.done():
                         raise _ended(child)
                     answer = await ask(self._children, docker.published_port(name, lines.PORT, tool))
@@ -125,6 +127,13 @@ class Containers:
         except TimeoutError:
             what = f"the container {name} did not answer within {START:g} s"
             raise TimedOut(what, f"{tool} logs {name}") from None
+
+    async def _end(self, tool: str, name: str, child: Child) -> None:
+        """TERM goes through docker's command to the container. If that command was killed, the container lives on."""
+        await child.stop(_GRACE)
+        if child.over.done() and child.over.result() < 0:
+            with suppress(KfwError):
+                await ask(self._children, docker.remove([name], tool))
 
     async def _image(self, tool: str) -> str:
         """What the user named, else one that is here and has what it takes, else one that docker fetches."""
@@ -156,22 +165,6 @@ async def _answers(port: int) -> bool:
     finally:
         sock.close()
     return True
-
-
-def leftovers(told: Iterable[docker.Container]) -> list[str]:
-    """Ids of those of our containers whose process is gone."""
-    return [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
-
-
-def ours() -> dict[str, str | None]:
-    """The labels of the containers that any process of this kfw has started."""
-    return {lines.OWNER: owner(), lines.PROCESS: None}
-
-
-def _lives(process: str) -> bool:
-    pid, _, start = process.partition(":")
-    seen = identity.look(int(pid)) if pid.isdecimal() else None
-    return seen is not None and seen.start == start
 
 
 def _ended(child: Child) -> KfwError:

@@ -35,8 +35,9 @@ exec socat "TCP:$node:$port,connect-timeout=3" 'SYSTEM:eval \"$KFW_RELAY\",nofor
 _RELAY = "printf + >&3; exec socat -b131072 -t 3600 FD:3,shut-down FD:0,shut-down"
 
 
-def name(cluster: str, pid: int) -> str:
-    return f"kfw-forwarder-{cluster}-{pid}"
+def name(cluster: str, pid: int, number: int) -> str:
+    """Never the same again: docker may still be removing the one before."""
+    return f"kfw-forwarder-{cluster}-{pid}-{number}"
 
 
 def run(

@@ -58,7 +58,8 @@ class Forwarder:
         self, way: Way, cluster: str, nodes: dict[Endpoint, Node]
     ) -> "ForwarderTunnel":
         names = (node.name for node in nodes.values())
-        container = await self._containers.borrow(self._docker.tool, cluster, names)
+        again = way.forward.method != "auto"
+        container = await self._containers.borrow(self._docker.tool, cluster, names, again=again)
         how = f"through the container {container.name}, which docker publishes on 127.0.0.1:{container.port}"
         connect_to = through_container(container.port)
         tunnel = ForwarderTunnel(
@@ -133,15 +134,19 @@ class Direct(NodePort):
         if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or self._docker.missing():
             return await super().open(way)
         probing = asyncio.ensure_future(super().open(way))
+        asking = asyncio.ensure_future(self._why_not())
         try:
-            done, _ = await asyncio.wait({probing}, timeout=_HEAD_START)
-            if not done and (why := await self._why_not()):
+            await first(probing, asking)
+            if not probing.done() and (why := asking.result()):
                 raise KfwError(why, "method forwarder goes through docker", reason=Reason.NODE_UNREACHABLE)
             return await probing
         finally:
-            probing.cancel()
+            for task in (probing, asking):
+                task.cancel()
+            await asyncio.gather(probing, asking, return_exceptions=True)
 
     async def _why_not(self) -> str | None:
+        await asyncio.sleep(_HEAD_START)
         try:
             return await self._docker.why_not_direct()
         except KfwError:

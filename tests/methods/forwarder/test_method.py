@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.forwarder.container import owner
 from kfw.methods.forwarder.lines import IMAGE
 from kfw.methods.forwarder.method import Direct, Forwarder, ForwarderTunnel
 from kfw.methods.forwarder.nodes import Docker
+from kfw.methods.forwarder.ownership import owner
 from kfw.model import Endpoint, Reason
 from kfw.relay.dial import DialFailed
 from kfw.system import identity
@@ -85,7 +85,9 @@ async def test_a_port_that_the_node_publishes_itself_needs_no_container(
     assert tunnel.pid is None
 
 
-async def test_a_container_that_ends_breaks_the_way_at_once(opened: Open, backend: App) -> None:
+async def test_a_container_that_ends_breaks_the_way_at_once(
+    opened: Open, backend: App, engine: Engine
+) -> None:
     tunnel = await opened(backend.port)
     waiting = asyncio.ensure_future(tunnel.broken())
     await asyncio.sleep(0.05)
@@ -95,6 +97,10 @@ async def test_a_container_that_ends_breaks_the_way_at_once(opened: Open, backen
     problem = await asyncio.wait_for(waiting, 2)
     assert problem.reason is Reason.CHILD_EXITED
     assert problem.message == "docker was killed by SIGKILL"
+    await tunnel.close()
+    assert engine.calls("rm")[0][-1].startswith(
+        "kfw-forwarder-dev-"
+    )  # docker's command was killed, not the container
     again = await opened(backend.port)
     assert await said_by(again, b"back") == b"back"
 
@@ -147,17 +153,18 @@ async def test_a_cluster_of_that_name_elsewhere_is_another_one(forwarder: Forwar
     assert engine.calls("run") == []
 
 
-async def test_why_the_container_did_not_start_is_in_dockers_words_and_is_not_tried_again_soon(
-    forwarder: Forwarder, engine: Engine
+@pytest.mark.parametrize(("method", "times"), [("auto", 1), ("forwarder", 2)])
+async def test_why_the_container_did_not_start_is_in_dockers_words_and_auto_does_not_try_again_soon(
+    forwarder: Forwarder, engine: Engine, method: str, times: int
 ) -> None:
     engine.fails_to_run(
         "Unable to find image 'x' locally\ndocker: Error response from daemon: pull access denied."
     )
     for _ in range(2):
-        error = await refused(forwarder, 30080)
+        error = await refused(forwarder, 30080, method=method)
         assert "docker: Error response from daemon: pull access denied." in error.what
         assert "KFW_FORWARDER_IMAGE" in error.fix
-    assert len(engine.calls("run")) == 1
+    assert len(engine.calls("run")) == times
 
 
 async def test_a_far_side_that_does_not_answer_leaves_no_container(
