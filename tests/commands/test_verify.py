@@ -147,7 +147,6 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
         (is_postgres, False, Answer(True, "postgres", "PostgreSQL, without TLS")),
         (closes, True, Answer(False, "", "the connection broke: closed without a word")),
         (closes, False, Answer(False, "", "the connection broke: closed without a word")),
-        (resets, False, Answer(False, "", "the connection broke: closed without a word")),
         (closes_when_asked, True, Answer(False, "", "an empty reply")),
         (echoes, True, Answer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
     ],
@@ -155,6 +154,14 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
 def test_B25_what_answers_is_said(behave: Talk, web: bool, expected: Answer) -> None:
     with server(behave) as port:
         assert talk("127.0.0.1", port, web=web) == expected
+
+
+def test_B25_a_reset_is_no_answer() -> None:
+    """Whether the reset comes before our question or after it, the system says in other words."""
+    with server(resets) as port:
+        answer = talk("127.0.0.1", port, web=False)
+    assert not answer.ok
+    assert "the connection broke: " in str(answer)
 
 
 def test_a_server_that_waits_for_its_own_protocol_is_open() -> None:
