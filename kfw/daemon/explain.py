@@ -64,12 +64,18 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     for rejected in way.rejected if way else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
-    problem = try_out(runner.world.methods, name, runner.resolution)
+    problem = try_out(runner.world.methods, name, runner.resolution) or _unfit(runner, name)
     if problem:
         return Candidate(method=name, chosen=False, why=_sentence(problem))
     if name not in candidates(runner.world.methods, runner.forward):
         return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
     return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
+
+
+def _unfit(runner: Runner, name: str) -> Problem | None:
+    """Of methods that are only for some forwards."""
+    unfit = getattr(runner.world.methods.get(name), "unfit", None)
+    return unfit(runner.forward) if unfit else None
 
 
 def _sentence(problem: Problem) -> str:

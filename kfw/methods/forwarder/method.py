@@ -32,6 +32,14 @@ class Forwarder:
     def missing(self) -> KfwError | None:
         return self._docker.missing()
 
+    def unfit(self, forward: Forward) -> Problem | None:
+        """Why it is no method for this forward, whatever else is so."""
+        try:
+            kind_cluster(forward)
+        except KfwError as error:
+            return Problem(Reason.NODE_UNREACHABLE, error.what)
+        return None
+
     async def open(self, way: Way) -> "ForwarderTunnel":
         """With `auto` only where it can help. Raises KfwError: no cluster of kind, none of this docker's, docker's own
         words, or what the nodes said."""
