@@ -143,12 +143,21 @@ def test_A37_a_container_that_restarts_in_place_is_noticed_and_serves_again(
 def test_A38_up_waits_for_a_pod_that_is_pending_and_then_it_serves(
     rig: Rig, cli: Program, namespace: str
 ) -> None:
-    apply(rig, namespace, app.workload("Deployment", "late", READY_AFTER_MS="2500"))
+    late = app.pod("late")
+    late["spec"]["schedulingGates"] = [{"name": "kfw.dev/not-yet"}]
+    apply(rig, namespace, late)
     port = talk.free_ports(1)[0]
-    entry = {"target": "deployment/late", "targetPort": "http", "localPort": port, "namespace": namespace}
-    done = cli.up({"late": entry})
-    assert "no-ready-pod" in done.stderr
-    assert talk.pod_behind(port).startswith("late-")
+    here = {"namespace": namespace, "localPort": port}
+    cli.configure({"late": {"target": "pod/late", "targetPort": "http", **here}})
+    with cli.popen("up") as up:
+        row = cli.until_row("late", status="starting", reason="no-ready-pod")
+        assert "pod late is not ready" in row["message"]
+        assert up.poll() is None
+        now = '[{"op": "remove", "path": "/spec/schedulingGates"}]'
+        rig.kubectl("-n", namespace, "patch", "pod", "late", "--type=json", "-p", now)
+        _, said = up.communicate(timeout=60)
+    assert up.returncode == 0, said
+    assert talk.pod_behind(port) == "late"
 
 
 def test_A38_a_pod_that_is_never_ready_is_7_after_the_limit(cli: Program) -> None:

@@ -59,6 +59,32 @@ def test_A10_what_needs_the_api_is_suspended_without_a_child_and_comes_up_by_its
     assert talk.pod_behind(port).startswith("web-")
 
 
+def test_what_each_command_says_while_the_cluster_cannot_be_reached(here: Place, make_kfw: Make) -> None:
+    """Forwards that wait for it are 4; what asks kfw alone does not mind."""
+    kfw = make_kfw(here.kubeconfig)
+    here.stop_api()
+    one, other = talk.free_ports(2)
+    kfw.up({"web": entry(one)}, code=4)
+    said = {
+        line: kfw(*line.split(), code=code)
+        for line, code in {
+            f"add more svc/web {other}:80 -n shop": 4,
+            "wait --timeout 100ms": 4,
+            "status": 1,
+            "verify": 1,
+            "explain web": 0,
+            "retry web": 0,
+            "restart web": 0,
+            "reload": 0,
+            "logs web": 0,
+        }.items()
+    }
+    assert "cluster-unreachable: cannot reach the API server" in said["status"].stdout
+    assert "suspended: cannot reach the API server" in said["verify"].stdout
+    assert not any("Traceback" in done.stdout + done.stderr for done in said.values())
+    assert {row["status"] for row in kfw.rows().values()} == {"suspended"}
+
+
 def test_A10_a_login_that_is_refused_suspends_and_a_new_one_is_taken(
     here: Place, make_kfw: Make, port: int
 ) -> None:
