@@ -30,10 +30,11 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     if explanation.get("roundTripMs") is not None:
         lines.append(f"round trip: {explanation['roundTripMs']:.1f} ms")
     lines.append("ways:")
+    longest = max((len(candidate["method"]) for candidate in explanation["candidates"]), default=0)
     for candidate in explanation["candidates"]:
-        first, *rest = wrapped(clean(candidate["why"]) or "-", width, indent=13)
+        first, *rest = wrapped(clean(candidate["why"]) or "-", width, indent=longest + 5)
         mark = ">" if candidate["chosen"] else " "
-        lines += [f"  {mark} {candidate['method']:<8} {first.strip()}", *rest]
+        lines += [f"  {mark} {candidate['method']:<{longest}} {first.strip()}", *rest]
     if explanation["limits"]:
         lines.append("what this way cannot do:")
         for limit in explanation["limits"]:
