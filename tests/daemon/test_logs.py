@@ -25,7 +25,7 @@ def test_an_ordinary_line_stays_as_it_is() -> None:
     assert masked(line) == line
 
 
-def test_A24_the_log_has_times_is_private_and_is_rotated_by_size(
+def test_B24_the_log_has_times_is_private_and_is_rotated_by_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kfw.daemon.logs.MAX_BYTES", 2000)

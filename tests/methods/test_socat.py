@@ -151,7 +151,7 @@ def test_IPv6_addresses_get_brackets_and_a_socket_of_their_own():
     ]
 
 
-def test_A21_in_a_container_it_listens_where_it_is_told_and_dials_a_name():
+def test_B21_in_a_container_it_listens_where_it_is_told_and_dials_a_name():
     assert argv("0.0.0.0", 8080, "kfw-worker", 30080)[3:] == [
         "TCP-LISTEN:8080,bind=0.0.0.0,fork,reuseaddr",
         "TCP:kfw-worker:30080",
@@ -201,7 +201,7 @@ async def test_A5_without_IPv6_it_serves_the_addresses_that_exist(
 
 
 @pytest.mark.asyncio
-async def test_A22_a_node_that_does_not_answer_is_not_chosen(opened: Opened, backend: Backend, port: int):
+async def test_B22_a_node_that_does_not_answer_is_not_chosen(opened: Opened, backend: Backend, port: int):
     nowhere = Endpoint("node", "dead", "127.0.0.1", 1)
     tunnel = await opened(nowhere, node(backend.port))
     assert tunnel.endpoint == node(backend.port)
@@ -218,7 +218,7 @@ async def test_without_a_node_that_answers_nothing_is_started(opened: Opened, le
 
 
 @pytest.mark.asyncio
-async def test_A16_a_busy_port_names_its_holder_and_the_holder_lives_on(
+async def test_B16_a_busy_port_names_its_holder_and_the_holder_lives_on(
     opened: Opened, backend: Backend, port: int, ledger: Ledger
 ):
     code = f"import socket, sys; s = socket.create_server(('127.0.0.1', {port})); print('on', flush=True); sys.stdin.read()"
@@ -302,7 +302,7 @@ def children_of_nobody(ledger: Ledger) -> Children:
 
 
 @pytest.mark.asyncio
-async def test_A15_a_killed_socat_is_noticed_at_once_in_words(opened: Opened, backend: Backend):
+async def test_B15_a_killed_socat_is_noticed_at_once_in_words(opened: Opened, backend: Backend):
     tunnel = await opened(node(backend.port))
     assert tunnel.pid
     before = time.monotonic()
@@ -327,7 +327,7 @@ async def test_the_end_of_any_of_its_socats_breaks_it(opened: Opened, backend: B
 
 
 @pytest.mark.asyncio
-async def test_A14_a_backend_that_stops_is_seen_by_the_probe_and_so_is_its_return(
+async def test_B14_a_backend_that_stops_is_seen_by_the_probe_and_so_is_its_return(
     opened: Opened, backend: Backend
 ):
     tunnel = await opened(node(backend.port))
@@ -340,7 +340,7 @@ async def test_A14_a_backend_that_stops_is_seen_by_the_probe_and_so_is_its_retur
 
 
 @pytest.mark.asyncio
-async def test_A24_a_connection_that_the_node_refused_is_in_the_log_with_socats_time(
+async def test_B24_a_connection_that_the_node_refused_is_in_the_log_with_socats_time(
     opened: Opened, backend: Backend, caplog: pytest.LogCaptureFixture, port: int
 ):
     await opened(node(backend.port), name="db")
@@ -359,7 +359,7 @@ async def test_A24_a_connection_that_the_node_refused_is_in_the_log_with_socats_
 
 
 @pytest.mark.asyncio
-async def test_A18_close_ends_open_connections_too_and_frees_the_port(
+async def test_B18_close_ends_open_connections_too_and_frees_the_port(
     opened: Opened, backend: Backend, ledger: Ledger, port: int
 ):
     tunnel = await opened(node(backend.port))
@@ -415,7 +415,7 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.mark.asyncio
-async def test_A17_a_strangers_socat_survives_open_close_crash_and_reclaim(
+async def test_B17_a_strangers_socat_survives_open_close_crash_and_reclaim(
     opened: Opened, backend: Backend, ledger: Ledger, stranger: subprocess.Popen[bytes]
 ):
     tunnel = await opened(node(backend.port))

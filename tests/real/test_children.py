@@ -224,7 +224,7 @@ async def test_socat_carries_requests_and_megabytes_on_both_addresses(
 
 
 @pytest.mark.asyncio
-async def test_A22_a_node_that_does_not_answer_is_passed_over(
+async def test_B22_a_node_that_does_not_answer_is_passed_over(
     rig: Rig, children: Children, free_port: int
 ) -> None:
     dead = Endpoint("node", "dead", "127.0.0.1", 1)
@@ -233,7 +233,7 @@ async def test_A22_a_node_that_does_not_answer_is_passed_over(
 
 
 @pytest.mark.asyncio
-async def test_A15_a_killed_socat_is_back_in_two_seconds_on_the_same_port(
+async def test_B15_a_killed_socat_is_back_in_two_seconds_on_the_same_port(
     rig: Rig, children: Children, free_port: int
 ) -> None:
     forward = wanted(rig, port=free_port)
@@ -278,7 +278,7 @@ def strangers(rig: Rig, free_ports: Callable[[int], list[int]]) -> Iterator[list
 
 
 @pytest.mark.asyncio
-async def test_A17_A20_after_a_crash_of_the_daemon_ours_are_ended_and_strangers_live_on(
+async def test_B17_B20_after_a_crash_of_the_daemon_ours_are_ended_and_strangers_live_on(
     rig: Rig, children: Children, ledger: Ledger, free_port: int, strangers: list[subprocess.Popen[bytes]]
 ) -> None:
     """The crash: another Ledger reads the file, as the next daemon does, while the children still run."""

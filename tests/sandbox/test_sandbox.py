@@ -24,7 +24,7 @@ FIVE = [
 
 
 @pytest.mark.asyncio
-async def test_A9_the_five_services_of_the_quick_start_answer_each_with_another_body(tmp_path: Path) -> None:
+async def test_B9_the_five_services_of_the_quick_start_answer_each_with_another_body(tmp_path: Path) -> None:
     async with Sandbox(tmp_path, usual=AT_ONCE) as sandbox:
         said: set[str] = set()
         for where, name, number, port_name, node_port in FIVE:

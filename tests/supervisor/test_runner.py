@@ -123,7 +123,7 @@ async def test_A30_a_new_way_is_open_before_the_old_pods_way_is_given_up() -> No
         assert (old.closed, api.now.status) == (1, Status.ACTIVE)
 
 
-async def test_A13_another_node_port_is_followed() -> None:
+async def test_B13_another_node_port_is_followed() -> None:
     method = FakeMethod()
     async with up(FakeWorld(method)) as api:
         await api.fake.clusters.say(THERE)

@@ -121,7 +121,7 @@ def test_a_lock_that_is_held_names_its_holder(tmp_path: Path):
         pass
 
 
-def test_A19_a_lock_of_a_process_that_was_killed_is_free_whatever_pid_it_names(tmp_path: Path):
+def test_B19_a_lock_of_a_process_that_was_killed_is_free_whatever_pid_it_names(tmp_path: Path):
     path = tmp_path / "lock"
     holder = holder_for(path, 60)
     with pytest.raises(KfwError, match=f"pid {holder.pid}"), lock(path):

@@ -81,7 +81,7 @@ def test_A13_what_a_killed_daemon_left_is_ended_and_named(ledger: Ledger, start:
     assert str(entry) == f"api: sleep 300 (pid {child.pid})"
 
 
-def test_A20_a_child_that_was_started_but_not_yet_written_down_is_found_by_its_marker(
+def test_B20_a_child_that_was_started_but_not_yet_written_down_is_found_by_its_marker(
     ledger: Ledger, start: Start
 ):
     entry = ledger.intend(SLEEP, "api")
@@ -90,7 +90,7 @@ def test_A20_a_child_that_was_started_but_not_yet_written_down_is_found_by_its_m
     child.wait(1)
 
 
-def test_A18_forked_connections_are_ended_although_their_parent_is_dead(ledger: Ledger, start: Start):
+def test_B18_forked_connections_are_ended_although_their_parent_is_dead(ledger: Ledger, start: Start):
     entry, parent = begin(ledger, start, FORKS)
     while len(group := members(entry, book.everybody())) < 3:
         time.sleep(0.01)
@@ -110,7 +110,7 @@ def test_what_ignores_TERM_is_killed_after_the_grace(ledger: Ledger, start: Star
     assert child.returncode == -signal.SIGKILL
 
 
-def test_A17_strangers_with_the_same_command_live_on(ledger: Ledger, start: Start):
+def test_B17_strangers_with_the_same_command_live_on(ledger: Ledger, start: Start):
     entry, child = begin(ledger, start)
     stranger, other_kfw = start(SLEEP), start(SLEEP, "somebody-elses-marker")
     assert ledger.reclaim() == [entry]
@@ -119,7 +119,7 @@ def test_A17_strangers_with_the_same_command_live_on(ledger: Ledger, start: Star
     assert not ended(other_kfw)
 
 
-def test_A19_a_reused_pid_is_not_touched(ledger: Ledger, start: Start):
+def test_B19_a_reused_pid_is_not_touched(ledger: Ledger, start: Start):
     """The same arguments, the same pid, even the same marker: the start time says that it is somebody else."""
     stranger = start(SLEEP)
     write(ledger, stranger.pid, "another-start")
@@ -224,7 +224,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_A20_nothing_is_left_of_a_process_that_was_killed_in_the_middle(ledger: Ledger):
+def test_B20_nothing_is_left_of_a_process_that_was_killed_in_the_middle(ledger: Ledger):
     argv = [sys.executable, "-c", KILLED, str(ledger.path), "5"]
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=20, check=False)
     pids = [int(pid) for pid in done.stdout.split()]

@@ -73,7 +73,7 @@ def test_a_bound_port_takes_connections_before_anybody_accepts() -> None:
 
 @linux_only
 @pytest.mark.parametrize("address", ["127.0.0.1", "0.0.0.0", "::1", "::"])
-def test_A16_a_port_in_use_names_its_holder_who_lives_on(address: str) -> None:
+def test_B16_a_port_in_use_names_its_holder_who_lives_on(address: str) -> None:
     with stranger(address) as (process, port):
         with pytest.raises(PortInUse) as raised:
             bind(BOTH, port)

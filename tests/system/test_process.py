@@ -251,7 +251,7 @@ async def test_a_cancelled_stop_kills_at_once(children: Children, stubs: Stubs, 
 
 
 @pytest.mark.asyncio
-async def test_A17_a_stranger_with_the_same_command_lives_on(
+async def test_B17_a_stranger_with_the_same_command_lives_on(
     children: Children, stranger: subprocess.Popen[bytes]
 ):
     child = await children.start(["sleep", "60"], label="api")

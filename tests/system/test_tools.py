@@ -52,7 +52,7 @@ def test_a_path_that_leads_nowhere_is_named(tmp_path: Path):
         ("oddtool", "debian", "install oddtool and put it on PATH"),
     ],
 )
-def test_A2_the_install_line_is_this_systems(tool: str, system: str, line: str):
+def test_B2_the_install_line_is_this_systems(tool: str, system: str, line: str):
     assert install_line(tool, system) == line
 
 
