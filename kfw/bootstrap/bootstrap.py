@@ -138,6 +138,19 @@ class Bootstrap:
         code = forwards.up(self.steps, self.options, found, foreground=foreground)
         return code if code or foreground else forwards.verify(self.steps, self.options)
 
+    def closing_words(self, found: Cluster) -> None:
+        """What comes next; with --verbose also what runs in the cluster."""
+        if self.steps.verbose and found.name:
+            spaces = dict.fromkeys(
+                forwards.namespace_of(one, self.options) for one in forwards.wanted(self.options).values()
+            )
+            for space in spaces:
+                self.steps.say(
+                    self.steps.ask(found.kubectl("get", "pods", "--namespace", space)).out.rstrip()
+                )
+        self.steps.say("to end the forwards: quick-start/stop-port-forward.sh, or kfw bootstrap stop")
+        self.steps.say("to take it all back: quick-start/uninstall.sh, or kfw bootstrap uninstall")
+
     def attach(self) -> None:
         """Only the container's own part: kind's network, if there is one already. Raises KfwError."""
         if not self.here.in_container:

@@ -88,6 +88,7 @@ def everything(
     code = run.forwards(found, foreground=foreground)
     if not dry_run and not foreground:
         b.show(run, before)
+        run.closing_words(found)
     return code
 
 

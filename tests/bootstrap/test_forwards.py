@@ -44,6 +44,22 @@ def test_what_up_says_is_the_exit_code_and_then_nothing_is_verified(options: Opt
     assert len(machine.kfw) == 1
 
 
+def test_what_comes_next_is_said_and_with_verbose_what_runs(options: Options) -> None:
+    machine = Machine()
+    machine.says("kubectl", "amp-api-1 Running\n")
+    run(machine, options).closing_words(DEV)
+    assert ["to end the forwards" in machine.said[0], "to take it all back" in machine.said[1]] == [
+        True,
+        True,
+    ]
+    assert machine.ran == []
+    loud = Bootstrap(machine.steps(verbose=True), options, {}, here=Here("linux", in_container=False, env={}))
+    loud.closing_words(DEV)
+    assert [line.rpartition(" ")[2] for line in machine.ran] == (
+        ["wso2-amp", "openchoreo-observability-plane", "openchoreo-data-plane"]
+    )
+
+
 def test_in_the_foreground_up_is_all(options: Options) -> None:
     machine = Machine()
     run(machine, options).forwards(DEV, foreground=True)
