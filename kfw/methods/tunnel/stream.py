@@ -26,8 +26,9 @@ DOWNLOAD, RECENT = 64 * 1024, 0.5
 class Leave(Enum):
     """How a stream leaves its link."""
 
-    CLOSE = "close"  # the app is told that the client has said all
-    RESET = "reset"
+    ENDED = "ended"  # the far side has ended it
+    CLOSE = "close"  # the client has said all, and left
+    RESET = "reset"  # the client has broken off
 
 
 class ResetByApp(ConnectionResetError):
@@ -206,7 +207,7 @@ class Stream(asyncio.Transport):
         self._over = True
         for timer in self._timers.values():
             timer.cancel()
-        self._leave(Leave.RESET if error else how)
+        self._leave(Leave.ENDED if self._ending.begun else Leave.RESET if error else how)
         self._owner.ended(self, error)
         if self._made:
             self._loop.call_soon(self._protocol.connection_lost, error)
@@ -259,13 +260,13 @@ class Stream(asyncio.Transport):
     def _close_by_app(self) -> None:
         """All of it has been handed over. Its link is free again, whenever the client may close its side."""
         self._closed_by_app = True
-        self._leave(Leave.CLOSE)
+        self._leave(Leave.ENDED)
         if not self._protocol.eof_received() or self._said_all:
             self.end(None)
 
     def _failed(self) -> None:
         refusal = classify(self._ending.text, self.port)
-        self._leave(Leave.CLOSE)
+        self._leave(Leave.ENDED)
         if refusal.safe and not self._proven:
             self.choke()  # until it is open elsewhere
             if self._owner.refused(self, refusal):

@@ -318,7 +318,7 @@ async def test_a_client_that_has_left_is_told_to_the_app_at_once() -> None:
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         one = await client(way, b"last words")
         one.transport.close()
-        await until(lambda: far.visits and far.visits[0].said_all)
+        await until(lambda: far.visits and far.visits[0].was_reset)
         assert far.visits[0].got == b"last words"
         assert one.lost == [None]
 
