@@ -2,6 +2,7 @@
 
     GET    /v1/status                           -> StatusReply
     GET    /v1/forwards/{name}/explain          -> Explanation
+    GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all
     POST   /v1/restart     NamesRequest         -> NamesReply      close the way, open it anew
@@ -52,6 +53,8 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     uptime_seconds: float = 0.0  # since it became active
     next_attempt_at: str | None = None
     connections: int = 0  # open now
+    total_connections: int = 0  # since it is up
+    lost_connections: int = 0  # of these: ended by a reset of the far side, or given up
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0  # from the client to the cluster
 
@@ -106,6 +109,28 @@ class NamesReply(msgspec.Struct, rename="camel", frozen=True):
     names: list[str]
 
 
+class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """One connection of a client."""
+
+    forward: str
+    client: str  # "127.0.0.1:51234"; "" if it left before it was known
+    process: str | None = (
+        None  # "curl (pid 41)", where the system tells and somebody looked while it was open
+    )
+    endpoint: str | None = None  # the pod that it goes to, or the forward's endpoint
+    state: str  # waiting, open, closed, lost
+    why: str = ""  # it waits, or ended otherwise than by a close
+    since: str  # RFC 3339
+    seconds: float  # since then, or until it ended
+    first_byte_seconds: float | None = None  # from then to the first byte of the app; None: there was none
+    bytes_in: int = 0  # from the cluster to the client
+    bytes_out: int = 0
+
+
+class ConnectionsReply(msgspec.Struct, rename="camel", frozen=True):
+    connections: list[ConnectionInfo]
+
+
 class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """A change. `forward` is the whole status after it; None for the daemon's own events. `seq` counts from 1."""
 
@@ -115,6 +140,7 @@ class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     name: str | None = None
     message: str = ""
     forward: ForwardStatus | None = None
+    connection: ConnectionInfo | None = None  # type connection: the one that was lost
 
 
 class Candidate(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

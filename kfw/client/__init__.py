@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from kfw.errors import KfwError
-    from kfw.protocol import DaemonInfo, Event, Explanation, NamesReply, StatusReply, UpReply, UpRequest
+    from kfw.protocol import (
+        ConnectionsReply,
+        DaemonInfo,
+        Event,
+        Explanation,
+        NamesReply,
+        StatusReply,
+        UpReply,
+        UpRequest,
+    )
 
     Answer = TypeVar("Answer")
 
@@ -38,6 +47,12 @@ def status() -> StatusReply:
 def status_raw(*, timeout: float = http.TIMEOUT) -> bytes:
     """`status()` as the JSON that came, for who has no time to make classes of it."""
     return _ask("GET", "/v1/status", timeout=timeout)
+
+
+def connections() -> ConnectionsReply:
+    from kfw.protocol import ConnectionsReply
+
+    return _decode(_ask("GET", "/v1/connections"), ConnectionsReply)
 
 
 def explain(name: str) -> Explanation:

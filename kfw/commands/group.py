@@ -23,6 +23,7 @@ COMMANDS = (
     "wait",
     "verify",
     "explain",
+    "top",
     "logs",
     "events",
     "port-forward",

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from kfw.protocol import Event, ForwardStatus
+from kfw.protocol import ConnectionInfo, Event, ForwardStatus
 from kfw.system.clock import Clock, rfc3339
 
 KEPT = 1000
@@ -25,7 +25,13 @@ class Events:
         self._queues: set[asyncio.Queue[Event]] = set()
 
     def emit(
-        self, kind: str, *, name: str | None = None, message: str = "", forward: ForwardStatus | None = None
+        self,
+        kind: str,
+        *,
+        name: str | None = None,
+        message: str = "",
+        forward: ForwardStatus | None = None,
+        connection: ConnectionInfo | None = None,
     ) -> None:
         self._seq += 1
         event = Event(
@@ -35,6 +41,7 @@ class Events:
             name=name,
             message=message,
             forward=forward,
+            connection=connection,
         )
         self._kept.append(event)
         for queue in list(self._queues):

@@ -11,12 +11,14 @@ from urllib.parse import unquote
 import msgspec
 
 from kfw import __version__, paths
+from kfw.daemon.connections import Connections
 from kfw.daemon.core import Core
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
 from kfw.daemon.server import Reply, Request
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import (
+    ConnectionsReply,
     DaemonInfo,
     ErrorReply,
     Event,
@@ -50,8 +52,9 @@ class Route:
 
 
 class Handlers:
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, connections: Connections) -> None:
         self._core = core
+        self._connections = connections
 
     async def __call__(self, request: Request) -> Reply:
         try:
@@ -81,6 +84,9 @@ class Handlers:
     async def explain(self, request: Request) -> Reply:
         name = unquote(request.path.split("/")[3])
         return _json(await explain(self._core.supervisor, name))
+
+    async def connections(self, _: Request) -> Reply:
+        return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
 
     async def up(self, request: Request) -> Reply:
         return _json(await self._core.up(_body(request, UpRequest)))
@@ -156,6 +162,14 @@ ROUTES = (
         None,
         Explanation,
         Handlers.explain,
+    ),
+    Route(
+        "GET",
+        "/v1/connections",
+        "Who is connected, and who was.",
+        None,
+        ConnectionsReply,
+        Handlers.connections,
     ),
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from kfw import __version__, paths
 from kfw.cluster.pool import Clusters
+from kfw.daemon.connections import Connections
 from kfw.daemon.core import Core
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
@@ -18,7 +19,8 @@ from kfw.daemon.logs import log_to, log_with
 from kfw.daemon.server import Server
 from kfw.errors import KfwError
 from kfw.methods.choose import family
-from kfw.protocol import ForwardStatus, UpRequest
+from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
+from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import upheaval
@@ -58,8 +60,9 @@ def serve(options: Options | None = None) -> int:
 async def _serve(options: Options) -> None:
     async with AsyncExitStack() as stack:
         events = Events(Clock())
-        core = await _core(stack, options, events)
-        server = Server(paths.socket_path(), Handlers(core))
+        connections = _connections(events)
+        core = await _core(stack, options, events, connections)
+        server = Server(paths.socket_path(), Handlers(core, connections))
         _handle_signals(core)
         await server.start()
         stack.push_async_callback(server.close)
@@ -71,21 +74,29 @@ async def _serve(options: Options) -> None:
         events.emit("daemon", message="stopping")
 
 
-async def _core(stack: AsyncExitStack, options: Options, events: Events) -> Core:
+def _connections(events: Events) -> Connections:
+    def tell(name: str, message: str, connection: ConnectionInfo | None) -> None:
+        events.emit("connection", name=name, message=message, connection=connection)
+
+    return Connections(Clock(), tell)
+
+
+async def _core(stack: AsyncExitStack, options: Options, events: Events, watcher: Watcher) -> Core:
     def tell(kind: str, status: ForwardStatus) -> None:
         events.emit(kind, name=status.name, message=status.message, forward=status)
 
-    supervisor = await stack.enter_async_context(_supervisor(tell))
+    supervisor = await stack.enter_async_context(_supervisor(tell, watcher))
     return Core(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
 
 
 @asynccontextmanager
-async def _supervisor(tell: Tell) -> AsyncIterator[Supervisor]:
+async def _supervisor(tell: Tell, watcher: Watcher = NOBODY) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
     with own_ledger(paths.state_dir()) as ledger:
         async with Clusters() as clusters:
             children = Children(ledger)
-            world = World(clusters, family(children, clusters), Clock(), logging.getLogger("kfw.forward"))
+            forward_log = logging.getLogger("kfw.forward")
+            world = World(clusters, family(children, clusters), Clock(), forward_log, watcher=watcher)
             supervisor = Supervisor(world, tell)
             watching = asyncio.create_task(upheaval.watch(world.clock, upheaval.outgoing, supervisor.doubt))
             try:

@@ -61,6 +61,12 @@ class Forwards:
         for handling in self._handling:
             handling.announced()
 
+    def doubt(self, why: str) -> None:
+        """What was known of the network may not hold any more: look now."""
+        log.info("%s: looking at all ports", why)
+        for runner in self._runners:
+            runner.doubt()
+
     async def ended(self) -> None:
         """Never, but for a mistake in kfw."""
         for task in asyncio.as_completed(self._tasks):

@@ -19,6 +19,8 @@ from kfw.dropin.reach import Reach
 from kfw.dropin.source import Source
 from kfw.dropin.told import Told
 from kfw.errors import KfwError
+from kfw.system import upheaval
+from kfw.system.clock import Clock
 from kfw.system.limits import raise_open_files
 
 if TYPE_CHECKING:
@@ -96,7 +98,8 @@ async def _forward(arguments: Arguments, source: Source, forwards: "Forwards", s
         _say(bound, source.pairs, speech)
         forwards.announced()
         source.go()
-        await _first_of(_heard(interrupted), _lost(source), forwards.ended(), following)
+        doubting = upheaval.watch(Clock(), upheaval.outgoing, forwards.doubt)
+        await _first_of(_heard(interrupted), _lost(source), forwards.ended(), following, doubting)
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)

@@ -42,6 +42,11 @@ class Supervisor:
         now = self._world.clock.now()
         return [row.report(now) for row in self._rows.values()]
 
+    def endpoints(self) -> dict[str, str]:
+        """Where each that has a way goes, by name."""
+        carriers = {name: row.runner.carrier for name, row in self._rows.items() if row.runner}
+        return {name: carrier.last.name for name, carrier in carriers.items() if carrier.last}
+
     def runner(self, name: str) -> Runner:
         """Raises UsageError for a name that is not up."""
         row = self._row(name)

@@ -40,16 +40,17 @@ def holder(port: int, address: str | None = None) -> str | None:
 
 def _linux(port: int, address: str | None) -> str | None:
     ours = ip_address(address) if address else None
-    rows = [row for row in _rows() if row.port == port and _conflict(row.address, ours)]
-    if not rows:
+    held = [row for row in rows() if row.port == port and _conflict(row.address, ours)]
+    if not held:
         return None
-    row = min(rows, key=lambda row: (row.state != _LISTEN, row.inode == 0))
+    row = min(held, key=lambda row: (row.state != _LISTEN, row.inode == 0))
     if row.inode == 0:
         return "a connection that has just ended (for up to a minute)"
-    return _process_with(row.inode) or f"another program (of user {_user(row.uid)})"
+    return _process_with(row.inode) or f"another program (of user {user(row.uid)})"
 
 
-def _rows() -> Iterator[Row]:
+def rows() -> Iterator[Row]:
+    """All TCP sockets of this machine (or container)."""
     for table in ("tcp", "tcp6"):
         try:
             lines = (PROC / "net" / table).read_text().splitlines()[1:]
@@ -85,12 +86,12 @@ def _process_with(inode: int) -> str | None:
     """The process with the lowest pid: where several share a listening socket, that is the parent."""
     wanted = f"socket:[{inode}]"
     for pid in sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()):
-        if wanted in _links(pid):
-            return _named(pid)
+        if wanted in links(pid):
+            return named(pid)
     return None
 
 
-def _links(pid: int) -> Iterator[str]:
+def links(pid: int) -> Iterator[str]:
     """What the process has open; nothing if it is another user's, or has ended."""
     try:
         for fd in (PROC / str(pid) / "fd").iterdir():
@@ -99,7 +100,7 @@ def _links(pid: int) -> Iterator[str]:
         return
 
 
-def _named(pid: int) -> str:
+def named(pid: int) -> str:
     if pid == os.getpid():
         return "kfw itself"
     try:
@@ -109,7 +110,7 @@ def _named(pid: int) -> str:
     return f"{name} (pid {pid})"
 
 
-def _user(uid: int) -> str:
+def user(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:

@@ -48,6 +48,8 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
         "uptimeSeconds": 125.0 if serving else 0.0,
         "nextAttemptAt": None,
         "connections": 0,
+        "totalConnections": 0,
+        "lostConnections": 0,
         "bytesIn": 0,
         "bytesOut": 0,
     } | more
@@ -62,7 +64,25 @@ def event(seq: int, forward: dict[str, Any], kind: str = "status") -> dict[str, 
         "name": forward["name"],
         "message": forward["message"],
         "forward": forward | {"since": time},
+        "connection": None,
     }
+
+
+def connection(forward: str, state: str = "open", **more: Any) -> dict[str, Any]:
+    """A connection as the daemon sends it."""
+    return {
+        "forward": forward,
+        "client": "127.0.0.1:51744",
+        "process": None,
+        "endpoint": f"{forward}-1",
+        "state": state,
+        "why": "",
+        "since": "2026-11-21T08:00:00.000Z",
+        "seconds": 3.5,
+        "firstByteSeconds": 0.0014,
+        "bytesIn": 0,
+        "bytesOut": 0,
+    } | more
 
 
 def answer(value: Any, code: int = 200) -> bytes:

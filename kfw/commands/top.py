@@ -1,0 +1,61 @@
+"""kfw top: the connections, their bytes, their processes, and how they ended."""
+
+import sys
+import time
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from kfw import client
+from kfw.commands import output
+from kfw.commands.names import unknown_name
+from kfw.commands.options import Json, Names
+from kfw.errors import UsageError
+from kfw.view.connections import top_lines
+
+#: Seconds between two looks.
+_PAUSE = 1.0
+_CLEAR = "\x1b[H\x1b[J"
+
+
+def top(
+    names: Names = None,
+    ended: Annotated[
+        int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also the last ones that are over.")
+    ] = 0,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Show who is connected: process, pod, bytes, time to the first byte, and why what ended did.
+
+    The daemon remembers the last 500 that ended, and with --json all of them are shown.
+
+    \b
+    kfw top
+    kfw top api --ended 10
+    kfw top --json | jq '.connections[] | select(.state == "lost")'
+    """
+    if watch and as_json:
+        raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each loss")
+    if as_json:
+        output.show_json({"connections": _asked(names or [])})
+        return 0
+    while True:
+        lines = top_lines(
+            _asked(names or []), ended=ended, width=output.width(), colour=output.colours(sys.stdout)
+        )
+        output.show((_CLEAR if watch and output.is_terminal(sys.stdout) else "") + "\n".join(lines))
+        if not watch:
+            return 0
+        time.sleep(_PAUSE)
+
+
+def _asked(names: list[str]) -> list[dict[str, Any]]:
+    """Raises UsageError for a name that is not there."""
+    if names:
+        known = {row.name for row in client.status().forwards}
+        if unknown := [name for name in names if name not in known]:
+            raise unknown_name(unknown[0], known)
+    rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
+    return [row for row in rows if not names or row["forward"] in names]

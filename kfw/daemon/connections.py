@@ -1,0 +1,139 @@
+"""The connections of all forwards: those that are open, the last that were, and an event for each that was lost."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from kfw.protocol import ConnectionInfo
+from kfw.relay.connection import Connection
+from kfw.system.clients import Client, processes
+from kfw.system.clock import Clock, rfc3339
+
+#: As many that have ended are remembered.
+KEPT = 500
+#: Seconds: more losses of one forward within this time make one event. An app may reset a thousand at once.
+PAUSE = 1.0
+
+#: `tell(forward, message, connection)`: None when it is about several.
+Tell = Callable[[str, str, ConnectionInfo | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One that has ended; `began` is wall clock, in seconds."""
+
+    name: str
+    client: Client | None
+    process: str | None
+    endpoint: str
+    began: float
+    seconds: float
+    first_byte: float | None
+    bytes_in: int
+    bytes_out: int
+    failed: bool
+    how: str
+
+
+class Connections:
+    """A relay.watcher.Watcher."""
+
+    def __init__(self, clock: Clock, tell: Tell) -> None:
+        self._clock = clock
+        self._tell = tell
+        self._live: dict[Connection, str | None] = {}  # and its process, once somebody asked
+        self._past: deque[Past] = deque(maxlen=KEPT)
+        self._unsaid: dict[str, int] = {}  # losses since the last event of this forward
+
+    def began(self, connection: Connection) -> None:
+        self._live[connection] = None
+
+    def ended(self, connection: Connection) -> None:
+        past = self._now(connection, self._live.pop(connection, None))
+        self._past.append(past)
+        if connection.failed:
+            self._lost(past)
+
+    async def report(self, endpoints: Mapping[str, str]) -> list[ConnectionInfo]:
+        """Open ones in the order in which they came, then ended ones, the last first.
+
+        `endpoints` by forward: for those whose way does not tell where each connection goes.
+        """
+        await self._look_for_processes()
+        found = [*map(self._open, self._live), *map(_over, reversed(self._past))]
+        return [
+            one if one.endpoint else msgspec.structs.replace(one, endpoint=endpoints.get(one.forward))
+            for one in found
+        ]
+
+    async def _look_for_processes(self) -> None:
+        """In a thread: the tables of a busy machine are long."""
+        unknown = {one.client: one for one, process in self._live.items() if process is None and one.client}
+        found = await asyncio.to_thread(processes, list(unknown))
+        for client, process in found.items():
+            if unknown[client] in self._live:
+                self._live[unknown[client]] = process
+
+    def _now(self, connection: Connection, process: str | None) -> Past:
+        seconds = connection.seconds
+        return Past(
+            name=connection.name,
+            client=connection.client,
+            process=process,
+            endpoint=connection.endpoint,
+            began=self._clock.now() - seconds,
+            seconds=seconds,
+            first_byte=connection.first_byte,
+            bytes_in=connection.bytes_in,
+            bytes_out=connection.bytes_out,
+            failed=connection.failed,
+            how=connection.how,
+        )
+
+    def _open(self, connection: Connection) -> ConnectionInfo:
+        state = "open" if connection.joined else "waiting"
+        return _info(self._now(connection, self._live[connection]), state, connection.waits_for)
+
+    def _lost(self, past: Past) -> None:
+        """The first at once, those that come close behind it together."""
+        if past.name in self._unsaid:
+            self._unsaid[past.name] += 1
+            return
+        self._unsaid[past.name] = 0
+        self._tell(past.name, f"a connection was lost: {past.how}", _over(past))
+        asyncio.get_running_loop().call_later(PAUSE, self._tell_the_rest, past.name)
+
+    def _tell_the_rest(self, name: str) -> None:
+        more = self._unsaid.pop(name)
+        if more:
+            self._tell(name, f"{more} more connections were lost within {PAUSE:g} s", None)
+
+
+def _over(past: Past) -> ConnectionInfo:
+    return _info(past, "lost" if past.failed else "closed", past.how)
+
+
+def _info(past: Past, state: str, why: str) -> ConnectionInfo:
+    return ConnectionInfo(
+        forward=past.name,
+        client=_address(past.client),
+        process=past.process,
+        endpoint=past.endpoint or None,
+        state=state,
+        why="" if why == "closed" else why,
+        since=rfc3339(past.began),
+        seconds=round(past.seconds, 3),
+        first_byte_seconds=None if past.first_byte is None else round(past.first_byte, 6),
+        bytes_in=past.bytes_in,
+        bytes_out=past.bytes_out,
+    )
+
+
+def _address(client: Client | None) -> str:
+    if client is None:
+        return ""
+    host, port = client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
