@@ -108,7 +108,7 @@ def _outage(rig: Rig, namespace: str, connects: Connects, readiness: "_Readiness
     kill(rig, namespace, *old)
     answered = until(lambda: connects.first_answer(killed, not_of=old), 60, lambda: "an answer of a new pod")
     until_complete(rig, namespace)
-    return answered - readiness.first(not_of=old)
+    return answered - readiness.first(killed, not_of=old)
 
 
 def kill(rig: Rig, namespace: str, *names: str) -> None:
@@ -134,8 +134,8 @@ class _Readiness:
         self._watch = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
         self._thread = threading.Thread(target=self._read)
 
-    def first(self, *, not_of: set[str]) -> float:
-        return min(at for name, at in tuple(self._at.items()) if name not in not_of)
+    def first(self, after: float, *, not_of: set[str]) -> float:
+        return min(at for name, at in tuple(self._at.items()) if at > after and name not in not_of)
 
     def __enter__(self) -> "_Readiness":
         self._thread.start()
