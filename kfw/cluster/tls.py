@@ -3,6 +3,7 @@
 import asyncio.sslproto
 import ssl
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,8 +13,18 @@ from kfw.errors import ClusterUnreachable, LoginError
 
 #: asyncio gives each TLS connection a read buffer of 256 KiB. A small one costs speed: 2.0 s of processor time per GB
 #: with 32 KiB, 1.2 with 256. So all share one big one; a record, which is read at once, has at most 16 KiB.
-_BUFFER = memoryview(bytearray(256 * 1024))
+_BUFFER = 256 * 1024
 _RECORD = 16 * 1024
+
+
+class _Shared(threading.local):
+    """Of each thread, as two event loops may read at the same time."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_BUFFER))
+
+
+_SHARED = _Shared()
 
 
 @dataclass(frozen=True)
@@ -34,8 +45,8 @@ def share_buffers() -> None:
 
 def _shared(protocol: asyncio.sslproto.SSLProtocol, size: int) -> memoryview:
     """What is read into it goes to `buffer_updated`, which copies it, before anybody else reads."""
-    protocol._ssl_buffer_view = _BUFFER  # type: ignore[attr-defined]  # typeshed leaves out what is private
-    return _BUFFER
+    protocol._ssl_buffer_view = buffer = _SHARED.buffer  # type: ignore[attr-defined]  # typeshed leaves out what is private
+    return buffer
 
 
 def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLContext:
