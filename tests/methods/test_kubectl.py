@@ -127,10 +127,12 @@ async def test_KB4_an_end_that_is_not_understood_comes_with_its_last_line(opened
 
 @pytest.mark.asyncio
 async def test_the_next_pod_is_tried_when_the_first_is_gone(opened: Open, stubs: Stubs):
-    stubs.script("kubectl", {"err": 'Error from server (NotFound): pods "web-1" not found'}, {"exit": 1})
+    gone = {"err": 'Error from server (NotFound): pods "web-1" not found'}
+    stubs.script("kubectl", {"wait_for": "the next script"}, gone, {"exit": 1})
     opening = asyncio.ensure_future(opened(pod("web-1"), pod("web-2")))
     await eventually(lambda: stubs.calls("kubectl"))
     stubs.script("kubectl", *ECHOES, FOREVER)
+    stubs.go("the next script")
     tunnel = await opening
     assert tunnel.endpoint == pod("web-2")
     assert [call.argv[-2] for call in stubs.calls("kubectl")] == ["pod/web-1", "pod/web-2"]

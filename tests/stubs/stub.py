@@ -94,6 +94,7 @@ def play(steps):
                 raise SystemExit(f"stub {NAME}: no such step: {unknown}")
 
 
-record()
-play(json.loads((HOME / f"{NAME}.json").read_text()))
+steps = json.loads((HOME / f"{NAME}.json").read_text())
+record()  # who sees the call knows that it plays the steps of before
+play(steps)
 os._exit(0)

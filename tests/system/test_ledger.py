@@ -23,9 +23,12 @@ Popen = subprocess.Popen[bytes]
 Start = Callable[..., Popen]
 
 SLEEP = ("sleep", "300")
+#: Seconds for a process that has been ended to be gone; the machine may be busy.
+SOON = 10
 #: Like socat: the parent forks a connection and sleeps; both have the same arguments.
 FORKS = ("sh", "-c", "sleep 301 & sleep 302")
-STUBBORN = ("sh", "-c", "trap '' TERM; while :; do sleep 0.05; done")
+#: Makes the file $0 when the trap stands.
+STUBBORN = ("sh", "-c", "trap '' TERM; : >\"$0\"; while :; do sleep 0.05; done")
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_an_entry_is_there_from_the_intent_to_the_end(ledger: Ledger):
 def test_A13_what_a_killed_daemon_left_is_ended_and_named(ledger: Ledger, start: Start):
     entry, child = begin(ledger, start)
     assert Ledger(ledger.path).reclaim() == [entry]
-    child.wait(1)
+    child.wait(SOON)
     assert child.returncode == -signal.SIGTERM
     assert ledger.entries() == []
     assert str(entry) == f"api: sleep 300 (pid {child.pid})"
@@ -87,7 +90,7 @@ def test_B20_a_child_that_was_started_but_not_yet_written_down_is_found_by_its_m
     entry = ledger.intend(SLEEP, "api")
     child = start(SLEEP, entry.marker)
     assert ledger.reclaim() == [entry]
-    child.wait(1)
+    child.wait(SOON)
 
 
 def test_B18_forked_connections_are_ended_although_their_parent_is_dead(ledger: Ledger, start: Start):
@@ -100,13 +103,15 @@ def test_B18_forked_connections_are_ended_although_their_parent_is_dead(ledger: 
     assert [seen for pid in (one.pid for one in group) if (seen := look(pid))] == []
 
 
-def test_what_ignores_TERM_is_killed_after_the_grace(ledger: Ledger, start: Start):
-    entry, child = begin(ledger, start, STUBBORN)
-    time.sleep(0.05)  # until the trap stands
+def test_what_ignores_TERM_is_killed_after_the_grace(ledger: Ledger, start: Start, tmp_path: Path):
+    trapped = tmp_path / "trapped"
+    entry, child = begin(ledger, start, (*STUBBORN, str(trapped)))
+    while not trapped.exists():
+        time.sleep(0.01)
     before = time.monotonic()
     assert ledger.reclaim(grace=0.2) == [entry]
-    assert time.monotonic() - before < 1
-    child.wait(1)
+    assert 0.2 <= time.monotonic() - before < 5
+    child.wait(SOON)
     assert child.returncode == -signal.SIGKILL
 
 
@@ -114,7 +119,7 @@ def test_B17_strangers_with_the_same_command_live_on(ledger: Ledger, start: Star
     entry, child = begin(ledger, start)
     stranger, other_kfw = start(SLEEP), start(SLEEP, "somebody-elses-marker")
     assert ledger.reclaim() == [entry]
-    child.wait(1)
+    child.wait(SOON)
     assert not ended(stranger)
     assert not ended(other_kfw)
 

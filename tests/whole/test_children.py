@@ -110,17 +110,22 @@ def test_A8_B14_one_failed_check_degrades_three_open_anew_and_it_heals(
     kfw: Program, shared: Place, echo: Entry, namespace: str, port: int, method: str
 ) -> None:
     """The process lives and listens, the pods are ready, and yet nobody answers: a target port that is wrong now."""
-    health = {"interval": "400ms", "failures": 3}
-    kfw.up({"echo": {**echo, "localPort": port, "method": method, "health": health}})
-    seq = kfw.seq()
+    entry = {**echo, "localPort": port, "method": method}
 
+    def check(*, failures: int) -> int:
+        """Returns the number of the last event before what is to come."""
+        health = {"interval": "300ms", "failures": failures}
+        kfw.up({"echo": {**entry, "health": health}})
+        return kfw.seq()
+
+    seq = check(failures=100)  # so that there is time to mend it
     _lead_to(shared, namespace, 7777)
     kfw.until_row("echo", status="degraded")
     _lead_to(shared, namespace, 9000)
     kfw.until_row("echo", status="active", restarts=0)
     assert [row["status"] for row in kfw.history("echo", seq)] == ["degraded", "active"]
 
-    seq = kfw.seq()
+    seq = check(failures=3)
     _lead_to(shared, namespace, 7777)
     kfw.until_row("echo", status="reconnecting")
     _lead_to(shared, namespace, 9000)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 async def test_a_round_trip_is_measured_without_touching_the_app() -> None:
     async with far_side() as far, tunnel(far) as way:
-        assert 0 < await way.round_trip() < 0.2
+        assert 0 < await way.round_trip() < 2
         assert far.visits == []
         assert far.tunnels[0].pings == 10  # five when it was opened
 
@@ -33,11 +33,11 @@ async def test_an_old_link_that_is_silent_costs_a_new_connection_nothing_once_th
     """After a silence of the API server the old connection waits for TCP's next retry, and a new one does not."""
     async with far_side() as far, tunnel(far) as way:
         far.tunnels[0].deaf = True
-        began = time.monotonic()
         await way.probe()
-        assert time.monotonic() - began < 0.45
+        assert len(far.tunnels) == 2
         one = await client(way, b"x")
-        await until(lambda: one.got == b"x", 0.2)
+        await until(lambda: one.got == b"x")
+        assert far.visits[0].tunnel is far.tunnels[1]
 
 
 async def test_a_silent_link_with_a_live_connection_is_left_alone_and_gets_no_more() -> None:
@@ -82,7 +82,7 @@ async def test_a_pod_whose_node_is_cut_off_does_not_keep_new_connections_waiting
         for _ in range(5):
             one = await client(way, b"x")
             await until(lambda one=one: one.got == b"x")
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5  # and not five times the 2 s of an answer
         assert {visit.pod for visit in far.visits} == {"web-2"}
 
 

@@ -1,7 +1,6 @@
 """A connection through the tunnel: opened, refused and tried elsewhere, ended from either side."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -179,9 +178,8 @@ async def test_a_probe_is_not_patient() -> None:
 
         visitor = Client()
         await way._dial_once(lambda: visitor)
-        began = time.monotonic()
         await until(lambda: visitor.lost)
-        assert time.monotonic() - began < 0.2
+        assert len(far.visits) == 1
         assert str(visitor.lost[0]) == "nothing listens on port 8080 in pod web-1 (connection refused)"
 
 

@@ -43,7 +43,7 @@ def pods(*names: str, port: int = 8080) -> tuple[Endpoint, ...]:
 async def tunnel(
     far: Far,
     *names: str,
-    hold: float = 3.0,
+    hold: float = 15.0,
     health: Health = UNASKED,
     at: Server | None = None,
     sticky: bool = False,
@@ -99,7 +99,7 @@ async def client(way: PodTunnel, first: bytes = b"") -> Client:
     return made
 
 
-async def until(true: Callable[[], object], within: float = 3.0) -> None:
+async def until(true: Callable[[], object], within: float = 15.0) -> None:
     """Raises TimeoutError if it does not come true."""
     async with asyncio.timeout(within):
         while not true():  # noqa: ASYNC110  # anything can be waited for, so there is no event for it
