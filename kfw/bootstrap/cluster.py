@@ -8,6 +8,7 @@ from typing import Any
 
 from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
+from kfw.checks import Level, inotify
 from kfw.checks.engine import ask_engine
 from kfw.cluster import docker, kind
 from kfw.cluster.docker import Container
@@ -68,6 +69,9 @@ def create(steps: Steps, options: Options, here: Here, provider: str, *, no_netw
     if not steps.dry:
         make_private_dir(options.folder)
     config = _configuration(steps, options, here, provider, no_network=no_network)
+    room = inotify.instances(steps.ask, here, provider)
+    if room.level is Level.WARNING:
+        steps.say(f"cluster: {room.what}; {room.fix}")
     steps.say(f"cluster: making the kind cluster {name}, which takes a minute or two")
     answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
     if not answer.ok:

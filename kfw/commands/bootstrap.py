@@ -1,5 +1,6 @@
 """kfw bootstrap: from a machine with docker and kind, or with neither, to the quick start's services on localhost."""
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -132,18 +133,20 @@ def kind(
 
 @app.command()
 def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
-    """Check the container engine: there, chosen, answering, large enough. It changes nothing.
+    """Check the container engine: there, chosen, answering, large enough for another cluster. It changes nothing.
 
     \b
     kfw bootstrap docker
     """
     import os
 
-    from kfw.checks import engine, in_order
+    from kfw.bootstrap.bootstrap import look_around
+    from kfw.checks import engine, in_order, inotify
     from kfw.commands import bootstrapping as b
 
     steps = b.steps(verbose=verbose or dry_run)
-    return b.report(in_order(engine.checks(steps.ask, os.environ)))
+    last = partial(inotify.instances, steps.ask, look_around())
+    return b.report(in_order([*engine.checks(steps.ask, os.environ), last]))
 
 
 @app.command()

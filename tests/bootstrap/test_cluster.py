@@ -9,6 +9,7 @@ from kfw.bootstrap import cluster
 from kfw.bootstrap.bootstrap import Bootstrap
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options, Where
+from kfw.checks import inotify
 from kfw.cluster.reach import Here
 from kfw.errors import ClusterUnreachable, KfwError, UsageError
 from tests.bootstrap.world import DESKTOP, LINUX, Machine
@@ -107,6 +108,18 @@ def test_where_nodes_cannot_be_reached_their_ports_are_published(machine: Machin
     first, _ = json.loads(file.read_text())["nodes"]
     assert [mapping["containerPort"] for mapping in first["extraPortMappings"]] == [30808]
     assert options.kind_config.read_text() == KIND
+
+
+def test_that_nodes_may_not_register_is_said_before_a_cluster_is_made(
+    machine: Machine, options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = tmp_path / "max_user_instances"
+    limit.write_text("16")
+    monkeypatch.setattr(inotify, "LIMIT", limit)
+    ensure(machine, options)
+    warning, making = machine.said
+    assert "the nodes of another cluster may not register; sudo sysctl fs.inotify" in warning
+    assert making.startswith("cluster: making")
 
 
 def test_where_the_platform_brings_a_network_kind_brings_none(machine: Machine, options: Options) -> None:

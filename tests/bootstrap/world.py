@@ -77,6 +77,7 @@ class Machine:
 
     def has_engine(self, info: Mapping[str, Any] = LINUX) -> None:
         self.says("docker info", json.dumps(info))
+        self.says("docker ps")
 
     def has_cluster(self, name: str, *, stopped: Sequence[str] = (), nodes: Sequence[str] = ()) -> None:
         """A kind cluster with these nodes, control plane and worker by default."""
