@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+#!/bin/sh
 # usage: . quick-start/install-helpers.sh
 #
 # Functions for your own scripts, in any POSIX shell. Each returns 0 only when what it says is so, prints nothing but
@@ -14,7 +14,14 @@
 #                                               nothing if it is there; when it fails you see helm's last lines, the pods
 #                                               and the events; options of `kfw bootstrap release`
 #
-# QUICK_START names this folder to a shell that cannot know it (dash and other plain sh).
+# QUICK_START names this folder to a shell that cannot know it (dash and other plain sh). Run, rather than sourced, it
+# shows this text.
+
+case ${0##*/} in install-helpers.sh)
+	sed -n -e '1d' -e '/^#/!q' -e 's/^# \{0,1\}//p' "$0"
+	exit
+	;;
+esac
 
 # shellcheck disable=SC3028 # where there is no BASH_SOURCE, $0 is asked
 QUICK_START=${QUICK_START:-$(cd "$(dirname "${BASH_SOURCE:-$0}")" && pwd)}

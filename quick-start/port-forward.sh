@@ -12,6 +12,8 @@
 #   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
 #   --worker-node NAME  WORKER_NODE    a node that must be there (all that answer are used)
 #   --help, -h          this text
+#
+# AMP_NS, OBSERVABILITY_NS and DATA_PLANE_NS name the namespaces of the five services.
 set -eu
 
 NAME=port-forward

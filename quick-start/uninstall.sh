@@ -10,6 +10,8 @@
 #   --config FILE       the forwards that bootstrap.sh was told to bring up
 #   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
 #   --help, -h          this text
+#
+# AMP_NS, OBSERVABILITY_NS and DATA_PLANE_NS name the namespaces of the five services.
 set -eu
 
 NAME=uninstall
