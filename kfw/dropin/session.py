@@ -22,6 +22,7 @@ from kfw.errors import KfwError
 from kfw.system import upheaval
 from kfw.system.clock import Clock
 from kfw.system.limits import raise_open_files
+from kfw.system.memory import keep_freed
 
 if TYPE_CHECKING:
     from kfw.cluster.decode.pod import Pod
@@ -35,6 +36,7 @@ _LEVELS = ((6, logging.DEBUG), (2, logging.INFO), (0, logging.ERROR))
 def run(arguments: Arguments, environ: Mapping[str, str], speech: Speech) -> int:
     """The exit code. Raises Told."""
     raise_open_files()
+    keep_freed()
     _log(int(arguments.options.get("v", 0)), speech.err)
     return asyncio.run(_run(arguments, environ, speech))
 
