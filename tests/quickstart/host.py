@@ -25,10 +25,14 @@ users: [{name: rancher-desktop, user: {}}]
 
 
 class Host:
-    """`theirs` is the user's own kubeconfig, which nobody may touch; `ports` are free ones for the five forwards."""
+    """`theirs` is the user's own kubeconfig, which nobody may touch; `ports` are free ones for the five forwards.
 
-    def __init__(self, cluster: str, env: Mapping[str, str] | None = None) -> None:
+    `root`: another checkout, which makes a .venv of its own.
+    """
+
+    def __init__(self, cluster: str, env: Mapping[str, str] | None = None, root: Path = ROOT) -> None:
         self.cluster = cluster
+        self.root = root
         self.kfw = Kfw("")
         self.theirs = self.kfw.folder / "theirs"
         self.theirs.write_text(THEIRS)
@@ -43,7 +47,7 @@ class Host:
             "XDG_CACHE_HOME": cache,
             "CLUSTER_NAME": cluster,
             "SERVICES_IMAGE": IMAGE,
-            "VENV": str(KFW.parents[1]),
+            **({"VENV": str(KFW.parents[1])} if root == ROOT else {}),
             **(env or {}),
         }
 
@@ -88,7 +92,7 @@ class Host:
         )
 
     def _argv(self, script: str, options: tuple[str, ...]) -> list[str]:
-        return [str(ROOT / "quick-start" / script), *options, "--config", str(self.config)]
+        return [str(self.root / "quick-start" / script), *options, "--config", str(self.config)]
 
     def answers(self) -> dict[str, str]:
         return {name: app_behind(name, port) for name, port in self.ports.items()}

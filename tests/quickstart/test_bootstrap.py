@@ -32,7 +32,7 @@ def kubectl(host: Host, *arguments: str, stdin: str = "") -> str:
     return run("kubectl", "--kubeconfig", str(host.kubeconfig), *arguments, stdin=stdin)
 
 
-def test_from_nothing_to_five_verified_ports_and_a_second_run_changes_nothing_B3(host: Host) -> None:
+def test_B3_from_nothing_to_five_verified_ports_and_a_second_run_changes_nothing(host: Host) -> None:
     before, processes = nodes(host), host.kfw.processes()
     began = time.monotonic()
     done = host.bootstrap()
