@@ -13,7 +13,15 @@ import sys
 from tests.bench.row import Config, Row, clearly_broken, table
 from tests.real.rig import ROOT, Rig, RigMissing
 
-AREAS = ("startup", "daemon", "recovery", "relay")
+AREAS = (
+    "startup",
+    "daemon",
+    "recovery",
+    "relay",
+    "tunnel_speed",
+    "tunnel_rough",
+    "tunnel_pods",
+)
 
 
 def main(argv: list[str]) -> int:

@@ -1,10 +1,8 @@
 """The daemon with 100 active node port forwards: its memory, and the processor time it takes when nothing happens."""
 
-import os
-import time
-from pathlib import Path
 from typing import Any
 
+from tests.bench.processes import memory, processor_share
 from tests.bench.row import Config, Row, row
 from tests.real.running import Kfw
 from tests.real.talk import free_ports
@@ -21,13 +19,12 @@ TARGETS = [
     ("openchoreo-observability-plane", "data-prepper", 21893),
 ]
 COUNT = 100
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def rows(config: Config) -> list[Row]:
     kfw = Kfw(config.rig.kubeconfig)
     try:
-        return _measure(kfw, seconds=15 if config.short else 60)
+        return _measure(kfw, seconds=10 if config.short else 30)
     finally:
         kfw.close()
 
@@ -39,9 +36,9 @@ def _measure(kfw: Kfw, seconds: float) -> list[Row]:
     active = [forward for forward in status["forwards"] if forward["status"] == "active"]
     assert len(active) == COUNT, f"{len(active)} of {COUNT} are active"
     pid = status["daemon"]["pid"]
-    cpu = _processor_share(pid, seconds)
+    cpu = processor_share(pid, seconds)
     return [
-        row(f"daemon: memory with {COUNT} active forwards", _rss_bytes(pid) / 1e6, "MB", "< 50"),
+        row(f"daemon: memory with {COUNT} active forwards", memory(pid), "MB", "< 50"),
         row(f"daemon: processor, idle with {COUNT} active forwards", cpu * 100, "% of a core", "< 0.5"),
     ]
 
@@ -55,22 +52,3 @@ def _forward(number: int, port: int) -> dict[str, Any]:
         "localPort": port,
         "method": "nodeport",
     }
-
-
-def _rss_bytes(pid: int) -> int:
-    line = next(x for x in Path(f"/proc/{pid}/status").read_text().splitlines() if x.startswith("VmRSS:"))
-    return int(line.split()[1]) * 1024
-
-
-def _processor_share(pid: int, seconds: float) -> float:
-    """Of one core, over this time, a second after the last change."""
-    time.sleep(1)
-    before, started = _processor_seconds(pid), time.monotonic()
-    time.sleep(seconds)
-    return (_processor_seconds(pid) - before) / (time.monotonic() - started)
-
-
-def _processor_seconds(pid: int) -> float:
-    """User and system time, proc(5): fields 14 and 15 of stat."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND

@@ -1,35 +1,27 @@
-"""usage: python -m tests.bench.relay [--short]
-
-kfw's relay beside socat, in paired rounds of one run: throughput of one stream, new connections per second, memory of
+"""kfw's relay beside socat, in paired rounds of one run: throughput of one stream, new connections per second, memory of
 idle connections. To servers on loopback, then to node ports of the rig (namespace demo, service multi). Who is measured
 next to whom sees the same machine at the same time: ratios count, not absolutes.
 """
 
-import json
-import os
-import re
-import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
+from tests.bench import traffic
+from tests.bench.processes import children, memory, started
 from tests.bench.row import Config, Row, row
+from tests.bench.traffic import AT_ONCE, MIB
 from tests.real import talk
 
-MIB = 1 << 20
 STREAM = 256 * MIB
 OPENS = 600  # per relay and round: conntrack of a node port slows down after some 15,000 in two minutes
-AT_ONCE = 16
 IDLE = 200
 SETTLE = 1.0  # seconds until socat's children of earlier connections are gone
-BUFFER = bytearray(MIB)
-BLOCK = bytes(MIB)
+LOCAL = "127.0.0.1"
 
 KFW, SOCAT, SOCAT_BIG = "kfw", "socat", "socat -b131072"
 
@@ -53,19 +45,15 @@ class Sample:
 
 
 def rows(config: Config) -> list[Row]:
-    return _all_rows(config.rig.node_ips, short=config.short)
-
-
-def _all_rows(node_ips: Sequence[str], *, short: bool) -> list[Row]:
     with _loopback() as loopback:
-        made = measured(loopback, short=short)
-    for address in node_ips[:1]:
-        made += measured(Far("node port", address, 30900, 30902, 30903), short=short)
+        made = measured(loopback, short=config.short)
+    for address in config.rig.node_ips[:1]:
+        made += measured(Far("node port", address, 30900, 30902, 30903), short=config.short)
     return made
 
 
 def measured(far: Far, *, short: bool) -> list[Row]:
-    rounds = 3 if short else 7
+    rounds = 3 if short else 5
     samples: dict[str, list[Sample]] = {name: [] for name in (KFW, SOCAT, SOCAT_BIG)}
     for number in range(rounds):
         for name in _rotated(list(samples), number):
@@ -94,7 +82,7 @@ def _memory_rows(far: Far) -> Iterator[Row]:
 
 def _sample(name: str, far: Far) -> Sample:
     with _relay(name, far.host, far.source) as (_, port):
-        down = _down(port)
+        down = STREAM / 1e6 / traffic.download((LOCAL, port), STREAM)
     with _relay(name, far.host, far.sink) as (_, port):
         up = _up(port)
     return Sample(down, up, _opens(name, far) if name in (KFW, SOCAT) else 0)
@@ -102,46 +90,22 @@ def _sample(name: str, far: Far) -> Sample:
 
 def _opens(name: str, far: Far) -> float:
     with _relay(name, far.host, far.echo) as (_, port):
-        _open_and_echo(port, 2 * AT_ONCE)  # warm
-        return _open_and_echo(port, OPENS)
-
-
-def _down(port: int) -> float:
-    with socket.create_connection(("127.0.0.1", port)) as client:
-        began = time.perf_counter()
-        client.sendall(b"%d\n" % STREAM)
-        left = STREAM
-        while left:
-            left -= client.recv_into(BUFFER, min(left, MIB), socket.MSG_TRUNC) or _short("download")
-        return STREAM / 1e6 / (time.perf_counter() - began)
+        traffic.opens((LOCAL, port), 2 * AT_ONCE)  # warm
+        return traffic.opens((LOCAL, port), OPENS)
 
 
 def _up(port: int) -> float:
     """Until the far side has answered that it has counted all of it."""
-    with socket.create_connection(("127.0.0.1", port)) as client:
+    with socket.create_connection((LOCAL, port)) as client:
         began = time.perf_counter()
         for _ in range(STREAM // MIB):
-            client.sendall(BLOCK)
+            client.sendall(traffic.BLOCK)
         client.shutdown(socket.SHUT_WR)
         counted = int(client.makefile().readline() or 0)
         took = time.perf_counter() - began
     if counted != STREAM:
         _short("upload")
     return STREAM / 1e6 / took
-
-
-def _open_and_echo(port: int, count: int) -> float:
-    began = time.perf_counter()
-    for _ in range(0, count, AT_ONCE):
-        with ExitStack() as stack:
-            clients = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(AT_ONCE)
-            ]
-            for client in clients:
-                client.sendall(b"x" * 64)
-            for client in clients:
-                client.recv(64) or _short("echo")
-    return count / (time.perf_counter() - began)
 
 
 def _short(what: str) -> int:
@@ -158,11 +122,11 @@ class Memory:
 
 def _idle(name: str, far: Far) -> Memory:
     with _relay(name, far.host, far.echo) as (pid, port), ExitStack() as stack:
-        _open_and_echo(port, 10 * AT_ONCE)
+        traffic.opens((LOCAL, port), 10 * AT_ONCE)
         time.sleep(SETTLE)
         before = _memory(pid, "Pss")
         for _ in range(IDLE):
-            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            client = stack.enter_context(socket.create_connection((LOCAL, port)))
             client.sendall(b"x")
             client.recv(1) or _short("echo")
         return Memory(_memory(pid, "Pss") - before, _memory(pid, "Rss"))
@@ -170,25 +134,14 @@ def _idle(name: str, far: Far) -> Memory:
 
 def _memory(pid: int, what: str) -> float:
     """Of a process and its children."""
-    kilobytes = sum(_smaps(member, what) for member in (pid, *_children(pid)))
-    return kilobytes * 1024 / 1e6
-
-
-def _smaps(pid: int, what: str) -> int:
-    found = re.search(rf"^{what}: +(\d+) kB$", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    assert found, f"no {what} of {pid}"
-    return int(found[1])
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return sum(memory(member, what) for member in (pid, *children(pid)))
 
 
 @contextmanager
 def _relay(name: str, host: str, to: int) -> Iterator[tuple[int, int]]:
     """Its pid and its port."""
     port = talk.free_ports(1)[0]
-    with _process(_argv(name, port, host, to)) as process:
+    with started(_argv(name, port, host, to)) as process:
         _until_it_accepts(port)
         yield process.pid, port
 
@@ -207,26 +160,16 @@ def _argv(name: str, port: int, host: str, to: int) -> list[str]:
 
 @contextmanager
 def _loopback() -> Iterator[Far]:
-    with _process([sys.executable, "-m", "tests.bench.relay_server"]) as server:
+    with started([sys.executable, "-m", "tests.bench.relay_server"]) as server:
         assert server.stdout is not None
         echo, source, sink = map(int, server.stdout.readline().split())
         yield Far("loopback", "127.0.0.1", echo, source, sink)
 
 
-@contextmanager
-def _process(argv: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)  # socat's children, too: the group is ours alone
-        process.communicate()
-
-
 def _until_it_accepts(port: int) -> None:
     for _ in range(500):
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
+            socket.create_connection((LOCAL, port)).close()
         except ConnectionRefusedError:
             time.sleep(0.01)
         else:
@@ -237,12 +180,3 @@ def _until_it_accepts(port: int) -> None:
 def _rotated(names: list[str], by: int) -> list[str]:
     by %= len(names)
     return names[by:] + names[:by]
-
-
-def main(argv: list[str]) -> None:
-    made = _all_rows(os.environ.get("KFW_NODE_IPS", "").split(), short="--short" in argv)
-    print(json.dumps(made, indent=1))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

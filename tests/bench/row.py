@@ -1,13 +1,15 @@
 """A row of build/bench.json: {name, value, unit, than, ratio, bound, holds}.
 
-`bound` is what must hold: `< 2` and `== 0` speak of the value, `>= 1.5x` and `<= 3x` of the ratio value / than. `than` is
-what the value is compared with, measured in the same run; None where there is nothing to compare with.
+`bound` is what must hold: `< 2` and `== 0` speak of the value, `>= 1.5x` and `<= 3x` of the ratio. `than` is what the value
+is compared with, measured in the same run; None where there is nothing to compare with. `ratio` is value / than, or of
+paired rounds the median of their ratios: both sides of a round saw the same noise.
 """
 
 import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 from tests.real.rig import Rig
@@ -32,9 +34,18 @@ class Config:
     rig: Rig
 
 
-def row(name: str, value: float, unit: str, bound: str = "", *, than: float | None = None) -> Row:
+def row(
+    name: str,
+    value: float,
+    unit: str,
+    bound: str = "",
+    *,
+    than: float | None = None,
+    ratio: float | None = None,
+) -> Row:
     """Without a bound it always holds: a figure that is only worth knowing."""
-    ratio = None if than is None else (value / than if than else float("inf"))
+    if ratio is None and than:  # of nothing there is no ratio
+        ratio = value / than
     return {
         "name": name,
         "value": _digits(value),
@@ -44,6 +55,12 @@ def row(name: str, value: float, unit: str, bound: str = "", *, than: float | No
         "bound": bound,
         "holds": not bound or _holds(value, ratio, bound),
     }
+
+
+def paired(name: str, unit: str, bound: str, rounds: Sequence[tuple[float, float]]) -> Row:
+    """`rounds`: what was measured, and what was measured beside it."""
+    ours, theirs = (median(side) for side in zip(*rounds, strict=True))
+    return row(name, ours, unit, bound, than=theirs, ratio=median(one / other for one, other in rounds))
 
 
 def clearly_broken(one: Row) -> bool:
@@ -73,7 +90,7 @@ def _cells(one: Row) -> tuple[str, ...]:
         than,
         ratio,
         one["bound"],
-        "yes" if one["holds"] else "NO",
+        "" if not one["bound"] else "yes" if one["holds"] else "NO",
     )
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from tests.bench.row import clearly_broken, row, table
+from tests.bench.row import clearly_broken, paired, row, table
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,12 @@ def test_the_table_marks_what_does_not_hold() -> None:
     lines = table([row("start", 3, "s", "< 2"), row("speed", 30, "MB/s", ">= 1.5x", than=10)]).splitlines()
     assert [line.split()[-1] for line in lines] == ["holds", "NO", "yes"]
     assert "3.00x" in lines[2] and "10 MB/s" in lines[2]
+
+
+def test_of_paired_rounds_the_ratio_is_the_median_of_their_ratios() -> None:
+    made = paired("speed", "MB/s", ">= 1.5x", [(300, 100), (20, 10), (10, 100)])
+    assert (made["value"], made["than"], made["ratio"], made["holds"]) == (20, 100, 2.0, True)
+
+
+def test_of_nothing_there_is_no_ratio() -> None:
+    assert row("failed", 0, "connections", "== 0", than=0)["ratio"] is None

@@ -1,29 +1,33 @@
-"""kfw's tunnel and `kubectl port-forward` side by side: the same ports of the same pod, a process each."""
+"""The ways to the same ports of the same pod: kfw's tunnel and `kubectl port-forward`, a process each."""
 
 import json
 import re
-import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.processes import processor_seconds
+from tests.bench.processes import processor_seconds, started
+from tests.bench.traffic import Address
 from tests.real.rig import Rig
 from tests.real.running import Kfw
 from tests.real.talk import free_ports
 
 KFW, KUBECTL = "kfw", "kubectl"
+LOCAL = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Way:
-    """`ports`: the pod's port -> the local one."""
+    """`ports`: the pod's port -> the local one. `pid`: 0 if there are several processes, so nobody asks what it costs."""
 
     name: str
     pid: int
     ports: Mapping[int, int]
+    host: str = LOCAL
+
+    def at(self, port: int) -> Address:
+        return self.host, self.ports[port]
 
     def processor(self) -> float:
         """Seconds so far."""
@@ -62,25 +66,22 @@ def kubectl_forward(
     kubeconfig: Path, target: str, ports: Sequence[int], namespace: str = "demo"
 ) -> Iterator[Way]:
     argv = ["kubectl", "--kubeconfig", str(kubeconfig), "-n", namespace, "port-forward", target]
-    argv += [f":{port}" for port in ports]
-    process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        yield Way(KUBECTL, process.pid, _local_ports(process, ports))
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    with said(KUBECTL, [*argv, *(f":{port}" for port in ports)], ports) as way:
+        yield way
 
 
-def _local_ports(process: "subprocess.Popen[str]", ports: Sequence[int]) -> dict[int, int]:
-    """By its lines `Forwarding from 127.0.0.1:40001 -> 9000`."""
-    assert process.stdout is not None
-    local: dict[int, int] = {}
-    while len(local) < len(ports):
-        line = process.stdout.readline()
-        assert line, "kubectl ended before it had forwarded"
-        if found := re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)", line):
-            local[int(found[2])] = int(found[1])
-    return local
+@contextmanager
+def said(name: str, argv: Sequence[str], ports: Sequence[int]) -> Iterator[Way]:
+    """A process that tells its ports as kubectl does: `Forwarding from 127.0.0.1:40001 -> 9000`."""
+    with started(argv) as process:
+        assert process.stdout is not None
+        local: dict[int, int] = {}
+        while len(local) < len(ports):
+            line = process.stdout.readline()
+            assert line, f"{name} ended before it had forwarded"
+            if found := re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> (\d+)", line):
+                local[int(found[2])] = int(found[1])
+        yield Way(name, process.pid, local)
 
 
 def pods(rig: Rig, selector: str, namespace: str = "demo") -> list[str]:
