@@ -42,8 +42,11 @@ def of_kind(options: Options) -> Cluster:
 
 
 def exists(steps: Steps, name: str) -> bool:
-    """By its whole name: `dev-2` is not `dev`."""
-    return name in kind.names(steps.ask(kind.get_clusters()).out)
+    """By its whole name: `dev-2` is not `dev`. Raises ClusterUnreachable when kind cannot tell."""
+    answer = steps.ask(kind.get_clusters())
+    if not answer.ok:
+        raise ClusterUnreachable(f"kind cannot tell which clusters there are: {answer.words}", "docker info")
+    return name in kind.names(answer.out)
 
 
 def ensure(steps: Steps, options: Options, here: Here, provider: str, no_network: Callable[[], bool]) -> None:
@@ -142,10 +145,9 @@ def _configuration(steps: Steps, options: Options, here: Here, provider: str, *,
         config = kind.with_published_ports(config, node_ports(options.services))
     if config == given:
         return options.kind_config
-    file = options.folder / "kind-config.json"
     if not steps.dry:
-        write_atomic(file, json.dumps(config, indent=2).encode())
-    return file
+        write_atomic(options.new_cluster, json.dumps(config, indent=2).encode())
+    return options.new_cluster
 
 
 def node_ports(services: Path) -> list[int]:

@@ -75,6 +75,11 @@ class Options:
         return self.folder / "overlay.yaml"
 
     @property
+    def new_cluster(self) -> Path:
+        """The configuration of a new cluster, where the given one is not enough."""
+        return self.folder / "kind-config.json"
+
+    @property
     def made(self) -> Path:
         """It is there when bootstrap has made the kind cluster itself, so that uninstall may delete it."""
         return self.folder / f"made-{self.cluster_name}"

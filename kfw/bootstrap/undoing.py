@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from kfw import client, paths
@@ -11,7 +12,7 @@ from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
 from kfw.client.launch import ensure_daemon
 from kfw.cluster import docker, kind
-from kfw.errors import DaemonNotRunning
+from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools
 
@@ -35,23 +36,41 @@ def uninstall(
     if options.made_sandbox.exists():
         steps.ourselves(["sandbox", "stop"])
         _forget(steps, options.made_sandbox)
-    if tools.missing("kind") or tools.missing(provider):
+    missing = tools.missing("kind") or tools.missing(provider)
+    if missing is None:
+        remove_containers(steps, provider)
+        _leave_kind(steps, options, env, keep_cluster=keep_cluster)
+    elif options.made.exists():
+        raise missing
+    if not keep_cluster:
+        _tidy(steps, options)
+
+
+def _leave_kind(steps: Steps, options: Options, env: Mapping[str, str], *, keep_cluster: bool) -> None:
+    """Raises KfwError when docker cannot say whether the cluster that bootstrap has made is there."""
+    try:
+        there = cluster.exists(steps, options.cluster_name)
+    except ClusterUnreachable:
+        if options.made.exists():
+            raise
         return
-    remove_containers(steps, provider)
-    if not cluster.exists(steps, options.cluster_name):
+    if not there:
         _forget(steps, options.made)
-        return
-    if options.made.exists() and not keep_cluster:
+    elif options.made.exists() and not keep_cluster:
         delete_cluster(steps, options)
-        return
-    found = cluster.of_kind(options)
+    else:
+        _empty(steps, options, env)
+        if not keep_cluster:
+            name = options.cluster_name
+            steps.say(f"cluster: {name} was not made by kfw, so it stays: kind delete cluster --name {name}")
+
+
+def _empty(steps: Steps, options: Options, env: Mapping[str, str]) -> None:
+    """What is ours in a cluster that stays."""
     if options.kubeconfig.exists():
+        found = cluster.of_kind(options)
         remove_releases(steps, options, found, env)
         standins.delete(steps, options, found)
-    if not keep_cluster:
-        steps.say(
-            f"cluster: {found.name} was not made by kfw, so it stays: kind delete cluster --name {found.name}"
-        )
 
 
 def remove_releases(steps: Steps, options: Options, found: Cluster, env: Mapping[str, str]) -> None:
@@ -63,14 +82,24 @@ def remove_releases(steps: Steps, options: Options, found: Cluster, env: Mapping
         one = there.get((release.namespace, release.name))
         if one and one.chart.startswith(f"{release.chart_name}-"):
             answer = steps.do(releases.uninstall(release, found), timeout=300.0)
-            steps.say(f"platform: {release.name}: {'removed' if answer.ok else answer.words}")
+            done = "would be removed" if steps.dry else "removed"
+            steps.say(f"platform: {release.name}: {done if answer.ok else answer.words}")
 
 
 def delete_cluster(steps: Steps, options: Options) -> None:
     name = options.cluster_name
     steps.must(kind.delete_cluster(name, str(options.kubeconfig)), f"cannot delete the kind cluster {name}")
-    steps.say(f"cluster: the kind cluster {name} is deleted")
-    _forget(steps, options.made, options.manifests, options.kubeconfig)
+    steps.say(f"cluster: the kind cluster {name} {'would be' if steps.dry else 'is'} deleted")
+    _forget(steps, options.made)
+
+
+def _tidy(steps: Steps, options: Options) -> None:
+    """What bootstrap has written for itself; the folder, too, when no other cluster has anything in it."""
+    scripts = options.folder.glob("register-*.sh")
+    _forget(steps, options.kubeconfig, options.manifests, options.overlay, options.new_cluster, *scripts)
+    if not steps.dry:
+        with suppress(OSError):  # it is not there, or not empty
+            options.folder.rmdir()
 
 
 def _forget(steps: Steps, *files: Path) -> None:

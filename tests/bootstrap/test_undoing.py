@@ -9,6 +9,7 @@ import pytest
 from kfw import paths
 from kfw.bootstrap import undoing
 from kfw.bootstrap.options import Options, quick_start
+from kfw.errors import ClusterUnreachable, ToolMissing
 from kfw.methods.forwarder.ownership import owner
 from kfw.system import identity, tools
 from tests.bootstrap.world import Machine
@@ -69,7 +70,46 @@ def test_a_cluster_that_it_made_is_deleted_and_its_kubeconfig_with_it(
     options.kubeconfig.touch()
     uninstall(machine, options)
     assert f"kind delete cluster --name dev --kubeconfig {options.kubeconfig}" in machine.ran
-    assert not options.made.exists() and not options.kubeconfig.exists()
+    assert not options.folder.exists()
+
+
+def test_what_bootstrap_wrote_for_itself_goes_and_what_another_cluster_needs_stays(
+    machine: Machine, options: Options
+) -> None:
+    other = options.folder / "made-another"
+    for file in (options.overlay, options.new_cluster, options.folder / "register-data-plane.sh", other):
+        file.touch()
+    uninstall(machine, options)
+    assert list(options.folder.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_without_an_engine_the_cluster_that_it_made_is_not_forgotten(
+    machine: Machine, options: Options, made: bool
+) -> None:
+    machine.fails("kind get clusters", "ERROR: failed to list clusters: Cannot connect to the Docker daemon")
+    if not made:
+        uninstall(machine, options)
+        return
+    options.made.touch()
+    with pytest.raises(ClusterUnreachable, match="Cannot connect to the Docker daemon"):
+        uninstall(machine, options)
+    assert options.made.exists()
+
+
+def test_without_kind_the_cluster_that_it_made_is_not_forgotten(
+    machine: Machine, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(tool: str, path: str | None = None) -> str:
+        raise ToolMissing(f"cannot find {tool} on PATH", f"brew install {tool}")
+
+    monkeypatch.setattr(tools, "find", find)
+    uninstall(machine, options)
+    options.folder.mkdir()
+    options.made.touch()
+    with pytest.raises(ToolMissing, match="cannot find kind"):
+        uninstall(machine, options)
+    assert options.made.exists()
 
 
 def test_keep_cluster_takes_only_the_releases_that_are_ours_the_last_one_first(
@@ -115,6 +155,7 @@ def test_a_dry_run_deletes_nothing(machine: Machine, options: Options) -> None:
     uninstall(machine, options, dry=True)
     assert options.made.exists()
     assert any(line.startswith("kind delete cluster --name dev") for line in machine.shown)
+    assert machine.said[-1] == "cluster: the kind cluster dev would be deleted"
     assert not machine.ran_any("kind delete")
 
 
@@ -140,7 +181,9 @@ def test_the_sandbox_ends_if_bootstrap_has_started_it(machine: Machine, options:
     machine.says("kind get clusters", "")
     uninstall(machine, options)
     assert machine.kfw == []
+    options.folder.mkdir()
     options.made_sandbox.touch()
     uninstall(machine, options)
     uninstall(machine, options)
     assert machine.kfw == ["sandbox stop"]
+    assert not options.folder.exists()
