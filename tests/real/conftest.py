@@ -8,7 +8,10 @@ import pytest
 
 from tests.real import rig as rigs
 from tests.real import talk
+from tests.real.idle import Idle
 from tests.real.rig import Rig, RigMissing
+from tests.real.tunnels import Tunnels
+from tests.real.tunnels import tunnels as forwarded
 from tests.whole.program import Program
 
 HERE = Path(__file__).parent
@@ -18,6 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker("real")
+    items.sort(key=_waits_for_the_rest)
+
+
+def _waits_for_the_rest(item: pytest.Item) -> bool:
+    return "idle" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +44,27 @@ def rig(pytestconfig: pytest.Config) -> Rig:
 @pytest.fixture(autouse=True)
 def _only_with_the_rig(rig: Rig) -> None:
     """Also for the tests that name no fixture of it."""
+
+
+@pytest.fixture(scope="session")
+def tunnels(rig: Rig) -> Iterator[Tunnels]:
+    """To the demo of the shared cluster, in one daemon for the whole run: what one test does must not be felt by another."""
+    with forwarded(rig.kubeconfig) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def idle(tunnels: Tunnels) -> Iterator[Idle]:
+    with tunnels.connect("greet") as connection:
+        assert connection.recv(100).startswith(b"hello from web-")
+        yield Idle(connection)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _idle_from_the_first_test_on(request: pytest.FixtureRequest) -> None:
+    """If the test that looks at it, the last one, is among those that run."""
+    if any(map(_waits_for_the_rest, request.session.items)):
+        request.getfixturevalue("idle")
 
 
 @pytest.fixture

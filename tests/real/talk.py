@@ -34,6 +34,20 @@ def exchange(port: int, data: bytes, *, half_close: bool = True, timeout: float 
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
+def read(connection: socket.socket, size: int) -> bytes:
+    """So many bytes, fewer only at the end. Raises OSError."""
+    got = bytearray()
+    while len(got) < size and (data := connection.recv(size - len(got))):
+        got += data
+    return bytes(got)
+
+
+def answered(connection: socket.socket, data: bytes) -> bool:
+    """By an echo. Raises OSError."""
+    connection.sendall(data)
+    return read(connection, len(data)) == data
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody has now on either loopback address, all different.
 
