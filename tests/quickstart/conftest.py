@@ -9,6 +9,7 @@ import pytest
 from tests.quickstart import engine
 from tests.quickstart.host import Host
 from tests.quickstart.kind import KindCluster, rig_is_here, run
+from tests.real.rig import Rig
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,12 @@ def host(pytestconfig: pytest.Config) -> Iterator[Host]:
         one.kfw.close()
         if one.cluster in run("kind", "get", "clusters").split():
             run("kind", "delete", "cluster", "--name", one.cluster)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    """The cluster of the environment, which is shared."""
+    return Rig.from_environment(os.environ)
 
 
 @pytest.fixture

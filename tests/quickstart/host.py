@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.quickstart.engine import ROOT, Done
-from tests.quickstart.kind import FORWARDS, IMAGE, path
+from tests.quickstart.engine import ROOT, Done, docker
+from tests.quickstart.kind import FORWARDS, IMAGE, PAUSE, path
 from tests.real.running import KFW, Kfw, until
 from tests.real.talk import free_ports, get
 
@@ -126,7 +126,7 @@ def app_behind(name: str, port: int) -> str:
 
 @contextmanager
 def strangers() -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
-    """Programs of somebody else that look like ours: a socat and a kubectl port-forward. They must live through all."""
+    """Programs of somebody else that look like ours: a socat, a kubectl port-forward. They must live through all."""
     first, second = free_ports(2)
     lines = {
         "socat": ["socat", f"TCP-LISTEN:{first},fork,reuseaddr,bind=127.0.0.1", "TCP:127.0.0.1:1"],
@@ -142,3 +142,32 @@ def strangers() -> Iterator[dict[str, "subprocess.Popen[bytes]"]]:
         for process in running.values():
             process.send_signal(signal.SIGKILL)
             process.wait()
+
+
+@contextmanager
+def strange_containers(cluster: str) -> Iterator[None]:
+    """Containers of somebody else whose names look like ours. They must live through all.
+
+    A node of a cluster whose name begins like ours, a forwarder of another user's kfw, a container of the image's name.
+    """
+    told: dict[str, dict[str, str]] = {
+        f"{cluster}-2-control-plane": {
+            "io.x-k8s.kind.cluster": f"{cluster}-2",
+            "io.x-k8s.kind.role": "control-plane",
+        },
+        f"kfw-forwarder-{cluster}-1-1": {
+            "io.kfw.owner": "somebody",
+            "io.kfw.forwarder": cluster,
+            "io.kfw.process": "99999999:gone",
+        },
+        f"kfw-quick-start-{cluster}": {},
+    }
+    try:
+        for name, labels in told.items():
+            options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
+            docker("run", "-d", "--name", name, *options, PAUSE)
+        yield
+        for name in told:
+            assert docker("inspect", "-f", "{{.State.Running}}", name).stdout == "true\n", name
+    finally:
+        docker("rm", "-f", *told)

@@ -3,6 +3,7 @@
 import json
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -10,6 +11,9 @@ import yaml
 from tests.quickstart.engine import docker
 from tests.quickstart.host import THEIRS, Host, strangers
 from tests.quickstart.kind import FORWARDS, run
+from tests.real.rig import Rig
+from tests.real.running import until
+from tests.real.talk import get
 
 pytestmark = pytest.mark.real
 
@@ -42,6 +46,50 @@ def test_B3_from_nothing_to_five_verified_ports_and_a_second_run_changes_nothing
     assert nodes(host) == before and host.kfw.processes() == processes
     assert host.answers() == ALL
     assert seconds < 8  # alone on a machine it is below 5, see scripts/bare-machine.sh
+
+
+def test_B21_on_a_host_it_listens_on_localhost_only(host: Host) -> None:
+    told = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    heard = [line.split()[1].split(":") for lines in told for line in lines if line.split()[3] == "0A"]
+    ours = {address for address, port in heard if int(port, 16) in host.ports.values()}
+    assert "0100007F" in ours and ours <= {"0100007F", "00000000000000000000000001000000"}
+
+
+def test_two_clusters_have_each_their_own_forwards_and_stopping_one_leaves_the_other(
+    host: Host, rig: Rig
+) -> None:
+    other = Host(rig.name)
+    try:
+        other.run("bootstrap.sh", "--yes", "--kind", "--skip-kind", "--skip-openchoreo")
+        other.until_all_answer()
+        pods = [get(f"http://127.0.0.1:{one.ports['amp-api']}/")["pod"] for one in (host, other)]
+        assert pods[0] != pods[1]
+        assert kubectl(host, "get", "pod", "-n", "wso2-amp", pods[0])
+        assert rig.kubectl("get", "pod", "-n", "wso2-amp", pods[1])
+        other.run("stop-port-forward.sh")
+        assert other.answers() == dict.fromkeys(FORWARDS, "") and host.answers() == ALL
+        assert "stays: kind delete cluster" in other.run("uninstall.sh", "--yes").stderr
+    finally:
+        other.kfw.close()
+    assert rig.name in run("kind", "get", "clusters").split() and host.answers() == ALL
+
+
+def test_the_images_socat_carries_them_where_docker_publishes_the_way(host: Host, image: str) -> None:
+    """kfw finds the quick start's image by its label when it needs a forwarder container."""
+    host.kfw.env["KFW_IN_CONTAINER"] = "0"
+    try:
+        host.kfw("down")
+        host.configure({name: {"method": "forwarder"} for name in FORWARDS})
+        done = host.bootstrap()
+        assert host.answers() == ALL
+        assert done.stderr.count("through docker (forwarder)") == len(FORWARDS)
+        (ours,) = docker("ps", "-q", "--filter", f"label=io.kfw.forwarder={host.cluster}").stdout.split()
+        label = docker("inspect", "-f", '{{index .Config.Labels "io.kfw.socat"}}', ours).stdout
+        assert label == "true\n"
+        host.run("stop-port-forward.sh")
+        until(lambda: docker("ps", "-aq", "--filter", f"id={ours}").stdout == "", 10, lambda: "it has ended")
+    finally:
+        del host.kfw.env["KFW_IN_CONTAINER"]
 
 
 def test_B5_the_users_kubeconfig_stays_as_it_was(host: Host) -> None:
@@ -98,6 +146,8 @@ def test_B22_a_node_that_is_killed_leaves_the_ports_up_and_the_next_run_starts_i
     host.until_all_answer()
     docker("kill", worker)
     host.until_all_answer(30)
+    forwarders = docker("ps", "-aq", "--filter", f"label=io.kfw.forwarder={host.cluster}")
+    assert forwarders.stdout == ""  # where the other node is reached, a container beside it is no help
     kubectl(host, "uncordon", worker)
     done = host.bootstrap()
     assert f"started {worker}" in done.stderr

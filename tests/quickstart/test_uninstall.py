@@ -1,13 +1,12 @@
 """uninstall.sh, on the cluster that bootstrap.sh has made: the last test that uses it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import subprocess
 
 import pytest
 
-from tests.quickstart.engine import docker
-from tests.quickstart.host import Host, strangers
-from tests.quickstart.kind import PAUSE, run
+from tests.quickstart.engine import ROOT
+from tests.quickstart.host import Host, strange_containers, strangers
+from tests.quickstart.kind import run
 from tests.quickstart.test_bootstrap import ALL, nodes
 
 pytestmark = pytest.mark.real
@@ -26,24 +25,19 @@ def test_uninstall_asks_first_and_changes_nothing_where_nobody_can_answer(host: 
     assert host.answers() == ALL
 
 
-def test_uninstall_removes_the_cluster_that_bootstrap_made_and_no_other(host: Host) -> None:
-    with strangers(), look_alike(host.cluster) as other:
+def test_B17_B18_strangers_live_through_every_script_and_of_ours_nothing_is_left(host: Host) -> None:
+    with strangers(), strange_containers(host.cluster):
+        host.bootstrap()
+        host.run("port-forward.sh", "--detach")
+        host.run("stop-port-forward.sh")
+        host.run("bootstrap.sh", "--yes", "--kind", "--skip-openchoreo")
+        subprocess.run([ROOT / "quick-start/start-colima.sh", "--yes"], env=host.kfw.env, check=False)
         done = host.run("uninstall.sh", "--yes")
+        assert f"the kind cluster {host.cluster} is deleted" in done.stderr
         clusters = run("kind", "get", "clusters").split()
         assert host.cluster not in clusters and f"{host.cluster}-2" in clusters
-        assert docker("inspect", "-f", "{{.State.Running}}", other).stdout == "true\n"
-    assert f"the kind cluster {host.cluster} is deleted" in done.stderr
+        assert host.run("uninstall.sh", "--yes").returncode == 0
     assert nodes(host) == []
-
-
-@contextmanager
-def look_alike(cluster: str) -> Iterator[str]:
-    """A node of another cluster, whose name begins like ours."""
-    name = f"{cluster}-2-control-plane"
-    labels = {"io.x-k8s.kind.cluster": f"{cluster}-2", "io.x-k8s.kind.role": "control-plane"}
-    options = [word for key, value in labels.items() for word in ("--label", f"{key}={value}")]
-    docker("run", "-d", "--name", name, *options, PAUSE)
-    try:
-        yield name
-    finally:
-        docker("rm", "-f", name)
+    assert host.answers() == dict.fromkeys(host.ports, "")
+    host.until_nothing_runs()
+    assert not (host.kfw.home / "state/quick-start").exists()
