@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Attempt:
-    """Times as of time.monotonic(). `failed`: why, "" if it was answered by `pod`."""
+    """Times as of time.monotonic(). `failed`: why, "" if it was answered by `pod`. `client`: "127.0.0.1:51234"."""
 
     began: float
     ended: float
     pod: str = ""
     failed: str = ""
+    client: str = ""
 
 
 class Connects:
@@ -62,21 +63,23 @@ class Connects:
         await asyncio.gather(*running)
 
     async def _attempt(self) -> None:
-        began = time.monotonic()
+        began, client = time.monotonic(), ""
         try:
             async with asyncio.timeout(self._patience):
-                pod = await self._ask()
+                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                client = "{}:{}".format(*writer.get_extra_info("sockname"))
+                pod = await _ask(reader, writer)
         except (OSError, ValueError, EOFError) as error:
-            self.attempts.append(Attempt(began, time.monotonic(), failed=repr(error)))
+            self.attempts.append(Attempt(began, time.monotonic(), failed=repr(error), client=client))
         else:
-            self.attempts.append(Attempt(began, time.monotonic(), pod=pod))
+            self.attempts.append(Attempt(began, time.monotonic(), pod=pod, client=client))
 
-    async def _ask(self) -> str:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            return str(json.loads(await reader.readexactly(length))["pod"])
-        finally:
-            writer.close()
+
+async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        return str(json.loads(await reader.readexactly(length))["pod"])
+    finally:
+        writer.close()

@@ -81,9 +81,13 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def times(ratio: float) -> str:
+    return f"{ratio:.2f}x" if ratio >= 0.1 or not ratio else f"{ratio:.1g}x"
+
+
 def _cells(one: Row) -> tuple[str, ...]:
     than = "" if one["than"] is None else f"{one['than']:g} {one['unit']}"
-    ratio = "" if one["ratio"] is None else f"{one['ratio']:.2f}x"
+    ratio = "" if one["ratio"] is None else times(one["ratio"])
     return (
         one["name"],
         f"{one['value']:g} {one['unit']}",

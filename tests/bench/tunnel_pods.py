@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ from typing import Any
 
 from tests.bench.connects import Connects
 from tests.bench.row import Config, Row, row
-from tests.bench.tunnel_ways import kfw_tunnel, pods
+from tests.bench.tunnel_ways import kfw_tunnel, kubectl_forward, pods
 from tests.real.rig import Rig
 from tests.real.running import until
 
 PER_SECOND = 150
-PORT = 8080
+TARGET, PORT = "service/web", 8080
 
 _APP: dict[str, Any] = {
     "name": "app",
@@ -46,12 +47,16 @@ SERVICE: dict[str, Any] = {
 
 
 def rows(config: Config) -> list[Row]:
-    rig, rounds = config.rig, 2 if config.short else 5
+    rig, rounds = config.rig, 1 if config.short else 5
     with web_of_three(rig) as namespace:
-        with kfw_tunnel(rig.kubeconfig, "service/web", (PORT,), namespace) as (_, way):
-            port = way.ports[PORT]
+        with kubectl_forward(rig.kubeconfig, TARGET, (PORT,), namespace) as kubectl:
+            theirs = _rolling(rig, namespace, kubectl.ports[PORT])
+        with kfw_tunnel(rig.kubeconfig, TARGET, (PORT,), namespace) as (_, kfw):
+            port = kfw.ports[PORT]
             return [
-                _rolling(rig, namespace, port),
+                _failed(
+                    f"rolling restart of 3 at {PER_SECOND} connects/s", _rolling(rig, namespace, port), theirs
+                ),
                 _one_killed(rig, namespace, port, rounds),
                 *_all_killed(rig, namespace, port, rounds),
             ]
@@ -74,13 +79,13 @@ def until_complete(rig: Rig, namespace: str) -> None:
     rig.kubectl("rollout", "status", "deployment/web", "-n", namespace, "--timeout=120s", timeout=130)
 
 
-def _rolling(rig: Rig, namespace: str, port: int) -> Row:
+def _rolling(rig: Rig, namespace: str, port: int) -> Connects:
     with Connects(port, PER_SECOND) as connects:
         time.sleep(1)
         rig.kubectl("rollout", "restart", "deployment/web", "-n", namespace)
         until_complete(rig, namespace)
         time.sleep(4)  # the old ones drain for 3 s
-    return _failed(f"rolling restart of 3 at {PER_SECOND} connects/s", connects)
+    return connects
 
 
 def _one_killed(rig: Rig, namespace: str, port: int, rounds: int) -> Row:
@@ -115,11 +120,13 @@ def kill(rig: Rig, namespace: str, *names: str) -> None:
     rig.kubectl("delete", "pod", *names, "-n", namespace, "--grace-period=0", "--force", "--wait=false")
 
 
-def _failed(what: str, connects: Connects) -> Row:
+def _failed(what: str, connects: Connects, rival: Connects | None = None) -> Row:
     for failure in connects.failures[:5]:
-        print(f"   {failure.failed} after {failure.ended - failure.began:.2f} s")
-    name = f"tunnel: {what}, failed of {len(connects.attempts)}"
-    return row(name, len(connects.failures), "connections", "== 0")
+        print(f"   {failure.failed} after {failure.ended - failure.began:.2f} s", file=sys.stderr)
+    name, than = f"tunnel: {what}, failed of {len(connects.attempts)}", None
+    if rival:
+        name, than = f"{name}, than kubectl of {len(rival.attempts)}", len(rival.failures)
+    return row(name, len(connects.failures), "connections", "== 0", than=than)
 
 
 class _Readiness:
