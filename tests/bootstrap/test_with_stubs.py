@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.world import LINUX
+from tests.bootstrap.world import DESKTOP, LINUX
 
 #: What any machine has.
 BASIC = ("sh", "cat", "true")
@@ -254,6 +254,64 @@ def test_B30_too_small_is_a_warning_and_containerd_an_error(
     done = bare.run("colima")
     assert done.returncode == code, done.stdout
     assert "colima stop && colima start" in done.stdout or "--runtime docker" in done.stdout
+
+
+def test_B31_another_DOCKER_HOST_is_told_with_both_values_and_docker_decides(bare: Stubbed) -> None:
+    socket = bare.folder / "docker.sock"
+    socket.touch()
+    bare.has_engine()
+    bare.stub(
+        "colima", STUB.format(status=f"echo '{json.dumps({**RUNS, 'docker_socket': f'unix://{socket}'})}'")
+    )
+    done = bare.run("colima", DOCKER_HOST="tcp://far:2375")
+    assert done.returncode == 0
+    assert f"DOCKER_HOST is tcp://far:2375, colima's socket is unix://{socket}" in done.stdout
+    assert "unset DOCKER_HOST" in done.stdout
+    assert "docker talks to box, not to colima" in done.stdout  # what docker itself reaches is what is used
+
+
+# -- other engines and helm
+
+
+def test_on_docker_desktop_a_new_cluster_publishes_its_node_ports(ready: Stubbed) -> None:
+    ready.stub("docker", f"case $1 in info) echo '{json.dumps(DESKTOP)}' ;; esac")
+    done = ready.run("kind", "--cluster-name", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "node addresses cannot be reached from here, so docker publishes its node ports" in done.stderr
+    config = ready.folder / "kfw/state/quick-start/kind-config.json"
+    assert any(f"kind create cluster --name dev --config {config}" in call for call in ready.calls())
+    first = json.loads(config.read_text())["nodes"][0]
+    assert {mapping["listenAddress"] for mapping in first["extraPortMappings"]} == {"127.0.0.1"}
+    assert len(first["extraPortMappings"]) == 5
+
+
+def test_a_helm_without_network_is_told_in_its_words_and_stand_ins_take_the_platforms_place(
+    ready: Stubbed,
+) -> None:
+    ready.stub("helm", "echo 'Error: dial tcp: lookup ghcr.io: no such host' >&2; exit 1")
+    done = ready.run("--yes", "--no-port-forward", "--cluster-name", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "small stand-ins take the place of OpenChoreo" in done.stderr
+    assert "lookup ghcr.io: no such host" in done.stderr
+    assert any("apply --filename" in call for call in ready.calls())
+    assert not any(call.startswith("helm upgrade") for call in ready.calls())
+
+
+def test_when_helm_fails_its_words_the_pods_and_the_events_are_shown(ready: Stubbed) -> None:
+    ready.stub("kind", "[ $1 != get ] || echo dev")
+    ready.stub(
+        "helm", 'case $1 in upgrade) echo "Error: timed out waiting" >&2; exit 1 ;; list) echo "[]" ;; esac'
+    )
+    ready.stub(
+        "kubectl",
+        'case $* in *" pods "*) echo ImagePullBackOff ;; *" events "*) echo "Failed to pull" ;; esac',
+    )
+    options = ("--chart", "oci://charts/redis", "--version", "1.2.3", "-n", "cache", "--cluster-name", "dev")
+    done = ready.run("release", "redis", *options)
+    assert (done.returncode, done.stdout) == (1, "")
+    for words in ("Error: timed out waiting", "ImagePullBackOff", "Failed to pull", "redis is not installed"):
+        assert words in done.stderr
+    assert "helm upgrade --install redis oci://charts/redis --version 1.2.3" in done.stderr  # to try again
 
 
 def test_podman_that_runs_kinds_nodes_is_the_engine(bare: Stubbed) -> None:

@@ -180,7 +180,7 @@ def test_without_a_daemon_what_needs_one_is_3_and_starts_none(own_kfw: Program, 
 
 
 @pytest.mark.parametrize("tool", ["socat", "kubectl"])
-def test_a_missing_tool_is_8_with_the_line_that_installs_it_and_nothing_listens(
+def test_B2_a_missing_tool_is_8_with_the_line_that_installs_it_and_nothing_listens(
     shared: Place, make_kfw: Make, port: int, path_without: Callable[[str], str], tool: str
 ) -> None:
     shared.apply(*(_web("no-tool")))
