@@ -30,6 +30,7 @@ POINTS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "quickstart/test_bootstrap.py::test_B17_B18_stop_ends_ours_and_nobody_elses_and_a_second_stop_is_harmless",
             "whole/test_children.py::test_B17_strangers_survive_start_restart_and_stop",
+            "quickstart/test_uninstall.py::test_B17_B18_strangers_live_through_every_script_and_of_ours_nothing_is_left",
             f"{HERE}::test_no_script_ends_processes_by_name",
         ),
     ),
@@ -125,6 +126,7 @@ POINTS: dict[int, tuple[str, tuple[str, ...]]] = {
     16: (
         "0.0.0.0 on a host",
         (
+            "quickstart/test_bootstrap.py::test_B21_on_a_host_it_listens_on_localhost_only",
             "quickstart/test_image.py::test_B21_in_the_hosts_network_kfw_listens_on_localhost_only",
             "quickstart/test_image.py"
             "::test_B21_in_a_network_of_its_own_kfw_listens_where_docker_can_publish_it",
