@@ -9,12 +9,15 @@ from kfw.checks import Ask, Check, Finding, error, ok, remembering, warning
 from kfw.cluster import docker
 from kfw.cluster.docker import Choice, Engine
 from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
+from kfw.system.place import in_container
 
 #: What the whole quick start needs; the five stand-ins do with a fraction of it.
 CPUS = 4
 GIB = 8
 #: Seconds that an engine gets to answer.
 PATIENCE = 10.0
+#: Where docker listens unless it is told otherwise, and where a container's socket is mounted.
+SOCKET = Path("/var/run/docker.sock")
 _FREE_GIB = 10
 _UNITS_PER_GIB = 1024**3
 
@@ -123,6 +126,10 @@ def _host(ask: Ask, context: str) -> str:
 def _how_to_start(env: Mapping[str, str]) -> str:
     if host := env.get("DOCKER_HOST"):
         return f"DOCKER_HOST is {host}: start that engine, or unset DOCKER_HOST"
+    if in_container(env) and not SOCKET.exists():
+        return (
+            f"this is a container: docker run -v {SOCKET}:{SOCKET}, or without docker: kfw up --config FILE"
+        )
     if sys.platform == "darwin":
         return "start Docker Desktop, or: kfw bootstrap colima --start"
     return "sudo systemctl start docker"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,6 +68,28 @@ def test_B2_an_engine_that_does_not_answer_is_told_in_dockers_words(machine: Mac
     last = asked(machine)[-1]
     assert (last.level, last.exit_code) == (Level.ERROR, ClusterUnreachable.exit_code)
     assert "Cannot connect to the Docker daemon" in last.what
+
+
+@pytest.mark.parametrize(
+    ("there", "env", "words"),
+    [
+        (False, {"KFW_IN_CONTAINER": "1"}, "this is a container: docker run -v "),
+        (True, {"KFW_IN_CONTAINER": "1"}, "start"),
+        (False, {"KFW_IN_CONTAINER": "0"}, "start"),
+        (False, {"KFW_IN_CONTAINER": "1", "DOCKER_HOST": "tcp://far:1"}, "DOCKER_HOST is tcp://far:1"),
+    ],
+)
+def test_how_an_engine_comes_here_depends_on_where_here_is(
+    machine: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    there: bool,
+    env: Mapping[str, str],
+    words: str,
+) -> None:
+    monkeypatch.setattr(engine, "SOCKET", tmp_path if there else tmp_path / "none")
+    machine.fails("docker info", "Cannot connect to the Docker daemon")
+    assert words in asked(machine, env)[-1].fix
 
 
 def test_an_engine_that_hangs_is_told_after_10_seconds(machine: Machine) -> None:
