@@ -24,10 +24,10 @@ from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import upheaval
+from kfw.system.bulk import expect_fast_streams
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
 from kfw.system.limits import raise_open_files
-from kfw.system.memory import keep_freed
 from kfw.system.process import Children, use_pidfd_watcher
 
 log = logging.getLogger("kfw.daemon")
@@ -54,7 +54,7 @@ def serve(options: Options | None = None) -> int:
         _start_log(options)
         use_pidfd_watcher()
         raise_open_files()
-        keep_freed()
+        expect_fast_streams()
         asyncio.run(_serve(options))
     return 0
 
@@ -122,7 +122,7 @@ def foreground(request: UpRequest, tell: Tell) -> int:
     make_private_dir(paths.state_dir())
     use_pidfd_watcher()
     raise_open_files()
-    keep_freed()
+    expect_fast_streams()
     return asyncio.run(_foreground(request, tell))
 
 
