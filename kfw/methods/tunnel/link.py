@@ -18,6 +18,8 @@ from kfw.wire.spdy_frames import SpdyError
 
 #: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
 HIGH, LOW = 256 * 1024, 64 * 1024
+#: Seconds that the far side may learn later of a client that has left: most often with the next connection.
+FAREWELL = 0.05
 #: Seconds that a link which takes no more streams outlives its last one: so long the runtime hands on what it has.
 LINGER = 1.5
 
@@ -61,6 +63,7 @@ class Link(asyncio.Protocol):
         self._numbers: dict[Stream, int] = {}
         self._stalled: set[Stream] = set()  # those for whose sake nothing is read
         self._outbox: list[Chunk] = []
+        self._flushing: asyncio.TimerHandle | None = None
         self._choked = False
         self._closed = False
         self.of_use = False  # it has carried a stream, or answered
@@ -113,7 +116,7 @@ class Link(asyncio.Protocol):
             stream.choke()
         else:
             stream.unchoke()
-        self._write((opening.wire,), soon=True)
+        self._write((opening.wire,), within=0)
 
     def answers(self, seconds: float) -> "asyncio.Future[float | None]":
         """Will be the seconds of a round trip to all workers of the runtime; None: not within `seconds`."""
@@ -150,7 +153,7 @@ class Link(asyncio.Protocol):
     def leave(self, stream: Stream, how: Leave, *, doubtful: bool) -> None:
         number = self._numbers.pop(stream)
         del self._streams[number]
-        self._write(self._farewell(number, how))
+        self._write(self._farewell(number, how), within=FAREWELL)
         self.resume(stream)
         if doubtful:
             self._settling.doubt()
@@ -215,15 +218,20 @@ class Link(asyncio.Protocol):
 
     # -- inside
 
-    def _write(self, chunks: Iterable[Chunk], *, soon: bool = False) -> None:
-        """`soon`: at the end of this turn of the loop, or with what is written in it."""
+    def _write(self, chunks: Iterable[Chunk], *, within: float | None = None) -> None:
+        """`within` so many seconds, together with what is written meanwhile; 0: at the end of this turn of the loop."""
         self._outbox += chunks
-        if soon:
-            self._loop.call_soon(self._flush)
-        else:
+        if within is None:
             self._flush()
+        elif within == 0:
+            self._loop.call_soon(self._flush)
+        elif self._flushing is None:
+            self._flushing = self._loop.call_later(within, self._flush)
 
     def _flush(self) -> None:
+        if self._flushing:
+            self._flushing.cancel()
+            self._flushing = None
         chunks, self._outbox = self._outbox, []
         if chunks and not self._closed:
             self._transport.write(joined(self.carriage.wrap(chunks)))
