@@ -18,13 +18,15 @@ from kfw.checks import Finding
 from kfw.checks import kind as kind_checks
 from kfw.cluster import kind
 from kfw.cluster.reach import Here
-from kfw.errors import ClusterUnreachable, KfwError
+from kfw.errors import ClusterUnreachable, DaemonNotRunning, KfwError, UsageError
 from kfw.system import tools
 from kfw.system.files import make_private_dir, write_atomic
 from kfw.system.place import in_container
 
 #: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
 _LOST = 5.0
+#: Exit codes of `kfw up` after which there is nothing to talk to: bad config, no daemon, no cluster, interrupted.
+_NOTHING_IS_UP = (UsageError.exit_code, DaemonNotRunning.exit_code, ClusterUnreachable.exit_code, 130)
 
 
 def look_around() -> Here:
@@ -133,10 +135,13 @@ class Bootstrap:
         releasing.ensure(self.steps, wanted, found, there.get(key), self.options.values)
 
     def forwards(self, found: Cluster, *, foreground: bool = False) -> int:
-        """The exit code of `kfw up`, else of `kfw verify`."""
+        """The exit code of `kfw up`, else of `kfw verify`. A forward that cannot be had leaves the others to be verified."""
         forwards.write_overlay(self.steps, self.options, self.env.get("KFW_ADDRESS", ""))
         code = forwards.up(self.steps, self.options, found, foreground=foreground)
-        return code if code or foreground else forwards.verify(self.steps, self.options)
+        if foreground or code in _NOTHING_IS_UP:
+            return code
+        verified = forwards.verify(self.steps, self.options)
+        return code or verified
 
     def closing_words(self, found: Cluster) -> None:
         """What comes next; with --verbose also what runs in the cluster."""

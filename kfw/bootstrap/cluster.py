@@ -57,8 +57,8 @@ def ensure(steps: Steps, options: Options, here: Here, provider: str, no_network
     name = options.cluster_name
     if not exists(steps, name):
         if options.skip_kind:
-            what = f"there is no kind cluster {name}, and --skip-kind forbids to make one"
-            raise ClusterUnreachable(what, "leave --skip-kind away, or name another one with --cluster-name")
+            fix = "quick-start/bootstrap.sh makes it (without --skip-kind); --cluster-name names another one"
+            raise ClusterUnreachable(f"there is no kind cluster {name}", fix)
         create(steps, options, here, provider, no_network=no_network())
         return
     started = start_stopped(steps, name, provider, allowed=not options.skip_kind)

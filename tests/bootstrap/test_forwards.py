@@ -37,11 +37,16 @@ def test_up_and_verify_are_kfws_own_commands_for_this_cluster(options: Options) 
     assert machine.kfw == [f"up {files} --kubeconfig /k --context kind-dev {NAMES}", f"verify {NAMES}"]
 
 
-def test_what_up_says_is_the_exit_code_and_then_nothing_is_verified(options: Options) -> None:
+@pytest.mark.parametrize(
+    ("code", "ran"), [(2, ["up"]), (4, ["up"]), (6, ["up", "verify"]), (8, ["up", "verify"])]
+)
+def test_what_up_says_is_the_exit_code_and_what_came_up_is_verified_all_the_same(
+    options: Options, code: int, ran: list[str]
+) -> None:
     machine = Machine()
-    machine.kfw_code = 6
-    assert run(machine, options).forwards(DEV) == 6
-    assert len(machine.kfw) == 1
+    machine.kfw_code = code
+    assert run(machine, options).forwards(DEV) == code
+    assert [line.split()[0] for line in machine.kfw] == ran
 
 
 def test_what_comes_next_is_said_and_with_verbose_what_runs(options: Options) -> None:

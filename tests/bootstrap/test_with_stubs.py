@@ -112,7 +112,10 @@ def test_B1_a_stage_is_left_out_by_flag_and_by_variable(
 def test_B1_without_leave_to_make_a_cluster_one_must_be_there(ready: Stubbed) -> None:
     done = ready.run("--dry-run", SKIP_KIND="yes")
     assert done.returncode == 4
-    assert "there is no kind cluster openchoreo-local, and --skip-kind forbids to make one" in done.stderr
+    assert (
+        "there is no kind cluster openchoreo-local\n     quick-start/bootstrap.sh makes it (without --skip-kind)"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize("nothing", ["", "false"])

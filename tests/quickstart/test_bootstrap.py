@@ -1,6 +1,7 @@
 """The scripts on a kind cluster that they make themselves, and on what becomes of it."""
 
 import json
+import os
 import signal
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.quickstart.host import THEIRS, Host, strangers
 from tests.quickstart.kind import FORWARDS, run
 from tests.real.rig import Rig
 from tests.real.running import until
-from tests.real.talk import get
+from tests.real.talk import get, listener
 
 pytestmark = pytest.mark.real
 
@@ -191,6 +192,16 @@ class cluster_ip:
         port = [{"op": "add", "path": "/spec/ports/0/nodePort", "value": self.node_port}]
         patch = [{"op": "replace", "path": "/spec/type", "value": "NodePort"}, *port]
         kubectl(self.host, "patch", *self.where, "--type=json", "-p", json.dumps(patch))
+
+
+def test_B16_where_somebody_has_a_port_the_other_four_come_up_and_are_verified(host: Host) -> None:
+    host.kfw("down")
+    with listener(host.ports["amp-api"]) as port:
+        done = host.bootstrap(code=6)
+        assert f"cannot listen on {port}" in done.stderr and f"pid {os.getpid()}" in done.stderr
+        assert done.stderr.count(" 200 OK") == 4
+        assert len(done.stdout.splitlines()) == 4
+    host.kfw("down", code=None)
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP"])
