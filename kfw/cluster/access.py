@@ -12,6 +12,9 @@ from msgspec import Struct
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.model import Problem, Reason
 
+#: Characters of what a foreign error says.
+_WORDS = 200
+
 
 class Gone(KfwError):
     """The version to watch from is too old (410): list anew."""
@@ -91,7 +94,7 @@ def words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         words = os.strerror(error.errno)  # asyncio's own text is "Connect call failed ..."
         return f"{error.filename}: {words}" if error.filename else words
-    return str(error) or type(error).__name__
+    return str(error)[:_WORDS] or type(error).__name__  # what is no HTTP may come whole, 64 KB of it
 
 
 def _refuses_certificate(error: ssl.SSLError) -> bool:

@@ -24,6 +24,7 @@ V4 = "v4.channel.k8s.io"
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_HEAD = 64 * 1024
 _MAX_BODY = 64 * 1024
+_MAX_WORDS = 100  # characters of it that are repeated to the user
 
 HeaderList = list[tuple[str, str]]
 
@@ -91,7 +92,7 @@ class Upgrading:
 
     def _answer(self, head: h11.Response | h11.InformationalResponse, rest: bytes = b"") -> Answer:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-        reason = bytes(head.reason).decode("latin-1")
+        reason = bytes(head.reason).decode("latin-1")[:_MAX_WORDS]
         return Answer(head.status_code, reason, headers, bytes(self._body), bytes(rest))
 
 
@@ -125,7 +126,7 @@ def check_websocket(answer: Answer, key: bytes, protocol: str) -> None:
     chosen = answer.headers.get("sec-websocket-protocol", "")
     if chosen != protocol:
         raise UpgradeRefused(
-            f"the far side chose protocol '{chosen}', not '{protocol}'", status=answer.status
+            f"the far side chose protocol '{chosen[:_MAX_WORDS]}', not '{protocol}'", status=answer.status
         )
 
 
