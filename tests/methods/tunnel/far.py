@@ -263,12 +263,13 @@ class Asked:
 class Far:
     """`apps` by pod. `answers`: what is said instead of an upgrade, by way or by pod.
 
-    `hangs`: pods whose upgrade never ends.
+    `hangs`: pods whose upgrade never ends. `says`: by pod, what is written in place of any HTTP.
     """
 
     apps: dict[str, App] = field(default_factory=dict)
     answers: dict[str, Refusal] = field(default_factory=dict)
     hangs: set[str] = field(default_factory=set)
+    says: dict[str, bytes] = field(default_factory=dict)
     tokens: set[str] | None = None  # None: everybody may in
     poisonable: bool = True
     lie: int = 0  # the port that channels are said to be for
@@ -337,9 +338,11 @@ class Far:
         self.asked.append(asked)
         if asked.pod in self.hangs:
             await asyncio.Event().wait()
-        refusal = self._refusal(asked)
-        if refusal:
-            writer.write(_plain(refusal))
+        said = self.says.get(asked.pod)
+        if said is None and (refusal := self._refusal(asked)):
+            said = _plain(refusal)
+        if said is not None:
+            writer.write(said)
             await writer.drain()
             return None, b""
         answer = _accepted(asked.way, headers)
