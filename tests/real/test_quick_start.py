@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,17 +28,45 @@ def test_B3_B5_B9_on_a_kind_cluster_with_the_services_and_the_users_kubeconfig_s
     assert theirs.read_text() == "current-context: rancher-desktop\n"
 
 
+@contextmanager
+def taken_back(host: Host) -> Iterator[Host]:
+    """Whatever bootstrap makes, uninstall takes back."""
+    try:
+        yield host
+        host.run("uninstall.sh", "--yes")
+        host.until_nothing_runs()
+    finally:
+        left = host.cluster in run("kind", "get", "clusters").split()
+        if left:
+            run("kind", "delete", "cluster", "--name", host.cluster)
+        host.kfw.close()
+    assert not left
+
+
 @pytest.fixture
 def bare(tmp_path: Path) -> Iterator[Host]:
     """A machine with docker and kind: a fresh clone of what is committed, no .venv, an empty home, no cluster."""
     clone = tmp_path / "kfw"
     subprocess.run(["git", "clone", "--quiet", ROOT, clone], check=True)
-    host = Host(f"kfw-n{os.getpid()}", root=clone)
-    yield host
-    host.run("uninstall.sh", "--yes")
-    host.until_nothing_runs()
-    assert host.cluster not in run("kind", "get", "clusters").split()
-    host.kfw.close()
+    with taken_back(Host(f"kfw-n{os.getpid()}", root=clone)) as host:
+        yield host
+
+
+ONE_NODE = """
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes: [{role: control-plane}]
+"""
+
+
+def test_B22_a_cluster_of_one_node_without_a_worker_serves_all_five(tmp_path: Path) -> None:
+    config = tmp_path / "one-node.yaml"
+    config.write_text(ONE_NODE)
+    with taken_back(Host(f"kfw-o{os.getpid()}")) as host:
+        host.bootstrap("--kind-config", str(config))
+        nodes = run("kind", "get", "nodes", "--name", host.cluster).split()
+        assert nodes == [f"{host.cluster}-control-plane"]
+        host.until_all_answer()
 
 
 def test_B3_from_a_bare_machine_to_five_verified_ports_and_a_second_run_takes_less_than_5_s(
