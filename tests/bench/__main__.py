@@ -1,30 +1,63 @@
 """usage: python -m tests.bench [AREA...] [--short]
 
-Measures on this machine and the rig, prints a table, writes build/bench.json. Exit code 1 when a bound is missed; with
---short (fewer rounds, for CI) only when one is missed by more than twice.
+Measures on this machine and the rig, prints a table, writes build/bench.json (and build/bench-run.json: where, when, how
+long). Exit code 1 when a bound is missed; with --short (fewer rounds, for CI) only when one is missed by more than twice.
 """
 
 import argparse
 import importlib
 import json
 import os
+import subprocess
 import sys
+import time
+from collections.abc import Sequence
 
-from tests.bench.row import Config, Row, clearly_broken, table
+from tests.bench.machine import about
+from tests.bench.row import Config, Row, clearly_broken, closing, table
 from tests.real.rig import ROOT, Rig, RigMissing
 
+#: From the quickest to those that make a cluster of their own.
 AREAS = (
     "startup",
     "daemon",
     "recovery",
     "relay",
     "tunnel_speed",
+    "tunnel_far",
+    "tunnel_memory",
     "tunnel_rough",
     "tunnel_pods",
+    "tunnel_silent",
 )
+BUILD = ROOT / "build"
 
 
 def main(argv: list[str]) -> int:
+    asked = _arguments(argv)
+    began, rows, seconds, failed = time.monotonic(), list[Row](), dict[str, float](), list[str]()
+    for area in asked.areas or AREAS:
+        began_area = time.monotonic()
+        try:
+            rows += _measured(area, asked.config)
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            failed.append(area)
+            print(f"   {area} has failed: {error}", file=sys.stderr, flush=True)
+        seconds[area] = round(time.monotonic() - began_area, 1)
+    _write("bench.json", rows)
+    _write("bench-run.json", about(asked.config.rig) | {"short": asked.config.short, "seconds": seconds})
+    print(table(rows))
+    print(closing(rows, failed, time.monotonic() - began))
+    return _verdict(rows, failed, short=asked.config.short)
+
+
+def _verdict(rows: Sequence[Row], failed: Sequence[str], *, short: bool) -> int:
+    missed = any(clearly_broken(row) if short else not row["holds"] for row in rows)
+    return int(missed or bool(failed))
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    """`areas`, and `config` of the rig that the environment names."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench", description="Measures; writes build/bench.json."
     )
@@ -34,13 +67,10 @@ def main(argv: list[str]) -> int:
     if unknown := set(asked.areas) - set(AREAS):
         parser.error(f"no area {', '.join(sorted(unknown))}; there are {', '.join(AREAS)}")
     try:
-        config = Config(short=asked.short, rig=Rig.from_environment(os.environ))
+        asked.config = Config(short=asked.short, rig=Rig.from_environment(os.environ))
     except RigMissing as missing:
         parser.error(str(missing))
-    rows = [row for area in asked.areas or AREAS for row in _measured(area, config)]
-    _write(rows)
-    print(table(rows))
-    return int(any(clearly_broken(row) if asked.short else not row["holds"] for row in rows))
+    return asked
 
 
 def _measured(area: str, config: Config) -> list[Row]:
@@ -49,10 +79,9 @@ def _measured(area: str, config: Config) -> list[Row]:
     return rows
 
 
-def _write(rows: list[Row]) -> None:
-    file = ROOT / "build" / "bench.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(rows, indent=1) + "\n")
+def _write(name: str, what: object) -> None:
+    BUILD.mkdir(exist_ok=True)
+    (BUILD / name).write_text(json.dumps(what, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -81,6 +81,19 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def closing(rows: Sequence[Row], failed: Sequence[str], seconds: float) -> str:
+    """How many figures hold, and which do not; `failed`: areas without figures."""
+    bound = [one for one in rows if one["bound"]]
+    missed = [
+        f"  {one['name']}: {one['value']:g} {one['unit']}, {one['bound']}"
+        for one in bound
+        if not one["holds"]
+    ]
+    lines = [f"{len(bound) - len(missed)} of {len(bound)} figures hold, measured in {seconds:.0f} s"]
+    lines += [f"not measured, see above: {', '.join(failed)}"] if failed else []
+    return "\n".join([*lines, *(["these do not:", *missed] if missed else [])])
+
+
 def times(ratio: float) -> str:
     return f"{ratio:.2f}x" if ratio >= 0.1 or not ratio else f"{ratio:.1g}x"
 

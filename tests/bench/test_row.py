@@ -1,6 +1,6 @@
 import pytest
 
-from tests.bench.row import clearly_broken, paired, row, table
+from tests.bench.row import clearly_broken, closing, paired, row, table
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,13 @@ def test_of_paired_rounds_the_ratio_is_the_median_of_their_ratios() -> None:
 
 def test_of_nothing_there_is_no_ratio() -> None:
     assert row("failed", 0, "connections", "== 0", than=0)["ratio"] is None
+
+
+def test_the_last_words_count_what_has_a_bound_and_name_what_does_not_hold() -> None:
+    rows = [row("start", 3, "s", "< 2"), row("stop", 1, "s", "< 2"), row("size", 7, "MB")]
+    assert closing(rows, ["relay"], 61.2).splitlines() == [
+        "1 of 2 figures hold, measured in 61 s",
+        "not measured, see above: relay",
+        "these do not:",
+        "  start: 3 s, < 2",
+    ]
