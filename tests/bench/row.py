@@ -84,14 +84,15 @@ def table(rows: Sequence[Row]) -> str:
 def closing(rows: Sequence[Row], failed: Sequence[str], seconds: float) -> str:
     """How many figures hold, and which do not; `failed`: areas without figures."""
     bound = [one for one in rows if one["bound"]]
-    missed = [
-        f"  {one['name']}: {one['value']:g} {one['unit']}, {one['bound']}"
-        for one in bound
-        if not one["holds"]
-    ]
+    missed = [f"  {one['name']}: {_missed(one)}" for one in bound if not one["holds"]]
     lines = [f"{len(bound) - len(missed)} of {len(bound)} figures hold, measured in {seconds:.0f} s"]
     lines += [f"not measured, see above: {', '.join(failed)}"] if failed else []
     return "\n".join([*lines, *(["these do not:", *missed] if missed else [])])
+
+
+def _missed(one: Row) -> str:
+    value = times(one["ratio"]) if one["bound"].endswith("x") else f"{one['value']:g} {one['unit']}"
+    return f"{value}, not {one['bound']}"
 
 
 def times(ratio: float) -> str:

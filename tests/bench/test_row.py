@@ -83,5 +83,5 @@ def test_the_last_words_count_what_has_a_bound_and_name_what_does_not_hold() -> 
         "1 of 2 figures hold, measured in 61 s",
         "not measured, see above: relay",
         "these do not:",
-        "  start: 3 s, < 2",
+        "  start: 3 s, not < 2",
     ]

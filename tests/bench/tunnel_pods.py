@@ -49,8 +49,7 @@ SERVICE: dict[str, Any] = {
 def rows(config: Config) -> list[Row]:
     rig, rounds = config.rig, 1 if config.short else 5
     with web_of_three(rig) as namespace:
-        with kubectl_forward(rig.kubeconfig, TARGET, (PORT,), namespace) as kubectl:
-            theirs = _rolling(rig, namespace, kubectl.ports[PORT])
+        theirs = None if config.short else _rolling_kubectl(rig, namespace)
         with kfw_tunnel(rig.kubeconfig, TARGET, (PORT,), namespace) as (_, kfw):
             port = kfw.ports[PORT]
             return [
@@ -86,6 +85,12 @@ def _rolling(rig: Rig, namespace: str, port: int) -> Connects:
         until_complete(rig, namespace)
         time.sleep(4)  # the old ones drain for 3 s
     return connects
+
+
+def _rolling_kubectl(rig: Rig, namespace: str) -> Connects:
+    """Of its own, for afterwards its pod is gone and it is of no more use."""
+    with kubectl_forward(rig.kubeconfig, TARGET, (PORT,), namespace) as way:
+        return _rolling(rig, namespace, way.ports[PORT])
 
 
 def _one_killed(rig: Rig, namespace: str, port: int, rounds: int) -> Row:

@@ -61,7 +61,7 @@ def _kubectl(kubeconfig: Path, target: str, seconds: float) -> Rival:
     with kubectl_forward(kubeconfig, target, (RESETS,)) as way:
         resets = _resets_survived(way, 50)
     with kubectl_forward(kubeconfig, target, (SOURCE,)) as way:
-        left = _left_early(way, DOWNLOADS, 5)
+        left = _left_early(way, DOWNLOADS, 5 * seconds / 4)
     with kubectl_forward(kubeconfig, target, (ECHO, SOURCE)) as way:
         share = _not_read(way, NOT_READ, seconds)
     return Rival(resets, left, share)
