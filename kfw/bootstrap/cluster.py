@@ -76,11 +76,12 @@ def create(steps: Steps, options: Options, here: Here, provider: str, *, no_netw
     if room.level is Level.WARNING:
         steps.say(f"cluster: {room.what}; {room.fix}")
     steps.say(f"cluster: making the kind cluster {name}, which takes a minute or two")
-    answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
-    if not answer.ok:
-        raise kind.create_failed(answer.err, name)
-    if not steps.dry:
+    if not steps.dry:  # before: what is left of an interrupted run is ours to delete, too
         write_atomic(options.made, b"made by kfw bootstrap\n")
+    answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
+    if not answer.ok:  # kind has deleted what it had made
+        options.made.unlink(missing_ok=True)
+        raise kind.create_failed(answer.err, name)
 
 
 def start_stopped(steps: Steps, name: str, provider: str, *, allowed: bool = True) -> list[str]:
@@ -128,9 +129,17 @@ def wait_for_api(
         if answer.ok:
             return
         if clock() >= deadline:
-            fix = f"docker logs {cluster.name}-control-plane" if cluster.name else "kfw sandbox start"
-            raise ClusterUnreachable(f"the API of {cluster.context} does not answer: {answer.words}", fix)
+            what = f"the API of {cluster.context} does not answer: {answer.words}"
+            raise ClusterUnreachable(what, _api_fix(cluster.name))
         sleep(_PAUSE)
+
+
+def _api_fix(name: str) -> str:
+    if not name:
+        return "kfw sandbox start"
+    return (
+        f"docker logs {name}-control-plane; if its making was interrupted: kind delete cluster --name {name}"
+    )
 
 
 # -- the configuration of a new cluster

@@ -135,6 +135,16 @@ def test_why_it_was_not_made_is_in_kinds_words_and_it_is_not_ours(machine: Machi
     assert not options.made.exists()
 
 
+def test_one_whose_making_was_interrupted_is_ours_to_delete(machine: Machine, options: Options) -> None:
+    def interrupted() -> str:
+        raise KeyboardInterrupt
+
+    machine.says("kind create cluster", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ensure(machine, options)
+    assert options.made.exists()
+
+
 def test_a_worker_that_is_named_must_be_one_of_the_nodes(machine: Machine, options: Options) -> None:
     from dataclasses import replace
 
@@ -163,7 +173,7 @@ def test_the_api_is_waited_for_and_its_last_words_are_told() -> None:
         ClusterUnreachable, match="the API of kind-dev does not answer: connection refused"
     ) as caught:
         cluster.wait_for_api(machine.steps(), there, 90.0, lambda: now[0], sleep)
-    assert caught.value.fix == "docker logs dev-control-plane"
+    assert caught.value.fix.startswith("docker logs dev-control-plane; if its making was interrupted: ")
 
 
 def test_B5_every_line_of_kubectl_names_kubeconfig_and_context() -> None:
