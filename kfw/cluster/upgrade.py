@@ -22,6 +22,8 @@ from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
 
 #: Seconds until a better transport than the one that a server took is tried again.
 REMEMBERED = 600.0
+#: Where only the user's rights speak against the better one: an API server that has just started knows no roles yet.
+REMEMBERED_FOR_RIGHTS = 10.0
 #: Seconds for the answer; an API server that cannot reach the node's kubelet keeps one waiting for 30.
 ANSWER = 10.0
 
@@ -101,7 +103,7 @@ async def upgraded(server: Server, namespace: str, pod: str, port: int) -> Upgra
             failure = failure or _forbidden(error, server.asker)
             forbidden.add(transport.verb)
         else:
-            _remember(server, transport)
+            _remember(server, transport, REMEMBERED_FOR_RIGHTS if forbidden else REMEMBERED)
             return made
     assert failure is not None
     raise NotPermitted(failure.what, failure.fix) if forbidden else failure
@@ -116,11 +118,11 @@ def _in_order(server: Server) -> Iterator[Transport]:
     yield from (other for other in ALL if other is not took)
 
 
-def _remember(server: Server, transport: Transport) -> None:
+def _remember(server: Server, transport: Transport, seconds: float) -> None:
     known, until = _took.get(server, (ALL[0], 0.0))
     now = asyncio.get_running_loop().time()
     if known is not transport or now >= until:
-        _took[server] = transport, now + REMEMBERED
+        _took[server] = transport, now + seconds
 
 
 def _path(server: Server, namespace: str, pod: str, query: str) -> str:

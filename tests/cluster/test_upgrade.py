@@ -117,6 +117,18 @@ async def test_a_user_who_may_get_but_not_create_goes_in_websocket() -> None:
         assert (await made(server(far))).transport is WEBSOCKET
 
 
+async def test_a_server_that_has_just_started_and_knows_no_roles_yet_gets_raw_spdy_soon_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upgrade, "REMEMBERED_FOR_RIGHTS", 0.05)
+    async with far_side(answers={RAW: status(403, "Forbidden", "ada cannot create")}) as far:
+        at = server(far)
+        await made(at)
+        far.answers.clear()
+        await asyncio.sleep(0.06)
+        assert (await made(at)).transport is SPDY
+
+
 async def test_a_login_that_is_refused_is_renewed_once_and_other_tunnels_live_on() -> None:
     tokens = iter(["old", "new", "newer"])
 

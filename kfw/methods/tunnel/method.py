@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Literal, Protocol
 
 from kfw.cluster.server import Server
-from kfw.cluster.upgrade import upgraded
+from kfw.cluster.upgrade import ANSWER, WEBSOCKET, upgraded
 from kfw.errors import KfwError
 from kfw.methods.base import Way
 from kfw.methods.probe import probe
@@ -131,7 +131,13 @@ class PodTunnel:
 
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
         made = await upgraded(self._server, self._forward.namespace, pod, port)
-        return attach(made, pod, port, self._pool)
+        link = attach(made, pod, port, self._pool)
+        # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
+        proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None
+        if not (proven and link.usable):
+            link.abort("it does not answer")
+            raise KfwError(f"the tunnel to pod {pod} broke at once: {link.why}", reason="cluster-unreachable")
+        return link
 
     def _broke(self, error: KfwError) -> None:
         if not self._broken.done():

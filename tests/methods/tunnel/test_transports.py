@@ -8,11 +8,13 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.tunnel import link
 from kfw.model import Health
-from kfw.wire import upgrade
+from kfw.relay.dial import DialFailed
+from kfw.wire import upgrade, websocket
+from kfw.wire.base import Role
 from tests.cluster import certificates
 from tests.cluster.test_server import serves
-from tests.methods.tunnel.far import REFUSES, SILENT, App, Refusal, far_side, refused_text
-from tests.methods.tunnel.ways import client, server, tunnel, until
+from tests.methods.tunnel.far import REFUSES, SILENT, App, Far, FarTunnel, Refusal, far_side, refused_text
+from tests.methods.tunnel.ways import Client, client, server, tunnel, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -206,3 +208,36 @@ async def test_bad_frames_one_after_the_other_end_one_link_each_and_leave_nothin
             await until(lambda one=one: one.lost)
         assert len(opened._pool.links) < 5
         assert len(opened._placing._streams) == 0
+
+
+class _Nodeless(Far):
+    """An API server that cannot reach the pods' node now. In WebSocket it says yes first, and closes then."""
+
+    away = False
+
+    async def _upgraded(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[FarTunnel | None, bytes]:
+        tunnel, rest = await super()._upgraded(reader, writer)
+        if tunnel is None or not self.away:
+            return tunnel, rest
+        writer.write(websocket.Connection(Role.SERVER).close())
+        await writer.drain()
+        return None, b""
+
+
+async def test_a_websocket_that_breaks_as_soon_as_it_is_made_gets_no_connection() -> None:
+    """The connection is tried again: the app has nothing of it. And nothing of the link is left behind."""
+    far = _Nodeless(answers=only(WEBSOCKET))
+    await far.start()
+    try:
+        async with tunnel(far) as opened:
+            far.away = True
+            for one in far.tunnels:
+                one.abort()
+            await until(lambda: "over nothing" in opened.how)
+            with pytest.raises(DialFailed, match="broke at once") as failed:
+                await asyncio.wait_for(opened.dial(Client), 5)
+            assert failed.value.safe
+    finally:
+        await far.stop()
