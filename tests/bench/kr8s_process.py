@@ -14,9 +14,11 @@ from kr8s.asyncio.portforward import PortForward
 async def main(kubeconfig: str, namespace: str, pod: str, *ports: str) -> None:
     api = await kr8s.asyncio.api(kubeconfig=kubeconfig)
     target = await Pod.get(pod, namespace=namespace, api=api)
-    for port in map(int, ports):
-        local = await PortForward(target, port, local_port="auto").start()
-        print(f"Forwarding from 127.0.0.1:{local} -> {port}", flush=True)
+    forwards = [
+        PortForward(target, int(port), local_port="auto") for port in ports
+    ]  # they live as long as we hold them
+    for forward in forwards:
+        print(f"Forwarding from 127.0.0.1:{await forward.start()} -> {forward.remote_port}", flush=True)
     await asyncio.Event().wait()
 
 

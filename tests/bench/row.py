@@ -59,6 +59,7 @@ def row(
 
 def paired(name: str, unit: str, bound: str, rounds: Sequence[tuple[float, float]]) -> Row:
     """`rounds`: what was measured, and what was measured beside it."""
+    assert rounds, f"never measured: {name}"
     ours, theirs = (median(side) for side in zip(*rounds, strict=True))
     return row(name, ours, unit, bound, than=theirs, ratio=median(one / other for one, other in rounds))
 

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tests.bench import traffic
 from tests.bench.processes import started
-from tests.bench.tunnel_ways import Way, said
+from tests.bench.tunnel_ways import KFW, Way, said
 from tests.real.rig import Rig
 from tests.real.talk import free_ports
 
@@ -24,6 +25,7 @@ PATIENCE = 20.0
 NAMESPACE, SERVICE, ADDRESS = "demo", "multi", "127.3.3.1"
 HOSTS = Path("/etc/hosts")
 
+T = TypeVar("T")
 Ports = Sequence[int]
 Start = Callable[[Rig, str, Ports], AbstractContextManager[Way]]
 
@@ -42,6 +44,19 @@ def rivals(rig: Rig, pod: str, ports: Ports, names: Sequence[str]) -> Iterator[l
             except (OSError, AssertionError) as error:
                 _absent(name, str(error))
         yield ways
+
+
+def asked(ways: Sequence[Way], measure: Callable[[Way], T]) -> dict[str, T]:
+    """By who was measured; who fails is left out, which only rivals may."""
+    found: dict[str, T] = {}
+    for way in ways:
+        try:
+            found[way.name] = measure(way)
+        except (OSError, AssertionError) as error:
+            if way.name == KFW:
+                raise
+            _absent(way.name, f"it fails: {error!r}")
+    return found
 
 
 def _absent(name: str, why: str) -> None:

@@ -1,6 +1,5 @@
 """How fast: opens, round trips and streams through kfw's tunnel and its rivals, in paired rounds of one run with kubectl."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
@@ -8,7 +7,7 @@ from statistics import quantiles
 from tests.bench import traffic
 from tests.bench.row import Config, Row, paired
 from tests.bench.traffic import AT_ONCE, MIB
-from tests.bench.tunnel_rivals import ALL, SOCAT, rivals
+from tests.bench.tunnel_rivals import ALL, SOCAT, asked, rivals
 from tests.bench.tunnel_ways import KFW, KUBECTL, Way, both, in_turn, pods
 
 ECHO, SOURCE, HTTP = 9000, 9002, 8080
@@ -43,7 +42,7 @@ class Size:
 
 
 def rows(config: Config) -> list[Row]:
-    count, size = (2, Size(100, 300, 64 * MIB)) if config.short else (5, Size(300, 1000, 192 * MIB))
+    count, size = (2, Size(100, 300, 64 * MIB)) if config.short else (5, Size(200, 1000, 128 * MIB))
     pod = pods(config.rig, "app=web")[0]
     ports = (ECHO, SOURCE, HTTP)
     rounds: list[dict[str, Sample]] = []
@@ -51,7 +50,7 @@ def rows(config: Config) -> list[Row]:
         for number in range(count):
             with both(config.rig, f"pod/{pod}", ports) as ways:  # kubectl does not live long
                 everybody = in_turn([*ways, *others], number)
-                rounds.append({way.name: sample for way in everybody if (sample := _sample(way, size))})
+                rounds.append(asked(everybody, lambda way: _measured(way, size)))
     return [row for name in (KFW, *ALL) for row in compared(name, rounds)]
 
 
@@ -66,17 +65,6 @@ def compared(name: str, rounds: Sequence[Mapping[str, Sample]]) -> Iterator[Row]
         if pairs:
             who, bound = ("tunnel", bound) if name == KFW else (name, "")
             yield paired(f"{who}: {what}, than kubectl", unit, bound, pairs)
-
-
-def _sample(way: Way, size: Size) -> Sample:
-    """Nothing if it has failed, which only rivals may."""
-    try:
-        return _measured(way, size)
-    except (OSError, AssertionError) as error:
-        if way.name == KFW:
-            raise
-        print(f"   {way.name}: no figures of this round: {error!r}", file=sys.stderr, flush=True)
-        return {}
 
 
 def _measured(way: Way, size: Size) -> Sample:
