@@ -13,7 +13,7 @@ from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Pong, Rst
+from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Pong, Rst, SynReply
 from kfw.wire.spdy_frames import SpdyError
 
 #: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
@@ -61,6 +61,7 @@ class Link(asyncio.Protocol):
         self._requests = count()
         self._streams: dict[int, Stream] = {}  # by the number of the data stream
         self._numbers: dict[Stream, int] = {}
+        self._seen = 0  # the last stream that the far side has replied to
         self._stalled: set[Stream] = set()  # those for whose sake nothing is read
         self._outbox: list[Chunk] = []
         self._flushing: asyncio.TimerHandle | None = None
@@ -248,8 +249,11 @@ class Link(asyncio.Protocol):
                 case Pong(number):
                     self.of_use = True
                     self._pings.heard(number)
-                case Goaway():
+                case SynReply(number):
+                    self._seen = max(self._seen, number)
+                case Goaway(last):
                     self.retire("the far side takes no more connections")
+                    self._hand_back(max(last, self._seen))
 
     def _on_data(self, number: int, payload: bytes, fin: bool) -> None:
         if stream := self._streams.get(number):
@@ -264,6 +268,12 @@ class Link(asyncio.Protocol):
                 stream.error_over()
         else:
             self._unwanted += len(payload)
+
+    def _hand_back(self, last: int) -> None:
+        """The far side has done nothing with the streams after this one (SPDY/3.1, section 2.6.6)."""
+        for number, stream in tuple(self._streams.items()):
+            if number > last:
+                stream.unseen()
 
     def _on_rst(self, number: int) -> None:
         if stream := self._streams.get(number):

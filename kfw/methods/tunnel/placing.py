@@ -82,6 +82,14 @@ class Placing:
         self._look()
         return True
 
+    def returned(self, stream: Stream) -> bool:
+        now = self._loop.time()
+        if self._closed or now >= stream.until:
+            return False
+        self._waiters[Waiter(stream, now)] = None
+        self._look()
+        return True
+
     def ended(self, stream: Stream, error: Exception | None) -> None:
         self._streams.discard(stream)
         for waiter in [waiter for waiter in self._waiters if waiter.stream is stream]:

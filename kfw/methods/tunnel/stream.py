@@ -57,6 +57,10 @@ class Owner(Protocol):
         """The app got nothing of it. True: it is tried elsewhere, with what `kept` holds."""
         ...
 
+    def returned(self, stream: "Stream") -> bool:
+        """The same for one that its link takes no more."""
+        ...
+
     def ended(self, stream: "Stream", error: Exception | None) -> None: ...
 
 
@@ -197,6 +201,13 @@ class Stream(asyncio.Transport):
         """The link is gone under it, and nobody knows what the app got."""
         self.link = None
         self.end(ConnectionResetError(why))
+
+    def unseen(self) -> None:
+        """The far side goes away and has not seen it: the app got nothing."""
+        self._leave(Leave.RESET)
+        self.choke()  # until it is open elsewhere
+        if self._proven or not self._owner.returned(self):
+            self.end(ConnectionResetError(f"the tunnel to pod {self.pod} takes no more connections"))
 
     # -- for the owner and itself
 

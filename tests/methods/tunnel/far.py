@@ -9,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from struct import pack
 
 import h11
 import msgspec
@@ -22,7 +23,7 @@ from kfw.wire.portforward import refused_text as refused_text
 from kfw.wire.portforward import reset_text as reset_text
 from kfw.wire.spdy import Connection
 from kfw.wire.spdy_events import Data, Event, Ping, Rst, SynStream
-from kfw.wire.spdy_frames import data_frames
+from kfw.wire.spdy_frames import Type, control, data_frames
 from kfw.wire.websocket_frames import Payload
 
 WORKERS = 5
@@ -94,14 +95,16 @@ SILENT = App()
 
 
 class FarTunnel:
-    """An upgraded connection. `blocked` workers answer no PING; `deaf` answers nothing at all."""
+    """An upgraded connection. `blocked` workers answer no PING; `deaf` answers nothing at all; who is `leaving` passes over
+    new streams."""
 
     def __init__(self, far: "Far", pod: str, way: str, writer: asyncio.StreamWriter, port: int) -> None:
         self.pod = pod
         self.way = way
         self.visits: list[Visit] = []
         self.blocked: set[int] = set()
-        self.deaf = False
+        self.deaf = self.leaving = False
+        self.passed_over: list[int] = []
         self.pings = 0
         self.resets: list[int] = []
         self.websocket_pongs: list[bytes] = []
@@ -134,8 +137,9 @@ class FarTunnel:
     def rst(self, number: int) -> None:
         self.send(self._spdy.rst(number))
 
-    def goaway(self) -> None:
-        self.send(self._spdy.goaway())
+    def goaway(self, last: int | None = None) -> None:
+        """`last`: the last stream that it says it has seen; None: the one that it has."""
+        self.send(self._spdy.goaway() if last is None else control(Type.GOAWAY, pack(">II", last, 0)))
 
     def send(self, *chunks: Chunk) -> None:
         """Bytes of SPDY, right or wrong."""
@@ -193,6 +197,9 @@ class FarTunnel:
                 self._on_ping(number)
 
     def _on_syn(self, event: SynStream) -> None:
+        if self.leaving:
+            self.passed_over.append(event.stream)
+            return
         asked = read_request(event.stream, event.headers)
         self.send(self._spdy.reply(event.stream))
         if asked.type == ERROR:

@@ -210,6 +210,50 @@ async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go
 
 
 @pytest.mark.asyncio
+async def test_what_came_too_late_for_a_far_side_that_goes_away_is_sent_again_over_another_link() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        far.hangs.add("web-1")  # so that the second has to share the first one's link
+        old = await client(way, b"1")
+        await until(lambda: old.got)
+        leaving = far.tunnels[0]
+        leaving.leaving = True
+        late = await client(way, b"2")
+        late.say(b"3")
+        await until(lambda: leaving.raw.endswith(b"3"))
+        far.hangs.clear()
+        leaving.goaway(leaving.passed_over[0] - 1)
+        late.say(b"4")
+        await until(lambda: late.got == b"234")
+        assert not late.choked
+        old.say(b"5")
+        await until(lambda: old.got == b"15")
+        assert [visit.got for visit in far.visits] == [b"15", b"234"]
+
+
+@pytest.mark.asyncio
+async def test_a_far_side_that_denies_what_it_has_replied_to_is_not_believed() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        one = await client(way, b"1")
+        await until(lambda: one.got)
+        far.tunnels[0].goaway(0)
+        await until(lambda: sum(made.usable for made in way._pool.links) == 1 and len(far.tunnels) == 2)
+        one.say(b"2")
+        await until(lambda: one.got == b"12")
+        assert len(far.visits) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_silent_app_that_a_far_side_has_replied_for_is_not_asked_again() -> None:
+    async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
+        await client(way, b"pay")
+        await until(lambda: far.visits and far.visits[0].got == b"pay")
+        far.tunnels[0].goaway(0)
+        await until(lambda: not all(made.usable for made in way._pool.links))
+        await asyncio.sleep(0.05)
+        assert len(far.visits) == 1
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "junk",
     [
