@@ -156,6 +156,7 @@ class Link(asyncio.Protocol):
         del self._streams[number]
         self._write(self._farewell(number, how), within=FAREWELL)
         self.resume(stream)
+        self._settling.left()
         if doubtful:
             self._settling.doubt()
         if self._numbers:
@@ -188,8 +189,8 @@ class Link(asyncio.Protocol):
         try:
             for payload in self.carriage.unwrap(data):
                 self._handle(self._spdy.receive(payload))
-            if self._settling.floods and not self._numbers:
-                self.abort("a download was left early")  # it would go on for a second, 300 MB of it
+            if self._settling.floods:  # it would go on for a second, 300 MB of it
+                (self.retire if self._numbers else self.abort)("a download was left early")
         except SpdyError as error:
             self._handle(cast(Iterable[Event], error.events))
             self.abort(error.what)

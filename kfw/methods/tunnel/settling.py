@@ -31,9 +31,14 @@ class Settling:
         if not self.active:
             self._begin()
 
+    def left(self) -> None:
+        """A stream, without doubts; an app that says something only now is seen all the same."""
+        if not self.active:
+            self._before = self._unwanted()
+
     @property
     def floods(self) -> bool:
-        return self.active and self._unwanted() - self._before >= FLOOD
+        return self._unwanted() - self._before >= FLOOD
 
     def _begin(self) -> None:
         self.active = True

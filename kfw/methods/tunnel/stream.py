@@ -19,8 +19,8 @@ SLACK = 1024 * 1024
 HOLD_FIN = 10.0
 #: Seconds that the two ends of a connection may be apart.
 LATE = 2.0
-#: A client that leaves when so many bytes have come, the last of them so many seconds ago, has left a download.
-DOWNLOAD, RECENT = 64 * 1024, 0.5
+#: A client that leaves when so many bytes have come, the last of them so many seconds ago, may have left a download.
+DOWNLOAD, RECENT = 2 * 1024, 0.5
 
 
 class Leave(Enum):
