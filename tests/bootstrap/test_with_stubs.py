@@ -317,13 +317,16 @@ def test_when_helm_fails_its_words_the_pods_and_the_events_are_shown(ready: Stub
     assert "helm upgrade --install redis oci://charts/redis --version 1.2.3" in done.stderr  # to try again
 
 
-def test_podman_that_runs_kinds_nodes_is_the_engine(bare: Stubbed) -> None:
-    bare.stub("podman", f"case $1 in info) echo '{json.dumps(LINUX)}' ;; esac")
+@pytest.mark.parametrize("provider", ["podman", "nerdctl"])
+def test_what_runs_kinds_nodes_is_the_engine(bare: Stubbed, provider: str) -> None:
+    bare.stub(provider, f"case $1 in info) echo '{json.dumps(LINUX)}' ;; esac")
     bare.stub("kind")
     bare.stub("kubectl")
-    done = bare.run("--dry-run", KIND_EXPERIMENTAL_PROVIDER="podman")
-    assert "podman info" in done.stdout
-    assert "kind create cluster" in done.stdout
+    done = bare.run("kind", "--cluster-name", "dev", KIND_EXPERIMENTAL_PROVIDER=provider)
+    assert done.returncode == 0, done.stderr
+    asked = {call.split()[0] for call in bare.calls()}
+    assert asked == {provider, "kind", "kubectl"}
+    assert any(call.startswith("kind create cluster --name dev") for call in bare.calls())
 
 
 def test_brew_is_the_hint_on_a_mac_and_the_package_manager_elsewhere(bare: Stubbed) -> None:
