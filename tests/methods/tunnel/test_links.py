@@ -160,13 +160,16 @@ async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
 
 
 @pytest.mark.asyncio
-async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched() -> None:
+@pytest.mark.parametrize("read", [0, 100, 1 << 20])
+async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched(read: int) -> None:
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         one = await client(way, b"go")
         await until(lambda: far.visits)
-        pouring = asyncio.create_task(pour(far.visits[0], 1 << 40))
-        await until(lambda: len(one.got) > 1 << 20)
+        far.visits[0].say(bytes(min(read, 100)))
+        pouring = asyncio.create_task(pour(far.visits[0], 1 << 40)) if read > 100 else None
+        await until(lambda: len(one.got) >= read)
         one.transport.abort()
+        pouring = pouring or asyncio.create_task(pour(far.visits[0], 1 << 40))
         flooded = far.visits[0].tunnel
         await until(lambda: not any(made.live or made.settling for made in way._pool.links))
         await until(lambda: not flooded.open)
