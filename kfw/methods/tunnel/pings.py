@@ -5,6 +5,7 @@ app has not read yet: during an upload a late answer is no dead path.
 """
 
 import asyncio
+from time import perf_counter
 
 from kfw.wire.spdy import Connection
 
@@ -32,7 +33,7 @@ class Pings:
         if asked:
             asked.missing.discard(number)
             if not asked.missing:
-                asked.over(self._loop.time() - asked.began)
+                asked.over(perf_counter() - asked.began)
 
     def end(self) -> None:
         """Nobody will answer any more."""
@@ -49,7 +50,7 @@ class _Round:
     def __init__(self, loop: asyncio.AbstractEventLoop, numbers: set[int]) -> None:
         self.numbers = frozenset(numbers)
         self.missing = numbers
-        self.began = loop.time()
+        self.began = perf_counter()  # uvloop's own clock counts milliseconds
         self.answer: asyncio.Future[float | None] = loop.create_future()
 
     def over(self, seconds: float | None) -> None:

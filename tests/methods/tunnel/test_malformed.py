@@ -28,7 +28,8 @@ from tests.methods.tunnel.nonsense import Draw
 from tests.methods.tunnel.test_transports import only
 from tests.methods.tunnel.ways import Client, server, tunnel, until
 
-pytestmark = pytest.mark.asyncio
+#: On one loop: it is the codecs that are tried.
+pytestmark = pytest.mark.asyncio(loop_factories=["asyncio"])
 
 
 def _counts(clear: int, encrypted: int) -> list[Any]:
