@@ -35,6 +35,7 @@ BUILD = ROOT / "build"
 
 def main(argv: list[str]) -> int:
     asked = _arguments(argv)
+    place = about(asked.config.rig)
     began, rows, seconds, failed = time.monotonic(), list[Row](), dict[str, float](), list[str]()
     for area in asked.areas or AREAS:
         began_area = time.monotonic()
@@ -44,8 +45,8 @@ def main(argv: list[str]) -> int:
             failed.append(area)
             print(f"   {area} has failed: {error}", file=sys.stderr, flush=True)
         seconds[area] = round(time.monotonic() - began_area, 1)
-    _write("bench.json", rows)
-    _write("bench-run.json", about(asked.config.rig) | {"short": asked.config.short, "seconds": seconds})
+        _write("bench.json", rows)  # each time: a run that is broken off has measured something, too
+        _write("bench-run.json", place | {"short": asked.config.short, "seconds": seconds})
     print(table(rows))
     print(closing(rows, failed, time.monotonic() - began))
     return _verdict(rows, failed, short=asked.config.short)
