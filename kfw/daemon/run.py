@@ -23,11 +23,9 @@ from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
-from kfw.system import upheaval
-from kfw.system.bulk import expect_fast_streams
+from kfw.system import loop, upheaval
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
-from kfw.system.limits import raise_open_files
 from kfw.system.process import Children, use_pidfd_watcher
 
 log = logging.getLogger("kfw.daemon")
@@ -53,9 +51,7 @@ def serve(options: Options | None = None) -> int:
     with lock(paths.pid_file().with_suffix(".lock"), what="the kfw daemon"):
         _start_log(options)
         use_pidfd_watcher()
-        raise_open_files()
-        expect_fast_streams()
-        asyncio.run(_serve(options))
+        loop.run(_serve(options))
     return 0
 
 
@@ -69,7 +65,8 @@ async def _serve(options: Options) -> None:
         await server.start()
         stack.push_async_callback(server.close)
         _claim_pid_file(stack)
-        log.info("kfw %s is running, pid %s", __version__, os.getpid())
+        module = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+        log.info("kfw %s is running on %s, pid %s", __version__, module, os.getpid())
         events.emit("daemon", message=f"kfw {__version__} is running")
         await core.restore()
         await core.ended.wait()
@@ -121,9 +118,7 @@ def foreground(request: UpRequest, tell: Tell) -> int:
     """`up --foreground`: the forwards live in this process until INT or TERM. Returns the exit code."""
     make_private_dir(paths.state_dir())
     use_pidfd_watcher()
-    raise_open_files()
-    expect_fast_streams()
-    return asyncio.run(_foreground(request, tell))
+    return loop.run(_foreground(request, tell))
 
 
 async def _foreground(request: UpRequest, tell: Tell) -> int:

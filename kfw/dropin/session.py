@@ -20,9 +20,8 @@ from kfw.dropin.source import Source
 from kfw.dropin.told import Told
 from kfw.errors import KfwError
 from kfw.system import upheaval
-from kfw.system.bulk import expect_fast_streams
 from kfw.system.clock import Clock
-from kfw.system.limits import raise_open_files
+from kfw.system.loop import run as run_loop
 
 if TYPE_CHECKING:
     from kfw.cluster.decode.pod import Pod
@@ -35,10 +34,8 @@ _LEVELS = ((6, logging.DEBUG), (2, logging.INFO), (0, logging.ERROR))
 
 def run(arguments: Arguments, environ: Mapping[str, str], speech: Speech) -> int:
     """The exit code. Raises Told."""
-    raise_open_files()
-    expect_fast_streams()
     _log(int(arguments.options.get("v", 0)), speech.err)
-    return asyncio.run(_run(arguments, environ, speech))
+    return run_loop(_run(arguments, environ, speech))
 
 
 async def _run(arguments: Arguments, environ: Mapping[str, str], speech: Speech) -> int:

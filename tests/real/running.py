@@ -29,6 +29,7 @@ class Kfw:
         self.project = self.folder / "project"
         self.project.mkdir()
         own = {"HOME": str(self.folder), "KFW_HOME": str(self.home), "KUBECONFIG": str(kubeconfig)}
+        own["KFW_LOOP"] = os.environ.get("KFW_LOOP", "asyncio")  # a plain install has no uvloop
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KFW_", "XDG_"))}
         self.env = {**kept, "NO_COLOR": "1", **own, **(env or {})}
 
