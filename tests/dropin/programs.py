@@ -120,7 +120,9 @@ def environment(kubeconfig: Path, home: Path) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("KFW_", "XDG_", "KUBE"))
     }
-    return {**kept, "KUBECONFIG": str(kubeconfig), "HOME": str(home), "KFW_HOME": str(home / "kfw")}
+    loop = os.environ.get("KFW_LOOP", "asyncio")  # a plain install has no uvloop
+    own = {"KUBECONFIG": str(kubeconfig), "HOME": str(home), "KFW_HOME": str(home / "kfw"), "KFW_LOOP": loop}
+    return {**kept, **own}
 
 
 def _words(err: str) -> list[str]:
