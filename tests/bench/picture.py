@@ -92,13 +92,20 @@ def _text(x: int, y: int, kind: str, words: str, *, end: bool = False) -> str:
 
 
 def main() -> None:
+    """Of a whole run only: what a short one says is for those who can judge it."""
     build, docs = ROOT / "build", ROOT / "docs"
     rows: list[Row] = json.loads((build / "bench.json").read_text())
-    about = report.where(json.loads((build / "bench-run.json").read_text()))
-    short, long = report.short_table(rows), report.long_table(rows)
+    run = json.loads((build / "bench-run.json").read_text())
+    assert not run["short"], "build/bench.json is of --short: run make bench whole"
+    readme = [_shown("docs/performance.svg"), report.short_table(rows), f"{report.verdict(rows)}."]
+    page = [_shown("performance.svg"), report.where(run), f"{report.verdict(rows)}. {report.missed(rows)}"]
     (docs / "performance.svg").write_text(picture(rows))
-    report.put(ROOT / "README.md", f"{short}\n\n{report.verdict(rows)}")
-    report.put(docs / "performance.md", f"{about} {report.verdict(rows)}\n\n{long}")
+    report.put(ROOT / "README.md", "\n\n".join(readme))
+    report.put(docs / "performance.md", "\n\n".join([*page, report.long_table(rows)]))
+
+
+def _shown(place: str) -> str:
+    return f"![kfw beside kubectl port-forward and others]({place})\n\n\\* to a node port, not through the API server"
 
 
 if __name__ == "__main__":

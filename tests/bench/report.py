@@ -90,15 +90,19 @@ def _holds(row: Row) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines)
+    return "\n".join(re.sub(r"\|  (?=\|)", "| ", f"| {' | '.join(line)} |") for line in lines)
 
 
 def verdict(rows: Sequence[Row]) -> str:
-    """One sentence: how many figures hold, and which do not."""
+    """How many figures hold, in half a sentence."""
     bound = [row for row in rows if row["bound"]]
-    missed = [spoken(row).what for row in bound if not row["holds"]]
-    words = f"{len(bound) - len(missed)} of {len(bound)} figures that have a bound hold"
-    return f"{words}; not: {', '.join(missed)}." if missed else f"{words}."
+    return f"{sum(row['holds'] for row in bound)} of {len(bound)} figures that have a bound hold"
+
+
+def missed(rows: Sequence[Row]) -> str:
+    """A line for each figure that does not hold."""
+    lines = [f"- {row['name']}: must be `{row['bound']}`" for row in rows if not row["holds"]]
+    return "\n".join(["These do not hold:", "", *lines]) if lines else "All of them hold."
 
 
 def where(run: Mapping[str, Any]) -> str:

@@ -42,10 +42,9 @@ def test_the_long_table_has_all_rows_and_marks_what_does_not_hold() -> None:
     assert [line.split("|")[-2].strip() for line in lines[2:]] == ["yes", "", "**no**"]
 
 
-def test_the_verdict_names_what_does_not_hold() -> None:
-    assert report.verdict(ROWS) == (
-        "1 of 2 figures that have a bound hold; not: tunnel: API silent for 20 s, from its end to the first answer."
-    )
+def test_the_verdict_counts_what_has_a_bound_and_what_does_not_hold_is_named() -> None:
+    assert report.verdict(ROWS) == "1 of 2 figures that have a bound hold"
+    assert report.missed(ROWS).splitlines()[2:] == [f"- {ROWS[2]['name']}: must be `< 0.1`"]
 
 
 def test_a_table_of_a_part_of_the_bench_is_refused() -> None:
