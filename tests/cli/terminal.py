@@ -17,15 +17,15 @@ def on_a_terminal(
     *,
     env: Mapping[str, str] | None = None,
     cwd: Path = Path("/"),
-    interrupt: float | None = None,
+    interrupt_at: str = "",
 ) -> tuple[int, str]:
-    """Exit code and output of `kfw ARGV` on 24 lines of 80 columns; Ctrl+C after `interrupt` seconds."""
+    """Exit code and output of `kfw ARGV` on 24 lines of 80 columns; Ctrl+C as soon as `interrupt_at` is in it."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execve(sys.executable, [sys.executable, "-m", "kfw", *argv], _environment(env or {}))
-    output = _read_to_the_end(terminal, interrupt)
+    output = _read_to_the_end(terminal, interrupt_at.encode())
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), output
@@ -36,14 +36,13 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     return env | {"TERM": "xterm"} | dict(more)
 
 
-def _read_to_the_end(terminal: int, interrupt: float | None) -> str:
+def _read_to_the_end(terminal: int, interrupt_at: bytes) -> str:
     output = b""
-    at = time.monotonic() + interrupt if interrupt is not None else None
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        if at and time.monotonic() > at:
+        if interrupt_at and interrupt_at in output:
             os.write(terminal, b"\x03")
-            at = None
+            interrupt_at = b""
         if select.select([terminal], [], [], 0.05)[0]:
             try:
                 data = os.read(terminal, 65536)

@@ -51,7 +51,7 @@ def test_up_draws_in_place_and_leaves_only_the_table(daemon: FakeDaemon, project
 
 def test_A40_ctrl_c_on_a_terminal_is_130_and_no_traceback(daemon: FakeDaemon) -> None:
     daemon.forwards = [row("api")]
-    code, output = on_a_terminal(["status", "--watch"], interrupt=0.7)
+    code, output = on_a_terminal(["status", "--watch"], interrupt_at="active")
     assert code == 130
     assert output.startswith("\x1b[H\x1b[J")
     assert "Traceback" not in output

@@ -41,7 +41,7 @@ class Seen:
 
 @asynccontextmanager
 async def following(
-    clusters: Clusters, *forwards: Forward, patience: float = 2.0
+    clusters: Clusters, *forwards: Forward, patience: float = 10.0
 ) -> AsyncIterator[list[Seen]]:
     """`patience`: seconds that each wait for something may take."""
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -323,7 +324,7 @@ async def test_a_poke_ends_every_pause() -> None:
 @pytest.mark.asyncio
 async def test_a_quiet_server_is_asked_now_and_then_on_one_connection() -> None:
     async with serving() as api:
-        async with watching(api) as (_watch, server):
+        async with watching(api, replace(QUICK, probe=10)) as (_watch, server):
             await until(lambda: len(api.asked("/version")) > 2)
             assert server.problem is None
         assert api.connections == 2

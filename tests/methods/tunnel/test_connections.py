@@ -151,7 +151,7 @@ async def test_when_the_hold_is_over_the_client_is_reset_and_the_log_says_why() 
     said = Heard()
     log.addHandler(said)
     try:
-        async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=0.3) as way:
+        async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=1.0) as way:
             one = await client(way, b"hello")
             await until(lambda: one.lost)
             assert isinstance(one.lost[0], ConnectionResetError)
