@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.quickstart.engine import docker
+from tests.quickstart.engine import ROOT, docker
 from tests.quickstart.host import THEIRS, Host, strangers
 from tests.quickstart.kind import FORWARDS, run
 from tests.real.rig import Rig
@@ -242,6 +243,33 @@ def test_B26_with_detach_the_forwards_outlive_the_script(host: Host) -> None:
     host.run("stop-port-forward.sh")
     done = host.run("port-forward.sh", "--detach")
     assert len(done.stdout.splitlines()) == 5
+    assert host.answers() == ALL
+
+
+HELPERS = """
+set -e
+. "$QUICK_START/install-helpers.sh"
+setup_amp_port_forwarding --config "$FIVE"
+wait_for_deployment amp-api wso2-amp 60s
+wait_for_pods wso2-amp 60s app=amp-console
+node_port amp-api wso2-amp http
+! wait_for_pods wso2-amp 1s app=nobody
+! node_port nobody wso2-amp
+! helm_install_or_upgrade nothing "$FIVE" 1.0.0 default
+"""
+
+
+@pytest.mark.parametrize("shell", ["bash", "dash"])
+def test_B23_the_helpers_do_on_a_real_cluster_what_they_say_with_data_alone_on_stdout(
+    host: Host, shell: str
+) -> None:
+    env = {**host.kfw.env, "QUICK_START": str(ROOT / "quick-start"), "FIVE": str(host.config)}
+    line = [shell, "-c", HELPERS]
+    done = subprocess.run(line, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    *urls, port = done.stdout.splitlines()
+    assert port == "30808" and dict(url.split("\t") for url in urls).keys() == FORWARDS.keys()
+    assert 'services "nobody" not found' in done.stderr
     assert host.answers() == ALL
 
 
