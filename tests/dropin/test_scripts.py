@@ -25,7 +25,11 @@ pytestmark = pytest.mark.skipif(
 def test_a_script_prints_what_it_says(
     program: tuple[str, ...], script: Path, env: dict[str, str], tmp_path: Path
 ) -> None:
-    done = _run(script, " ".join(program), env, tmp_path)
+    prints_what_it_says(program, script, env, tmp_path)
+
+
+def prints_what_it_says(program: tuple[str, ...], script: Path, env: dict[str, str], folder: Path) -> None:
+    done = _run(script, " ".join(program), env, folder)
     expected = [
         line.removeprefix("#> ") for line in script.read_text().splitlines() if line.startswith("#> ")
     ]
