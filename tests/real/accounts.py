@@ -52,8 +52,18 @@ class Load:
 
     def seen(self) -> dict[str, str]:
         """Client -> how it lost its connection."""
-        failed = {one.client: _how(one) for connects in (self.web, self.lone) for one in connects.failures}
+        failed = {one.client: _how(one) for one in self.new if one.failed and one.client}
         return failed | {loss.client: loss.how for loss in self.kept.losses}
+
+    @property
+    def nameless(self) -> int:
+        """Connections that were lost before the client knew its own address."""
+        return sum(bool(one.failed and not one.client) for one in self.new)
+
+    @property
+    def content(self) -> set[str]:
+        """Clients that had their answer: they lost nothing, even if it was while they left."""
+        return {one.client for one in self.new if one.pod}
 
     def told(self) -> dict[str, str]:
         """Client -> why, of what `kfw top --json` calls lost."""

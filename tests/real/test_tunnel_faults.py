@@ -172,7 +172,7 @@ def _lived_through(cluster: Rig, kfw: Program, ports: dict[str, int], fault: Fau
 def _figures(course: Course) -> str:
     new = course.load.new
     lasted, longest = course.over - course.began, max(one.ended - one.began for one in new)
-    lost = len(course.load.seen())
+    lost = len(course.load.seen()) + course.load.nameless
     return f"{lasted:.1f} s; of {len(new)} new and 4 kept ones {lost} lost, longest wait {longest:.1f} s"
 
 
@@ -218,9 +218,11 @@ def _nothing_hung(load: Load, outage: float) -> None:
 def _nothing_is_silent(load: Load, fault: Fault) -> None:
     seen, told = load.seen(), load.told()
     assert set(seen.values()) <= ({"reset", "closed"} if fault.closes else {"reset"}), seen
-    assert {client for client, how in seen.items() if how == "reset"} == set(told)
+    assert {client for client, how in seen.items() if how == "reset"} <= told.keys()
+    assert len(told.keys() - seen.keys() - load.content) == load.nameless, (seen, told)
     assert seen.keys() <= load.ended()
     assert all(told.values())  # with a reason
     assert load.counted() == len(told) == load.told_by_events()
     if fault.harmless:
         assert not seen
+        assert not load.nameless
