@@ -23,6 +23,7 @@ class Pulse:
         self, ask: Ask, patience: Patience, changed: Callable[[], None], redial: Callable[[], None]
     ) -> None:
         self.away: KfwError | None = None
+        self.back_at = float("-inf")  # when it was last there again, in the loop's time
         self._ask = ask
         self._patience = patience
         self._changed = changed
@@ -57,6 +58,7 @@ class Pulse:
             if error:
                 self._say(error)
                 await self._until_back()
+                self.back_at = self._loop.time()
                 self._say(None)
             self.heard()
             self._there.set()
@@ -80,6 +82,7 @@ class Pulse:
                 await self._ask(True, self._patience.fresh)
             except KfwError as error:
                 return error
+            self.back_at = self._loop.time()
             self._redial()
         return None
 

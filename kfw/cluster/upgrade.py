@@ -15,15 +15,15 @@ from kfw.cluster.access import Asker, error_of, status_of, unreachable
 from kfw.cluster.dial import Streams
 from kfw.cluster.line import Server
 from kfw.cluster.login import Credentials
-from kfw.errors import KfwError, LoginError, NotPermitted
+from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
 from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
 
 #: Seconds until a better transport than the one that a server took is tried again.
 REMEMBERED = 600.0
-#: Where only the user's rights speak against the better one: an API server that has just started knows no roles yet.
-REMEMBERED_FOR_RIGHTS = 10.0
+#: An API server knows no roles for some seconds after its start: it forbids then what it permits a moment later.
+KNOWS_NO_ROLES = 10.0
 #: Seconds for the answer; an API server that cannot reach the node's kubelet keeps one waiting for 30.
 ANSWER = 10.0
 
@@ -103,10 +103,14 @@ async def upgraded(server: Server, namespace: str, pod: str, port: int) -> Upgra
             failure = failure or _forbidden(error, server.asker)
             forbidden.add(transport.verb)
         else:
-            _remember(server, transport, REMEMBERED_FOR_RIGHTS if forbidden else REMEMBERED)
+            _remember(server, transport, KNOWS_NO_ROLES if forbidden else REMEMBERED)
             return made
     assert failure is not None
-    raise NotPermitted(failure.what, failure.fix) if forbidden else failure
+    if not forbidden:
+        raise failure
+    if asyncio.get_running_loop().time() - server.pulse.back_at < KNOWS_NO_ROLES:
+        raise ClusterUnreachable(f"the API server {server.asker.server} has just started: {failure.what}")
+    raise NotPermitted(failure.what, failure.fix)
 
 
 def _in_order(server: Server) -> Iterator[Transport]:

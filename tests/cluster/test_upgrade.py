@@ -120,13 +120,25 @@ async def test_a_user_who_may_get_but_not_create_goes_in_websocket() -> None:
 async def test_a_server_that_has_just_started_and_knows_no_roles_yet_gets_raw_spdy_soon_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upgrade, "REMEMBERED_FOR_RIGHTS", 0.05)
+    monkeypatch.setattr(upgrade, "KNOWS_NO_ROLES", 0.05)
     async with far_side(answers={RAW: status(403, "Forbidden", "ada cannot create")}) as far:
         at = server(far)
         await made(at)
         far.answers.clear()
         await asyncio.sleep(0.06)
         assert (await made(at)).transport is SPDY
+
+
+async def test_what_a_server_that_has_just_started_forbids_is_not_believed() -> None:
+    forbidden = status(403, "Forbidden", "ada cannot create")
+    async with far_side(answers=dict.fromkeys((RAW, TUNNEL, CHANNELS), forbidden)) as far:
+        at = server(far)
+        at.pulse.back_at = asyncio.get_running_loop().time()
+        with pytest.raises(ClusterUnreachable, match="has just started: ada cannot create"):
+            await made(at)
+        at.pulse.back_at -= 11
+        with pytest.raises(NotPermitted):
+            await made(at)
 
 
 async def test_a_login_that_is_refused_is_renewed_once_and_other_tunnels_live_on() -> None:
