@@ -8,6 +8,7 @@ from kfw.cluster.access import Asker, error_of
 from kfw.cluster.api import Answer, Connection
 from kfw.cluster.login import Credentials, Login
 from kfw.cluster.patience import Patience
+from kfw.cluster.pulse import Pulse
 from kfw.cluster.tls import ClientCertificate
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
 
@@ -20,6 +21,7 @@ class Server(Protocol):
     asker: Asker
     login: Login
     patience: Patience
+    pulse: Pulse
 
     async def connect(self, certificate: ClientCertificate | None, patience: float) -> Connection: ...
     def refused(self, error: KfwError) -> None: ...
