@@ -24,9 +24,9 @@ ACTIVE: Seen = frozenset({("active", None)})
 AWAY: Seen = frozenset({("suspended", "cluster-unreachable"), ("degraded", "cluster-unreachable")})
 #: Of a pod whose node is away, starts anew, or has said nothing yet of its pods.
 NODE_AWAY = AWAY | {
-    ("reconnecting", "endpoint-gone"),
-    ("reconnecting", "no-ready-pod"),
-    ("reconnecting", "unhealthy"),
+    (status, reason)
+    for status in ("degraded", "reconnecting")
+    for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy")
 }
 NOBODY: Seen = frozenset()
 ALL = ("web", "echo", "lone")
