@@ -6,6 +6,7 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 from kfw.cluster.access import words_of
 from kfw.cluster.kubeconfig import Cluster
@@ -45,8 +46,9 @@ def share_buffers() -> None:
 
 def _shared(protocol: asyncio.sslproto.SSLProtocol, size: int) -> memoryview:
     """What is read into it goes to `buffer_updated`, which copies it, before anybody else reads."""
-    protocol._ssl_buffer_view = buffer = _SHARED.buffer  # type: ignore[attr-defined]  # typeshed leaves out what is private
-    return buffer
+    hidden = cast(Any, protocol)  # typeshed leaves out what is private
+    hidden._ssl_buffer, hidden._ssl_buffer_view = b"", _SHARED.buffer  # its own one is not needed any more
+    return _SHARED.buffer
 
 
 def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLContext:

@@ -2,6 +2,7 @@
 
 import asyncio.selector_events
 import ctypes
+import gc
 
 #: Bytes of one read, twice what asyncio takes: each read and write is a system call that costs as much as the copying.
 #: An upload of 1 GB takes 1.4 s of processor time with it, 1.6 without.
@@ -16,6 +17,13 @@ def expect_fast_streams() -> None:
     """For the whole process, once."""
     _read_more_at_once()
     _keep_freed()
+
+
+def give_back() -> None:
+    """To the system, what has been freed: some 20 ms. Connections that have ended are freed by the collector of cycles."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
 
 
 def _read_more_at_once() -> None:

@@ -1,6 +1,5 @@
 """Whose a forwarder container is, by its labels: only what is ours, and whose process is gone, is ever removed."""
 
-import hashlib
 import socket
 from collections.abc import Iterable
 
@@ -12,6 +11,8 @@ from kfw.system import identity
 
 def owner() -> str:
     """Whose containers these are: this user's kfw on this machine, also where many share one engine."""
+    import hashlib  # 0.6 MB that a daemon without containers does without
+
     return hashlib.sha256(f"{socket.gethostname()}:{paths.state_dir()}".encode()).hexdigest()[:12]
 
 

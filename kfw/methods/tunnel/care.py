@@ -11,6 +11,7 @@ from functools import partial
 from kfw.errors import KfwError
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.pool import RECENT, Pool
+from kfw.methods.tunnel.spare import dismiss
 from kfw.relay.race import AllFailed, race
 
 #: Seconds between two looks.
@@ -21,8 +22,12 @@ SILENT, SILENT_UNUSED = 4.0, 20.0
 IDLE = 30.0
 #: Seconds for an answer until another way is tried as well, and in round trips: the greater counts.
 PROMPT, LATE = 0.15, 4.0
+#: And as long as it is not known how long a round trip takes.
+UNKNOWN = 1.0
 #: As many pods are tried.
 PODS = 3
+#: Seconds for which a proof counts when the forward has no link, as others are used more: each one costs a dial then.
+PARKED = 240.0
 
 
 async def prove(pool: Pool, seconds: float) -> float:
@@ -35,7 +40,7 @@ async def prove(pool: Pool, seconds: float) -> float:
         raise KfwError("no pod is ready", reason="no-ready-pod")
     try:
         async with asyncio.timeout(seconds):
-            _, pool.round_trip = await race(ways, head_start=max(PROMPT, LATE * pool.round_trip))
+            _, pool.round_trip = await race(ways, head_start=_head_start(pool.round_trip))
     except AllFailed as failed:
         error = failed.errors[-len(pods)]
         raise error from error.__cause__
@@ -43,7 +48,18 @@ async def prove(pool: Pool, seconds: float) -> float:
         raise _silent(pods[0], seconds) from late
     for link, answer in asked.items():
         _judge(link, answer)
+    pool.proved_at = asyncio.get_running_loop().time()
+    pool.spare_free()
     return pool.round_trip
+
+
+def is_proved(pool: Pool) -> bool:
+    """Also while it has no link, as others are used more: the watches tell of the pods, and the pulse of the API server."""
+    return pool.parked and asyncio.get_running_loop().time() - pool.proved_at < PARKED
+
+
+def _head_start(round_trip: float) -> float:
+    return max(PROMPT, LATE * round_trip) if round_trip else UNKNOWN
 
 
 async def _first_of(answers: Collection["asyncio.Future[float | None]"]) -> float:
@@ -96,6 +112,7 @@ async def tend(pool: Pool) -> None:
         now = asyncio.get_running_loop().time()
         used = now - pool.used_at < RECENT
         _close_idle(pool, now, used=used)
+        pool.spare_free()
         pool.keep_warm()
         silent = SILENT if used else SILENT_UNUSED
         if any(now - link.heard_at > silent for link in pool.links if link.usable):
@@ -117,5 +134,5 @@ def _close_idle(pool: Pool, now: float, *, used: bool) -> None:
             continue
         place = link.pod if used else ""
         if place in kept and now - link.idle_since > IDLE:
-            link.abort("it is not needed any more")
+            dismiss(link, "it is not needed any more")
         kept.add(place)

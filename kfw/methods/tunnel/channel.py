@@ -45,7 +45,7 @@ class Channel(asyncio.Protocol):
         self._stream: Stream | None = None
         self._answers: set[asyncio.Future[float | None]] = set()
         self._choked = False
-        self._closed = False
+        self.closed = False
         self._early: bytes | None = b""  # None: it is being read
         self.of_use = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
@@ -75,8 +75,8 @@ class Channel(asyncio.Protocol):
         late = self._loop.call_later(seconds, self._answered, None)
         answer.add_done_callback(lambda _: late.cancel())
         self._begin()
-        if self._closed or self._channels.greeted:
-            self._answered(None if self._closed else 0.0)
+        if self.closed or self._channels.greeted:
+            self._answered(None if self.closed else 0.0)
         return answer
 
     def cleared(self) -> None:
@@ -90,7 +90,7 @@ class Channel(asyncio.Protocol):
     def abort(self, why: str) -> None:
         self.usable = False
         self.why = self.why or why
-        if not self._closed:
+        if not self.closed:
             self._transport.abort()
 
     # -- for its stream
@@ -107,7 +107,7 @@ class Channel(asyncio.Protocol):
         self.usable = False
         if how is Leave.RESET:
             self.abort("its connection has ended")
-        elif not self._closed:
+        elif not self.closed:
             self._write([self._socket.close()])
             self._transport.close()
 
@@ -115,7 +115,7 @@ class Channel(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume(self, stream: Stream) -> None:
-        if not self._closed:
+        if not self.closed:
             self._transport.resume_reading()
 
     # -- for asyncio
@@ -145,7 +145,7 @@ class Channel(asyncio.Protocol):
             self._stream.unchoke()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closed, self.usable = True, False
+        self.closed, self.usable = True, False
         self.why = self.why or (str(exc) if exc else "the far side closed the WebSocket")
         self._answered(None)
         stream, self._stream = self._stream, None
@@ -157,12 +157,12 @@ class Channel(asyncio.Protocol):
 
     def _begin(self) -> None:
         early, self._early = self._early, None
-        if early is not None and not self._closed:
+        if early is not None and not self.closed:
             self._transport.resume_reading()
             self.data_received(early)
 
     def _write(self, chunks: Iterable[Chunk]) -> None:
-        if not self._closed:
+        if not self.closed:
             self._transport.write(b"".join(chunks))
 
     def _on_event(self, event: websocket.Event) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kfw.errors import KfwError
 from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.spare import Spare
 
 #: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5
@@ -34,9 +35,14 @@ class Dials:
     """`made(link, asked)` and `failed(error)` are called at the end of each."""
 
     def __init__(
-        self, dial: Dial, made: Callable[[AnyLink, bool], None], failed: Callable[[KfwError], None]
+        self,
+        dial: Dial,
+        made: Callable[[AnyLink, bool], None],
+        failed: Callable[[KfwError], None],
+        spare: Spare,
     ) -> None:
         self._dial = dial
+        self._spare = spare
         self._made = made
         self._failed = failed
         self._loop = asyncio.get_running_loop()
@@ -52,6 +58,7 @@ class Dials:
     def start(self, pod: str, port: int) -> "asyncio.Task[AnyLink]":
         task = asyncio.ensure_future(self._dial(pod, port))
         self._running[task] = _Dialling(pod, self._loop.time())
+        self._spare.coming += 1
         task.add_done_callback(self._done)
         return task
 
@@ -100,6 +107,7 @@ class Dials:
 
     def _done(self, task: "asyncio.Task[AnyLink]") -> None:
         dialling = self._running.pop(task)
+        self._spare.coming -= 1
         if task.cancelled():
             return
         error = task.exception()

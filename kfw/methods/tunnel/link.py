@@ -66,7 +66,7 @@ class Link(asyncio.Protocol):
         self._outbox: list[Chunk] = []
         self._flushing: asyncio.TimerHandle | None = None
         self._choked = False
-        self._closed = False
+        self.closed = False
         self.of_use = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
@@ -123,7 +123,7 @@ class Link(asyncio.Protocol):
         """Will be the seconds of a round trip to all workers of the runtime; None: not within `seconds`."""
         wire, answer = self._pings.ask(seconds)
         self._write((wire,))
-        if self._closed:
+        if self.closed:
             self._pings.end()
         return answer
 
@@ -139,7 +139,7 @@ class Link(asyncio.Protocol):
         """Its streams are lost now."""
         self.usable = False
         self.why = self.why or why
-        if not self._closed:
+        if not self.closed:
             self._flush()
             self._transport.abort()
 
@@ -175,7 +175,7 @@ class Link(asyncio.Protocol):
     def resume(self, stream: Stream) -> None:
         if stream in self._stalled:
             self._stalled.discard(stream)
-            if not self._stalled and not self._closed:
+            if not self._stalled and not self.closed:
                 self._transport.resume_reading()
 
     # -- for asyncio
@@ -208,7 +208,7 @@ class Link(asyncio.Protocol):
             stream.unchoke()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._closed, self.usable = True, False
+        self.closed, self.usable = True, False
         self.why = self.why or (str(exc) if exc else "the far side closed the tunnel")
         self._pings.end()
         streams = tuple(self._numbers)
@@ -235,7 +235,7 @@ class Link(asyncio.Protocol):
             self._flushing.cancel()
             self._flushing = None
         chunks, self._outbox = self._outbox, []
-        if chunks and not self._closed:
+        if chunks and not self.closed:
             self._transport.write(joined(self.carriage.wrap(chunks)))
 
     def _handle(self, events: Iterable[Event]) -> None:

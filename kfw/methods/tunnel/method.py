@@ -13,8 +13,10 @@ from kfw.methods.base import Way
 from kfw.methods.probe import probe
 from kfw.methods.tunnel import care
 from kfw.methods.tunnel.attach import AnyLink, attach
+from kfw.methods.tunnel.pace import Pace
 from kfw.methods.tunnel.placing import Placing
 from kfw.methods.tunnel.pool import Terms
+from kfw.methods.tunnel.spare import Spare
 from kfw.model import Endpoint, Forward, Problem, Reason
 from kfw.relay.dial import Dialer
 
@@ -41,13 +43,14 @@ class TunnelMethod:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
+        self._spare, self._pace = Spare(), Pace()
 
     def missing(self) -> KfwError | None:
         return None
 
     async def open(self, way: Way) -> "PodTunnel":
         """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError(unhealthy) with the runtime's words."""
-        tunnel = PodTunnel(way, self._servers.server(way.forward))
+        tunnel = PodTunnel(way, self._servers.server(way.forward), self._spare, self._pace)
         try:
             await tunnel.prove()
         except BaseException:
@@ -61,12 +64,21 @@ class PodTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: Way, server: Server) -> None:
+    def __init__(self, way: Way, server: Server, spare: Spare, pace: Pace) -> None:
+        self._pace = pace
         self._forward = way.forward
         self._server = server
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
         self._placing = Placing(
-            Terms(way.forward.name, way.forward.hold, self._dial_link, self._broke, log, way.sticky)
+            Terms(
+                way.forward.name,
+                way.forward.hold,
+                spare,
+                self._dial_link,
+                self._broke,
+                log,
+                way.sticky,
+            )
         )
         self._pool = self._placing.pool
         self._pool.target(way.endpoints)
@@ -87,7 +99,8 @@ class PodTunnel:
 
     async def probe(self) -> None:
         """By PING to the pods' runtimes, which the app does not notice; with health type http by a request."""
-        await self.round_trip()
+        if not care.is_proved(self._pool):
+            await self.round_trip()
         if self._forward.health.type == "http":
             await probe(self._dial_once, self._forward.health)
 
@@ -130,7 +143,8 @@ class PodTunnel:
         await self._placing.close()
 
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
-        made = await upgraded(self._server, self._forward.namespace, pod, port)
+        async with self._pace.turn():
+            made = await upgraded(self._server, self._forward.namespace, pod, port)
         link = attach(made, pod, port, self._pool)
         # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
         proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None

@@ -11,6 +11,7 @@ from kfw.methods.tunnel import pick
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.dials import Dial, Dials
 from kfw.methods.tunnel.link import Link
+from kfw.methods.tunnel.spare import Spare
 from kfw.methods.tunnel.stream import Stream
 from kfw.model import Endpoint
 from kfw.wire.base import WireError
@@ -24,7 +25,8 @@ WARM = 4
 
 @dataclass(frozen=True)
 class Terms:
-    """`dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is none and none can be made.
+    """`spare` is that of all forwards. `dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is
+    none and none can be made.
 
     `hold`: seconds that a connection which every pod refuses is tried again. `sticky`: connections go to the same pod
     as long as it takes them.
@@ -32,6 +34,7 @@ class Terms:
 
     name: str
     hold: float
+    spare: Spare
     dial: Dial
     broke: Callable[[KfwError], None]
     log: logging.Logger
@@ -46,10 +49,12 @@ class Pool:
         self.endpoints: dict[str, Endpoint] = {}
         self.used_at = float("-inf")
         self.round_trip = 0.0  # seconds, as last measured
+        self.proved_at = float("-inf")
+        self.spare = terms.spare
         self._terms = terms
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._dials = Dials(terms.dial, self._made, self._dial_failed)
+        self._dials = Dials(terms.dial, self._made, self._dial_failed, terms.spare)
         self._turn: dict[str, int] = {}  # the number of the last connection to each pod
         self._count = 0
         self._stuck_to = ""
@@ -78,6 +83,12 @@ class Pool:
             self._dials.left_alone(dial)
             raise
 
+    def spare_free(self) -> None:
+        """Those that nobody needs now."""
+        for link in tuple(self.links):
+            if link.free and link.lasting:
+                self.spare.add(link)
+
     async def close(self) -> None:
         self._closed = True
         await self._dials.close()
@@ -96,6 +107,13 @@ class Pool:
     @property
     def full(self) -> bool:
         return self.lasting and self._room() <= 0
+
+    @property
+    def parked(self) -> bool:
+        """It is well without a link: others are used more."""
+        return (
+            self.lasting and not self.links and not self.spare.room and self.why_not(self.endpoints) is None
+        )
 
     def pods_for(self, tried: Collection[str]) -> list[str]:
         sticky = self._stuck_to if self._terms.sticky else None
@@ -116,6 +134,7 @@ class Pool:
         except WireError as error:
             link.retire(error.what)
             return False
+        self.spare.discard(link)
         self._count += 1
         self._turn[link.pod] = self._count
         self._stuck_to = link.pod
@@ -144,20 +163,24 @@ class Pool:
         recent = self._loop.time() - self.used_at < RECENT
         wanted = good[:WARM] if recent else good[:1] if not self.links else []
         for pod in wanted:
-            if pod not in there:
+            if pod not in there and self.spare.room:
                 self.dial([pod])
 
     # -- for links and dials
 
     def rested(self, link: Link) -> None:
         self._changed()
+        if link.free:
+            self.spare.add(link)
 
     def retired(self, link: Link) -> None:
+        self.spare.discard(link)
         self._changed()
         self.keep_warm()
 
     def gone(self, link: AnyLink) -> None:
         self.links.discard(link)
+        self.spare.gone(link)
         self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
         if not self.links:
             self._empty.set()
@@ -169,13 +192,19 @@ class Pool:
 
     def _made(self, link: AnyLink, asked: bool) -> None:
         self.lasting = link.lasting
+        if link.closed:  # before anybody had it; `gone` has been called
+            self._changed()
+            return
         self._empty.clear()
         self.links.add(link)
         if self._closed or link.pod not in self.endpoints:
             link.retire("its pod takes no more connections")
         self._changed()
-        if link.free and not (asked or link.lasting):
-            link.abort("nobody waits for it any more")
+        if link.free and not asked:  # who has asked for it asks it something first
+            if link.lasting:
+                self.spare.add(link)
+            else:
+                link.abort("nobody waits for it any more")
 
     def _dial_failed(self, error: KfwError) -> None:
         defect = error.__cause__ if error.reason == "internal" else None

@@ -1,0 +1,53 @@
+"""Links of all forwards that carry nothing now: they are kept for who comes next, up to a cap. Memory is a promise, too."""
+
+import asyncio
+
+from kfw.methods.tunnel.attach import AnyLink
+from kfw.system.bulk import give_back
+
+#: So many. A link takes some 60 KB; one that is missed costs the next connection a dial.
+MOST = 16
+#: Seconds from the end of a link until the system gets back what it took, and what others took that end meanwhile.
+GIVE_BACK = 2.0
+
+
+class Spare:
+    def __init__(self, most: int = MOST) -> None:
+        self.coming = 0  # links in the making
+        self._most = most
+        self._links: dict[AnyLink, None] = {}  # the one that has waited longest first
+        self._giving_back = False
+
+    @property
+    def room(self) -> bool:
+        """For one that nobody waits for."""
+        return len(self._links) + self.coming < self._most
+
+    def add(self, link: AnyLink) -> None:
+        """It is free. Beyond the cap the one that has waited longest is closed."""
+        self._links.setdefault(link)
+        if len(self._links) > self._most:
+            oldest = next(iter(self._links))
+            self.discard(oldest)
+            dismiss(oldest, "others are more likely to be used")
+
+    def discard(self, link: AnyLink) -> None:
+        """It is not free any more."""
+        self._links.pop(link, None)
+
+    def gone(self, link: AnyLink) -> None:
+        """It is closed."""
+        self.discard(link)
+        if not self._giving_back:
+            self._giving_back = True
+            asyncio.get_running_loop().call_later(GIVE_BACK, self._give_back)
+
+    def _give_back(self) -> None:
+        self._giving_back = False
+        give_back()
+
+
+def dismiss(link: AnyLink, why: str) -> None:
+    """Close what is free and well: this says nothing against the pod."""
+    link.of_use = True
+    link.abort(why)
