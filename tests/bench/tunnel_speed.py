@@ -71,6 +71,7 @@ def _measured(way: Way, size: Size) -> Sample:
     echo = way.at(ECHO)
     times = [traffic.open_and_echo(echo) * 1000 for _ in range(size.opens)]
     part = quantiles(times, n=100)
+    traffic.opens(echo, 2 * AT_ONCE)  # warm
     at_once = traffic.opens(echo, size.opens)
     down, down_cost = _costs(way, size, lambda: traffic.download(way.at(SOURCE), size.stream))
     up, up_cost = _costs(way, size, lambda: traffic.upload(way.at(HTTP), size.stream))

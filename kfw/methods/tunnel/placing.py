@@ -13,9 +13,9 @@ from kfw.relay.dial import DialFailed
 from kfw.wire.portforward import Refusal
 
 #: Seconds that a connection waits for a link of its own while there is one to share.
-ALONE = 0.25
+ALONE = 0.1
 #: Seconds between two looks while somebody waits: a dial may take long, so that another one is tried beside it.
-TICK = 0.1
+TICK = 0.05
 #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
 FIRST_ROUND, LAST_ROUND = 0.25, 2.0
 

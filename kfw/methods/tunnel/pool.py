@@ -18,6 +18,8 @@ from kfw.wire.base import WireError
 
 #: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.
 CAP, MOST = 32, 128
+#: Dials at a time while there is no link, and for each link more: the first is there sooner, and says whether others will.
+FIRST_DIALS = 2
 #: A forward without a new connection for so many seconds keeps one link warm, else one for each pod, up to so many.
 RECENT = 60.0
 WARM = 4
@@ -147,7 +149,7 @@ class Pool:
     def dial(self, pods: Sequence[str]) -> bool:
         """False: no more now."""
         possible = [pod for pod in pods if self._dials.may_start(pod)]
-        if self.full or not possible:
+        if self.full or not possible or self.coming >= FIRST_DIALS * (1 + len(self.links)):
             return False
         pod = pick.pod_to_dial(possible, self.links, self._dials.pods)
         self._dials.start(pod, self.endpoints[pod].port)
