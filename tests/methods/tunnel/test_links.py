@@ -203,9 +203,13 @@ async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go
     async with far_side() as far, tunnel(far) as way:
         old = await client(way, b"1")
         await until(lambda: old.got)
+        await until(lambda: len(way._pool.links) == 2)  # the one in use and the one kept ready
+        before = set(way._pool.links)
+        for link in before:
+            assert await link.answers(5.0) is not None
         for made in far.tunnels:
             made.goaway()
-        await until(lambda: sum(made.usable for made in way._pool.links) == 1)
+        await until(lambda: not any(link.usable for link in before))
         new = await client(way, b"2")
         await until(lambda: new.got == b"2")
         old.say(b"3")
