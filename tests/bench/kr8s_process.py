@@ -5,6 +5,7 @@ kr8s' port forward as a process, with kubectl's words.
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 
 import kr8s.asyncio
 from kr8s.asyncio.objects import Pod
@@ -14,12 +15,11 @@ from kr8s.asyncio.portforward import PortForward
 async def main(kubeconfig: str, namespace: str, pod: str, *ports: str) -> None:
     api = await kr8s.asyncio.api(kubeconfig=kubeconfig)
     target = await Pod.get(pod, namespace=namespace, api=api)
-    forwards = [
-        PortForward(target, int(port), local_port="auto") for port in ports
-    ]  # they live as long as we hold them
-    for forward in forwards:
-        print(f"Forwarding from 127.0.0.1:{await forward.start()} -> {forward.remote_port}", flush=True)
-    await asyncio.Event().wait()
+    async with AsyncExitStack() as stack:
+        for port in ports:
+            near = await stack.enter_async_context(PortForward(target, int(port), local_port="auto"))
+            print(f"Forwarding from 127.0.0.1:{near} -> {port}", flush=True)
+        await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
