@@ -95,7 +95,8 @@ class Watch:
             case NotPermitted() | Absent():
                 self._version = None
                 self._cannot(problem_of(error))
-                await self._server.poked.wait(self._server.patience.forbidden)
+                # An API server that has just started refuses what it will allow in a moment.
+                await self._server.poked.wait(min(2.0**self._failures, self._server.patience.forbidden))
             case LoginError() | ToolMissing():  # which is the server's problem, too
                 if pause := self._server.login.pause:
                     self._failures = 1

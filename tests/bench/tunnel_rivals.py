@@ -1,4 +1,5 @@
-"""The other ways to the same pod: socat to a node port, kr8s, and krelay and kubefwd where they are on PATH."""
+"""The other ways to the same pod: kfw with its extra `fast`, socat to a node port, kr8s, and krelay and kubefwd where they
+are on PATH."""
 
 import json
 import shutil
@@ -9,16 +10,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from tests.bench import traffic
 from tests.bench.processes import started
-from tests.bench.tunnel_ways import KFW, Way, said
+from tests.bench.tunnel_ways import KFW, Way, kfw_tunnel, said
 from tests.real.rig import Rig
 from tests.real.talk import free_ports
 
-SOCAT, KR8S, KRELAY, KUBEFWD = "socat", "kr8s", "krelay", "kubefwd"
+FAST, SOCAT, KR8S, KRELAY, KUBEFWD = "kfw[fast]", "socat", "kr8s", "krelay", "kubefwd"
 #: Seconds that they have: krelay makes a pod of its own in the cluster and needs its image.
 PATIENCE = 20.0
 #: What all pods of the rig's `web` are behind, and the address that kubefwd is told to give it.
@@ -36,7 +38,7 @@ def rivals(rig: Rig, pod: str, ports: Ports, names: Sequence[str]) -> Iterator[l
     with ExitStack() as stack:
         ways = []
         for name in names:
-            if name != KR8S and not shutil.which(name):
+            if name not in (FAST, KR8S) and not shutil.which(name):
                 _absent(name, "not on PATH")
                 continue
             try:
@@ -61,6 +63,12 @@ def asked(ways: Sequence[Way], measure: Callable[[Way], T]) -> dict[str, T]:
 
 def _absent(name: str, why: str) -> None:
     print(f"   {name} is not measured: {why}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _fast(rig: Rig, pod: str, ports: Ports) -> Iterator[Way]:
+    with kfw_tunnel(rig.kubeconfig, f"pod/{pod}", ports, NAMESPACE, loop="uvloop") as (_, way):
+        yield replace(way, name=FAST)
 
 
 @contextmanager
@@ -139,5 +147,5 @@ def _carrying(way: Way) -> Way:
             return way
 
 
-_STARTS: dict[str, Start] = {SOCAT: _socat, KR8S: _kr8s, KRELAY: _krelay, KUBEFWD: _kubefwd}
+_STARTS: dict[str, Start] = {FAST: _fast, SOCAT: _socat, KR8S: _kr8s, KRELAY: _krelay, KUBEFWD: _kubefwd}
 ALL = tuple(_STARTS)

@@ -12,6 +12,8 @@ from tests.bench.tunnel_ways import KFW, KUBECTL, Way, both, in_turn, pods
 
 ECHO, SOURCE, HTTP = 9000, 9002, 8080
 STREAMS = 8
+#: In the rounds after these only kfw and kubectl are measured.
+RIVAL_ROUNDS = 2
 
 #: What is measured, in which unit, and what kfw must reach beside kubectl.
 FIGURES = (
@@ -46,11 +48,14 @@ def rows(config: Config) -> list[Row]:
     pod = pods(config.rig, "app=web")[0]
     ports = (ECHO, SOURCE, HTTP)
     rounds: list[dict[str, Sample]] = []
-    with rivals(config.rig, pod, ports, (SOCAT,) if config.short else ALL) as others:
-        for number in range(count):
-            with both(config.rig, f"pod/{pod}", ports) as ways:  # kubectl does not live long
-                everybody = in_turn([*ways, *others], number)
-                rounds.append(asked(everybody, lambda way: _measured(way, size)))
+    for number in range(count):
+        names = (SOCAT,) if config.short else ALL if number < RIVAL_ROUNDS else ()
+        with (
+            both(config.rig, f"pod/{pod}", ports) as ways,  # kubectl does not live long
+            rivals(config.rig, pod, ports, names) as others,
+        ):
+            everybody = in_turn([*ways, *others], number)
+            rounds.append(asked(everybody, lambda way: _measured(way, size)))
     return [row for name in (KFW, *ALL) for row in compared(name, rounds)]
 
 

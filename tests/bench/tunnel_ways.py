@@ -45,10 +45,16 @@ def both(rig: Rig, target: str, ports: Sequence[int], namespace: str = "demo") -
 
 @contextmanager
 def kfw_tunnel(
-    kubeconfig: Path, target: str, ports: Sequence[int], namespace: str = "demo", **more: object
+    kubeconfig: Path,
+    target: str,
+    ports: Sequence[int],
+    namespace: str = "demo",
+    *,
+    loop: str = "",
+    **more: object,
 ) -> Iterator[tuple[Kfw, Way]]:
-    """A forward `p<PORT>` for each port."""
-    kfw = Kfw(kubeconfig)
+    """A forward `p<PORT>` for each port. `loop`: uvloop or asyncio, instead of what the environment says."""
+    kfw = Kfw(kubeconfig, {"KFW_LOOP": loop} if loop else None)
     local = dict(zip(ports, free_ports(len(ports)), strict=True))
     common = {"target": target, "namespace": namespace, "method": "tunnel", **more}
     kfw.configure(
