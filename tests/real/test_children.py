@@ -8,10 +8,8 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from kfw.errors import KfwError
 from kfw.methods.base import Method, Tunnel, Way
@@ -27,19 +25,6 @@ from tests.real.rig import Rig
 
 #: More than kubectl's and socat's buffers hold, less than a coffee.
 SIZE = 16 << 20
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.jsonl")
-
-
-@pytest_asyncio.fixture
-async def children(ledger: Ledger) -> AsyncIterator[Children]:
-    made = Children(ledger)
-    yield made
-    await made.stop_all()
-    assert ledger.entries() == []
 
 
 def wanted(rig: Rig, user: str = "admin", port: int = 0, **changes: object) -> Forward:

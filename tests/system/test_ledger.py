@@ -32,11 +32,6 @@ STUBBORN = ("sh", "-c", "trap '' TERM; : >\"$0\"; while :; do sleep 0.05; done")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.jsonl")
-
-
-@pytest.fixture
 def start() -> Iterator[Start]:
     """`start(argv, marker)`: a process in a group of its own, whose parent is not the code under test."""
     started: list[Popen] = []

@@ -24,16 +24,6 @@ from tests.stubs import FOREVER, Heard, Stubs, eventually
 from tests.system.test_files import no_file_longer_than
 
 
-@pytest.fixture
-def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stubs:
-    return Stubs(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path / "ledger.jsonl")
-
-
 @pytest_asyncio.fixture
 async def children(ledger: Ledger) -> AsyncIterator[Children]:
     made = Children(ledger)
