@@ -17,7 +17,7 @@ from tests.bench.tunnel_ways import LOCAL, Way, kfw_tunnel, kubectl_forward, pod
 from tests.real.running import Kfw
 
 ECHO, SOURCE, RESETS = 9000, 9002, 9004
-DOWNLOADS, NOT_READ = 200, 20
+DOWNLOADS, NOT_READ, MANY = 200, 20, 500
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def rows(config: Config) -> list[Row]:
             *_reset_rows(kfw, way, 50 if config.short else 200, theirs),
             _left_row(_left_early(way, DOWNLOADS, 60), theirs.left),
             _share_row(_not_read(way, NOT_READ, seconds), theirs.share),
-            *_at_once(way, 500),
+            *_at_once_rows(way, theirs.at_once),
         ]
 
 
@@ -50,12 +50,22 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Many:
+    """How many of so many at once were answered, after how many seconds the last one, and the tool's RSS then in MB."""
+
+    answered: int
+    took: float
+    memory: float
+
+
+@dataclass(frozen=True)
 class Rival:
     """What kubectl makes of the same: how many resets until its port is gone, and so on."""
 
     resets: int
     left: Left
     share: Share
+    at_once: Many
 
 
 def _kubectl(kubeconfig: Path, target: str, seconds: float) -> Rival:
@@ -66,7 +76,9 @@ def _kubectl(kubeconfig: Path, target: str, seconds: float) -> Rival:
         left = _left_early(way, DOWNLOADS, 5 * seconds / 4)
     with kubectl_forward(kubeconfig, target, (ECHO, SOURCE)) as way:
         share = _not_read(way, NOT_READ, seconds)
-    return Rival(resets, left, share)
+    with kubectl_forward(kubeconfig, target, (ECHO,)) as way:
+        at_once = _at_once(way, MANY)
+    return Rival(resets, left, share, at_once)
 
 
 def _resets_survived(way: Way, most: int) -> int:
@@ -171,19 +183,30 @@ def _requests(clients: Sequence[socket.socket], seconds: float) -> float:
     return sum(counts) / seconds
 
 
-def _at_once(way: Way, count: int) -> list[Row]:
+def _at_once(way: Way, count: int) -> Many:
+    """Connections that stay, opened one after the other without waiting for their answers."""
     with ExitStack() as stack:
         began = time.monotonic()
         clients = [stack.enter_context(_connection(way.ports[ECHO])) for _ in range(count)]
         for client in clients:
             client.sendall(b"x" * 64)
         answered = sum(len(client.recv(64)) == 64 for client in clients)
-        took = time.monotonic() - began
-        rss = memory(way.pid)
+        return Many(answered, time.monotonic() - began, memory(way.pid))
+
+
+def _at_once_rows(way: Way, theirs: Many) -> list[Row]:
+    ours = _at_once(way, MANY)
+    name = f"tunnel: {MANY} at once"
     return [
-        row(f"tunnel: {count} at once, all have answered after", took, "s", "< 0.6"),
-        row(f"tunnel: {count} at once, answered", answered, "connections", f"== {count}"),
-        row(f"tunnel: {count} at once, memory", rss, "MB"),
+        row(f"{name}, all have answered after, than kubectl", ours.took, "s", "< 0.6", than=theirs.took),
+        row(
+            f"{name}, answered, than kubectl",
+            ours.answered,
+            "connections",
+            f"== {MANY}",
+            than=theirs.answered,
+        ),
+        row(f"{name}, memory, than kubectl", ours.memory, "MB", than=theirs.memory),
     ]
 
 
