@@ -23,11 +23,15 @@ class Way:
 class Tunnel(Protocol):
     """An open way. It has carried something end to end before `Method.open` returns it."""
 
-    endpoint: Endpoint
     #: What kfw's listener dials; None when the method owns the local port itself (socat).
     dialer: Dialer | None
     #: The child that carries it, if there is one.
     pid: int | None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it goes; of several that take turns, one."""
+        ...
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         """The target's endpoints of the method's kind are these now. False: this way must be opened anew for them."""

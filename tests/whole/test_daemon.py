@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPException
 
 import pytest
 
@@ -81,7 +82,7 @@ class load:
         while not self._over.is_set():
             try:
                 talk.pod_behind(port, timeout=5)
-            except (OSError, ValueError):
+            except (OSError, ValueError, HTTPException):
                 time.sleep(0.01)
 
 

@@ -83,7 +83,8 @@ class PodTunnel:
         self._pool = self._placing.pool
         self._pool.target(way.endpoints)
         self._tending: asyncio.Task[None] | None = None
-        self.endpoint: Endpoint = way.endpoints[0]
+        self._sticky = way.sticky
+        self._endpoint: Endpoint = way.endpoints[0]
         self.dialer: Dialer | None = self
 
     async def prove(self) -> None:
@@ -109,6 +110,12 @@ class PodTunnel:
         return await care.prove(self._pool, self._forward.health.timeout)
 
     @property
+    def endpoint(self) -> Endpoint:
+        """The pod that gets the next connection; where they take turns, one of them."""
+        stuck = self._pool.endpoints.get(self._pool.stuck_to) if self._sticky else None
+        return stuck or self._endpoint
+
+    @property
     def how(self) -> str:
         """`over SPDY, by turns with 2 other pods; tunnels: 3, 1 of them in use`"""
         names = sorted({link.transport_name for link in self._pool.links})
@@ -125,8 +132,8 @@ class PodTunnel:
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         self._pool.target(endpoints)
-        if endpoints and self.endpoint not in endpoints:
-            self.endpoint = endpoints[0]
+        if endpoints and self._endpoint not in endpoints:
+            self._endpoint = endpoints[0]
         return bool(endpoints)
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:

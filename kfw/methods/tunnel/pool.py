@@ -59,7 +59,9 @@ class Pool:
         self._dials = Dials(terms.dial, self._made, self._dial_failed, terms.spare)
         self._turn: dict[str, int] = {}  # the number of the last connection to each pod
         self._count = 0
-        self._stuck_to = ""
+        self.stuck_to = (
+            ""  # the pod that has got the last connection; where they are sticky, the one that gets the next
+        )
         self.lasting = True  # links outlive their connections
         self._closed = False
         self._empty = asyncio.Event()
@@ -69,6 +71,8 @@ class Pool:
     def target(self, endpoints: Iterable[Endpoint]) -> None:
         """These pods are ready now. What goes to others drains."""
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
+        if self.stuck_to not in self.endpoints:
+            self.stuck_to = next(iter(self.endpoints), "")
         self._dials.forget(self.endpoints)
         for link in tuple(self.links):
             if link.pod not in self.endpoints:
@@ -118,7 +122,7 @@ class Pool:
         )
 
     def pods_for(self, tried: Collection[str]) -> list[str]:
-        sticky = self._stuck_to if self._terms.sticky else None
+        sticky = self.stuck_to if self._terms.sticky else None
         return pick.pods_for(list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky)
 
     def link_for(self, pods: Collection[str], *, share: bool) -> AnyLink | None:
@@ -139,7 +143,7 @@ class Pool:
         self.spare.discard(link)
         self._count += 1
         self._turn[link.pod] = self._count
-        self._stuck_to = link.pod
+        self.stuck_to = link.pod
         return True
 
     def why_not(self, pods: Iterable[str]) -> KfwError | None:

@@ -53,7 +53,20 @@ async def test_with_session_affinity_all_go_to_one_pod_as_long_as_it_is_there() 
         for _ in range(5):
             await client(way, b"x")
         await until(lambda: len(far.visits) == 10)
-        assert len({visit.pod for visit in far.visits[5:]}) == 1
+        assert {visit.pod for visit in far.visits[5:]} == {"web-2"} == {way.endpoint.name}
+        way.retarget(pods("web-1", "web-2"))  # another one before it is no reason to move
+        await client(way, b"x")
+        await until(lambda: len(far.visits) == 11)
+        assert far.visits[-1].pod == "web-2" == way.endpoint.name
+
+
+@pytest.mark.asyncio
+async def test_with_session_affinity_it_tells_of_the_pod_that_took_the_last_connection() -> None:
+    async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, "web-1", "web-2", sticky=True) as way:
+        assert way.endpoint.name == "web-1"
+        one = await client(way, b"x")
+        await until(lambda: one.got)
+        assert far.visits[-1].pod == "web-2" == way.endpoint.name
 
 
 @pytest.mark.asyncio
