@@ -44,7 +44,7 @@ class Size:
 
 
 def rows(config: Config) -> list[Row]:
-    count, size = (2, Size(100, 300, 64 * MIB)) if config.short else (5, Size(200, 1000, 128 * MIB))
+    count, size = (2, Size(100, 300, 64 * MIB)) if config.short else (4, Size(200, 1000, 128 * MIB))
     pod = pods(config.rig, "app=web")[0]
     ports = (ECHO, SOURCE, HTTP)
     rounds: list[dict[str, Sample]] = []
