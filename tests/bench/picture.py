@@ -10,7 +10,7 @@ from html import escape
 
 from tests.bench import report
 from tests.bench.row import Row
-from tests.bench.tunnel_rivals import ALL, SOCAT
+from tests.bench.tunnel_rivals import ALL, FAST, SOCAT
 from tests.real.rig import ROOT
 
 #: What is shown: the row's name without who, its title, whether more is better.
@@ -45,7 +45,7 @@ def bars(rows: Sequence[Row], what: str) -> list[Bar]:
 
 
 def _bars(rows: Sequence[Row], what: str) -> Iterator[Bar]:
-    for who in ("tunnel", *ALL):
+    for who in ("tunnel", *(name for name in ALL if name != FAST)):  # which is kfw, too
         for row in rows:
             if row["name"].startswith(f"{who}: {what}"):
                 words = report.spoken(row)
