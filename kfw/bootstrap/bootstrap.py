@@ -16,8 +16,8 @@ from kfw.bootstrap.releasing import Fetch
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Finding
 from kfw.checks import kind as kind_checks
-from kfw.cluster import kind
-from kfw.cluster.reach import Here
+from kfw.engine import kind
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning, KfwError, UsageError
 from kfw.system import tools
 from kfw.system.files import make_private_dir, write_atomic

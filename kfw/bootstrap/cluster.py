@@ -10,9 +10,9 @@ from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Level, inotify
 from kfw.checks.engine import ask_engine
-from kfw.cluster import docker, kind
-from kfw.cluster.docker import Container
-from kfw.cluster.reach import Here, no_direct_way
+from kfw.engine import docker, kind
+from kfw.engine.docker import Container
+from kfw.engine.reachability import Here, no_direct_way
 from kfw.errors import ClusterUnreachable, KfwError, UsageError
 from kfw.system.files import make_private_dir, write_atomic
 

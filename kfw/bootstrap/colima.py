@@ -14,8 +14,8 @@ from kfw.checks import Finding
 from kfw.checks import colima as colima_checks
 from kfw.checks.colima import Asked
 from kfw.checks.engine import answers
-from kfw.cluster import colima
-from kfw.cluster.colima import Mac
+from kfw.engine import colima
+from kfw.engine.colima import Mac
 
 #: Seconds that a profile gets to start: the first time it fetches an image.
 START = 600.0

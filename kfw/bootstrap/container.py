@@ -3,9 +3,9 @@
 import shlex
 
 from kfw.bootstrap.steps import Steps
-from kfw.cluster import docker, kind
-from kfw.cluster.docker import Container
-from kfw.cluster.reach import Here
+from kfw.engine import docker, kind
+from kfw.engine.docker import Container
+from kfw.engine.reachability import Here
 from kfw.errors import KfwError
 from kfw.system.place import own_names
 

@@ -3,7 +3,7 @@
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
-from kfw.cluster import kind
+from kfw.engine import kind
 from kfw.system.files import make_private_dir
 
 

@@ -11,7 +11,7 @@ from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
 from kfw.client.launch import ensure_daemon
-from kfw.cluster import docker, kind
+from kfw.engine import docker, kind
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools

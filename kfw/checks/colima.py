@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kfw.checks import Ask, Check, Finding, Level, error, ok, remembering, warning
 from kfw.checks.engine import ask_engine, disk, selection
-from kfw.cluster import colima, docker
-from kfw.cluster.colima import Mac, Machine
+from kfw.engine import colima, docker
+from kfw.engine.colima import Mac, Machine
 from kfw.errors import ClusterUnreachable, KfwError, TimedOut, ToolMissing
 from kfw.system.tools import find
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kfw.checks import Ask, Check, Finding, error, ok, remembering, warning
-from kfw.cluster import docker
-from kfw.cluster.docker import Choice, Engine
+from kfw.engine import docker
+from kfw.engine.docker import Choice, Engine
 from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
 from kfw.system.place import in_container
 

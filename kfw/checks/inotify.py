@@ -9,8 +9,8 @@ from pathlib import Path
 
 from kfw.checks import Ask, Finding, ok, warning
 from kfw.checks.engine import ask_engine
-from kfw.cluster import docker, kind
-from kfw.cluster.reach import Here, Runtime, runtime
+from kfw.engine import docker, kind
+from kfw.engine.reachability import Here, Runtime, runtime
 
 #: What a node takes, at most; a new cluster has two.
 _PER_NODE, _NEW_NODES = 16, 2

@@ -126,7 +126,7 @@ def _target(text: str) -> Target:
 
 
 def _pinned(forward: Forward) -> list[Forward]:
-    from kfw.cluster.pin import pin
+    from kfw.kubeconfig.pin import pin
 
     return pin([forward], os.environ.get("KUBECONFIG"))
 

@@ -87,7 +87,7 @@ def _chosen(settings: Settings, names: list[str]) -> list[Forward]:
 
 def _pinned(forwards: Iterable[Forward]) -> list[Forward]:
     """A disabled forward's context need not exist."""
-    from kfw.cluster.pin import pin
+    from kfw.kubeconfig.pin import pin
 
     forwards = list(forwards)
     pinned = {f.name: f for f in pin([f for f in forwards if f.enabled], os.environ.get("KUBECONFIG"))}

@@ -83,8 +83,8 @@ class Core:
         self.ended.set()
 
     def _wanted(self, asked: Asked) -> list[Forward]:
-        from kfw.cluster.pin import pin
         from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
+        from kfw.kubeconfig.pin import pin
 
         source = asked.source
         settings = load_config(

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from kfw import __version__, paths
-from kfw.cluster.pool import Clusters
 from kfw.daemon.connections import Connections
 from kfw.daemon.core import Core
 from kfw.daemon.events import Events
@@ -27,6 +26,7 @@ from kfw.system import loop, upheaval
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
 from kfw.system.process import Children, use_pidfd_watcher
+from kfw.target.registry import ClusterRegistry
 
 log = logging.getLogger("kfw.daemon")
 
@@ -92,7 +92,7 @@ async def _core(stack: AsyncExitStack, options: Options, events: Events, watcher
 async def _supervisor(tell: Tell, watcher: Watcher = NOBODY) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
     with own_ledger(paths.state_dir()) as ledger:
-        async with Clusters() as clusters:
+        async with ClusterRegistry() as clusters:
             children = Children(ledger)
             forward_log = logging.getLogger("kfw.forward")
             world = World(clusters, family(children, clusters), Clock(), forward_log, watcher=watcher)

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from kfw.cluster import kubeconfig
-from kfw.cluster.kubeconfig import Access, Cluster, Context, Kubeconfig, Pem, User
 from kfw.dropin.flags import Arguments
 from kfw.dropin.told import Told
 from kfw.errors import UsageError
+from kfw.kubeconfig import entries
+from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
 
 #: What every pod finds (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -19,7 +19,7 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Raises Told: a file that is named must be there."""
     named = arguments.text("kubeconfig")
     if not named:
-        return kubeconfig.default_files(environ.get("KUBECONFIG"))
+        return entries.default_files(environ.get("KUBECONFIG"))
     path = Path(named)
     if not path.exists():
         raise Told(f"error: stat {named}: no such file or directory")
@@ -29,7 +29,7 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
 def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, str]) -> Access:
     """With the namespace that is to be used. Raises Told."""
     try:
-        known = kubeconfig.load(names)
+        known = entries.load(names)
     except UsageError as error:
         raise Told(f"error: error loading config file: {error.what}", error.fix) from error
     context = _context(arguments, known)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from kfw.cluster.decode.pod import Pod
+from kfw.target.decode.pod import Pod
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 

@@ -6,17 +6,18 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from kfw.cluster import tls
-from kfw.cluster.kubeconfig import Access
-from kfw.cluster.login import Login
-from kfw.cluster.patience import Patience
-from kfw.cluster.server import Server
-from kfw.cluster.shared import Listener, Shared
 from kfw.dropin import access, gotext
 from kfw.dropin.flags import Arguments
 from kfw.dropin.told import Told
 from kfw.errors import KfwError
+from kfw.kube import tls
+from kfw.kube.login import Login
+from kfw.kube.server import Server
+from kfw.kube.shared_watches import OnChange, SharedWatches
+from kfw.kube.timeouts import Timeouts
+from kfw.kubeconfig.entries import Access
 from kfw.model import Forward
+from kfw.target.decode.kinds import decoder
 
 #: Of each kubeconfig file its modification time and size; None: it is not there.
 _Stamp = tuple[tuple[int, int] | None, ...]
@@ -27,13 +28,13 @@ class OneCluster:
 
     def __init__(self, arguments: Arguments, environ: Mapping[str, str]) -> None:
         """Raises Told."""
-        self._patience = _patience(arguments)
+        self._timeouts = _timeouts(arguments)
         self._arguments = arguments
         self._environ = environ
         self._names = access.files(arguments, environ)
         self._read = self._stamp()
         self.known = access.access(arguments, self._names, environ)
-        self._shared: dict[Access, Shared] = {}
+        self._shared: dict[Access, SharedWatches] = {}
 
     async def __aenter__(self) -> "OneCluster":
         tls.share_buffers()
@@ -46,13 +47,13 @@ class OneCluster:
         """Of who has joined last."""
         return next(reversed(self._shared.values())).server
 
-    def join(self, found: Access, listener: Listener) -> Shared:
+    def join(self, found: Access, listener: OnChange) -> SharedWatches:
         if found not in self._shared:
-            self._shared[found] = Shared(found, Login(found), self._patience)
+            self._shared[found] = SharedWatches(found, Login(found), self._timeouts, decoder)
         self._shared[found].join(listener)
         return self._shared[found]
 
-    async def leave(self, shared: Shared, listener: Listener) -> None:
+    async def leave(self, shared: SharedWatches, listener: OnChange) -> None:
         self._shared.pop(shared.server.access, None)
         await shared.leave(listener)
 
@@ -76,7 +77,7 @@ def _stamp_of(name: str) -> tuple[int, int] | None:
     return found.st_mtime_ns, found.st_size
 
 
-def _patience(arguments: Arguments) -> Patience:
+def _timeouts(arguments: Arguments) -> Timeouts:
     """--request-timeout is for a single request; 0 is for ever."""
     text = arguments.text("request-timeout") or "0"
     try:
@@ -86,4 +87,4 @@ def _patience(arguments: Arguments) -> Patience:
             "error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a "
             "corresponding time unit (e.g. 1s | 2m | 3h)"
         ) from error
-    return Patience(answer=seconds, dial=min(seconds, Patience.dial)) if seconds > 0 else Patience()
+    return Timeouts(answer=seconds, dial=min(seconds, Timeouts.dial)) if seconds > 0 else Timeouts()

@@ -7,16 +7,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from kfw.cluster.access import Absent
-from kfw.cluster.decode.meta import Meta, Wire
-from kfw.cluster.decode.pod import Pod
-from kfw.cluster.decode.service import Service
-from kfw.cluster.decode.workload import Selector, Workload
-from kfw.cluster.objects import PODS, SERVICES
-from kfw.cluster.server import Server
 from kfw.dropin import words
 from kfw.dropin.kinds import NOT_ATTACHABLE, REPLICATIONCONTROLLERS, Reference, unknown
 from kfw.dropin.told import Told
+from kfw.kube.decoder import Wire
+from kfw.kube.errors import Absent
+from kfw.kube.resource import PODS, SERVICES
+from kfw.kube.server import Server
+from kfw.target.decode.meta import Meta
+from kfw.target.decode.pod import Pod
+from kfw.target.decode.service import Service
+from kfw.target.decode.workload import Selector, Workload
 
 T = TypeVar("T")
 
@@ -50,10 +51,10 @@ class Finder:
         self.reference = reference
         self.namespace = namespace
         self._server = server
-        self._line = server.line()
+        self._line = server.session()
 
     def close(self) -> None:
-        self._server.hang_up(self._line)
+        self._server.close_session(self._line)
 
     async def find(self) -> Found:
         """Raises Told where there is no such object, and KfwError for what is wrong with the API server."""

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
-from kfw.cluster.decode.pod import Pod
 from kfw.dropin import choose, words
 from kfw.dropin.find import Found
 from kfw.dropin.reach import Reach
 from kfw.dropin.told import Told
+from kfw.target.decode.pod import Pod
 
 
 async def first_pods(

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from kfw.cluster.objects import (
+from kfw.dropin.told import Told
+from kfw.kube.resource import (
     DAEMONSETS,
     DEPLOYMENTS,
     NODES,
@@ -12,7 +13,6 @@ from kfw.cluster.objects import (
     STATEFULSETS,
     Resource,
 )
-from kfw.dropin.told import Told
 
 JOBS = Resource("jobs", "batch")
 REPLICATIONCONTROLLERS = Resource("replicationcontrollers")

@@ -6,12 +6,12 @@ The order of the checks is kubectl's, and so is what it makes of odd input: `808
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kfw.cluster import objects
-from kfw.cluster.decode.pod import Container, Pod
-from kfw.cluster.decode.pod import Port as Declared
-from kfw.cluster.decode.service import Service, ServicePort
 from kfw.dropin import gotext
 from kfw.dropin.told import Told
+from kfw.target import objects
+from kfw.target.decode.pod import Container, Pod
+from kfw.target.decode.pod import Port as Declared
+from kfw.target.decode.service import Service, ServicePort
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from kfw.cluster import objects
-from kfw.cluster.objects import PODS, SERVICES, Resource
-from kfw.cluster.server import Server
-from kfw.cluster.watch import Watch
 from kfw.dropin.clusters import OneCluster
 from kfw.dropin.find import Finder, Found
 from kfw.dropin.kinds import Reference
+from kfw.kube.resource import PODS, SERVICES, Resource
+from kfw.kube.server import Server
+from kfw.kube.watch import Watch
+from kfw.target import objects
+from kfw.target.decode.kinds import decoder
 
 
 class Reach:
@@ -48,7 +49,7 @@ class Reach:
         await self._clusters.leave(self._shared, self._changed)
 
     def _watch(self, resource: Resource, where: dict[str, str]) -> Watch:
-        made = Watch(self.server, resource, self.namespace, where=where)
+        made = Watch(self.server, resource, self.namespace, decoder(resource), where=where)
         made.listeners.add(self._changed)
         self._tasks[made] = asyncio.create_task(made.run(), name=f"watch {resource}")
         return made

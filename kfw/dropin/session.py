@@ -24,9 +24,9 @@ from kfw.system.clock import Clock
 from kfw.system.loop import run as run_loop
 
 if TYPE_CHECKING:
-    from kfw.cluster.decode.pod import Pod
     from kfw.dropin.find import Found
     from kfw.dropin.forwards import Forwards
+    from kfw.target.decode.pod import Pod
 
 #: From these -v on (kubectl's levels) kfw's log is shown, too.
 _LEVELS = ((6, logging.DEBUG), (2, logging.INFO), (0, logging.ERROR))

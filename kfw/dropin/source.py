@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 
-from kfw.cluster import objects
-from kfw.cluster.bell import Bell
-from kfw.cluster.decode.pod import Pod
+from kfw.aio import Broadcast
 from kfw.dropin import choose
 from kfw.dropin.clusters import OneCluster
 from kfw.dropin.find import Found
@@ -14,6 +12,8 @@ from kfw.dropin.ports import Pair, pairs
 from kfw.dropin.reach import Reach
 from kfw.errors import KfwError
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
+from kfw.target import objects
+from kfw.target.decode.pod import Pod
 
 #: Seconds between two looks at changes that come in bursts.
 SETTLE = 0.02
@@ -44,7 +44,7 @@ class Source:
         self._found = Found({})
         self._pods: Sequence[objects.Pod] = ()
         self._trouble: Problem | None = None
-        self._news = Bell()
+        self._news = Broadcast()
         self._poked = False
         self._going = asyncio.Event()
         self._comes_back = True
@@ -91,7 +91,7 @@ class Source:
         while True:
             self._changed.clear()
             await self._look()
-            self._news.ring()
+            self._news.notify_all()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_now()):
                     await self._changed.wait()

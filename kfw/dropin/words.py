@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from kfw.cluster.access import Busy
 from kfw.dropin.told import Told
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, ToolMissing
+from kfw.kube.errors import Busy
 
 LOST = "error: lost connection to pod"
 

@@ -10,7 +10,7 @@ from kfw.bootstrap.bootstrap import Bootstrap
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options, Where
 from kfw.checks import inotify
-from kfw.cluster.reach import Here
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, KfwError, UsageError
 from tests.bootstrap.world import DESKTOP, LINUX, Machine
 

@@ -9,7 +9,7 @@ import pytest
 from kfw.bootstrap import container
 from kfw.bootstrap.bootstrap import Bootstrap
 from kfw.bootstrap.options import Options, Where
-from kfw.cluster.reach import Here
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, KfwError
 from kfw.system import tools
 from tests.bootstrap.world import Machine

@@ -10,8 +10,8 @@ from kfw.bootstrap import forwards
 from kfw.bootstrap.bootstrap import Bootstrap
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Namespaces, Options, quick_start
-from kfw.cluster.reach import Here
 from kfw.config.layers import load
+from kfw.engine.reachability import Here
 from kfw.model import Status
 from kfw.protocol import Candidate, Explanation, ForwardStatus
 from tests.bootstrap.world import Machine

@@ -10,7 +10,7 @@ from kfw.bootstrap import platform, standins
 from kfw.bootstrap.bootstrap import Bootstrap
 from kfw.bootstrap.cluster import Cluster, manifests
 from kfw.bootstrap.options import Namespaces, Options, quick_start
-from kfw.cluster.reach import Here
+from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.system import tools
 from tests.bootstrap.world import Machine

@@ -8,7 +8,7 @@ import pytest
 from kfw.bootstrap import colima as stage
 from kfw.checks import Finding, Level, colima, in_order
 from kfw.checks.colima import Asked
-from kfw.cluster.colima import Mac
+from kfw.engine.colima import Mac
 from kfw.system.shell import Answer
 from tests.bootstrap.world import Machine
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kfw.checks import Finding, Level, inotify
-from kfw.cluster.reach import Here
+from kfw.engine.reachability import Here
 from tests.bootstrap.world import DESKTOP, Machine, node
 
 HOST = Here("linux", in_container=False, env={})

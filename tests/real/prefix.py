@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.cluster import certificates
+from tests.kube import certificates
 
 PREFIX = "/k8s/clusters/c-1"
 _REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from kfw.cluster.pin import pin
-from kfw.cluster.pool import Clusters
+from kfw.kubeconfig.pin import pin
 from kfw.model import Endpoint, Forward, Reason, Resolution, Target
-from tests.cluster.following import Seen, following
-from tests.cluster.until import until
+from kfw.target.registry import ClusterRegistry
 from tests.real.rig import Rig
+from tests.target.following import Seen, following
+from tests.until import until
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio]
 
@@ -34,7 +34,7 @@ def forwards(
 async def seen(
     kubeconfig: Path, *wanted: tuple[str, int | str | None], **more: Any
 ) -> AsyncIterator[list[Seen]]:
-    async with Clusters() as clusters:
+    async with ClusterRegistry() as clusters:
         async with following(clusters, *forwards(kubeconfig, *wanted, **more), patience=20) as all_seen:
             yield all_seen
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from itertools import count
 
-from kfw.cluster import docker, kind
+from kfw.engine import docker, kind
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
 from kfw.methods.forwarder.ask import ask

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from kfw.cluster import kind
-from kfw.cluster.docker import Container as Node
+from kfw.engine import kind
+from kfw.engine.docker import Container as Node
 from kfw.errors import KfwError
 from kfw.methods.base import Way
 from kfw.methods.forwarder.container import Container, Containers

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from kfw.cluster import docker, kind
-from kfw.cluster.docker import Container, Engine
-from kfw.cluster.reach import Here, no_detour, no_direct_way
+from kfw.engine import docker, kind
+from kfw.engine.docker import Container, Engine
+from kfw.engine.reachability import Here, no_detour, no_direct_way
 from kfw.errors import KfwError, ToolMissing
 from kfw.methods.forwarder.ask import ask
 from kfw.model import Reason

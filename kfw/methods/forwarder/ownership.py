@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterable
 
 from kfw import paths
-from kfw.cluster.docker import Container
+from kfw.engine.docker import Container
 from kfw.methods.forwarder import lines
 from kfw.system import identity
 

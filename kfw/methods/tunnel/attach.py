@@ -1,11 +1,11 @@
-"""An upgraded connection becomes a link; and how long the kernel may wait for its far side."""
+"""An open_portforward connection becomes a link; and how long the kernel may wait for its far side."""
 
 import socket
 import sys
 from contextlib import suppress
 from typing import Protocol, TypeAlias
 
-from kfw.cluster.upgrade import V4, WEBSOCKET, Upgraded
+from kfw.kube.upgrade import V4, WEBSOCKET, Upgraded
 from kfw.methods.tunnel.carriage import Bare, InWebSocket
 from kfw.methods.tunnel.channel import Channel
 from kfw.methods.tunnel.link import Link
@@ -29,24 +29,24 @@ class Owner(Protocol):
     def gone(self, link: AnyLink) -> None: ...
 
 
-def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
-    """A link on the upgraded connection."""
-    writer = upgraded.streams[1]
+def attach(open_portforward: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
+    """A link on the open_portforward connection."""
+    writer = open_portforward.streams[1]
     transport = writer.transport
     encrypted = transport.get_extra_info("ssl_object") is not None
     _be_patient(transport.get_extra_info("socket"))
     made: AnyLink
-    if upgraded.transport is V4:
-        made = Channel(pod, port, upgraded.transport.name, owner, encrypted=encrypted)
+    if open_portforward.transport is V4:
+        made = Channel(pod, port, open_portforward.transport.name, owner, encrypted=encrypted)
     else:
-        made = Link(pod, upgraded.transport.name, owner)
-        in_websocket = upgraded.transport is WEBSOCKET
+        made = Link(pod, open_portforward.transport.name, owner)
+        in_websocket = open_portforward.transport is WEBSOCKET
         made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else Bare()
     made.keep = writer  # a collected writer would close its transport
     transport.set_protocol(made)
     made.connection_made(transport)
-    if upgraded.rest:
-        made.data_received(upgraded.rest)
+    if open_portforward.rest:
+        made.data_received(open_portforward.rest)
     return made
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal, Protocol
 
-from kfw.cluster.server import Server
-from kfw.cluster.upgrade import ANSWER, WEBSOCKET, upgraded
 from kfw.errors import KfwError
+from kfw.kube.server import Server
+from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import Way
 from kfw.methods.probe import probe
 from kfw.methods.tunnel import care
@@ -151,7 +151,7 @@ class PodTunnel:
 
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
         async with self._pace.turn():
-            made = await upgraded(self._server, self._forward.namespace, pod, port)
+            made = await open_portforward(self._server, self._forward.namespace, pod, port)
         link = attach(made, pod, port, self._pool)
         # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
         proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None

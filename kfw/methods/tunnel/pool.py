@@ -5,8 +5,8 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from kfw.cluster.upgrade import PodGone
 from kfw.errors import KfwError
+from kfw.kube.upgrade import PodGone
 from kfw.methods.tunnel import pick
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.dials import Dial, Dials

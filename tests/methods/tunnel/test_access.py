@@ -2,16 +2,16 @@
 
 import pytest
 
-from kfw.cluster import exec_plugin
-from kfw.cluster.kubeconfig import Access, Cluster, Exec, Pem, User
-from kfw.cluster.login import Login
-from kfw.cluster.patience import Patience
-from kfw.cluster.server import Server
 from kfw.errors import NotPermitted
+from kfw.kube import exec_plugin
+from kfw.kube.login import Login
+from kfw.kube.server import Server
+from kfw.kube.timeouts import Timeouts
+from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
 from kfw.wire import upgrade
-from tests.cluster import certificates
-from tests.cluster.proxies import connect, proxying
-from tests.cluster.test_server import serves
+from tests.kube import certificates
+from tests.kube.proxies import connect, proxying
+from tests.kube.test_server import serves
 from tests.methods.tunnel.far import ECHO, REFUSES, far_side, status
 from tests.methods.tunnel.test_transports import WAYS, only
 from tests.methods.tunnel.ways import client, server, tunnel, until
@@ -32,7 +32,7 @@ async def test_through_a_proxy_to_an_api_server_behind_a_path_inside_tls(way: st
             proxy_url=f"http://127.0.0.1:{proxy.port}",
         )
         access = Access("dev", cluster, User("ada", token="good"))
-        at = Server(access, Login(access), Patience(dial=5.0, answer=5.0), lambda: None)
+        at = Server(access, Login(access), Timeouts(dial=5.0, answer=5.0), lambda: None)
         async with tunnel(far, at=at) as opened:
             one = await client(opened, b"hello")
             await until(lambda: one.got == b"hello")

@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from kfw.cluster.server import Server
 from kfw.errors import KfwError
+from kfw.kube.server import Server
 from kfw.methods.tunnel import link
 from kfw.methods.tunnel.method import PodTunnel, log
 from kfw.system.memory import rss_bytes
 from kfw.wire import upgrade
-from tests.cluster import certificates
-from tests.cluster.test_server import serves
+from tests.kube import certificates
+from tests.kube.test_server import serves
 from tests.methods.tunnel import nonsense
 from tests.methods.tunnel.far import App, Far, Visit, far_side
 from tests.methods.tunnel.nonsense import Draw

@@ -11,8 +11,8 @@ from kfw.model import Health
 from kfw.relay.dial import DialFailed
 from kfw.wire import upgrade, websocket
 from kfw.wire.base import Role
-from tests.cluster import certificates
-from tests.cluster.test_server import serves
+from tests.kube import certificates
+from tests.kube.test_server import serves
 from tests.methods.tunnel.far import REFUSES, SILENT, App, Far, FarTunnel, Refusal, far_side, refused_text
 from tests.methods.tunnel.ways import Client, client, server, tunnel, until
 

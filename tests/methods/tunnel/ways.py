@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kfw.cluster.kubeconfig import Access, Cluster, Pem, User
-from kfw.cluster.login import Login, Plugin
-from kfw.cluster.patience import Patience
-from kfw.cluster.server import Server
+from kfw.kube.login import Login, Plugin
+from kfw.kube.server import Server
+from kfw.kube.timeouts import Timeouts
+from kfw.kubeconfig.entries import Access, Cluster, Pem, User
 from kfw.methods.base import Way
 from kfw.methods.tunnel import care
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
@@ -27,7 +27,7 @@ def server(far: Far, user: User | None = None, *, ca: bytes = b"", plugin: Plugi
     cluster = Cluster("dev", far.url, ca=Pem(data=ca) if ca else Pem())
     access = Access("dev", cluster, user or User("ada", token="good"))
     login = Login(access, plugin=plugin) if plugin else Login(access)
-    return Server(access, login, Patience(dial=2.0, answer=2.0), lambda: None)
+    return Server(access, login, Timeouts(dial=2.0, answer=2.0), lambda: None)
 
 
 @dataclass

@@ -11,8 +11,8 @@ from kfw.sandbox.sandbox import Sandbox
 from kfw.wire.portforward import Kind, classify
 from kfw.wire.spdy_events import Status
 from kfw.wire.upgrade import TUNNEL
-from tests.cluster.until import until
 from tests.sandbox.portforward.client import WAYS, tunnel
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 

@@ -1,0 +1,142 @@
+"""One API server as one user: its login, its TLS, whether it is there, and lines to ask it on."""
+
+import asyncio
+import os
+import ssl
+from collections.abc import Callable
+from urllib.parse import quote, urlsplit
+
+from kfw.aio import Broadcast
+from kfw.errors import KfwError, LoginError
+from kfw.kube import proxy, tls
+from kfw.kube.connection import Connection, connect
+from kfw.kube.dial import Address
+from kfw.kube.errors import Absent, ErrorContext, problem_of, unreachable
+from kfw.kube.login import Login
+from kfw.kube.monitor import ServerMonitor
+from kfw.kube.session import ApiSession
+from kfw.kube.timeouts import Timeouts
+from kfw.kube.tls import ClientCertificate
+from kfw.kubeconfig.entries import Access
+from kfw.model import Problem
+
+
+class Server:
+    """`changed` is called when `problem` changes. `run` notices when the server is away."""
+
+    def __init__(self, access: Access, login: Login, timeouts: Timeouts, changed: Callable[[], None]) -> None:
+        self.access = access
+        self.login = login
+        self.timeouts = timeouts
+        self.error_context = ErrorContext(
+            access.context,
+            access.cluster.server,
+            access.user.name or "nobody",
+            access.cluster.name,
+            login.hint,
+        )
+        self.monitor = ServerMonitor(self._probe, timeouts, self._monitor_changed, self._redial)
+        self.poked = Broadcast()
+        self._changed = changed
+        self._refusal: KfwError | None = None
+        self._lines = set[ApiSession]()
+        self._probe_line = ApiSession(self)
+        self._contexts: dict[ClientCertificate | None, ssl.SSLContext] = {}
+
+    @property
+    def problem(self) -> Problem | None:
+        """What stands between kfw and all that this server knows."""
+        error = self.monitor.away or self._refusal
+        return problem_of(error) if error else None
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.access.cluster.server).hostname or ""
+
+    def session(self) -> ApiSession:
+        """To be closed with `hang_up`."""
+        made = ApiSession(self)
+        self._lines.add(made)
+        return made
+
+    def close_session(self, line: ApiSession) -> None:
+        line.close()
+        self._lines.discard(line)
+
+    async def run(self) -> None:
+        try:
+            await self.monitor.run()
+        finally:
+            self._redial()
+            self._probe_line.close()
+
+    def poke(self) -> None:
+        """Somebody wants it now: try again what waits."""
+        self.login.try_again()
+        self.monitor.poke()
+        self.poked.notify_all()
+
+    def refused(self, error: KfwError) -> None:
+        """A login failed; `admitted` takes it back."""
+        if self._refusal is None or self._refusal.what != error.what:
+            self._refusal = error
+            self._changed()
+
+    def admitted(self) -> None:
+        if self._refusal is not None:
+            self._refusal = None
+            self._changed()
+
+    async def namespace_is_missing(self, namespace: str) -> bool:
+        """False also for a user who may not ask."""
+        line = self.session()
+        try:
+            await line.read(f"/api/v1/namespaces/{quote(namespace)}")
+        except Absent:
+            return True
+        except KfwError:
+            return False
+        finally:
+            self.close_session(line)
+        return False
+
+    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection:
+        """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
+        cluster = self.access.cluster
+        url = urlsplit(cluster.server)
+        way = proxy.choose(cluster.server, cluster.proxy_url, os.environ)
+        port = url.port or (443 if url.scheme == "https" else 80)
+        address = Address(self.host, port, cluster.tls_server_name, way)
+        secure = self._tls(certificate) if url.scheme == "https" else None
+        return await connect(address, secure, self.error_context, self.monitor.heard, timeout)
+
+    def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
+        """The newest login's and, for probes, the one without a certificate."""
+        if certificate not in self._contexts:
+            bare = self._contexts.get(None)
+            self._contexts = {None: bare} if bare else {}
+            self._contexts[certificate] = tls.context(self.access.cluster, certificate)
+        return self._contexts[certificate]
+
+    async def _probe(self, fresh: bool, timeout: float) -> None:
+        line = ApiSession(self) if fresh else self._probe_line
+        try:
+            async with asyncio.timeout(timeout):
+                await line.alive(timeout)
+        except TimeoutError as error:
+            line.close()
+            raise unreachable(self.error_context, TimeoutError("it does not answer")) from error
+        except LoginError:
+            return  # TLS wants a certificate: the server is there
+        finally:
+            if fresh:
+                line.close()
+
+    def _monitor_changed(self) -> None:
+        if self.monitor.away:
+            self._redial()
+        self._changed()
+
+    def _redial(self) -> None:
+        for line in self._lines:
+            line.close()

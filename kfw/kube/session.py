@@ -1,0 +1,98 @@
+"""A line to an API server: at most one connection, dialled when needed, and a login that is renewed once on 401."""
+
+from collections.abc import Mapping
+from typing import Protocol
+from urllib.parse import urlencode, urlsplit
+
+from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
+from kfw.kube.connection import Answer, Connection
+from kfw.kube.errors import ErrorContext, error_of
+from kfw.kube.login import Credentials, Login
+from kfw.kube.monitor import ServerMonitor
+from kfw.kube.timeouts import Timeouts
+from kfw.kube.tls import ClientCertificate
+
+_NOBODY = Credentials()
+
+
+class Server(Protocol):
+    """What a line, and an upgrade, need of cluster.server.Server."""
+
+    error_context: ErrorContext
+    login: Login
+    timeouts: Timeouts
+    monitor: ServerMonitor
+
+    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection: ...
+    def refused(self, error: KfwError) -> None: ...
+    def admitted(self) -> None: ...
+
+
+class ApiSession:
+    """One request after the other; the answer to one must be read before the next."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._connection: Connection | None = None
+        self._certificate: ClientCertificate | None = None
+        self._prefix = urlsplit(server.error_context.server).path
+
+    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
+        """A 2xx answer. Raises the KfwError of access.error_of or access.unreachable."""
+        try:
+            return await self._get_with_login(path, query)
+        except (LoginError, ToolMissing) as error:
+            self._server.refused(error)
+            raise
+
+    async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> bytes:
+        return await (await self.get(path, query)).body(self._server.timeouts.answer)
+
+    async def alive(self, timeout: float) -> None:
+        """Raises KfwError unless the server answers. A 401 will do, so no login is needed; a 5xx is a gateway's."""
+        answer = await self._ask("/version", None, _NOBODY, timeout)
+        body = await answer.body(timeout)
+        if answer.status >= 500:
+            raise ClusterUnreachable(error_of(answer.status, body, self._server.error_context).what)
+
+    def close(self) -> None:
+        """At once; it dials again when it is used again."""
+        if self._connection:
+            self._connection.close()
+
+    async def _get_with_login(self, path: str, query: Mapping[str, str | int] | None) -> Answer:
+        timeout, login = self._server.timeouts.answer, self._server.login
+        while True:
+            credentials = await login.credentials()
+            answer = await self._ask(path, query, credentials, timeout)
+            if answer.status != 401:
+                login.accepted(credentials)
+                self._server.admitted()
+                if 200 <= answer.status < 300:
+                    return answer
+            error = error_of(answer.status, await answer.body(timeout), self._server.error_context)
+            if answer.status != 401 or not login.refused(credentials, error):
+                raise error
+
+    async def _ask(
+        self, path: str, query: Mapping[str, str | int] | None, who: Credentials, timeout: float
+    ) -> Answer:
+        """A connection that was used before may have been closed by the server meanwhile: then on a new one."""
+        target = f"{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
+        connection = await self._connect(who, timeout)
+        if connection.used:
+            try:
+                return await connection.get(target, who.headers, timeout=timeout)
+            except ClusterUnreachable:
+                connection = await self._connect(who, timeout)
+        return await connection.get(target, who.headers, timeout=timeout)
+
+    async def _connect(self, who: Credentials, timeout: float) -> Connection:
+        current = self._connection
+        if current and current.open and self._certificate == who.certificate:
+            return current
+        self.close()
+        dial = min(timeout, self._server.timeouts.dial)
+        self._connection = await self._server.connect(who.certificate, dial)
+        self._certificate = who.certificate
+        return self._connection

@@ -1,0 +1,37 @@
+"""How long kfw waits for an API server: all in seconds, in one place, so that tests can be quick."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    dial: float = 5.0  # TCP, proxy and TLS together
+    answer: float = 30.0  # an answer's head, or its next piece
+    idle_before_probe: float = 8.0  # no byte from the API server: then it is asked whether it is there
+    probe: float = 3.0  # its answer to that on the line that stands; then a fresh one has `fresh`
+    fresh: float = 2.0
+    reconnect_interval: float = 0.3  # between fresh dials while it is away
+    reconnect_interval_later: float = 1.0  # after a minute
+    reconnect_interval_latest: float = 5.0  # after ten
+    watch: float = 240.0  # one watch request; the API server ends it
+    watch_idle: float = 75.0  # no event in a watch: bookmarks come each minute, so it may be dead
+    first_pause: float = 0.25  # after a failure that is no outage, doubled each time
+    longest_pause: float = 30.0
+    relist: float = 5.0  # between lists for a user who may list, but not watch
+    forbidden: float = 60.0  # until what was not permitted is tried again
+    files: float = 2.0  # between looks at the kubeconfig while the login or the way to the server is broken
+    namespace: float = 10.0  # between questions whether a missing namespace is there
+    nodes: float = 1.0  # for the nodes' addresses, before a service is said to be known without them
+    settle: float = 0.05  # between two looks at changes that come in bursts
+
+    def pause(self, failures: int) -> float:
+        """After `failures` in a row; the first is tried again at once."""
+        if failures < 2:
+            return 0.0
+        return min(self.first_pause * 2.0 ** min(failures - 2, 16), self.longest_pause)
+
+    def reconnect_after(self, away: float) -> float:
+        """Between dials when the API server has been away for that long."""
+        if away < 60:
+            return self.reconnect_interval
+        return self.reconnect_interval_later if away < 600 else self.reconnect_interval_latest

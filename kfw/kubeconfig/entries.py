@@ -1,0 +1,174 @@
+"""What a kubeconfig says: contexts, clusters and users, merged from several files by kubectl's rules.
+
+The first file that has an entry of a name has it whole; current-context is that of the first file that sets one;
+missing files are skipped; paths in a file are relative to it.
+https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from kfw.errors import UsageError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Pem:
+    """A certificate or key: inline, or a file that is read each time it is needed."""
+
+    data: bytes | None = field(default=None, repr=False)
+    file: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.data is not None or self.file is not None
+
+    def read(self) -> bytes:
+        """Raises OSError."""
+        if self.data is not None:
+            return self.data
+        return Path(self.file).read_bytes() if self.file else b""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """`server` is the URL, without a slash at its end. `exec_config` is JSON for exec plugins."""
+
+    name: str
+    server: str
+    ca: Pem = Pem()
+    insecure: bool = False
+    tls_server_name: str = ""
+    proxy_url: str = ""
+    exec_config: str = ""
+
+
+@dataclass(frozen=True)
+class Exec:
+    """A plugin that logs in (client.authentication.k8s.io)."""
+
+    api_version: str
+    command: str
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    install_hint: str = ""
+    provide_cluster_info: bool = False
+    interactive_mode: str = "IfAvailable"
+
+
+@dataclass(frozen=True)
+class User:
+    """`impersonate` holds headers as they are sent. `file` is where it was read, for the words of errors."""
+
+    name: str
+    token: str = field(default="", repr=False)
+    token_file: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    certificate: Pem = Pem()
+    key: Pem = Pem()
+    exec: Exec | None = None
+    auth_provider: str = ""
+    impersonate: tuple[tuple[str, str], ...] = ()
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Context:
+    name: str
+    cluster: str
+    user: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True)
+class Access:
+    """A context with all it names: how to reach one cluster as one user."""
+
+    context: str
+    cluster: Cluster
+    user: User
+    namespace: str = "default"
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    files: tuple[str, ...] = ()
+    current_context: str = ""
+    contexts: Mapping[str, Context] = field(default_factory=dict)
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    users: Mapping[str, User] = field(default_factory=dict)
+
+    def access(self, name: str) -> Access:
+        """Raises UsageError (context-not-found) that lists the known names."""
+        context = self.contexts.get(name)
+        if context is None:
+            raise UsageError(
+                f'context "{name}" does not exist in {self._where()}',
+                f"use one of: {', '.join(sorted(self.contexts)) or 'none is defined'}",
+                reason="context-not-found",
+            )
+        cluster = self._named("cluster", context, context.cluster, self.clusters)
+        user = self._named("user", context, context.user, self.users) if context.user else User("")
+        if not cluster.server:
+            raise UsageError(
+                f'cluster "{cluster.name}" of context "{name}" has no server in {self._where()}',
+                f"kubectl config set-cluster {cluster.name} --server=https://HOST:PORT",
+                reason="context-not-found",
+            )
+        return Access(name, cluster, user, context.namespace or "default")
+
+    def _named(self, kind: str, context: Context, name: str, known: Mapping[str, T]) -> T:
+        if name not in known:
+            raise UsageError(
+                f'context "{context.name}" names the {kind} "{name}", which does not exist in {self._where()}',
+                f"kubectl config set-context {context.name} --{kind}=NAME, with one of: "
+                f"{', '.join(sorted(known)) or 'none is defined'}",
+                reason="context-not-found",
+            )
+        return known[name]
+
+    def _where(self) -> str:
+        return " or ".join(self.files) or "any kubeconfig"
+
+
+def default_files(kubeconfig: str | None) -> tuple[str, ...]:
+    """The files of $KUBECONFIG (a list as PATH is one), else ~/.kube/config; absolute, each once."""
+    listed = [part for part in (kubeconfig or "").split(os.pathsep) if part]
+    if not listed:
+        return (str(Path.home() / ".kube" / "config"),)
+    return tuple(dict.fromkeys(str(Path(part).absolute()) for part in listed))
+
+
+def merge(parts: Iterable[Kubeconfig]) -> Kubeconfig:
+    """Earlier parts win."""
+    files: list[str] = []
+    current = ""
+    contexts, clusters, users = dict[str, Context](), dict[str, Cluster](), dict[str, User]()
+    for part in parts:
+        files += part.files
+        current = current or part.current_context
+        _add(contexts, part.contexts)
+        _add(clusters, part.clusters)
+        _add(users, part.users)
+    return Kubeconfig(tuple(files), current, contexts, clusters, users)
+
+
+def _add(into: dict[str, T], entries: Mapping[str, T]) -> None:
+    for name, entry in entries.items():
+        into.setdefault(name, entry)
+
+
+def load(files: Sequence[str]) -> Kubeconfig:
+    """Reads and merges. Raises UsageError for a file that cannot be read or is no kubeconfig; a missing one is none."""
+    from kfw.kubeconfig.read import read  # brings in yaml
+
+    parts = [part for file in files if (part := read(Path(file))) is not None]
+    return merge([Kubeconfig(tuple(files)), *(_without_file(part) for part in parts)])
+
+
+def _without_file(part: Kubeconfig) -> Kubeconfig:
+    return Kubeconfig((), part.current_context, part.contexts, part.clusters, part.users)

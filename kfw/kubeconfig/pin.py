@@ -1,0 +1,73 @@
+"""Forwards pinned to a context by name, so that a change of the current context never moves one to another cluster."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from kfw.errors import UsageError
+from kfw.kubeconfig import entries
+from kfw.kubeconfig.entries import Kubeconfig
+from kfw.model import Forward
+
+
+def pin(forwards: Iterable[Forward], kubeconfig: str | None) -> list[Forward]:
+    """Each with its context, namespace and the absolute paths of its kubeconfig files; `kubeconfig` is $KUBECONFIG.
+
+    Raises UsageError: of all contexts that do not exist at once, with the names that do (context-not-found), or of a
+    file that is no kubeconfig.
+    """
+    pinner = _Pinner(kubeconfig)
+    pinned = [pinner.pin(forward) for forward in forwards]
+    pinner.complain()
+    return [forward for forward in pinned if forward]
+
+
+class _Pinner:
+    def __init__(self, default: str | None) -> None:
+        self._default = default
+        self._read: dict[tuple[str, ...], Kubeconfig] = {}
+        self._errors: dict[str, UsageError] = {}
+
+    def pin(self, forward: Forward) -> Forward | None:
+        files = tuple(str(Path(file).expanduser().absolute()) for file in forward.kubeconfig)
+        files = files or entries.default_files(self._default)
+        if files not in self._read:
+            self._read[files] = entries.load(files)
+        known = self._read[files]
+        try:
+            context = forward.context or _current(known)
+            access = known.access(context)
+        except UsageError as error:
+            self._errors.setdefault(error.what, error)
+            return None
+        return replace(
+            forward,
+            kubeconfig=files,
+            context=context,
+            context_is_default=forward.context_is_default or not forward.context,
+            namespace=forward.namespace or access.namespace,
+            namespace_is_default=forward.namespace_is_default or not forward.namespace,
+        )
+
+    def complain(self) -> None:
+        errors = list(self._errors.values())
+        if errors:
+            fixes = dict.fromkeys(error.fix for error in errors)
+            raise UsageError(
+                "; ".join(error.what for error in errors), "; ".join(fixes), reason="context-not-found"
+            )
+
+
+def _current(known: Kubeconfig) -> str:
+    if known.current_context:
+        return known.current_context
+    where = " or ".join(known.files)
+    if not known.contexts:
+        raise UsageError(
+            f"there is no cluster to go to: {where} does not exist or has no context",
+            "set KUBECONFIG to a kubeconfig, or make a cluster: kind create cluster, or kfw sandbox start",
+        )
+    raise UsageError(
+        f"no context is named, and {where} has no current-context",
+        f"name one with --context: {', '.join(sorted(known.contexts))}",
+    )

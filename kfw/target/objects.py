@@ -1,0 +1,180 @@
+"""What kfw remembers of Kubernetes objects: flat, trimmed, with the questions that `resolve` asks. Pure.
+
+Field meanings: the Kubernetes API, v1, apps/v1 and discovery.k8s.io/v1.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from msgspec import Struct
+
+from kfw.kube.resource import Resource
+from kfw.model import Problem, Reason
+
+
+class Owner(Struct, frozen=True):
+    """The owner reference that has `controller: true`."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+class Requirement(Struct, frozen=True):
+    """One of a selector's matchExpressions."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        match self.operator:
+            case "In":
+                return labels.get(self.key) in self.values
+            case "NotIn":
+                return labels.get(self.key) not in self.values
+            case "Exists":
+                return self.key in labels
+            case "DoesNotExist":
+                return self.key not in labels
+        return False  # an operator of a later Kubernetes: rather no pod than a wrong one
+
+
+class Selector(Struct, frozen=True):
+    """`labels` as services have it, `expressions` as workloads may have, too. An empty one selects nothing."""
+
+    labels: dict[str, str] = {}
+    expressions: tuple[Requirement, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.labels or self.expressions)
+
+    def __str__(self) -> str:
+        """As `kubectl get -l` takes it, as far as labels go."""
+        return ",".join(f"{key}={value}" for key, value in self.labels.items())
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        return (
+            bool(self)
+            and all(labels.get(key) == value for key, value in self.labels.items())
+            and all(one.matches(labels) for one in self.expressions)
+        )
+
+
+class ContainerPort(Struct, frozen=True):
+    number: int
+    name: str = ""
+
+
+class Pod(Struct, frozen=True, kw_only=True):
+    """`ready`: condition Ready and not terminating. `why`: why it is not, in the API's words.
+
+    `ports`: TCP only, of the containers in their order, then of the sidecars (init containers that are restarted).
+    """
+
+    name: str
+    labels: dict[str, str] = {}
+    owner: Owner | None = None
+    ready: bool = False
+    why: str = ""
+    ports: tuple[ContainerPort, ...] = ()
+    ip: str = ""
+    host_ip: str = ""
+    node: str = ""
+
+
+class ServicePort(Struct, frozen=True, kw_only=True):
+    """`target`: a number, a container port's name, or None: as `number`. `node_port` 0: there is none."""
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+    target: int | str | None = None
+    node_port: int = 0
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """`type`: ClusterIP, NodePort, LoadBalancer or ExternalName. `local`: externalTrafficPolicy Local; `sticky`:
+    sessionAffinity ClientIP."""
+
+    name: str
+    type: str = "ClusterIP"
+    headless: bool = False
+    selector: Selector = Selector()
+    ports: tuple[ServicePort, ...] = ()
+    external_name: str = ""
+    local: bool = False
+    sticky: bool = False
+
+
+class SlicePort(Struct, frozen=True):
+    """`number` None: every port, as the API defines it for endpoints without ports."""
+
+    number: int | None
+    name: str = ""
+    protocol: str = "TCP"
+
+
+class SliceEndpoint(Struct, frozen=True):
+    """`pod` is "" where the endpoint is no pod. `ready`: ready, serving and not terminating."""
+
+    address: str
+    pod: str = ""
+    node: str = ""
+    ready: bool = True
+
+
+class EndpointSlice(Struct, frozen=True, kw_only=True):
+    name: str
+    service: str
+    ports: tuple[SlicePort, ...] = ()
+    endpoints: tuple[SliceEndpoint, ...] = ()
+
+
+class Workload(Struct, frozen=True, kw_only=True):
+    """A deployment, stateful set, daemon set or replica set. `replicas` None: as many as there are nodes."""
+
+    name: str
+    uid: str
+    owner: Owner | None = None
+    selector: Selector = Selector()
+    replicas: int | None = None
+
+
+class Node(Struct, frozen=True):
+    """`addresses`: internal ones first, then external ones."""
+
+    name: str
+    ready: bool
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """What is known of one namespace. A kind that is None is not watched yet, or cannot be read (see `denied`).
+
+    `api_host`: the host of the API server's URL. `context` and `namespace` are for the words of a Problem.
+    """
+
+    context: str = ""
+    namespace: str = "default"
+    api_host: str = ""
+    services: Mapping[str, Service] | None = None
+    endpointslices: Mapping[str, EndpointSlice] | None = None
+    pods: Mapping[str, Pod] | None = None
+    deployments: Mapping[str, Workload] | None = None
+    replicasets: Mapping[str, Workload] | None = None
+    statefulsets: Mapping[str, Workload] | None = None
+    daemonsets: Mapping[str, Workload] | None = None
+    nodes: Mapping[str, Node] | None = None
+    denied: Mapping[Resource, Problem] = field(default_factory=dict)
+    namespace_missing: bool = False
+
+    def why_unknown(self, resource: Resource) -> Problem:
+        """Of a kind that is None. INTERNAL says only that the caller asked too early; see `resolve.needs`."""
+        return self.denied.get(resource) or Problem(Reason.INTERNAL, f"{resource} are not known yet")
+
+    @property
+    def kubectl(self) -> str:
+        """How a line for the user starts."""
+        return f"kubectl --context {self.context} -n {self.namespace}"

@@ -1,0 +1,143 @@
+"""A target and what is known of its namespace -> the ready pods and node ports behind it, or why none.
+
+Pure. Ready means condition Ready and not terminating; a workload's pods are its own by controller reference;
+a service's are those of its EndpointSlices. Pods of workloads come by name, of services in the slices' order. Who
+names a workload gets one pod, the first, as with kubectl: of a database's replicas only one may be the primary.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kfw.kube.resource import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    ENDPOINTSLICES,
+    NODES,
+    PODS,
+    REPLICASETS,
+    SERVICES,
+    STATEFULSETS,
+    Resource,
+)
+from kfw.model import Endpoint, Kind, Problem, Reason, Resolution, Target
+from kfw.target import messages
+from kfw.target.objects import Objects, Pod, Service, Workload
+from kfw.target.ports import Wanted, pod_port
+from kfw.target.services import all_served, resolve_service
+
+_OF_KIND: Mapping[Kind, Resource] = {
+    Kind.SERVICE: SERVICES,
+    Kind.POD: PODS,
+    Kind.DEPLOYMENT: DEPLOYMENTS,
+    Kind.STATEFULSET: STATEFULSETS,
+    Kind.DAEMONSET: DAEMONSETS,
+}
+_OWNER_KIND = {Kind.STATEFULSET: "StatefulSet", Kind.DAEMONSET: "DaemonSet"}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The kinds to watch for a target: without `must` nothing can be said; for `soon` it is worth to wait a moment, as
+    without it only a way that does not go through the API is missing; `may` gives better messages."""
+
+    must: frozenset[Resource]
+    soon: frozenset[Resource] = frozenset()
+    may: frozenset[Resource] = frozenset()
+
+    def all(self) -> frozenset[Resource]:
+        return self.must | self.soon | self.may
+
+
+def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
+    """Grows with what is known: pods of a service are read only if its slices do not say enough.
+
+    `doubt`: what was resolved did not work, so its pods are looked at, too.
+    """
+    first = _OF_KIND[target.kind]
+    if target.kind is not Kind.SERVICE:
+        replicasets = {REPLICASETS} if target.kind is Kind.DEPLOYMENT else set()
+        return Needs(frozenset({first, PODS} | replicasets))
+    service = (objects.services or {}).get(target.name)
+    if service is None or service.type == "ExternalName":
+        return Needs(frozenset({first}))
+    must, soon, may = {SERVICES, ENDPOINTSLICES}, set[Resource](), set[Resource]()
+    if any(port.node_port for port in service.ports):
+        soon.add(NODES)
+    if ENDPOINTSLICES in objects.denied:
+        must.add(PODS)
+    elif NODES in objects.denied:
+        soon.add(PODS)
+    elif doubt or (objects.endpointslices is not None and not all_served(service, objects)):
+        may.add(PODS)
+    return Needs(frozenset(must), frozenset(soon), frozenset(may))
+
+
+def resolve(target: Target, port: Wanted, objects: Objects) -> Resolution:
+    """All that `needs` says must be known in `objects`, or denied there."""
+    if isinstance(port, str) and port.isdecimal():
+        port = int(port)
+    resource = _OF_KIND[target.kind]
+    known: Mapping[str, Service | Pod | Workload] | None = getattr(objects, resource.name)
+    if known is None:
+        return Resolution(problem=objects.why_unknown(resource))
+    found = known.get(target.name)
+    if found is None:
+        return Resolution(problem=messages.not_found(target, resource, objects, known.keys()))
+    if isinstance(found, Service):
+        return resolve_service(target, found, port, objects)
+    pods = [found] if isinstance(found, Pod) else _owned(target, found, objects)
+    if isinstance(pods, Problem):
+        return Resolution(problem=pods)
+    return _pods(target, pods, port, found, objects)
+
+
+# -- pods and workloads
+
+
+def _pods(
+    target: Target, pods: list[Pod], wanted: Wanted, found: Pod | Workload, objects: Objects
+) -> Resolution:
+    ready = sorted((pod for pod in pods if pod.ready), key=lambda pod: pod.name)
+    if not ready:
+        if not pods and isinstance(found, Workload) and found.replicas == 0:
+            return Resolution(problem=messages.scaled_to_zero(target, objects))
+        return Resolution(problem=messages.not_ready(target, pods, objects))
+    answers = [(pod, pod_port(pod, wanted, str(target), objects)) for pod in ready]
+    endpoints = tuple(
+        Endpoint("pod", pod.name, pod.ip, port) for pod, port in answers if isinstance(port, int)
+    )
+    if not endpoints:
+        return Resolution(problem=next(port for _, port in answers if isinstance(port, Problem)))
+    return Resolution(pods=endpoints, no_node_port=_only_services(target), sticky=True)
+
+
+def _owned(target: Target, workload: Workload, objects: Objects) -> list[Pod] | Problem:
+    if objects.pods is None:
+        return objects.why_unknown(PODS)
+    candidates = [pod for pod in objects.pods.values() if workload.selector.matches(pod.labels)]
+    if target.kind is Kind.DEPLOYMENT:
+        return [pod for pod in candidates if _of_deployment(pod, workload, objects)]
+    kind = _OWNER_KIND[target.kind]
+    return [
+        pod for pod in candidates if pod.owner and (pod.owner.kind, pod.owner.name) == (kind, workload.name)
+    ]
+
+
+def _of_deployment(pod: Pod, deployment: Workload, objects: Objects) -> bool:
+    """By the replica set's owner, old replica sets included. Where those may not be read, by the name that the
+    deployment controller gives them, its own and the pod-template-hash: `nginx` never takes `nginx-worker`'s.
+    """
+    if pod.owner is None or pod.owner.kind != "ReplicaSet":
+        return False
+    if objects.replicasets is None:
+        return pod.owner.name == f"{deployment.name}-{pod.labels.get('pod-template-hash', '')}"
+    replicaset = objects.replicasets.get(pod.owner.name)
+    return bool(replicaset and replicaset.owner and replicaset.owner.uid == deployment.uid)
+
+
+def _only_services(target: Target) -> Problem:
+    return Problem(
+        Reason.NO_NODE_PORT,
+        f"{target} has no node port: only services have",
+        "name a service of type NodePort as the target, or use another method",
+    )

@@ -1,0 +1,190 @@
+"""One forward's target, followed: what it is now, and again at each change."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from kfw.errors import UsageError
+from kfw.kube.errors import problem_of
+from kfw.kube.resource import Resource
+from kfw.kube.shared_watches import OnChange, SharedWatches
+from kfw.kube.timeouts import Timeouts
+from kfw.kube.watch import Watch
+from kfw.kubeconfig.entries import Access
+from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.target.objects import Objects
+from kfw.target.resolve import Needs, needs, resolve
+
+#: The API cannot be asked, or does not answer this user: what was known before may still serve.
+_TROUBLE = frozenset(
+    {
+        Reason.CLUSTER_UNREACHABLE,
+        Reason.LOGIN_EXPIRED,
+        Reason.NOT_PERMITTED,
+        Reason.TOOL_MISSING,
+        Reason.CONTEXT_NOT_FOUND,
+        Reason.BAD_CONFIG,
+        Reason.INTERNAL,
+    }
+)
+
+
+class Pool(Protocol):
+    timeouts: Timeouts
+
+    def access(self, forward: Forward) -> Access: ...
+    def join(self, access: Access, listener: OnChange) -> SharedWatches: ...
+    async def leave(self, shared: SharedWatches, listener: OnChange) -> None: ...
+
+
+class TargetWatcher:
+    """`leave` must be called at the end."""
+
+    def __init__(self, forward: Forward, pool: Pool) -> None:
+        self.forward = forward
+        self._pool = pool
+        self._changed = asyncio.Event()
+        self._access: Access | None = None
+        self._shared: SharedWatches | None = None
+        self._watches: dict[Resource, Watch] = {}
+        self._known = Resolution()
+        self._trouble = True  # so that the kubeconfig is read
+        self._doubt = False
+        self._namespace_missing = False
+        self._asked_namespace = float("-inf")
+        self._namespace_answer = False
+        self._last_look = float("-inf")
+        self._began = asyncio.get_running_loop().time()
+
+    async def resolutions(self) -> AsyncGenerator[Resolution, None]:
+        """As soon as something is known, then at each change, for ever."""
+        last: Resolution | None = None
+        while True:
+            self._changed.clear()
+            now = await self._look()
+            if now is not None:
+                self._last_look = asyncio.get_running_loop().time()
+                if now != last:
+                    last = now
+                    yield now
+            await self._next_change()
+
+    def poke(self) -> None:
+        """Look again now, at the kubeconfig, too, and from now on at the pods behind a service's endpoints."""
+        self._trouble = self._doubt = True
+        self._asked_namespace = float("-inf")
+        if self._shared:
+            self._shared.server.poke()
+        self._changed.set()
+
+    async def leave(self) -> None:
+        shared, self._shared = self._shared, None
+        self._watches = {}
+        if shared:
+            await self._pool.leave(shared, self._changed.set)
+
+    async def _look(self) -> Resolution | None:
+        """None: nothing can be said yet."""
+        if self._trouble and (broken := await self._connect()):
+            return self._with_trouble(broken)
+        assert self._shared
+        if problem := self._shared.server.problem:
+            return self._with_trouble(problem)
+        wanted = self._wanted()
+        if not self._settled(wanted.must) or (self._in_time and not self._settled(wanted.soon)):
+            return None
+        found = await self._resolved()
+        if found.problem and found.problem.reason in _TROUBLE:
+            return self._with_trouble(found.problem)
+        self._trouble, self._known = False, found
+        return found
+
+    def _with_trouble(self, problem: Problem) -> Resolution:
+        self._trouble = True
+        return replace(self._known, problem=problem)
+
+    async def _connect(self) -> Problem | None:
+        """To the server that the kubeconfig names now; another one only after trouble with the last."""
+        try:
+            access = replace(self._pool.access(self.forward), namespace="")
+        except UsageError as error:
+            return problem_of(error)
+        if access != self._access:
+            await self.leave()
+            self._access = access
+            self._began = asyncio.get_running_loop().time()
+            self._shared = self._pool.join(access, self._changed.set)
+        return None
+
+    def _wanted(self) -> Needs:
+        """Watches what is needed; it is asked again, as another forward may have these watches already."""
+        assert self._shared
+        while True:
+            wanted = needs(self.forward.target, self._objects(), doubt=self._doubt)
+            new = wanted.all() - self._watches.keys()
+            if not new:
+                return wanted
+            for resource in new:
+                self._watches[resource] = self._shared.watch(
+                    resource, self.forward.namespace, self._changed.set
+                )
+
+    def _settled(self, resources: Iterable[Resource]) -> bool:
+        return all(self._watches[resource].settled for resource in resources)
+
+    @property
+    def _in_time(self) -> bool:
+        """It is so soon that it is worth to wait for more."""
+        now = asyncio.get_running_loop().time()
+        return self._known == Resolution() and now - self._began < self._pool.timeouts.nodes
+
+    def _objects(self) -> Objects:
+        assert self._shared
+        known = {r.name: watch.objects for r, watch in self._watches.items() if watch.readable}
+        return Objects(
+            context=self.forward.context,
+            namespace=self.forward.namespace,
+            api_host=self._shared.server.host,
+            denied={r: watch.problem for r, watch in self._watches.items() if watch.problem},
+            namespace_missing=self._namespace_missing,
+            **known,
+        )
+
+    async def _resolved(self) -> Resolution:
+        self._namespace_missing = False
+        found = resolve(self.forward.target, self.forward.target_port, self._objects())
+        if found.problem and found.problem.reason is Reason.TARGET_NOT_FOUND and await self._no_namespace():
+            self._namespace_missing = True
+            return resolve(self.forward.target, self.forward.target_port, self._objects())
+        return found
+
+    async def _no_namespace(self) -> bool:
+        """A list in a namespace that does not exist is empty, no error: an empty one makes it worth asking."""
+        if self._shared is None or any(watch.objects for watch in self._watches.values()):
+            return False
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_namespace > self._pool.timeouts.namespace:
+            self._asked_namespace = now
+            self._namespace_answer = False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pool.timeouts.fresh):
+                    self._namespace_answer = await self._shared.server.namespace_is_missing(
+                        self.forward.namespace
+                    )
+        return self._namespace_answer
+
+    async def _next_change(self) -> None:
+        """Files do not tell when they change, so in trouble they are looked at now and then."""
+        timeouts = self._pool.timeouts
+        seconds = timeouts.namespace if self._namespace_missing else None
+        if self._trouble:
+            seconds = timeouts.files
+        elif self._in_time:
+            seconds = timeouts.nodes
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        # The first of many changes is looked at at once, the others together.
+        await asyncio.sleep(self._last_look + timeouts.settle - asyncio.get_running_loop().time())

@@ -1,0 +1,249 @@
+"""Kubeconfigs: kubectl's rules for several files, credentials, and words for what is broken."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfw.errors import UsageError
+from kfw.kubeconfig.entries import default_files, load
+
+
+def entry(name: str, server: str = "", **user: Any) -> dict[str, Any]:
+    """A file with a cluster, a user and a context of the same name."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": server or f"https://{name}.example.com"}}],
+        "users": [{"name": name, "user": user}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+    }
+
+
+def write(path: Path, content: Any) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_the_first_file_that_has_a_name_has_it_whole(tmp_path: Path) -> None:
+    first, second = (
+        entry("a", "https://first", token="1"),
+        entry("a", "https://second", username="u", password="p"),
+    )
+    second["contexts"] += entry("b")["contexts"]
+    second["clusters"] += entry("b")["clusters"]
+    second["users"] += entry("b")["users"]
+    merged = load([write(tmp_path / "1", first), write(tmp_path / "2", second)])
+
+    access = merged.access("a")
+    assert (access.cluster.server, access.user.token, access.user.username) == ("https://first", "1", "")
+    assert merged.access("b").cluster.server == "https://b.example.com"
+
+
+def test_the_first_file_that_sets_a_current_context_sets_it(tmp_path: Path) -> None:
+    files = [entry("a"), {**entry("b"), "current-context": "b"}, {**entry("c"), "current-context": "c"}]
+    merged = load([write(tmp_path / str(number), file) for number, file in enumerate(files)])
+
+    assert merged.current_context == "b"
+
+
+def test_missing_and_empty_files_are_skipped(tmp_path: Path) -> None:
+    merged = load([str(tmp_path / "none"), write(tmp_path / "empty", ""), write(tmp_path / "a", entry("a"))])
+
+    assert list(merged.contexts) == ["a"]
+
+
+def test_a_list_of_files_is_split_as_PATH_is_and_each_counts_once(tmp_path: Path) -> None:
+    listed = os.pathsep.join(["/etc/a", "", "/etc/b", "/etc/a"])
+
+    assert default_files(listed) == ("/etc/a", "/etc/b")
+
+
+@pytest.mark.parametrize("listed", [None, "", os.pathsep])
+def test_without_a_list_it_is_the_file_in_the_home(listed: str | None, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    assert default_files(listed) == ("/home/ada/.kube/config",)
+
+
+def test_paths_are_relative_to_their_file_and_inline_data_wins(tmp_path: Path) -> None:
+    file = entry("a")
+    file["clusters"][0]["cluster"]["certificate-authority"] = "pki/ca.crt"
+    file["users"][0]["user"] = {
+        "client-certificate": "../user.crt",
+        "client-key": "/abs/user.key",
+        "client-key-data": base64.b64encode(b"KEY").decode(),
+        "tokenFile": "token",
+        "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./bin/login"},
+    }
+    write(tmp_path / "conf" / "pki" / "ca.crt", "CA")
+    access = load([write(tmp_path / "conf" / "config", file)]).access("a")
+
+    assert access.cluster.ca.read() == b"CA"
+    assert access.user.certificate.file == str(tmp_path / "conf" / "../user.crt")
+    assert access.user.key.read() == b"KEY"
+    assert access.user.token_file == str(tmp_path / "conf" / "token")
+    assert access.user.exec and access.user.exec.command == str(tmp_path / "conf" / "bin/login")
+
+
+def test_a_plugin_without_a_slash_is_looked_up_in_PATH(tmp_path: Path) -> None:
+    file = entry(
+        "a", exec={"apiVersion": "client.authentication.k8s.io/v1", "command": "aws", "args": ["eks"]}
+    )
+    user = load([write(tmp_path / "a", file)]).access("a").user
+
+    assert user.exec and (user.exec.command, user.exec.args) == ("aws", ("eks",))
+    assert user.exec.interactive_mode == "IfAvailable"
+
+
+def test_every_field_of_a_cluster_and_a_user_is_read(tmp_path: Path) -> None:
+    text = """
+apiVersion: v1
+clusters:
+- name: far
+  cluster:
+    server: https://gate.example.com/k8s/clusters/c-1/
+    insecure-skip-tls-verify: true
+    tls-server-name: kubernetes
+    proxy-url: socks5://localhost:1080
+    extensions:
+    - name: client.authentication.k8s.io/exec
+      extension: {audience: far}
+users:
+- name: on
+  user:
+    token: 2026-11-21
+    as: ada
+    as-uid: "7"
+    as-groups: [dev, ops]
+    as-user-extra: {reason: [test]}
+contexts:
+- name: "yes"
+  context: {cluster: far, user: on, namespace: ~}
+current-context: yes
+preferences: {}
+"""
+    merged = load([write(tmp_path / "a", text)])
+    access = merged.access(merged.current_context)
+
+    assert access.cluster.server == "https://gate.example.com/k8s/clusters/c-1"
+    assert (access.cluster.insecure, access.cluster.tls_server_name) == (True, "kubernetes")
+    assert access.cluster.proxy_url == "socks5://localhost:1080"
+    assert json.loads(access.cluster.exec_config) == {"audience": "far"}
+    assert access.user.token == "2026-11-21"
+    assert access.user.impersonate == (
+        ("Impersonate-User", "ada"),
+        ("Impersonate-Uid", "7"),
+        ("Impersonate-Group", "dev"),
+        ("Impersonate-Group", "ops"),
+        ("Impersonate-Extra-reason", "test"),
+    )
+    assert access.namespace == "default"
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "url"),
+    [
+        ("localhost:8080", {}, "http://localhost:8080"),
+        ("host:6443/", {"insecure-skip-tls-verify": True}, "https://host:6443"),
+        ("https://host", {}, "https://host"),
+    ],
+)
+def test_a_server_without_a_scheme_is_read_as_kubectl_does(
+    tmp_path: Path, server: str, more: dict[str, Any], url: str
+) -> None:
+    file = entry("a", server)
+    file["clusters"][0]["cluster"].update(more)
+
+    assert load([write(tmp_path / "a", file)]).access("a").cluster.server == url
+
+
+def test_secrets_are_not_in_what_is_printed(tmp_path: Path) -> None:
+    data = base64.b64encode(b"sekret").decode()
+    variables = [{"name": "K", "value": "sekret"}]
+    plugin = {"apiVersion": "v1", "command": "x", "env": variables}
+    file = entry("a", token="sekret", password="sekret", exec=plugin, **{"client-key-data": data})
+
+    assert "sekret" not in repr(load([write(tmp_path / "a", file)]))
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("clusters: [\n", 2, "node content"),
+        ("a: b\n c: d\n", 2, "mapping values are not allowed"),
+        ("clusters:\n- name: a\n  cluster:\n    server: [1]\n", 4, "Expected `str | null`, got `array`"),
+        ("users:\n- name: a\n- user: {}\n", 3, "missing required field `name`"),
+        ("users:\n- name: a\n  user:\n    client-key-data: '*'\n", 4, "client-key-data is not base64"),
+        ("contexts:\n- name: a\n- name: b\n- name: a\n", 4, 'the name "a" is in contexts twice'),
+        ("just words\n", 1, "Expected `object`, got `str`"),
+    ],
+)
+def test_a_broken_file_is_named_with_the_line(tmp_path: Path, text: str, line: int, what: str) -> None:
+    file = write(tmp_path / "config", text)
+
+    with pytest.raises(UsageError) as caught:
+        load([file])
+
+    assert caught.value.what.startswith(f"cannot read the kubeconfig {file}:{line}: ")
+    assert what in caught.value.what
+
+
+def test_a_file_that_is_not_utf8_or_not_readable_is_named(tmp_path: Path) -> None:
+    (tmp_path / "latin").write_bytes(b"current-context: caf\xe9\n")
+    (tmp_path / "folder").mkdir()
+
+    for name in ("latin", "folder"):
+        with pytest.raises(UsageError, match=name):
+            load([str(tmp_path / name)])
+
+
+def test_a_context_that_does_not_exist_lists_those_that_do(tmp_path: Path) -> None:
+    file = write(tmp_path / "a", entry("dev"))
+
+    with pytest.raises(UsageError) as caught:
+        load([file]).access("prod")
+
+    assert caught.value.what == f'context "prod" does not exist in {file}'
+    assert caught.value.fix == "use one of: dev"
+    assert caught.value.reason == "context-not-found"
+
+
+@pytest.mark.parametrize("kind", ["cluster", "user"])
+def test_a_context_whose_cluster_or_user_does_not_exist_says_which(tmp_path: Path, kind: str) -> None:
+    file = entry("dev")
+    file[f"{kind}s"] = []
+
+    with pytest.raises(UsageError, match=f'context "dev" names the {kind} "dev", which does not exist'):
+        load([write(tmp_path / "a", file)]).access("dev")
+
+
+@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed")
+def test_kubectl_merges_the_same_way(tmp_path: Path) -> None:
+    first = {**entry("a", "https://first"), "clusters": entry("a", "https://first")["clusters"]}
+    second = {**entry("a", "https://second"), "current-context": "b"}
+    third = {**entry("b"), "current-context": "a"}
+    files = [write(tmp_path / name, file) for name, file in (("1", first), ("2", second), ("3", third))]
+    files.insert(1, str(tmp_path / "missing"))
+
+    said = json.loads(
+        subprocess.run(
+            ["kubectl", "config", "view", "--raw", "-o", "json"],
+            env={**os.environ, "KUBECONFIG": os.pathsep.join(files)},
+            capture_output=True,
+            check=True,
+        ).stdout
+    )
+    ours = load(files)
+
+    assert said["current-context"] == ours.current_context
+    assert {c["name"]: c["cluster"]["server"] for c in said["clusters"]} == {
+        name: cluster.server for name, cluster in ours.clusters.items()
+    }
+    assert {c["name"] for c in said["contexts"]} == set(ours.contexts)

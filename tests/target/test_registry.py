@@ -1,0 +1,474 @@
+"""Forwards followed: what a target is, at each change, over real sockets."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfw.errors import LoginError, ToolMissing
+from kfw.kube.exec_plugin import Status
+from kfw.kube.timeouts import Timeouts
+from kfw.kubeconfig.entries import Cluster, Exec
+from kfw.model import Endpoint, Forward, Reason, Resolution, Target
+from kfw.target.registry import ClusterRegistry
+from tests.kube import wire
+from tests.kube.fake_api import FakeApi, serving
+from tests.kube.test_watch import QUICK
+from tests.target.following import following
+from tests.until import until
+
+TIMEOUTS = replace(QUICK, files=0.05, namespace=0.1, settle=0.0)
+WEB_1 = Endpoint("pod", "web-1", "10.0.0.1", 8080)
+WEB_2 = Endpoint("pod", "web-2", "10.0.0.1", 8080)
+
+
+def kubeconfig(file: Path, api: FakeApi | None, token: str = "good", **user: Any) -> str:
+    server = api.url if api else "http://127.0.0.1:1"
+    content = {
+        "clusters": [{"name": "dev", "cluster": {"server": server}}],
+        "users": [{"name": "ada", "user": user or {"token": token}}],
+        "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "ada"}}],
+        "current-context": "dev",
+    }
+    file.with_suffix(".new").write_text(json.dumps(content))
+    file.with_suffix(".new").replace(file)
+    return str(file)
+
+
+def add_context(file: Path, name: str) -> None:
+    content = json.loads(file.read_text())
+    content["contexts"].append({"name": name, "context": {"cluster": "dev", "user": "ada"}})
+    file.write_text(json.dumps(content))
+
+
+def forward(file: str, target: str = "service/web", port: int | str | None = 80, **more: Any) -> Forward:
+    return Forward(
+        **{
+            "name": target,
+            "target": Target.parse(target),
+            "target_port": port,
+            "local_port": 0,
+            "namespace": "shop",
+            "context": "dev",
+            "kubeconfig": (file,),
+            **more,
+        }
+    )
+
+
+def running() -> list[str]:
+    """The tasks of the pool."""
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    return [name for name in names if name.startswith(("api", "watch"))]
+
+
+@asynccontextmanager
+async def shop() -> AsyncIterator[FakeApi]:
+    async with serving() as api:
+        await api.put(wire.SERVICES, wire.service())
+        await api.put(wire.SLICES, wire.slice_("web-1"))
+        await api.put(wire.PODS, wire.pod("web-1"))
+        yield api
+
+
+@pytest.mark.asyncio
+async def test_a_target_is_known_and_followed_and_equal_values_come_once(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            await api.put(wire.SERVICES, wire.service("other"))
+            await api.put(wire.SLICES, wire.slice_("web-1", "web-2"))
+            await seen.until_pods("web-1", "web-2")
+
+            assert [one.pods for one in seen.all] == [(WEB_1,), (WEB_1, WEB_2)]
+
+
+@pytest.mark.asyncio
+async def test_A31_a_target_that_is_deleted_is_said_so_at_once_and_comes_back_by_itself(
+    tmp_path: Path,
+) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            await api.delete(wire.SERVICES, "web")
+            message = await seen.until_problem(Reason.TARGET_NOT_FOUND)
+            assert message == 'services "web" not found in namespace shop'
+            assert seen.last.pods == ()
+            await api.put(wire.SERVICES, wire.service())
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_an_endpoint_that_goes_is_told_with_the_reason_of_its_pod(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            assert not api.asked(wire.PODS), "pods are read only when they are needed"
+            await api.put(wire.PODS, wire.pod("web-1", ready=False))
+            await api.put(wire.SLICES, wire.slice_("web-1", ready=False))
+            await until(lambda: seen.last.problem and "readiness probe" in seen.last.problem.message)
+            assert seen.reason is Reason.NO_READY_POD
+
+
+@pytest.mark.asyncio
+async def test_a_poke_looks_behind_endpoints_that_lag(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        one = forward(kubeconfig(tmp_path / "k", api))
+        async with following(clusters, one) as [seen]:
+            await seen.until_pods("web-1")
+            await api.delete(wire.PODS, "web-1")
+            await api.put(wire.PODS, wire.pod("web-2"))
+            clusters.poke(one)
+            await seen.until_pods("web-2")
+
+
+@pytest.mark.asyncio
+async def test_forwards_in_a_namespace_share_one_watch_of_each_kind_and_the_last_one_ends_it(
+    tmp_path: Path,
+) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=replace(TIMEOUTS, idle_before_probe=10)) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        forwards = [forward(file), *(forward(file, name=f"f{number}") for number in range(20))]
+        async with following(clusters, *forwards) as all_seen:
+            for seen in all_seen:
+                await seen.until_pods("web-1")
+            await until(lambda: api.asked(wire.SLICES, watch=True))
+        assert {request.path for request in api.requests} == {wire.SERVICES, wire.SLICES}
+        assert len(api.requests) == 4
+        assert api.connections == 2
+        await until(lambda: not running())
+
+
+@pytest.mark.asyncio
+async def test_a_forward_that_ends_leaves_the_others_watches_alone(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        async with following(clusters, forward(file)) as [stays]:
+            await stays.until_pods("web-1")
+            async with following(clusters, forward(file, "pod/web-1", None)) as [goes]:
+                await goes.until_pods("web-1")
+            await api.put(wire.SLICES, wire.slice_("web-1", "web-2"))
+            await stays.until_pods("web-1", "web-2")
+            await api.put(wire.PODS, wire.pod("web-2"))
+            async with following(clusters, forward(file, "pod/web-2", None)) as [again]:
+                await again.until_pods("web-2")
+        assert len(api.asked(wire.SERVICES, watch=False)) == 1
+        assert len(api.asked(wire.PODS, watch=False)) == 2
+
+
+@pytest.mark.asyncio
+async def test_A27_each_kind_of_target_is_followed(tmp_path: Path) -> None:
+    pod = wire.pod("web-1")
+    pod["metadata"]["ownerReferences"] = [
+        {"kind": "ReplicaSet", "name": "web-9", "uid": "rs", "controller": True}
+    ]
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "replicas": 1}
+    controlled = {"ownerReferences": [{"kind": "Deployment", "name": "web", "uid": "d", "controller": True}]}
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        await api.put(wire.PODS, pod)
+        await api.put(wire.DEPLOYMENTS, {"metadata": {"name": "web", "uid": "d"}, "spec": spec})
+        await api.put(
+            wire.REPLICASETS, {"metadata": {"name": "web-9", "uid": "rs", **controlled}, "spec": spec}
+        )
+        file = kubeconfig(tmp_path / "k", api)
+        wanted = [
+            forward(file, text, port)
+            for text, port in (("service/web", "web"), ("deployment/web", "http"), ("pod/web-1", None))
+        ]
+        async with following(clusters, *wanted) as all_seen:
+            for seen in all_seen:
+                await seen.until_pods("web-1")
+                assert seen.last.pods == (WEB_1,)
+
+
+@pytest.mark.asyncio
+async def test_A11_a_user_of_one_namespace_starts_normally(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        await api.put(wire.SERVICES, wire.service(node_port=30080))
+        api.forbidden = {wire.NODES: "nodes is forbidden", wire.SLICES: "endpointslices is forbidden"}
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            assert seen.all == [
+                Resolution(
+                    pods=(WEB_1,),
+                    nodes=(Endpoint("node", "n1", "172.18.0.3", 30080),),
+                )
+            ]
+
+
+@pytest.mark.asyncio
+async def test_a_list_of_nodes_that_does_not_come_holds_nobody_up(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=replace(TIMEOUTS, nodes=0.1)) as clusters:
+        await api.put(wire.SERVICES, wire.service(node_port=30080))
+        await api.put(wire.NODES, wire.node("n1", "172.18.0.3"))
+        api.hold(wire.NODES)
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            assert seen.last.no_node_port and "not known yet" in seen.last.no_node_port.message
+            api.release(wire.NODES)
+            await until(lambda: seen.last.nodes)
+
+
+@pytest.mark.asyncio
+async def test_node_ports_follow_the_service(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        await api.put(wire.NODES, wire.node("n1", "172.18.0.3"))
+        await api.put(wire.SERVICES, wire.service(node_port=30080))
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await until(lambda: [node.port for node in seen.last.nodes] == [30080])
+            await api.delete(wire.SERVICES, "web")
+            await api.put(wire.SERVICES, wire.service(node_port=31111))
+            await until(lambda: [node.port for node in seen.last.nodes] == [31111])
+            await api.put(wire.SERVICES, wire.service())
+            await until(lambda: not seen.last.nodes and seen.last.no_node_port)
+
+
+@pytest.mark.asyncio
+async def test_A10_trouble_with_the_api_keeps_the_endpoints_that_were_known(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            await api.stop()
+            message = await seen.until_problem(Reason.CLUSTER_UNREACHABLE)
+            assert message.endswith("Connection refused")
+            assert seen.last.pods == (WEB_1,)
+            await api.put(wire.SLICES, wire.slice_("web-2"))
+            await api.start()
+            await seen.until_pods("web-2")
+
+
+@pytest.mark.asyncio
+async def test_A10_a_cluster_that_is_away_at_the_start_is_said_at_once(tmp_path: Path) -> None:
+    async with ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", None))) as [seen]:
+            await seen.until_problem(Reason.CLUSTER_UNREACHABLE)
+            assert seen.last.pods == ()
+
+
+@pytest.mark.asyncio
+async def test_A10_a_login_that_runs_out_is_said_and_a_new_token_in_the_kubeconfig_is_taken(
+    tmp_path: Path,
+) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        api.tokens = {"good"}
+        file = tmp_path / "k"
+        async with following(clusters, forward(kubeconfig(file, api))) as [seen]:
+            await seen.until_pods("web-1")
+            api.tokens = {"newer"}
+            api.drop()
+            message = await seen.until_problem(Reason.LOGIN_EXPIRED)
+            assert message == f"the API server {api.url} refuses the login of user ada: Unauthorized"
+            assert seen.last.pods == (WEB_1,)
+            kubeconfig(file, api, "newer")
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_a_cluster_that_was_made_anew_on_another_port_is_found_by_the_kubeconfig(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "k"
+    async with shop() as first, shop() as second, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        await second.put(wire.SLICES, wire.slice_("web-2"))
+        async with following(clusters, forward(kubeconfig(file, first))) as [seen]:
+            await seen.until_pods("web-1")
+            kubeconfig(file, second)
+            await first.stop()
+            await seen.until_pods("web-2")
+
+
+@pytest.mark.asyncio
+async def test_A9_while_the_cluster_is_well_nothing_in_the_kubeconfig_moves_a_forward(tmp_path: Path) -> None:
+    file = tmp_path / "k"
+    async with shop() as first, shop() as second, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(file, first))) as [seen]:
+            await seen.until_pods("web-1")
+            kubeconfig(file, second)
+            await first.put(wire.SLICES, wire.slice_("web-1", "web-2"))
+            await seen.until_pods("web-1", "web-2")
+        assert second.connections == 0
+
+
+@pytest.mark.asyncio
+async def test_a_context_that_is_not_there_is_a_problem_until_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "k"
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(str(file))) as [seen]:
+            assert "does not exist" in await seen.until_problem(Reason.CONTEXT_NOT_FOUND)
+            file.write_text("clusters: [\n")
+            assert f"{file}:2" in await seen.until_problem(Reason.BAD_CONFIG)
+            kubeconfig(file, api)
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_a_namespace_that_does_not_exist_is_said_so_until_it_does(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        async with following(clusters, forward(file, namespace="missing")) as [seen]:
+            assert await seen.until_problem(Reason.TARGET_NOT_FOUND) == 'namespaces "missing" not found'
+            api.answers["/api/v1/namespaces/missing"].extend([(200, {})] * 100)
+            await until(lambda: seen.last.problem and 'services "web" not found' in seen.last.problem.message)
+
+
+@pytest.mark.asyncio
+async def test_who_loses_a_permission_keeps_what_was_known(tmp_path: Path) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            api.forbidden[wire.SERVICES] = "services is forbidden"
+            api.compact()
+            api.drop()
+            assert await seen.until_problem(Reason.NOT_PERMITTED) == "services is forbidden"
+            assert seen.last.pods == (WEB_1,)
+            del api.forbidden[wire.SERVICES]
+            await seen.until_pods("web-1")
+
+
+PLUGIN = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "aws"}}
+
+
+@pytest.mark.asyncio
+async def test_forwards_to_several_contexts_of_one_user_share_a_login(tmp_path: Path) -> None:
+    runs = 0
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        nonlocal runs
+        runs += 1
+        await asyncio.sleep(0.02)
+        return Status(token="good")
+
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
+        api.tokens = {"good"}
+        file = kubeconfig(tmp_path / "k", api, **PLUGIN)
+        add_context(Path(file), "again")
+        wanted = [forward(file), forward(file, context="again"), forward(file, "pod/web-1", None)]
+        async with following(clusters, *wanted) as all_seen:
+            for seen in all_seen:
+                await seen.until_pods("web-1")
+    assert runs == 1
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_runs_out_is_renewed_once_for_all_watches_and_nobody_sees_it(
+    tmp_path: Path,
+) -> None:
+    runs = 0
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        nonlocal runs
+        runs += 1
+        return Status(token=f"token-{runs}")
+
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
+        api.tokens = {"token-1"}
+        file = kubeconfig(tmp_path / "k", api, **PLUGIN)
+        async with following(clusters, forward(file), forward(file, "pod/web-1", 8080)) as [seen, other]:
+            await seen.until_pods("web-1")
+            await other.until_pods("web-1")
+            api.tokens = {"token-2"}
+            api.drop()
+            await api.put(wire.SLICES, wire.slice_("web-2"))
+            await api.put(wire.PODS, wire.pod("web-2"))
+            await seen.until_pods("web-2")
+            assert runs == 2
+            assert [one.problem for one in seen.all] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (LoginError("The SSO session has expired"), Reason.LOGIN_EXPIRED),
+        (ToolMissing("aws is not installed", "brew install awscli"), Reason.TOOL_MISSING),
+    ],
+)
+@pytest.mark.asyncio
+async def test_a_plugin_that_fails_is_asked_again_after_a_poke_and_not_before(
+    tmp_path: Path, error: LoginError | ToolMissing, reason: Reason
+) -> None:
+    runs: list[int] = []
+    good = False
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        runs.append(1)
+        if not good:
+            raise error
+        return Status(token="good")
+
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
+        one = forward(kubeconfig(tmp_path / "k", api, **PLUGIN))
+        async with following(clusters, one, replace(one, name="other")) as [seen, _]:
+            assert await seen.until_problem(reason) == error.what
+            assert seen.last.problem and seen.last.problem.fix == error.fix
+            await asyncio.sleep(0.2)
+            assert len(runs) == 1
+            good = True
+            clusters.poke(one)
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_that_fails_is_asked_again_by_itself_when_its_pause_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfw.kube.login.FIRST_PAUSE", 0.1)
+    runs: list[float] = []
+
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+        runs.append(asyncio.get_running_loop().time())
+        if len(runs) < 3:
+            raise LoginError("no")
+        return Status(token="good")
+
+    async with (
+        shop() as api,
+        ClusterRegistry(timeouts=replace(TIMEOUTS, longest_pause=100), plugin=plugin) as clusters,
+    ):
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api, **PLUGIN))) as [seen]:
+            await seen.until_pods("web-1")
+    pauses = [after - before for before, after in pairwise(runs)]
+    assert pauses[0] >= 0.1 and pauses[1] >= 0.2
+
+
+@pytest.mark.asyncio
+async def test_leaving_the_pool_ends_all_its_tasks_and_connections(tmp_path: Path) -> None:
+    async with shop() as api:
+        async with ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+            stream = clusters.follow(forward(kubeconfig(tmp_path / "k", api)))
+            await anext(stream)
+            assert running()
+        await stream.aclose()
+        await until(lambda: not running())
+
+
+@pytest.mark.asyncio
+async def test_without_files_the_users_default_kubeconfig_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        monkeypatch.setitem(os.environ, "KUBECONFIG", kubeconfig(tmp_path / "k", api))
+        async with following(clusters, forward("", kubeconfig=())) as [seen]:
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.asyncio
+async def test_a_mistake_in_a_watch_is_seen_and_not_mistaken_for_health(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: Any) -> float:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Timeouts, "pause", broken)
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            await seen.until_pods("web-1")
+            api.drop()
+            await seen.until_problem(Reason.INTERNAL)
+    assert "the watch of services ended" in caplog.text
