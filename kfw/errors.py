@@ -14,17 +14,22 @@ KfwError                     1  some forward is not ready, or anything without a
 
 from typing import ClassVar
 
+from kfw.secret import redact
+
 
 class KfwError(Exception):
-    """`what` is a sentence without a full stop, `fix` the line that mends it, `reason` a value of model.Reason."""
+    """`what` is a sentence without a full stop, `fix` the line that fixes it, `reason` a value of model.Reason.
+
+    No secret gets into either: this is where foreign words become ours.
+    """
 
     exit_code: ClassVar[int] = 1
     default_reason: ClassVar[str] = "internal"
 
     def __init__(self, what: str, fix: str = "", *, reason: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
-        self.fix = fix
+        self.what = redact(what)
+        self.fix = redact(fix)
+        super().__init__(self.what)
         self.reason = reason or self.default_reason
 
 

@@ -10,6 +10,7 @@ from kfw.dropin.told import Told
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries
 from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
+from kfw.secret import Secret
 
 #: What every pod finds (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -116,11 +117,11 @@ def _url(server: str) -> str:
 def _other_user(arguments: Arguments, user: User) -> User:
     """A token or a name given here is the login: no plugin is asked."""
     if token := arguments.text("token"):
-        user = replace(user, token=token, token_file="", exec=None)
+        user = replace(user, token=Secret(token), token_file="", exec=None)
     if username := arguments.text("username"):
-        user = replace(user, username=username, token="", token_file="", exec=None)
+        user = replace(user, username=username, token=Secret(), token_file="", exec=None)
     if password := arguments.text("password"):
-        user = replace(user, password=password)
+        user = replace(user, password=Secret(password))
     if certificate := arguments.text("client-certificate"):
         user = replace(user, certificate=_pem(certificate))
     if key := arguments.text("client-key"):

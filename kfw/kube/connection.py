@@ -4,7 +4,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from urllib.parse import urlsplit
 
 import h11
 
@@ -13,6 +12,7 @@ from kfw.errors import KfwError
 from kfw.kube import dial
 from kfw.kube.dial import Address, Streams
 from kfw.kube.errors import ErrorContext, unreachable
+from kfw.secret import reveal
 
 _FOREIGN = (OSError, EOFError, ssl.SSLError, h11.RemoteProtocolError, h11.LocalProtocolError)
 _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")
@@ -21,18 +21,20 @@ _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")
 class Connection:
     """Raises ClusterUnreachable (LoginError where TLS says so) for whatever goes wrong on the wire.
 
-    `heard` is called for every piece that arrives.
+    `host` is the Host header. `heard` is called for every piece that arrives.
     """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        host: str,
         error_context: ErrorContext,
         heard: Callable[[], None],
     ) -> None:
         self._reader = reader
         self._writer = writer
+        self._host = host
         self._error_context = error_context
         self._heard = heard
         self._http = h11.Connection(h11.CLIENT)
@@ -46,10 +48,10 @@ class Connection:
             method="GET",
             target=target,
             headers=[
-                ("Host", _host(self._error_context.server)),
+                ("Host", self._host),
                 _AGENT,
                 ("Accept", "application/json"),
-                *headers,
+                *((name, reveal(value)) for name, value in headers),
             ],
         )
         try:
@@ -131,6 +133,7 @@ class Answer:
 async def connect(
     address: Address,
     tls: ssl.SSLContext | None,
+    host: str,
     error_context: ErrorContext,
     heard: Callable[[], None],
     timeout: float,
@@ -143,8 +146,4 @@ async def connect(
         raise unreachable(error_context, TimeoutError("it does not answer")) from error
     except _FOREIGN as error:
         raise unreachable(error_context, error) from error
-    return Connection(reader, writer, error_context, heard)
-
-
-def _host(server: str) -> str:
-    return urlsplit(server).netloc.rpartition("@")[2]
+    return Connection(reader, writer, host, error_context, heard)

@@ -10,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from kfw.kube.proxy import Proxy
+from kfw.secret import reveal
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -98,7 +99,7 @@ async def _connect(
     host = f"[{address.host}]" if ":" in address.host else address.host
     lines = [f"CONNECT {host}:{address.port} HTTP/1.1", f"Host: {host}:{address.port}"]
     if proxy.username:
-        pair = base64.b64encode(f"{proxy.username}:{proxy.password}".encode()).decode()
+        pair = base64.b64encode(f"{proxy.username}:{reveal(proxy.password)}".encode()).decode()
         lines.append(f"Proxy-Authorization: Basic {pair}")
     writer.write("\r\n".join((*lines, "", "")).encode())
     answer = await reader.readuntil(b"\r\n\r\n")
@@ -116,7 +117,7 @@ async def _socks5(
     if version != 5 or method == 0xFF:
         raise OSError(f"the proxy {proxy} offers no login that kfw knows")
     if method == 2:
-        user, password = proxy.username.encode(), proxy.password.encode()
+        user, password = proxy.username.encode(), reveal(proxy.password).encode()
         writer.write(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)
         if (await reader.readexactly(2))[1] != 0:
             raise OSError(f"the proxy {proxy} refuses the user and password of proxy-url")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.model import Problem, Reason
+from kfw.system.files import Unreadable
 
 #: Characters of what a foreign error says.
 _WORDS = 200
@@ -87,6 +88,8 @@ def words_of(error: Exception) -> str:
         return _ssl_words(error)
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be looked up: {error.strerror}"
+    if isinstance(error, Unreadable):
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, TimeoutError):
         return str(error) or "it does not answer"
     if isinstance(error, ConnectionResetError):

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from kfw.errors import KfwError, LoginError
@@ -12,6 +12,7 @@ from kfw.kube import exec_plugin
 from kfw.kube.errors import words_of
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access, Cluster, Exec, User
+from kfw.secret import Secret, reveal
 
 #: Seconds before its end that a login is renewed, but not more than a tenth of its life.
 MARGIN = 10.0
@@ -25,7 +26,9 @@ Plugin = Callable[[Exec, str, Cluster], Awaitable[exec_plugin.Status]]
 
 @dataclass(frozen=True)
 class Credentials:
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """`headers` as they are sent; what is secret in them is a Secret."""
+
+    headers: tuple[tuple[str, str], ...] = ()
     certificate: ClientCertificate | None = None
 
 
@@ -126,12 +129,13 @@ class Login:
         token = user.token
         if user.token_file:
             self._ends = self._now() + TOKEN_FILE_LIFE
-            token = _read(user, Path(user.token_file).read_bytes).decode(errors="replace").strip() or token
+            text = _read(user, Path(user.token_file).read_bytes).decode(errors="replace").strip()
+            token = Secret(text) if text else token
         if token:
-            return (("Authorization", f"Bearer {token}"),)
+            return (_bearer(token),)
         if user.username:
-            pair = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
-            return (("Authorization", f"Basic {pair}"),)
+            pair = base64.b64encode(f"{user.username}:{reveal(user.password)}".encode()).decode()
+            return (("Authorization", Secret(f"Basic {pair}")),)
         return ()
 
     async def _by_plugin(self, plugin: Exec) -> Credentials:
@@ -144,8 +148,12 @@ class Login:
             certificate = ClientCertificate(
                 status.client_certificate_data.encode(), status.client_key_data.encode()
             )
-        token = (("Authorization", f"Bearer {status.token}"),) if status.token else ()
+        token = (_bearer(Secret(status.token)),) if status.token else ()
         return Credentials((*token, *self._user.impersonate), certificate)
+
+
+def _bearer(token: str) -> tuple[str, Secret]:
+    return "Authorization", Secret(f"Bearer {reveal(token)}")
 
 
 def _read(user: User, read: Callable[[], bytes]) -> bytes:

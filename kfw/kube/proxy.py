@@ -4,11 +4,12 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from kfw.errors import UsageError
+from kfw.secret import NO_SECRET, Secret
 
 _PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
 
@@ -21,7 +22,7 @@ class Proxy:
     host: str
     port: int
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: Secret = NO_SECRET
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}"
@@ -53,7 +54,7 @@ def parse(text: str) -> Proxy:
         url.hostname,
         url.port or _PORTS[url.scheme],
         unquote(url.username or ""),
-        unquote(url.password or ""),
+        Secret(unquote(url.password or "")),
     )
 
 

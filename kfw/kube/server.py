@@ -1,4 +1,4 @@
-"""One API server as one user: its login, its TLS, whether it is there, and lines to ask it on."""
+"""One API server as one user: its login, its TLS, whether it is there, and sessions to ask it in."""
 
 import asyncio
 import os
@@ -19,6 +19,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
+from kfw.secret import redact
 
 
 class Server:
@@ -30,7 +31,7 @@ class Server:
         self.timeouts = timeouts
         self.error_context = ErrorContext(
             access.context,
-            access.cluster.server,
+            redact(access.cluster.server),
             access.user.name or "nobody",
             access.cluster.name,
             login.hint,
@@ -39,8 +40,8 @@ class Server:
         self.poked = Broadcast()
         self._changed = changed
         self._refusal: KfwError | None = None
-        self._lines = set[ApiSession]()
-        self._probe_line = ApiSession(self)
+        self._sessions = set[ApiSession]()
+        self._probe_session = ApiSession(self)
         self._contexts: dict[ClientCertificate | None, ssl.SSLContext] = {}
 
     @property
@@ -53,22 +54,32 @@ class Server:
     def host(self) -> str:
         return urlsplit(self.access.cluster.server).hostname or ""
 
+    @property
+    def authority(self) -> str:
+        """For the Host header."""
+        return urlsplit(self.access.cluster.server).netloc.rpartition("@")[2]
+
+    @property
+    def prefix(self) -> str:
+        """Of all paths: an API server may be behind a gateway."""
+        return urlsplit(self.access.cluster.server).path
+
     def session(self) -> ApiSession:
-        """To be closed with `hang_up`."""
+        """To be closed with `close_session`."""
         made = ApiSession(self)
-        self._lines.add(made)
+        self._sessions.add(made)
         return made
 
-    def close_session(self, line: ApiSession) -> None:
-        line.close()
-        self._lines.discard(line)
+    def close_session(self, session: ApiSession) -> None:
+        session.close()
+        self._sessions.discard(session)
 
     async def run(self) -> None:
         try:
             await self.monitor.run()
         finally:
             self._redial()
-            self._probe_line.close()
+            self._probe_session.close()
 
     def poke(self) -> None:
         """Somebody wants it now: try again what waits."""
@@ -89,15 +100,15 @@ class Server:
 
     async def namespace_is_missing(self, namespace: str) -> bool:
         """False also for a user who may not ask."""
-        line = self.session()
+        session = self.session()
         try:
-            await line.read(f"/api/v1/namespaces/{quote(namespace)}")
+            await session.read(f"/api/v1/namespaces/{quote(namespace)}")
         except Absent:
             return True
         except KfwError:
             return False
         finally:
-            self.close_session(line)
+            self.close_session(session)
         return False
 
     async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection:
@@ -108,7 +119,7 @@ class Server:
         port = url.port or (443 if url.scheme == "https" else 80)
         address = Address(self.host, port, cluster.tls_server_name, way)
         secure = self._tls(certificate) if url.scheme == "https" else None
-        return await connect(address, secure, self.error_context, self.monitor.heard, timeout)
+        return await connect(address, secure, self.authority, self.error_context, self.monitor.heard, timeout)
 
     def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
         """The newest login's and, for probes, the one without a certificate."""
@@ -119,18 +130,18 @@ class Server:
         return self._contexts[certificate]
 
     async def _probe(self, fresh: bool, timeout: float) -> None:
-        line = ApiSession(self) if fresh else self._probe_line
+        session = ApiSession(self) if fresh else self._probe_session
         try:
             async with asyncio.timeout(timeout):
-                await line.alive(timeout)
+                await session.alive(timeout)
         except TimeoutError as error:
-            line.close()
+            session.close()
             raise unreachable(self.error_context, TimeoutError("it does not answer")) from error
         except LoginError:
             return  # TLS wants a certificate: the server is there
         finally:
             if fresh:
-                line.close()
+                session.close()
 
     def _monitor_changed(self) -> None:
         if self.monitor.away:
@@ -138,5 +149,5 @@ class Server:
         self._changed()
 
     def _redial(self) -> None:
-        for line in self._lines:
-            line.close()
+        for session in self._sessions:
+            session.close()

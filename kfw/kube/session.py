@@ -1,8 +1,8 @@
-"""A line to an API server: at most one connection, dialled when needed, and a login that is renewed once on 401."""
+"""A session with an API server: at most one connection, dialled when needed, and a login that is renewed once on 401."""
 
 from collections.abc import Mapping
 from typing import Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
 from kfw.kube.connection import Answer, Connection
@@ -16,12 +16,17 @@ _NOBODY = Credentials()
 
 
 class Server(Protocol):
-    """What a line, and an upgrade, need of cluster.server.Server."""
+    """What a session, and an upgrade, need of kube.server.Server."""
 
     error_context: ErrorContext
     login: Login
     timeouts: Timeouts
     monitor: ServerMonitor
+
+    @property
+    def authority(self) -> str: ...
+    @property
+    def prefix(self) -> str: ...
 
     async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection: ...
     def refused(self, error: KfwError) -> None: ...
@@ -35,7 +40,6 @@ class ApiSession:
         self._server = server
         self._connection: Connection | None = None
         self._certificate: ClientCertificate | None = None
-        self._prefix = urlsplit(server.error_context.server).path
 
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
         """A 2xx answer. Raises the KfwError of access.error_of or access.unreachable."""
@@ -78,7 +82,7 @@ class ApiSession:
         self, path: str, query: Mapping[str, str | int] | None, who: Credentials, timeout: float
     ) -> Answer:
         """A connection that was used before may have been closed by the server meanwhile: then on a new one."""
-        target = f"{self._prefix}{path}" + (f"?{urlencode(query)}" if query else "")
+        target = f"{self._server.prefix}{path}" + (f"?{urlencode(query)}" if query else "")
         connection = await self._connect(who, timeout)
         if connection.used:
             try:

@@ -8,7 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
@@ -16,6 +16,7 @@ from kfw.kube.dial import Streams
 from kfw.kube.errors import ErrorContext, error_of, status_of, unreachable
 from kfw.kube.login import Credentials
 from kfw.kube.session import Server
+from kfw.secret import reveal
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
 from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
@@ -134,8 +135,7 @@ def _remember(server: Server, transport: Transport, seconds: float) -> None:
 
 
 def _path(server: Server, namespace: str, pod: str, query: str) -> str:
-    prefix = urlsplit(server.error_context.server).path
-    return f"{prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward{query}"
+    return f"{server.prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward{query}"
 
 
 async def _upgrade_with_login(server: Server, transport: Transport, path: str) -> Upgraded:
@@ -167,8 +167,8 @@ async def _send_upgrade(
     server: Server, transport: Transport, who: Credentials, path: str
 ) -> tuple[Streams, Answer, bytes]:
     key = os.urandom(16)
-    host = urlsplit(server.error_context.server).netloc.rpartition("@")[2]
-    headers = [("Host", host), *who.headers, *transport.headers(key)]
+    login = ((name, reveal(value)) for name, value in who.headers)
+    headers = [("Host", server.authority), *login, *transport.headers(key)]
     streams = (await server.connect(who.certificate, server.timeouts.dial)).streams()
     try:
         async with asyncio.timeout(min(ANSWER, server.timeouts.answer)):

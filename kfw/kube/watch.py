@@ -68,27 +68,27 @@ class Watch:
         return self.synced and self.problem is None
 
     async def run(self) -> None:
-        line = self._server.session()
+        session = self._server.session()
         try:
             while True:
-                await self._once(line)
+                await self._once(session)
         finally:
-            self._server.close_session(line)
+            self._server.close_session(session)
 
     def broke(self, error: BaseException) -> None:
         """`run` ended, which is a mistake in kfw: nobody shall trust what is here."""
         self._cannot(Problem(Reason.INTERNAL, f"the watch of {self.resource} ended: {error!r}"))
 
-    async def _once(self, line: ApiSession) -> None:
+    async def _once(self, session: ApiSession) -> None:
         try:
             if self._version is None:
-                await self._list(line)
-            await self._watch(line)
+                await self._list(session)
+            await self._watch(session)
         except _MayNotWatch:
             self._version = None
             await self._server.poked.wait(self._server.timeouts.relist)
         except (KfwError, msgspec.DecodeError) as error:
-            line.close()
+            session.close()
             self._failures += 1
             await self._after(error)
         await self._server.poked.wait(self._server.timeouts.pause(self._failures))
@@ -114,14 +114,14 @@ class Watch:
             case KfwError():
                 await self._server.monitor.wait_until_answers()
 
-    async def _list(self, line: ApiSession) -> None:
+    async def _list(self, session: ApiSession) -> None:
         found: dict[str, Any] = {}
         token = ""
         while True:
             query: dict[str, str | int] = {**self._where, "limit": PAGE}
             if token:
                 query["continue"] = token
-            page = self._decoder.page(await line.read(self._path(), query))
+            page = self._decoder.page(await session.read(self._path(), query))
             found.update((item.name, item) for item in page.items)
             token = page.next
             if not token:
@@ -132,7 +132,7 @@ class Watch:
         if news:
             self._tell()
 
-    async def _watch(self, line: ApiSession) -> None:
+    async def _watch(self, session: ApiSession) -> None:
         """Until the server ends it."""
         timeouts = self._server.timeouts
         query: dict[str, str | int] = {
@@ -144,7 +144,7 @@ class Watch:
         }
         began = asyncio.get_running_loop().time()
         try:
-            answer = await line.get(self._path(), query)
+            answer = await session.get(self._path(), query)
         except NotPermitted as error:
             raise _MayNotWatch(error.what, error.fix) from error
         async with aclosing(answer.lines(timeouts.watch_idle)) as lines:

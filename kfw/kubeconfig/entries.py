@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
+from kfw.secret import NO_SECRET, Secret
 
 T = TypeVar("T")
 
@@ -64,10 +65,10 @@ class User:
     """`impersonate` holds headers as they are sent. `file` is where it was read, for the words of errors."""
 
     name: str
-    token: str = field(default="", repr=False)
+    token: Secret = NO_SECRET
     token_file: str = ""
     username: str = ""
-    password: str = field(default="", repr=False)
+    password: Secret = NO_SECRET
     certificate: Pem = Pem()
     key: Pem = Pem()
     exec: Exec | None = None

@@ -13,6 +13,7 @@ import yaml
 from kfw.errors import UsageError
 from kfw.kubeconfig import shape
 from kfw.kubeconfig.entries import Cluster, Context, Exec, Kubeconfig, Pem, User
+from kfw.secret import Secret
 
 S = TypeVar("S", bound=shape.Named)
 T = TypeVar("T")
@@ -108,10 +109,10 @@ class _Reader:
         inside = f"{where}.user.client"
         return User(
             name=named.name,
-            token=one.token or "",
+            token=Secret(one.token or ""),
             token_file=self._beside(one.token_file),
             username=one.username or "",
-            password=one.password or "",
+            password=Secret(one.password or ""),
             certificate=self._pem(
                 one.client_certificate_data, one.client_certificate, f"{inside}-certificate-data"
             ),

@@ -1,15 +1,22 @@
 """Files that others must not read, never see half-written, and do not hold at the same time."""
 
+import asyncio
 import errno
 import fcntl
 import os
+import stat
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kfw.errors import KfwError
+
+#: Bytes that a file which others name may have, and seconds that reading it may take.
+OUTSIDE_LIMIT = 4 << 20
+OUTSIDE_TIMEOUT = 2.0
 
 
 def make_private_dir(path: Path) -> Path:
@@ -49,6 +56,78 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
         with suppress(OSError):
             Path(name).unlink()
         raise _cannot("write", path, error) from error
+
+
+class Unreadable(OSError):
+    """A file that others name, and that is not read: no regular file, too large, or too slow. `strerror` says which."""
+
+
+def read_bounded(path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT) -> bytes:
+    """A file that somebody else names: a regular one only, of at most `limit` bytes. Raises OSError with its name.
+
+    A pipe, a device or a socket is not even opened, so that nothing waits for its other end. On a file system that
+    hangs it hangs, too: `read_outside` does not.
+    """
+    _check(path, Path(path).stat(), limit)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    try:
+        _check(path, os.fstat(handle), limit)  # it may be another file by now
+        return _read_all(path, handle, limit)
+    finally:
+        os.close(handle)
+
+
+async def read_outside(
+    path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT, timeout: float = OUTSIDE_TIMEOUT
+) -> bytes:
+    """`read_bounded` off the event loop, in at most `timeout` seconds. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[bytes] = loop.create_future()
+
+    def tell(data: bytes | None, error: OSError | None) -> None:
+        if answer.done():
+            return
+        if error is not None:
+            answer.set_exception(error)
+        else:
+            answer.set_result(data or b"")
+
+    def read() -> None:
+        data, failure = None, None
+        try:
+            data = read_bounded(path, limit)
+        except OSError as error:
+            failure = error
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, data, failure)
+
+    # A thread of its own that nobody waits for: one that hangs in a dead network file system takes no other's place.
+    threading.Thread(target=read, name="read", daemon=True).start()
+    try:
+        async with asyncio.timeout(timeout):
+            return await answer
+    except TimeoutError as error:
+        raise Unreadable(errno.EIO, f"reading it takes more than {timeout:g} s", os.fspath(path)) from error
+
+
+def _check(path: str | os.PathLike[str], found: os.stat_result, limit: int) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise Unreadable(errno.EINVAL, "not a regular file", os.fspath(path))
+    if found.st_size > limit:
+        raise Unreadable(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
+
+
+def _read_all(path: str | os.PathLike[str], handle: int, limit: int) -> bytes:
+    """Also of a file that grows meanwhile, or whose file system tells no sizes (/proc)."""
+    parts, size = list[bytes](), 0
+    while part := os.read(handle, 1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise Unreadable(errno.EFBIG, f"larger than {limit} bytes", os.fspath(path))
+    return b"".join(parts)
 
 
 def append(path: Path, data: bytes) -> None:

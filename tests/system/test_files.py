@@ -1,16 +1,28 @@
+import asyncio
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kfw.errors import KfwError
-from kfw.system.files import append, lock, make_private_dir, write_atomic
+from kfw.system.files import (
+    OUTSIDE_LIMIT,
+    Unreadable,
+    append,
+    lock,
+    make_private_dir,
+    read_bounded,
+    read_outside,
+    write_atomic,
+)
 
 HOLD = """
 import pathlib, sys, time
@@ -145,3 +157,96 @@ def test_a_lock_where_there_is_no_directory_says_so(tmp_path: Path):
     with pytest.raises(KfwError, match=r"cannot lock .*: No such file or directory"):
         with lock(tmp_path / "nix" / "lock"):
             pass
+
+
+def nothing_at(path: Path) -> None:
+    pass
+
+
+def a_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+def a_link_to_zero(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def a_link_to_a_terminal(path: Path) -> None:
+    path.symlink_to(os.ttyname(os.openpty()[1]))
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def a_sparse_giant(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+def a_link_to_itself(path: Path) -> None:
+    path.symlink_to(path)
+
+
+HOSTILE = [
+    nothing_at,
+    a_fifo,
+    a_socket,
+    a_link_to_zero,
+    a_link_to_a_terminal,
+    a_folder,
+    a_sparse_giant,
+    a_link_to_itself,
+]
+
+
+@pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
+def test_a_file_that_others_name_is_never_waited_for(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "s"
+    make(path)
+
+    with pytest.raises(OSError) as raised:
+        read_bounded(path)
+
+    assert raised.value.filename == str(path)
+    with pytest.raises(OSError):
+        asyncio.run(read_outside(path))
+
+
+def test_a_file_is_read_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"x" * OUTSIDE_LIMIT)
+
+    assert read_bounded(path) == b"x" * OUTSIDE_LIMIT
+    assert asyncio.run(read_outside(path)) == b"x" * OUTSIDE_LIMIT
+    with pytest.raises(Unreadable, match="larger than 10 bytes"):
+        read_bounded(path, 10)
+
+
+def test_a_file_of_unknown_size_has_the_limit_too() -> None:
+    with pytest.raises(Unreadable, match="larger than 3 bytes"):
+        read_bounded("/proc/self/environ", 3)
+
+
+def test_a_file_system_that_hangs_takes_a_thread_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "token"
+    path.touch()
+    hang = threading.Event()
+    monkeypatch.setattr(
+        "kfw.system.files._read_all", lambda *_: hang.wait(10)
+    )  # such a file system cannot be had here
+
+    async def three() -> list[BaseException | bytes]:
+        return await asyncio.gather(
+            *(read_outside(path, timeout=0.05) for _ in range(3)), return_exceptions=True
+        )
+
+    assert [type(one) for one in asyncio.run(three())] == [Unreadable] * 3
+    hang.set()

@@ -1,0 +1,158 @@
+"""Nothing of a Secret is seen by whoever does not ask for it, and `redact` takes it out of what others say."""
+
+import copy
+import json
+import logging
+import pickle
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kfw.errors import LoginError
+from kfw.secret import MASK, Secret, is_secret_name, redact
+
+VALUE = "S3CR3T-of-the-user"
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        str,
+        repr,
+        ascii,
+        lambda secret: f"{secret}",
+        lambda secret: f"{secret!r:>30}",
+        lambda secret: "%s %r" % (secret, secret),  # noqa: UP031  # this way of formatting is tried, too
+        lambda secret: "{:s}".format(secret),  # noqa: UP032
+        lambda secret: "Bearer " + secret,
+        lambda secret: " ".join(["Bearer", secret]),
+        lambda secret: json.dumps({"token": secret}),
+        lambda secret: repr({"token": secret, "all": [secret], "pair": (secret,)}),
+        lambda secret: secret.upper() + secret.strip() + secret[:],
+        lambda secret: secret.encode().decode(),
+        lambda secret: str(ValueError(secret)) + repr(ValueError(secret)),
+        lambda secret: repr(copy.deepcopy([secret])),
+        lambda secret: logging.LogRecord("x", 1, "f", 1, "%s", (secret,), None).getMessage(),
+    ],
+)
+def test_a_secret_is_not_seen(show: object) -> None:
+    shown = show(Secret(VALUE))  # type: ignore[operator]
+
+    assert VALUE not in shown
+    assert VALUE.upper() not in shown
+
+
+def test_who_asks_gets_it() -> None:
+    secret = Secret(VALUE)
+
+    assert secret.reveal() == VALUE
+    assert secret == Secret(VALUE)
+    assert secret == VALUE
+    assert secret != Secret("another")
+    assert hash(secret) == hash(Secret(VALUE))
+    assert copy.deepcopy(secret).reveal() == VALUE
+    assert secret
+    assert not Secret("")
+
+
+def test_a_secret_is_in_no_pickle_and_no_reply() -> None:
+    with pytest.raises(TypeError):
+        pickle.dumps(Secret(VALUE))
+    with pytest.raises(TypeError):
+        msgspec.json.encode({"token": Secret(VALUE)})
+
+
+def test_a_value_is_known_as_long_as_one_secret_of_it_lives() -> None:
+    first, second = Secret(VALUE), Secret(VALUE)
+    del first
+
+    assert redact(f"<{VALUE}>") == f"<{MASK}>"
+    assert second == VALUE
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"no such profile {VALUE}",
+        f"Illegal header value b'Bearer {VALUE}\\n'",
+        f"GET /?key={quote(VALUE)}",
+        repr(ValueError(VALUE)),
+        json.dumps({"x": VALUE}),
+    ],
+)
+def test_a_secret_that_exists_is_taken_out_of_what_others_say(said: str) -> None:
+    secret = Secret(VALUE)
+
+    assert secret.reveal() not in redact(said)
+
+
+@given(st.text(min_size=4).filter(lambda text: len(text.strip()) >= 4 and set(text) - {"*"}))
+def test_any_value_is_taken_out_however_it_is_quoted(value: str) -> None:
+    secret = Secret(value)
+    core = value.strip()
+
+    for said in (f"<{value}>", f"<{value!r}>", f"<{core}>", f"<{quote(value, safe='')}>"):
+        assert redact(said) == f"<{MASK}>" or core not in redact(said)
+    assert secret.reveal() == value
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("https://joe:PASS@host:6443/x refuses", "https://***@host:6443/x refuses"),
+        ("socks5://joe@host", "socks5://***@host"),
+        ("https://host/api?a=1&token=abc&b=2", "https://host/api?a=1&token=***&b=2"),
+        ("https://host/?access_token=abc#x", "https://host/?access_token=***#x"),
+        ("try: kubelogin --oidc-client-secret=abc get-token", "try: kubelogin --oidc-client-secret=*** get-token"),
+        ("try: login --password hunter2 --region eu", "try: login --password *** --region eu"),
+        ("Authorization: Bearer abcdef.ghi", "Authorization: Bearer ***"),
+        ("Basic am9lOnBhc3M=", "Basic ***"),
+        ("invalid eyJhbGciOiJSUzI1.eyJpc3MiOi.c2ln token", "invalid *** token"),
+        ('{"id_token": "abcdefgh", "x": 1}', '{"id_token": ***, "x": 1}'),
+        ("client_secret=abcdefgh is wrong", "client_secret=*** is wrong"),
+        ("a\n-----BEGIN RSA PRIVATE KEY-----\nabc\n-----END RSA PRIVATE KEY-----\nb", "a\n***\nb"),
+        ("-----BEGIN PRIVATE KEY-----\nabc", "***"),
+    ],
+)  # fmt: skip
+def test_the_usual_shapes_are_taken_out(said: str, shown: str) -> None:
+    assert redact(said) == shown
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "cannot reach the API server https://127.0.0.1:6443: Connection refused",
+        "put a valid token for user ada into /home/ada/.kube/config",
+        "the token has expired",
+        "AWS profile production could not be found",
+        "kubectl --context dev -n shop get pods",
+        "set certificate-authority-data of cluster dev in the kubeconfig to the server's CA",
+        "pods is forbidden: User ada cannot list resource pods",
+        "error: exit code: 42",
+        "kubectl get secret db-password",
+    ],
+)
+def test_a_sentence_without_a_secret_stays_whole(said: str) -> None:
+    assert redact(said) == said
+
+
+def test_an_error_holds_no_secret() -> None:
+    secret = Secret(VALUE)
+    error = LoginError(f"refused: {secret.reveal()}", f"try --token {VALUE}")
+
+    assert VALUE not in error.what + error.fix + str(error) + repr(error)
+
+
+@pytest.mark.parametrize(
+    "name", ["token", "AWS_SECRET_ACCESS_KEY", "--oidc-client-secret", "PGPASSWORD", "api-key"]
+)
+def test_names_that_hold_secrets(name: str) -> None:
+    assert is_secret_name(name)
+
+
+@pytest.mark.parametrize("name", ["AWS_PROFILE", "PATH", "--region", "HTTPS_PROXY", "author"])
+def test_names_that_hold_none(name: str) -> None:
+    assert not is_secret_name(name)
