@@ -14,7 +14,7 @@ class Broadcast:
         self._notified.set()
         self._notified = asyncio.Event()
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float | None = None) -> None:
         """Until it is notified, but not longer than that."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -163,3 +163,4 @@ class Resolution:
     problem: Problem | None = None
     no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine
     sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service
+    cluster: int = 0  # which API server, as which user: another number when the kubeconfig leads elsewhere

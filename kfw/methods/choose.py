@@ -33,6 +33,7 @@ class Chosen:
     method: Method
     tunnel: Tunnel
     rejected: tuple[Rejected, ...]
+    cluster: int = 0  # Resolution.cluster when it was opened
 
 
 def family(children: "Children", servers: "Servers") -> Methods:
@@ -98,7 +99,7 @@ async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -
             except KfwError as error:
                 problem = problem_of(error)
             else:
-                return Chosen(method, tunnel, tuple(rejected))
+                return Chosen(method, tunnel, tuple(rejected), resolution.cluster)
         rejected.append(Rejected(name, problem, tried))
     raise _told(rejected)
 

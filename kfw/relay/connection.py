@@ -51,8 +51,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_dialing", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "client", "failed", "far", "how",
-        "near",
+        "_dialing", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "client", "dialer", "failed",
+        "far", "how", "near",
     )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -69,6 +69,7 @@ class Connection:
         self.failed = False
         self.near = End(self)
         self.far: FarEnd | None = None
+        self.dialer: Dialer | None = None  # who made the far end
 
     @property
     def name(self) -> str:
@@ -184,7 +185,7 @@ class Connection:
             pause = min(2 * pause, LAST_PAUSE)
         self._dialing = None
         self._stop_waiting()
-        self.far = far
+        self.far, self.dialer = far, dialer
         if far.gone or far.transport.is_closing():
             self._give_up("the far side broke off at once")
         else:

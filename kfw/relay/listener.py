@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, Terms
 from kfw.relay.dial import Dialer
 from kfw.relay.watcher import NOBODY, Watcher
@@ -42,6 +43,7 @@ class Listener:
         self._terms = Terms(name, hold, log, on_end=self._ended)
         self._live: set[Connection] = set()
         self._all_ended = asyncio.Event()
+        self._one_ended = Broadcast()
         self._no_room_logged = -NO_ROOM_LOG_INTERVAL
         self._past_in = self._past_out = 0
         self.total_connections = self.failed_connections = 0
@@ -72,6 +74,11 @@ class Listener:
         self._terms.dialer, self._terms.why = dialer, why
         for connection in tuple(self._live):
             connection.go()
+
+    async def wait_until_unused(self, dialer: Dialer) -> None:
+        """Until no connection lives that it has made."""
+        while any(connection.dialer is dialer for connection in self._live):
+            await self._one_ended.wait()
 
     async def close(self, *, drain: float = 0.0) -> None:
         """Stop accepting, give live connections `drain` seconds to end by themselves, then reset them."""
@@ -137,6 +144,7 @@ class Listener:
         self._past_out += connection.bytes_out
         self.failed_connections += connection.failed
         self._watcher.ended(connection)
+        self._one_ended.notify_all()
         if not self._live:
             self._all_ended.set()
 

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from socket import socket
+from typing import Any
 
 from kfw.errors import KfwError
 from kfw.methods.base import Tunnel
@@ -15,9 +15,6 @@ from kfw.relay.listener import Listener
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
-
-#: Seconds that a replaced way may go on carrying its live connections.
-DRAIN = 30.0
 
 
 class Carrier:
@@ -43,6 +40,8 @@ class Carrier:
         self.last: Endpoint | None = None
         self._fresh: Chosen | None = None
         self._trying: frozenset[Endpoint] = frozenset()
+        self._trying_in = 0
+        self._drains = 0
         self._claims = claims
         self._tasks = tasks
         self._knock = knock
@@ -81,21 +80,27 @@ class Carrier:
         if self.listener is None:
             await self.drop()  # the child must give the port back first
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
+        self._trying_in = resolution.cluster
         forward = replace(self.forward, local_port=self.port)
         self._fresh = await open_way(self.methods, forward, resolution)
 
     def goes_to(self, resolution: Resolution) -> bool:
         """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
         if self.way:
+            if self.way.cluster != resolution.cluster and (resolution.pods or resolution.nodes):
+                return False
             return self.way.tunnel.retarget(endpoints_for(self.way.method, resolution))
-        return not self._trying.isdisjoint((*resolution.pods, *resolution.nodes))
+        return self._trying_in == resolution.cluster and not self._trying.isdisjoint(
+            (*resolution.pods, *resolution.nodes)
+        )
 
     def adopt(self) -> Chosen | None:
         """The way just opened is the way now; the one before carries its live connections to their end."""
         fresh, self._fresh = self._fresh, None
         if fresh:
             if self.way:
-                self._tasks.start(f"drain {self.way.tunnel.endpoint}", _drain(self.way.tunnel))
+                self._drains += 1
+                self._tasks.start(f"drain {self._drains}", _drain(self.way.tunnel, self.listener))
             self.restarts += 1 if self.last else 0
             self.way, self.last = fresh, fresh.tunnel.endpoint
         if self.way and self.listener:
@@ -141,9 +146,15 @@ async def _carries(tunnel: Tunnel) -> bool:
     return True
 
 
-async def _drain(tunnel: Tunnel) -> None:
+async def _drain(tunnel: Tunnel, listener: Listener | None) -> None:
+    """Until its last connection has ended by itself, or it breaks."""
+    waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(tunnel.broken())]
+    if listener and tunnel.dialer:
+        waiting.append(asyncio.ensure_future(listener.wait_until_unused(tunnel.dialer)))
     try:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(tunnel.broken(), DRAIN)
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
         await tunnel.close()

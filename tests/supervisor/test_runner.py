@@ -14,6 +14,7 @@ from kfw.model import Problem, Reason, Resolution, Retry, Status
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -116,11 +117,46 @@ async def test_A30_a_new_way_is_open_before_the_old_pods_way_is_given_up() -> No
         await api.fake.clusters.say(THERE)
         await api.fake.clusters.say(Resolution(pods=(pod("api-2"),)))
         old, new = method.tunnels
-        assert (api.now.status, old.closed, new.endpoint.name) == (Status.ACTIVE, 0, "api-2")
+        assert (api.now.status, old.closed, new.endpoint.name) == (Status.ACTIVE, 1, "api-2")
         assert api.statuses == ["starting", "active", "reconnecting", "active"]
-        old.break_it(Reason.CHILD_EXITED, "lost connection to pod")
-        await settle()
-        assert (old.closed, api.now.status) == (1, Status.ACTIVE)
+
+
+@pytest.mark.parametrize("ends", ["its last connection has ended", "it breaks"])
+async def test_a_way_that_is_replaced_is_kept_until(ends: str) -> None:
+    async with echo() as port:
+        method = FakeMethod("kubectl", wants="pod", port=port)
+        async with up(FakeWorld(method), method="kubectl") as api:
+            await api.fake.clusters.say(THERE)
+            reader, writer = await asyncio.open_connection("127.0.0.1", api.now.local_port)
+            writer.write(b"before")
+            assert await reader.readexactly(6) == b"before"
+
+            await api.fake.clusters.say(Resolution(pods=(pod("api-2"),)))
+            old, new = method.tunnels
+            writer.write(b"after")
+            assert await reader.readexactly(5) == b"after"
+            assert (old.closed, new.closed, api.now.status) == (0, 0, Status.ACTIVE)
+
+            if ends == "it breaks":
+                old.break_it(Reason.CHILD_EXITED, "lost connection to pod")
+            else:
+                writer.close()
+            await until(lambda: old.closed)
+            assert (old.closed, new.closed, api.now.status) == (1, 0, Status.ACTIVE)
+            writer.close()
+
+
+async def test_a_way_to_a_cluster_that_is_another_one_now_is_replaced_though_its_pods_have_the_same_names() -> (
+    None
+):
+    method = FakeMethod("kubectl", wants="pod")
+    async with up(FakeWorld(method), method="kubectl") as api:
+        await api.fake.clusters.say(THERE)
+        await api.fake.clusters.say(replace(THERE, cluster=2))
+
+        old, new = method.tunnels
+        assert (old.closed, new.closed, api.now.status) == (1, 0, Status.ACTIVE)
+        assert old.endpoint == new.endpoint
 
 
 async def test_B13_another_node_port_is_followed() -> None:
