@@ -78,7 +78,7 @@ class Bootstrap:
             self.steps, self.options, self.here, self.provider, lambda: self.why_no_platform is None
         )
         attached, lost = self._attached()
-        found = kubeconfig.export(self.steps, self.options, internal=attached)
+        found = kubeconfig.export(self.steps, self.options, self.here, internal=attached)
         cluster.check_worker(self.steps, self.options, self.provider)
         patience = cluster.API if lost is None else _LOST
         try:

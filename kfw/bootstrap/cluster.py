@@ -1,6 +1,7 @@
 """The kind cluster: is it there, made if not, its stopped nodes started, its API answering."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from kfw.bootstrap.steps import Steps
 from kfw.checks import Level, inotify
 from kfw.checks.engine import ask_engine
 from kfw.engine import docker, kind
+from kfw.engine.causes import Said, fix_of
 from kfw.engine.docker import Container
 from kfw.engine.reachability import Here, no_direct_way
 from kfw.errors import ClusterUnreachable, KfwError, UsageError
@@ -41,11 +43,13 @@ def of_kind(options: Options) -> Cluster:
     return Cluster(options.kubeconfig, kind.context_of(options.cluster_name), options.cluster_name)
 
 
-def exists(steps: Steps, name: str) -> bool:
+def exists(steps: Steps, name: str, here: Here, provider: str) -> bool:
     """By its whole name: `dev-2` is not `dev`. Raises ClusterUnreachable when kind cannot tell."""
     answer = steps.ask(kind.get_clusters())
     if not answer.ok:
-        raise ClusterUnreachable(f"kind cannot tell which clusters there are: {answer.words}", "docker info")
+        said = Said(answer.err, here, provider)
+        what = f"kind cannot tell which clusters there are: {kind.words_of(answer.err) or answer.words}"
+        raise ClusterUnreachable(what, fix_of(said, f"{provider} info"))
     return name in kind.names(answer.out)
 
 
@@ -55,15 +59,14 @@ def ensure(steps: Steps, options: Options, here: Here, provider: str, no_network
     `no_network`: whether a new cluster shall come without kind's network plugin, because the platform brings one.
     """
     name = options.cluster_name
-    if not exists(steps, name):
+    if not exists(steps, name, here, provider):
         if options.skip_kind:
             fix = "quick-start/bootstrap.sh makes it (without --skip-kind); --cluster-name names another one"
             raise ClusterUnreachable(f"there is no kind cluster {name}", fix)
         create(steps, options, here, provider, no_network=no_network())
         return
-    started = start_stopped(steps, name, provider, allowed=not options.skip_kind)
-    words = f"; started {', '.join(started)}" if started else ""
-    steps.say(f"cluster: the kind cluster {name} is there{words}")
+    done = "".join(f"; {each}" for each in start_stopped(steps, options, here, provider))
+    steps.say(f"cluster: the kind cluster {name} is there{done}")
 
 
 def create(steps: Steps, options: Options, here: Here, provider: str, *, no_network: bool) -> None:
@@ -81,18 +84,50 @@ def create(steps: Steps, options: Options, here: Here, provider: str, *, no_netw
     answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
     if not answer.ok:  # kind has deleted what it had made
         options.made.unlink(missing_ok=True)
-        raise kind.create_failed(answer.err, name)
+        raise kind.create_failed(answer.err or answer.out, name, here, provider)
 
 
-def start_stopped(steps: Steps, name: str, provider: str, *, allowed: bool = True) -> list[str]:
-    """The nodes that stood still, after a restart of docker for example; now they run."""
-    stopped = [node.name for node in nodes(steps, name, provider) if not node.running]
-    if stopped and not allowed:
-        what = f"the nodes {', '.join(stopped)} of the kind cluster {name} do not run"
-        raise ClusterUnreachable(what, " ".join(docker.start(stopped, provider)))
-    if stopped:
-        steps.must(docker.start(stopped, provider), f"cannot start the nodes of the kind cluster {name}")
-    return stopped
+def start_stopped(steps: Steps, options: Options, here: Here, provider: str) -> list[str]:
+    """The nodes that stood still, after a restart of docker for example, or were paused; now they run.
+
+    Returns what was done, in words. Raises ClusterUnreachable.
+    """
+    there = nodes(steps, options.cluster_name, provider)
+    created = [node for node in there if node.created]
+    if created:
+        raise _never_started(created, options.cluster_name, here, provider)
+    stopped = [node.name for node in there if not node.running and not node.paused]
+    paused = [node.name for node in there if node.paused]
+    wake = [
+        *([("started", "do not run", stopped, docker.start(stopped, provider))] if stopped else []),
+        *([("unpaused", "are paused", paused, docker.unpause(paused, provider))] if paused else []),
+    ]
+    if wake and options.skip_kind:
+        what = "; ".join(f"the nodes {', '.join(names)} {state}" for _, state, names, _ in wake)
+        lines = " && ".join(shlex.join(line) for *_, line in wake)
+        raise ClusterUnreachable(f"of the kind cluster {options.cluster_name}, {what}", lines)
+    for done, _, _, line in wake:
+        _wake(steps, line, options.cluster_name, here, provider, done)
+    return [f"{done} {', '.join(names)}" for done, _, names, _ in wake]
+
+
+def _wake(steps: Steps, line: list[str], cluster: str, here: Here, provider: str, done: str) -> None:
+    answer = steps.do(line)
+    if not answer.ok:
+        fix = fix_of(Said(answer.words, here, provider, cluster), shlex.join(line))
+        raise ClusterUnreachable(
+            f"the nodes of the kind cluster {cluster} cannot be {done}: {answer.words}", fix
+        )
+
+
+def _never_started(created: list[Container], cluster: str, here: Here, provider: str) -> ClusterUnreachable:
+    """Such a node has no Kubernetes in it: kind was interrupted, or its start failed. Starting it would not make one."""
+    names, words = ", ".join(node.name for node in created), next((n.error for n in created if n.error), "")
+    cause = f": {words}" if words else ", the making of the cluster was interrupted"
+    again = f"kind delete cluster --name {cluster}, then again"
+    fix = fix_of(Said(words, here, provider, cluster))
+    what = f"the nodes {names} of the kind cluster {cluster} were created and never started{cause}"
+    return ClusterUnreachable(what, f"{fix}; {again}" if fix and again not in fix else again)
 
 
 def nodes(steps: Steps, name: str, provider: str) -> list[Container]:

@@ -1,6 +1,7 @@
 """Taking back what bootstrap brought: forwards, releases, stand-ins, cluster. Only what is ours, harmless twice."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +13,11 @@ from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
 from kfw.client.launch import ensure_daemon
 from kfw.engine import docker, kind
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools
+from kfw.system.place import in_container
 
 
 def stop(steps: Steps, options: Options) -> list[str]:
@@ -39,17 +42,19 @@ def uninstall(
     missing = tools.missing("kind") or tools.missing(provider)
     if missing is None:
         remove_containers(steps, provider)
-        _leave_kind(steps, options, env, keep_cluster=keep_cluster)
+        _leave_kind(
+            steps, options, Here(sys.platform, in_container(env), env), provider, keep_cluster=keep_cluster
+        )
     elif options.made.exists():
         raise missing
     if not keep_cluster:
         _tidy(steps, options)
 
 
-def _leave_kind(steps: Steps, options: Options, env: Mapping[str, str], *, keep_cluster: bool) -> None:
+def _leave_kind(steps: Steps, options: Options, here: Here, provider: str, *, keep_cluster: bool) -> None:
     """Raises KfwError when docker cannot say whether the cluster that bootstrap has made is there."""
     try:
-        there = cluster.exists(steps, options.cluster_name)
+        there = cluster.exists(steps, options.cluster_name, here, provider)
     except ClusterUnreachable:
         if options.made.exists():
             raise
@@ -59,7 +64,7 @@ def _leave_kind(steps: Steps, options: Options, env: Mapping[str, str], *, keep_
     elif options.made.exists() and not keep_cluster:
         delete_cluster(steps, options)
     else:
-        _empty(steps, options, env)
+        _empty(steps, options, here.env)
         if not keep_cluster:
             name = options.cluster_name
             steps.say(f"cluster: {name} was not made by kfw, so it stays: kind delete cluster --name {name}")

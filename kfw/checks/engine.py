@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kfw.checks import Ask, Check, Finding, error, ok, remembering, warning
-from kfw.engine import docker
+from kfw.engine import causes, docker
 from kfw.engine.docker import Choice, Engine
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
 from kfw.system.place import in_container
 
@@ -17,8 +18,10 @@ GIB = 8
 #: Seconds that an engine gets to answer.
 PATIENCE = 10.0
 #: Where docker listens unless it is told otherwise, and where a container's socket is mounted.
-SOCKET = Path("/var/run/docker.sock")
+SOCKET = Path(causes.SOCKET)
 _FREE_GIB = 10
+#: Lines of docker's words that an error shows.
+_LINES = 3
 _UNITS_PER_GIB = 1024**3
 
 
@@ -40,8 +43,10 @@ def ask_engine(ask: Ask, tool: str = "docker") -> Engine:
     told = docker.engine(answer.out)
     if isinstance(told, Engine):
         return told
-    said = answer.words if answer.err.strip() else told.what
-    raise ClusterUnreachable(f"{tool} does not answer: {said}")
+    said = _without_warnings(answer.err) or _plain(answer.out)
+    raise ClusterUnreachable(
+        f"{tool} does not answer: {said}" if said else told.what.replace("docker", tool, 1)
+    )
 
 
 def answers(ask: Ask, env: Mapping[str, str], tool: str = "docker") -> Finding:
@@ -49,7 +54,7 @@ def answers(ask: Ask, env: Mapping[str, str], tool: str = "docker") -> Finding:
     try:
         found = ask_engine(ask, tool)
     except (ToolMissing, TimedOut, ClusterUnreachable) as why:
-        why.fix = why.fix if isinstance(why, ToolMissing) else _how_to_start(env)
+        why.fix = why.fix if isinstance(why, ToolMissing) else _fix(why.what, env, tool)
         return error(tool, why)
     return ok(tool, f"{found.os or 'an engine'} {found.version}, {found.cpus} CPUs, {found.gib:g} GiB")
 
@@ -81,7 +86,8 @@ def disk(ask: Ask, tool: str = "docker") -> Finding:
 def selection(ask: Ask, env: Mapping[str, str]) -> Finding:
     """Which engine docker itself would use, and who else says something different."""
     try:
-        current = ask(docker.context_show(), timeout=PATIENCE).out.strip()
+        answer = ask(docker.context_show(), timeout=PATIENCE)
+        current = answer.out.strip() if answer.ok else ""
     except TimedOut as why:
         return error("context", why)
     except ToolMissing as why:
@@ -123,13 +129,25 @@ def _host(ask: Ask, context: str) -> str:
     return docker.context_host(answer.out) if answer.ok else ""
 
 
-def _how_to_start(env: Mapping[str, str]) -> str:
-    if host := env.get("DOCKER_HOST"):
-        return f"DOCKER_HOST is {host}: start that engine, or unset DOCKER_HOST"
-    if in_container(env) and not SOCKET.exists():
+def _fix(words: str, env: Mapping[str, str], tool: str) -> str:
+    """By what the engine said; where its words are not known it is taken for one that does not run."""
+    said = causes.Said(words, Here(sys.platform, in_container(env), env), tool)
+    known = causes.cause_of(said)
+    if known and known[0].name != "not-running":
+        return known[0].fix_for(said, known[1])
+    if said.here.in_container and not said.host and not SOCKET.exists():
         return (
             f"this is a container: docker run -v {SOCKET}:{SOCKET}, or without docker: kfw up --config FILE"
         )
-    if sys.platform == "darwin":
-        return "start Docker Desktop, or: kfw bootstrap colima --start"
-    return "sudo systemctl start docker"
+    return causes.how_to_start(said)
+
+
+def _without_warnings(said: str) -> str:
+    """docker warns of its own config file first; what failed comes after that."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return "; ".join([line for line in lines if not line.startswith("WARNING")][-_LINES:])
+
+
+def _plain(out: str) -> str:
+    """What docker's stand-in of Docker Desktop says on stdout in a WSL without it: text where JSON was asked for."""
+    return "" if out.lstrip().startswith("{") else "; ".join(out.split("\n\n")[0].split("\n")).strip("; ")

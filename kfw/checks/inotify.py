@@ -10,12 +10,12 @@ from pathlib import Path
 from kfw.checks import Ask, Finding, ok, warning
 from kfw.checks.engine import ask_engine
 from kfw.engine import docker, kind
+from kfw.engine.causes import MORE_INOTIFY
 from kfw.engine.reachability import Here, Runtime, runtime
 
 #: What a node takes, at most; a new cluster has two.
 _PER_NODE, _NEW_NODES = 16, 2
 LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
-FIX = "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288"
 
 
 def instances(ask: Ask, here: Here, tool: str = "docker", limit: Path | None = None) -> Finding:
@@ -31,7 +31,7 @@ def instances(ask: Ask, here: Here, tool: str = "docker", limit: Path | None = N
     if most >= (running + _NEW_NODES) * _PER_NODE:
         return ok("inotify", told)
     what = f"{told} and take up to {_PER_NODE} each: the nodes of another cluster may not register"
-    return warning("inotify", what, FIX)
+    return warning("inotify", what, MORE_INOTIFY)
 
 
 def _nodes(ask: Ask, tool: str) -> int:

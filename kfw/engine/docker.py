@@ -11,8 +11,12 @@ from typing import Any
 
 from kfw.errors import KfwError
 
-#: What `docker inspect` says of a container's state when it runs.
-_RUNNING = "running"
+#: What `docker inspect` says of a container's state when it runs, and when its processes are frozen.
+_RUNNING, _PAUSED = "running", "paused"
+#: Of one that has been made and never started: docker's word and podman's two.
+_NEVER_STARTED = ("created", "configured", "initialized")
+#: When such a one started. A podman that was booted again calls one "created" that has run before.
+_NO_TIME = "0001-01-01"
 _UNITS_PER_GIB = 1024**3
 
 
@@ -39,11 +43,17 @@ class Engine:
 
 @dataclass(frozen=True)
 class Container:
-    """One of `docker inspect`. `addresses` by network; `published` by container port, `(address, port)` on the host."""
+    """One of `docker inspect`. `addresses` by network; `published` by container port, `(address, port)` on the host.
+
+    `paused`: its processes are frozen; `created`: it has never run, and `error` may say why its start failed.
+    """
 
     id: str
     name: str
     running: bool
+    paused: bool = False
+    created: bool = False
+    error: str = ""
     image: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -79,6 +89,11 @@ def inspect(names: Iterable[str], tool: str = "docker") -> list[str]:
 
 def start(names: Iterable[str], tool: str = "docker") -> list[str]:
     return [tool, "start", *names]
+
+
+def unpause(names: Iterable[str], tool: str = "docker") -> list[str]:
+    """For those that `start` refuses: "cannot start a paused container, try unpause instead"."""
+    return [tool, "unpause", *names]
 
 
 def connect(network: str, container: str, tool: str = "docker") -> list[str]:
@@ -174,11 +189,16 @@ def choice(env: Mapping[str, str], current: str) -> Choice:
 
 def _container(told: Mapping[str, Any]) -> Container:
     config, network = told.get("Config") or {}, told.get("NetworkSettings") or {}
+    state = told.get("State") or {}
+    status, started = state.get("Status"), str(state.get("StartedAt") or _NO_TIME)
     attached = network.get("Networks") or {}
     return Container(
         id=str(told.get("Id") or ""),
         name=str(told.get("Name") or "").removeprefix("/"),
-        running=(told.get("State") or {}).get("Status") == _RUNNING,
+        running=status == _RUNNING,
+        paused=status == _PAUSED,
+        created=status in _NEVER_STARTED and started.startswith(_NO_TIME),
+        error=str(state.get("Error") or ""),
         image=str(told.get("Image") or ""),
         labels=dict(config.get("Labels") or {}),
         addresses={name: str((way or {}).get("IPAddress") or "") for name, way in attached.items()},

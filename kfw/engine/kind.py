@@ -4,9 +4,12 @@ kind 0.20 to 0.33: names of clusters and nodes come on stdout, one a line; all i
 stderr; `--internal` gives the nodes' names instead of 127.0.0.1, for use inside its docker network.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from kfw.engine.causes import Said, fix_of
+from kfw.engine.reachability import Here
 from kfw.errors import KfwError
 
 #: What kind writes on its containers.
@@ -105,22 +108,46 @@ def cluster_of(context: str) -> str | None:
     return context.removeprefix(_PREFIX) if context.startswith(_PREFIX) and context != _PREFIX else None
 
 
-def create_failed(said: str, cluster: str) -> KfwError:
-    """`said`: kind's own words, on stderr."""
-    errors = [line.removeprefix("ERROR: ") for line in names(said) if line.startswith("ERROR")]
-    words = "; ".join(errors or names(said)[-2:]) or "it says nothing"
-    fix = f"kind delete cluster --name {cluster}, then again"
-    if "already allocated" in words or "address already in use" in words:
-        fix = "free that port, or take it out of the cluster's configuration"
-    elif "already exist" in words:
-        fix = f"kind delete cluster --name {cluster}, or name another one with CLUSTER_NAME"
+#: Lines of kind's own words that an error shows: of more, the first and the last.
+_FIRST_LINES, _LAST_LINES = 4, 12
+#: The command that failed, in kind's words: hundreds of characters of options.
+_COMMAND = re.compile(r'command "(?P<start>\S+ \S+)[^"\n]*(?:"(?! failed)[^"\n]*)*" failed')
+
+
+def create_failed(said: str, cluster: str, here: Here, tool: str = "docker") -> KfwError:
+    """`said`: kind's own words, on stderr. The error has all of them from the first ERROR on, but the long command line."""
+    words = words_of(said) or "it says nothing"
+    fix = fix_of(Said(words, here, tool, cluster), f"kind delete cluster --name {cluster}, then again")
     return KfwError(f"cannot create the kind cluster {cluster}: {words}", fix)
 
 
-def export_failed(stderr: str, file: str) -> KfwError:
+def words_of(said: str) -> str:
+    """The lines that say what failed, without the long command line; bounded, since kubeadm says hundreds."""
+    return "\n".join(_short(_COMMAND.sub(r"\g<start> failed", line) for line in _errors(said)))
+
+
+def _errors(said: str) -> list[str]:
+    """From the first line of ERROR to the last, or to the stack trace; without one the last lines."""
+    lines = names(said)
+    first = next((number for number, line in enumerate(lines) if line.startswith("ERROR")), None)
+    if first is None:
+        return lines[-2:]
+    told = [line.removeprefix("ERROR: ") for line in lines[first:]]
+    return told[: told.index("Stack Trace:")] if "Stack Trace:" in told else told
+
+
+def _short(lines: Iterable[str]) -> list[str]:
+    every = list(lines)
+    left_out = len(every) - _FIRST_LINES - _LAST_LINES
+    if left_out <= 1:
+        return every
+    return [*every[:_FIRST_LINES], f"... ({left_out} lines)", *every[-_LAST_LINES:]]
+
+
+def export_failed(stderr: str, file: str, here: Here) -> KfwError:
     """kind locks `<file>.lock` without trying again, and a lock that was left behind stays for ever."""
     words = "; ".join(names(stderr)) or "it says nothing"
-    fix = "kind get clusters"
-    if "lock" in words:
+    fix = fix_of(Said(words, here), "kind get clusters")
+    if "lock" in words and "denied" not in words:
         fix = f"if no other kind or kubectl config runs: rm {file}.lock"
     return KfwError(f"cannot export the kubeconfig to {file}: {words}", fix)

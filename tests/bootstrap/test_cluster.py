@@ -83,6 +83,83 @@ def test_nodes_that_stand_still_are_started_by_label_not_by_name(machine: Machin
     assert machine.said == ["cluster: the kind cluster dev is there; started oddly-named"]
 
 
+PAUSED = {"Status": "paused", "Running": True, "Paused": True, "StartedAt": "2026-01-02T03:04:05Z"}
+NEVER = "0001-01-01T00:00:00Z"
+
+
+def test_a_paused_node_is_unpaused_beside_one_that_is_started(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev", states={"dev-control-plane": PAUSED}, stopped=["dev-worker"])
+    machine.says("docker start dev-worker")
+    machine.says("docker unpause dev-control-plane")
+    ensure(machine, options)
+    assert machine.said == [
+        "cluster: the kind cluster dev is there; started dev-worker; unpaused dev-control-plane"
+    ]
+
+
+def test_without_leave_the_line_that_unpauses_is_the_fix(machine: Machine, options: Options) -> None:
+    from dataclasses import replace
+
+    machine.has_cluster("dev", states={"dev-worker": PAUSED})
+    with pytest.raises(ClusterUnreachable, match="the nodes dev-worker are paused") as caught:
+        ensure(machine, replace(options, skip_kind=True))
+    assert caught.value.fix == "docker unpause dev-worker"
+    assert not machine.ran_any("docker unpause")
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "fix"),
+    [
+        ({"Status": "created", "StartedAt": NEVER}, "was interrupted", "kind delete cluster --name dev, then again"),
+        (
+            {"Status": "created", "StartedAt": NEVER, "Error": "Bind for 127.0.0.1:80 failed: port is already allocated"},
+            "port is already allocated",
+            "free port 80 ",
+        ),
+        (
+            {"Status": "created", "StartedAt": NEVER, "Error": "mkdir /var: no space left on device"},
+            "no space left on device",
+            "docker system prune",
+        ),
+        ({"Status": "initialized", "StartedAt": NEVER}, "was interrupted", "kind delete cluster --name dev"),
+        ({"Status": "configured"}, "was interrupted", "kind delete cluster --name dev"),
+    ],
+)  # fmt: skip
+def test_a_node_that_never_started_is_no_node_and_starting_it_would_not_make_one(
+    machine: Machine, options: Options, state: dict[str, str], words: str, fix: str
+) -> None:
+    machine.has_cluster("dev", states={"dev-worker": state})
+    with pytest.raises(
+        ClusterUnreachable, match="dev-worker of the kind cluster dev were created and never"
+    ) as caught:
+        ensure(machine, options)
+    assert words in caught.value.what
+    assert fix in caught.value.fix
+    assert "kind delete cluster --name dev" in caught.value.fix
+    assert not machine.ran_any("docker start")
+
+
+def test_a_node_that_podman_calls_created_after_a_boot_has_run_and_is_started(
+    machine: Machine, options: Options
+) -> None:
+    machine.has_cluster(
+        "dev", states={"dev-worker": {"Status": "created", "StartedAt": "2026-01-02T03:04:05Z"}}
+    )
+    machine.says("docker start dev-worker")
+    ensure(machine, options)
+    assert machine.said == ["cluster: the kind cluster dev is there; started dev-worker"]
+
+
+def test_why_a_node_does_not_start_is_told_with_the_fix_that_fits(machine: Machine, options: Options) -> None:
+    machine.has_cluster("dev", stopped=["dev-worker"])
+    machine.fails(
+        "docker start dev-worker", "Bind for 127.0.0.1:39871 failed: port is already allocated\nError: failed"
+    )
+    with pytest.raises(ClusterUnreachable, match="cannot be started: Bind for 127") as caught:
+        ensure(machine, options)
+    assert caught.value.fix.startswith("free port 39871 ")
+
+
 def test_a_single_node_is_a_cluster_too(machine: Machine, options: Options) -> None:
     machine.has_cluster("dev", nodes=("dev-control-plane",))
     ensure(machine, options)
@@ -95,7 +172,7 @@ def test_without_leave_to_make_one_a_missing_cluster_is_an_error(machine: Machin
     with pytest.raises(ClusterUnreachable, match="no kind cluster dev"):
         ensure(machine, replace(options, skip_kind=True))
     machine.has_cluster("dev", stopped=("dev-worker",))
-    with pytest.raises(ClusterUnreachable, match="dev-worker of the kind cluster dev do not run"):
+    with pytest.raises(ClusterUnreachable, match="of the kind cluster dev, the nodes dev-worker do not run"):
         ensure(machine, replace(options, skip_kind=True))
     assert not machine.ran_any("kind create")
 

@@ -219,6 +219,119 @@ def test_uninstall_wants_a_yes(ready: Stubbed) -> None:
     assert ready.calls() == []
 
 
+# -- the engine's and kind's own words
+
+
+@pytest.mark.parametrize(
+    ("stub", "words", "fix"),
+    [
+        (
+            "echo 'permission denied while trying to connect to the Docker daemon socket at "
+            "unix:///var/run/docker.sock: connect: permission denied' >&2; exit 1",
+            "permission denied while trying to connect",
+            "sudo usermod -aG docker $USER",
+        ),
+        (
+            """echo 'Failed to initialize: context "gone": context not found: open /x/meta.json' >&2; exit 1""",
+            "context not found",
+            "docker context use default",
+        ),
+        (
+            'echo "The command \'docker\' could not be found in this WSL 2 distro."; echo "We recommend to activate the '
+            'WSL integration in Docker Desktop settings."; echo; echo "For details see"; exit 1',
+            "could not be found in this WSL 2 distro",
+            "Settings > Resources > WSL integration",
+        ),
+        (
+            "echo 'Error response from daemon: client version 1.50 is too new. Maximum supported API version is 1.41' >&2;"
+            " exit 1",
+            "client version 1.50 is too new",
+            "docker version",
+        ),
+        (
+            "echo 'Cannot connect to the Docker daemon at tcp://far:1. Is the docker daemon running?' >&2; exit 1",
+            "Cannot connect to the Docker daemon",
+            "start the engine at tcp://far:1",
+        ),
+        (
+            "echo 'WARNING: Error loading config file: open /root/.docker/config.json: permission denied' >&2; echo "
+            "'Cannot connect to the Docker daemon at unix:///run/docker.sock. Is it running?' >&2; exit 1",
+            "docker does not answer: Cannot connect",
+            "sudo systemctl start docker" if sys.platform == "linux" else "start",
+        ),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("verb", [["--kind"], ["docker"]])
+def test_what_docker_says_comes_with_its_own_fix(
+    bare: Stubbed, stub: str, words: str, fix: str, verb: list[str]
+) -> None:
+    bare.stub("docker", stub)
+    done = bare.run(*verb)
+    assert done.returncode == 4
+    said = done.stderr + done.stdout
+    assert words in said
+    assert fix in said
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "fix"),
+    [
+        (
+            'command "docker run --name dev-control-plane --publish=0.0.0.0:80:80/TCP kindest/node" failed with error: exit '
+            "status 125\nCommand Output: docker: Error: Bind for 0.0.0.0:80 failed: port is already allocated.",
+            "Bind for 0.0.0.0:80 failed",
+            "free port 80 ",
+        ),
+        ("node(s) already exist for a cluster with the name", "already exist", "kind delete cluster --name dev"),
+        (
+            'failed to pull image "kindest/node": command "docker pull kindest/node" failed with error: exit status 1\n'
+            "Command Output: dial tcp: lookup registry-1.docker.io: no such host",
+            "no such host",
+            "docker images kindest/node",
+        ),
+        (
+            'could not find a log line that matches "Reached target .*Multi-User System.*"',
+            "could not find a log line",
+            "fs.inotify.max_user_instances",
+        ),
+        ("docker run failed\nCommand Output: write /x: no space left on device", "no space left", "system prune"),
+        ('requires setting systemd property "Delegate=yes"', "Delegate=yes", "systemd-run --scope --user"),
+    ],
+)  # fmt: skip
+def test_why_kind_made_no_cluster_is_shown_with_the_fix_that_fits(
+    ready: Stubbed, said: str, words: str, fix: str
+) -> None:
+    (ready.folder / "said").write_text(
+        f"Creating cluster ...\n x Preparing nodes\nERROR: failed to create cluster: {said}\n"
+    )
+    ready.stub("kind", f'case $1 in create) cat "{ready.folder}/said" >&2; exit 1 ;; esac')
+    done = ready.run("kind", "--cluster-name", "dev")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert fix in done.stderr
+    assert "--publish" not in done.stderr
+    assert "Preparing nodes" not in done.stderr
+
+
+def test_a_paused_node_is_unpaused_by_bootstrap(ready: Stubbed) -> None:
+    told = {
+        "Id": "one",
+        "Name": "/dev-control-plane",
+        "State": {"Status": "paused", "StartedAt": "2026-01-01T00:00:00Z"},
+        "Config": {"Labels": {"io.x-k8s.kind.role": "control-plane"}},
+    }
+    ready.stub("kind", "[ $1 != get ] || echo dev")
+    ready.stub(
+        "docker",
+        f"case $1 in info) echo '{json.dumps(LINUX)}' ;; ps) echo one ;; inspect) echo '[{json.dumps(told)}]' ;; esac",
+    )
+    done = ready.run("kind", "--cluster-name", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "docker unpause dev-control-plane" in ready.calls()
+    assert not any(call.startswith("docker start") for call in ready.calls())
+    assert "the kind cluster dev is there; unpaused dev-control-plane" in done.stderr
+
+
 # -- Colima
 
 RUNS = {"runtime": "docker", "cpu": 4, "memory": 8 * 1024**3}

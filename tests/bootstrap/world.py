@@ -79,15 +79,22 @@ class Machine:
         self.says("docker info", json.dumps(info))
         self.says("docker ps")
 
-    def has_cluster(self, name: str, *, stopped: Sequence[str] = (), nodes: Sequence[str] = ()) -> None:
-        """A kind cluster with these nodes, control plane and worker by default."""
+    def has_cluster(
+        self,
+        name: str,
+        *,
+        stopped: Sequence[str] = (),
+        nodes: Sequence[str] = (),
+        states: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        """A kind cluster with these nodes, control plane and worker by default; `states` as `docker inspect` has them."""
         names = nodes or (f"{name}-control-plane", f"{name}-worker")
         self.says("kind get clusters", f"{name}\n")
         self.says(
             f"docker ps --all --quiet --no-trunc --filter label=io.x-k8s.kind.cluster={name}",
             "\n".join(names),
         )
-        told = [node(one, name, running=one not in stopped) for one in names]
+        told = [node(one, name, running=one not in stopped, state=(states or {}).get(one)) for one in names]
         self.says(f"docker inspect --type container {' '.join(names)}", json.dumps(told))
         self.says("kind export kubeconfig")
         self.says("kubectl", "ok")
@@ -97,7 +104,12 @@ class Machine:
 
 
 def node(
-    name: str, cluster: str, *, running: bool = True, ports: Mapping[str, Any] | None = None
+    name: str,
+    cluster: str,
+    *,
+    running: bool = True,
+    ports: Mapping[str, Any] | None = None,
+    state: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """As `docker inspect` tells of a node of kind."""
     role = "control-plane" if "control-plane" in name else "worker"
@@ -105,7 +117,7 @@ def node(
         "Id": f"id-of-{name}",
         "Name": f"/{name}",
         "Image": "sha256:node",
-        "State": {"Status": "running" if running else "exited"},
+        "State": state or {"Status": "running" if running else "exited", "StartedAt": "2026-01-02T03:04:05Z"},
         "Config": {"Labels": {"io.x-k8s.kind.cluster": cluster, "io.x-k8s.kind.role": role}},
         "NetworkSettings": {"Networks": {"kind": {"IPAddress": "172.18.0.2"}}, "Ports": ports or {}},
     }

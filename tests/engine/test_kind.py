@@ -1,6 +1,9 @@
 """kind's command lines and answers."""
 
 from kfw.engine import kind
+from kfw.engine.reachability import Here
+
+HERE = Here("linux", in_container=False, env={})
 
 
 def test_the_command_lines_name_their_cluster() -> None:
@@ -28,7 +31,7 @@ def test_a_context_tells_whether_kind_made_it() -> None:
 
 
 def test_a_lock_that_was_left_behind_is_named_with_the_line_that_removes_it() -> None:
-    error = kind.export_failed("ERROR: failed to lock config file: open /k.lock: file exists\n", "/k")
+    error = kind.export_failed("ERROR: failed to lock config file: open /k.lock: file exists\n", "/k", HERE)
 
     assert "failed to lock config file" in error.what
     assert error.fix == "if no other kind or kubectl config runs: rm /k.lock"
@@ -36,7 +39,7 @@ def test_a_lock_that_was_left_behind_is_named_with_the_line_that_removes_it() ->
 
 def test_other_failures_say_what_kind_said() -> None:
     error = kind.export_failed(
-        'ERROR: could not locate any control plane nodes for cluster named "x"\n', "/k"
+        'ERROR: could not locate any control plane nodes for cluster named "x"\n', "/k", HERE
     )
 
     assert 'could not locate any control plane nodes for cluster named "x"' in error.what
@@ -94,8 +97,49 @@ def test_a_cluster_without_network_keeps_its_other_settings() -> None:
 
 def test_why_a_cluster_was_not_made_is_in_kinds_words_with_a_fix() -> None:
     said = "Creating cluster ...\nERROR: failed to create cluster: node(s) already exist for a cluster with the name dev\n"
-    error = kind.create_failed(said, "dev")
+    error = kind.create_failed(said, "dev", HERE)
     assert "node(s) already exist" in error.what
+    assert "Creating" not in error.what
     assert error.fix.startswith("kind delete cluster --name dev")
-    assert "free that port" in kind.create_failed("ERROR: Bind: address already in use", "dev").fix
-    assert "it says nothing" in kind.create_failed("", "dev").what
+    assert "it says nothing" in kind.create_failed("", "dev", HERE).what
+    assert (
+        kind.create_failed("ERROR: something new", "dev", HERE).fix
+        == "kind delete cluster --name dev, then again"
+    )
+
+
+def test_the_cause_behind_the_long_command_line_is_shown_and_the_command_line_is_not() -> None:
+    """As kind 0.27 says it."""
+    said = """Creating cluster "dev" ...
+ • Preparing nodes 📦  ...
+ ✗ Preparing nodes 📦
+Deleted nodes: ["dev-control-plane"]
+ERROR: failed to create cluster: command "docker run --name dev-control-plane --label io.x-k8s.kind.role=control-plane \
+--privileged --tmpfs /run --volume /var --detach --tty --publish=0.0.0.0:80:30080/TCP -e KUBECONFIG=/etc/admin.conf \
+kindest/node:v1.32.2@sha256:f226345927d7e348497136874b6d207e0b32cc52154ad8323129352923a3142f" failed with error: exit \
+status 125
+Command Output: 740ac34ef8a208f95a1ddcc626af3c7a28ae15fd6690478bfb0567e8305a4f3e
+docker: Error response from daemon: driver failed programming external connectivity on endpoint dev-control-plane \
+(7a2da): Bind for 0.0.0.0:80 failed: port is already allocated.
+Stack Trace:
+sigs.k8s.io/kind/pkg/errors.WithStack
+""".replace("\\\n", "")
+    error = kind.create_failed(said, "dev", HERE)
+    assert error.what.splitlines() == [
+        "cannot create the kind cluster dev: failed to create cluster: docker run failed with error: exit status 125",
+        "Command Output: 740ac34ef8a208f95a1ddcc626af3c7a28ae15fd6690478bfb0567e8305a4f3e",
+        "docker: Error response from daemon: driver failed programming external connectivity on endpoint"
+        " dev-control-plane (7a2da): Bind for 0.0.0.0:80 failed: port is already allocated.",
+    ]
+    assert error.fix.startswith("free port 80 (lsof ")
+
+
+def test_of_hundreds_of_lines_the_first_and_the_last_are_shown() -> None:
+    said = "ERROR: failed to create cluster: failed to init node with kubeadm: exit status 1\n" + "".join(
+        f"I0316 line {number}\n" for number in range(300)
+    )
+    lines = kind.create_failed(said, "dev", HERE).what.splitlines()
+    assert len(lines) < 20
+    assert "failed to init node with kubeadm" in lines[0]
+    assert lines[-1] == "I0316 line 299"
+    assert any("(285 lines)" in line for line in lines)

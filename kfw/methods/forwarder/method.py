@@ -1,10 +1,11 @@
 """The method: which of docker's published ports leads to the nodes, and the tunnel through it."""
 
 import asyncio
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from kfw.engine import kind
+from kfw.engine import docker, kind
 from kfw.engine.docker import Container as Node
 from kfw.errors import KfwError
 from kfw.methods.base import Way
@@ -83,17 +84,28 @@ class Forwarder:
     async def _nodes(self, cluster: str, endpoints: Sequence[Endpoint]) -> dict[Endpoint, Node]:
         """The endpoints whose nodes are containers of this docker: a cluster of the same name elsewhere is another one."""
         try:
-            running = {node.name: node for node in await self._docker.nodes(cluster) if node.running}
+            there = {node.name: node for node in await self._docker.nodes(cluster)}
         except KfwError:
             self._docker.forget()
             raise
-        found = {endpoint: running[endpoint.name] for endpoint in endpoints if endpoint.name in running}
+        known = {endpoint: there[endpoint.name] for endpoint in endpoints if endpoint.name in there}
+        found = {endpoint: node for endpoint, node in known.items() if node.running}
         if not found:
             self._docker.forget()
-            names = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
-            what = f"none of the nodes {names} runs in this {self._docker.tool}"
-            raise KfwError(what, "docker ps --all", reason=Reason.NODE_UNREACHABLE)
+            raise _none_runs(endpoints, list(known.values()), self._docker.tool)
         return found
+
+
+def _none_runs(endpoints: Sequence[Endpoint], known: Sequence[Node], tool: str) -> KfwError:
+    names = ", ".join(dict.fromkeys(endpoint.name for endpoint in endpoints))
+    paused = [node.name for node in known if node.paused]
+    if paused:
+        what, fix = f"the nodes {', '.join(paused)} are paused", docker.unpause(paused, tool)
+    else:
+        stopped = [node.name for node in known if not node.created]
+        fix = docker.start(stopped, tool) if stopped else [tool, "ps", "--all"]
+        what = f"none of the nodes {names} runs in this {tool}"
+    return KfwError(what, shlex.join(fix), reason=Reason.NODE_UNREACHABLE)
 
 
 class ForwarderTunnel(NodePortTunnel):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from kfw.engine import docker, kind
+from kfw.engine.causes import Said, fix_of
 from kfw.engine.docker import Container, Engine
 from kfw.engine.reachability import Here, no_detour, no_direct_way
 from kfw.errors import KfwError, ToolMissing
@@ -49,6 +50,7 @@ class Docker:
         told = docker.engine(await self._ask(docker.info(self.tool)))
         if isinstance(told, Engine):
             return told
+        told.fix = fix_of(Said(told.what, self._here(), self.tool))
         raise told
 
     def _here(self) -> Here:
@@ -76,7 +78,8 @@ class Docker:
             if time.monotonic() - since > _HOLDS:
                 answer = await ask(self._children, argv)
                 if not answer.ok:
-                    raise KfwError(f"{argv[0]}: {answer.words}", reason=Reason.NODE_UNREACHABLE)
+                    fix = fix_of(Said(answer.words, self._here(), argv[0]))
+                    raise KfwError(f"{argv[0]}: {answer.words}", fix, reason=Reason.NODE_UNREACHABLE)
                 out = answer.out
                 self._known[tuple(argv)] = (time.monotonic(), out)
             return out
