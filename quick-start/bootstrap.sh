@@ -27,7 +27,7 @@
 set -eu
 
 NAME=bootstrap
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 OPTIONS='--yes -y --dry-run --verbose -v --kind --sandbox --skip-kind --skip-openchoreo --minimal --no-port-forward
 	--use-context --config= --kind-config= --services= --cluster-name= --worker-node='

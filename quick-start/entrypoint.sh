@@ -15,7 +15,7 @@
 set -eu
 
 NAME=entrypoint
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/scripts/tools.sh"
 SOCKET=${DOCKER_SOCKET:-/var/run/docker.sock}
 

@@ -24,7 +24,9 @@ case ${0##*/} in install-helpers.sh)
 esac
 
 # shellcheck disable=SC3028 # where there is no BASH_SOURCE, $0 is asked
-QUICK_START=${QUICK_START:-$(cd "$(dirname "${BASH_SOURCE:-$0}")" && pwd)}
+SOURCED=${BASH_SOURCE:-$0}
+QUICK_START=${QUICK_START:-$(CDPATH='' cd "$(dirname "$(readlink -f "$SOURCED" 2>/dev/null || echo "$SOURCED")")" && pwd)}
+unset SOURCED
 CLUSTER_NAME=${CLUSTER_NAME:-openchoreo-local}
 export CLUSTER_NAME
 

@@ -17,7 +17,7 @@
 set -eu
 
 NAME=port-forward
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 OPTIONS='--detach -d --dry-run --verbose -v --sandbox --config= --cluster-name= --worker-node='
 

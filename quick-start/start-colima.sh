@@ -12,7 +12,7 @@
 set -eu
 
 NAME=start-colima
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/quick-start/kfw.sh"
 
 main() {

@@ -13,7 +13,7 @@
 set -eu
 
 NAME=bare-machine
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/scripts/tools.sh"
 . "$ROOT/scripts/debian.sh"
 IMAGE=$CACHE/bare-machine-$SUITE.tar

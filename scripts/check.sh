@@ -4,7 +4,7 @@
 # Every check that is not a test. All of them run; the names of those that failed come last, and the exit code is 1.
 set -eu
 
-cd "$(dirname "$0")/.."
+CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.."
 BIN=.venv/bin
 failed=
 

@@ -10,7 +10,7 @@
 set -eu
 
 NAME=image-base
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/scripts/tools.sh"
 . "$ROOT/scripts/debian.sh"
 PACKAGES=bash,ca-certificates,dumb-init,python3,python3-venv,socat

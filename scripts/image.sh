@@ -13,7 +13,7 @@
 set -eu
 
 NAME=image
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/scripts/tools.sh"
 
 parse() {

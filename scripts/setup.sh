@@ -9,7 +9,7 @@
 set -eu
 
 NAME=setup
-ROOT=$(cd "$(dirname "$0")/.." && pwd)
+ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 VENV=${VENV:-$ROOT/.venv}
 . "$ROOT/scripts/tools.sh"
 

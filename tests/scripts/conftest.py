@@ -10,7 +10,22 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What any Debian or macOS has, without which no script of ours would start.
-BASIC = ("sh", "dirname", "id", "sed", "grep", "find", "mkdir", "cat", "head", "sort", "tr", "touch", "chmod")
+BASIC = (
+    "sh",
+    "dirname",
+    "readlink",
+    "id",
+    "sed",
+    "grep",
+    "find",
+    "mkdir",
+    "cat",
+    "head",
+    "sort",
+    "tr",
+    "touch",
+    "chmod",
+)
 
 
 class Machine:

@@ -156,6 +156,32 @@ async def test_a_cluster_of_that_name_elsewhere_is_another_one(forwarder: Forwar
     assert engine.calls("run") == []
 
 
+@pytest.mark.parametrize(
+    ("status", "fix"),
+    [
+        ("paused", "docker unpause localhost"),
+        ("exited", "docker start localhost"),
+        ("created", "docker ps --all"),
+    ],
+)
+async def test_a_node_that_does_not_run_is_told_with_the_line_that_wakes_it(
+    forwarder: Forwarder, engine: Engine, status: str, fix: str
+) -> None:
+    engine.has({**node(), "State": {"Status": status}})
+    error = await refused(forwarder, 30080)
+    assert error.fix == fix
+    assert ("paused" in error.what) == (status == "paused")
+
+
+async def test_an_engine_that_refuses_is_told_with_its_own_fix(forwarder: Forwarder, engine: Engine) -> None:
+    engine.is_a(
+        {"ServerErrors": ["permission denied while trying to connect to the docker API at unix:///x"]}
+    )
+    with pytest.raises(KfwError, match="permission denied") as caught:
+        await forwarder._docker.why_not_direct()
+    assert "group" in caught.value.fix
+
+
 @pytest.mark.parametrize(("method", "times"), [("auto", 1), ("forwarder", 2)])
 async def test_why_the_container_did_not_start_is_in_dockers_words_and_auto_does_not_try_again_soon(
     forwarder: Forwarder, engine: Engine, method: str, times: int
