@@ -5,10 +5,10 @@
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all
-    POST   /v1/restart     NamesRequest         -> NamesReply      close the way, open it anew
-    POST   /v1/retry       NamesRequest         -> NamesReply      try now what waits or is in error
+    POST   /v1/restart     AgainRequest         -> NamesReply      close the way, open it anew
+    POST   /v1/retry       AgainRequest         -> NamesReply      try now what waits or is in error
     POST   /v1/remove      NamesRequest         -> NamesReply      stop, and forget the row
-    POST   /v1/reload                           -> UpReply         read the files of what is up again
+    POST   /v1/reload      ReloadRequest        -> UpReply         read the files of what is up again
     POST   /v1/stop                             -> {}              end the daemon, and what it started
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
     GET    /v1/ping                             -> DaemonInfo
@@ -87,7 +87,21 @@ class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     kubeconfig: str | None = None  # $KUBECONFIG of the caller
 
 
-class UpRequest(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+class WithEnviron(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """A request that brings the environment of the shell it was made in: for plugins, proxies and children of its forwards.
+
+    None: it stays as it is. Values are secrets: `repr` shows names only.
+    """
+
+    environ: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        shown = {name: getattr(self, name) for name in self.__struct_fields__ if name != "environ"}
+        fields = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({fields}, environ: {', '.join(sorted(self.environ or ()))})"
+
+
+class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
     forwards: list[Forward]
     source: Source
     #: True: what is up from the same source and not in `forwards` is stopped (`up` without names, and reload).
@@ -103,6 +117,18 @@ class UpReply(msgspec.Struct, rename="camel", frozen=True):
 
 class NamesRequest(msgspec.Struct, rename="camel", frozen=True):
     names: list[str] = []
+
+
+class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Of retry and restart. Without names `environ` is for the forwards of `project` and those that have none yet."""
+
+    names: list[str] = []
+    #: The key of the source that the caller's folder belongs to; "" outside of any project.
+    project: str = ""
+
+
+class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    project: str = ""
 
 
 class NamesReply(msgspec.Struct, rename="camel", frozen=True):

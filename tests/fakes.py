@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Literal
 
 from kfw.errors import KfwError
@@ -54,6 +54,7 @@ class FakeClusters:
     def __init__(self) -> None:
         self.said: asyncio.Queue[Resolution] = asyncio.Queue()
         self.pokes = 0
+        self.looks = 0
 
     async def follow(self, forward: Forward) -> AsyncIterator[Resolution]:
         while True:
@@ -61,6 +62,9 @@ class FakeClusters:
 
     def poke(self, forward: Forward) -> None:
         self.pokes += 1
+
+    def look_again(self, forward: Forward) -> None:
+        self.looks += 1
 
     async def say(self, resolution: Resolution) -> None:
         self.said.put_nowait(resolution)
@@ -118,7 +122,7 @@ class FakeMethod:
         self.failures: list[KfwError] = []
         self._port = port
 
-    def missing(self) -> KfwError | None:
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
     async def open(self, way: Way) -> FakeTunnel:

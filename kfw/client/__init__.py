@@ -6,7 +6,7 @@ DaemonNotRunning when nobody listens, else what the daemon refused, as the class
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from kfw.client import http
 
@@ -71,10 +71,16 @@ def up(request: UpRequest) -> UpReply:
     return _decode(_ask("POST", "/v1/up", msgspec.json.encode(request), timeout=SLOW), UpReply)
 
 
-def reload() -> UpReply:
-    from kfw.protocol import UpReply
+def reload(project: str = "", environ: Mapping[str, str] | None = None) -> UpReply:
+    """`environ`: of the caller, for the forwards of `project`, the key of its source."""
+    import msgspec
 
-    return _decode(_ask("POST", "/v1/reload", timeout=SLOW), UpReply)
+    from kfw.protocol import ReloadRequest, UpReply
+
+    body = msgspec.json.encode(
+        ReloadRequest(project=project, environ=None if environ is None else dict(environ))
+    )
+    return _decode(_ask("POST", "/v1/reload", body, timeout=SLOW), UpReply)
 
 
 def down(names: Sequence[str] = ()) -> NamesReply:
@@ -82,12 +88,17 @@ def down(names: Sequence[str] = ()) -> NamesReply:
     return _names("down", names)
 
 
-def restart(names: Sequence[str] = ()) -> NamesReply:
-    return _names("restart", names)
+def restart(
+    names: Sequence[str] = (), project: str = "", environ: Mapping[str, str] | None = None
+) -> NamesReply:
+    """`environ`: of the caller, for these names; without names see kfw/protocol.py."""
+    return _again("restart", names, project, environ)
 
 
-def retry(names: Sequence[str] = ()) -> NamesReply:
-    return _names("retry", names)
+def retry(
+    names: Sequence[str] = (), project: str = "", environ: Mapping[str, str] | None = None
+) -> NamesReply:
+    return _again("retry", names, project, environ)
 
 
 def remove(names: Sequence[str]) -> NamesReply:
@@ -133,6 +144,17 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
                 yield _decode(data, Event)
         except TimeoutError:
             return
+
+
+def _again(verb: str, names: Sequence[str], project: str, environ: Mapping[str, str] | None) -> NamesReply:
+    import msgspec
+
+    from kfw.protocol import AgainRequest, NamesReply
+
+    request = AgainRequest(
+        names=list(names), project=project, environ=None if environ is None else dict(environ)
+    )
+    return _decode(_ask("POST", f"/v1/{verb}", msgspec.json.encode(request), timeout=SLOW), NamesReply)
 
 
 def _names(verb: str, names: Sequence[str]) -> NamesReply:

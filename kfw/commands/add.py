@@ -10,6 +10,7 @@ import typer
 from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands.bringing import TIMEOUT, bring
+from kfw.commands.caller import caller_environ
 from kfw.commands.options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.errors import PortInUse, UsageError
 from kfw.model import Forward, Target
@@ -73,7 +74,7 @@ def add(
         source=ADDED,
         addresses=tuple(address) if address else Forward.addresses,
     )
-    request = UpRequest(forwards=_pinned(forward), source=_source())
+    request = UpRequest(forwards=_pinned(forward), source=_source(), environ=caller_environ())
     ensure_daemon(on_demand=True)
     _refuse_what_is_there(forward)
     return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)

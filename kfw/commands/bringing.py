@@ -20,7 +20,7 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     reply = client.up(request)
     rows = {row.name: row for row in client.status().forwards}
     _say_what_stays(request, rows)
-    _retry_what_waits(reply, rows)
+    _retry_what_waits(request, reply, rows)
     names = [forward.name for forward in request.forwards]
     code = _wait(names, timeout) if wait else 0
     shown = overview.reply_of(client.status_raw(), names)
@@ -42,11 +42,11 @@ def _say_what_stays(request: UpRequest, rows: Rows) -> None:
             )
 
 
-def _retry_what_waits(reply: UpReply, rows: Rows) -> None:
+def _retry_what_waits(request: UpRequest, reply: UpReply, rows: Rows) -> None:
     """Who says `up` again has mended something, and does not want to wait for the next attempt."""
     waiting = {row.name for row in rows.values() if row.status in ("error", "suspended", "reconnecting")}
     if again := [name for name in reply.unchanged if name in waiting]:
-        client.retry(again)
+        client.retry(again, environ=request.environ)
 
 
 def _wait(names: Sequence[str], timeout: float) -> int:

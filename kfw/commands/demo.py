@@ -81,6 +81,7 @@ def _check(method: str | None, accident: str | None) -> None:
 @contextmanager
 def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep: bool) -> Iterator[list[Any]]:
     """The statuses of all, those of `wanted` active; afterwards they are gone, unless these shall stay."""
+    from kfw.commands.caller import caller_environ
     from kfw.commands.progress import Progress
     from kfw.commands.waiting import follow_until, settled
     from kfw.protocol import Source, UpRequest
@@ -88,7 +89,10 @@ def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep:
     names = [forward.name for forward in wanted]
     extra = [forward.name for forward in ways.values()]
     source = Source(key="kfw demo", cwd=str(Path.cwd()))
-    client.up(UpRequest(forwards=[*wanted, *ways.values()], source=source, replace=True))
+    request = UpRequest(
+        forwards=[*wanted, *ways.values()], source=source, replace=True, environ=caller_environ()
+    )
+    client.up(request)
     try:
         progress = Progress(names)
 

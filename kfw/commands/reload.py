@@ -2,6 +2,7 @@
 
 from kfw import client
 from kfw.commands import output
+from kfw.commands.caller import caller_environ, caller_source
 from kfw.commands.options import Json
 from kfw.protocol import UpReply
 
@@ -12,7 +13,7 @@ def reload(as_json: Json = False) -> int:
     \b
     kfw reload
     """
-    reply = client.reload()
+    reply = client.reload(caller_source(), caller_environ())
     if as_json:
         output.show_json(as_dict(reply))
     output.say("\n".join(changes(reply)) or "nothing is up")

@@ -2,6 +2,7 @@
 
 from kfw import client
 from kfw.commands import output
+from kfw.commands.caller import caller_environ, caller_source
 from kfw.commands.options import Json, Names
 
 
@@ -11,7 +12,7 @@ def restart(names: Names = None, as_json: Json = False) -> int:
     \b
     kfw restart api
     """
-    restarted = client.restart(names or []).names
+    restarted = client.restart(names or [], caller_source(), caller_environ()).names
     if as_json:
         output.show_json({"restarted": restarted})
     output.say(said("restarted", restarted, names))

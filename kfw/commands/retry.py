@@ -2,6 +2,7 @@
 
 from kfw import client
 from kfw.commands import output
+from kfw.commands.caller import caller_environ, caller_project
 from kfw.commands.options import Json, Names
 from kfw.commands.restart import said
 
@@ -12,7 +13,7 @@ def retry(names: Names = None, as_json: Json = False) -> int:
     \b
     kfw retry db
     """
-    retried = client.retry(names or []).names
+    retried = client.retry(names or [], caller_project(), caller_environ()).names
     if as_json:
         output.show_json({"retried": retried})
     output.say(said("trying again", retried, names))

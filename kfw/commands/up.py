@@ -12,6 +12,7 @@ from kfw import paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import output
 from kfw.commands.bringing import TIMEOUT, bring
+from kfw.commands.caller import caller_environ
 from kfw.commands.names import unknown_name
 from kfw.commands.options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.config.settings import Settings
@@ -51,6 +52,7 @@ def up(
         forwards=_pinned(_chosen(settings, names or [])),
         source=_source(settings, config or [], given),
         replace=not names,
+        environ=caller_environ(),
     )
     if foreground:
         return _foreground(request)

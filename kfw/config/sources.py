@@ -29,6 +29,11 @@ def find(cwd: Path, user_file: Path, config_files: Sequence[Path], warnings: lis
     return _once([*users, *project, *named(config_files, cwd)])
 
 
+def project_file(cwd: Path) -> Path | None:
+    """That of the nearest folder that has one."""
+    return next(iter(_upward(cwd)), None)
+
+
 def named(config_files: Sequence[Path], cwd: Path) -> list[Source]:
     return _once([Source("config", cwd / path, _shown(cwd / path, cwd)) for path in config_files])
 

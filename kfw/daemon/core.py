@@ -10,7 +10,7 @@ from kfw.daemon.events import Events
 from kfw.daemon.store import Asked, Saved, load, save
 from kfw.errors import KfwError
 from kfw.model import Forward
-from kfw.protocol import ADDED, UpReply, UpRequest
+from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
 
@@ -45,8 +45,9 @@ class Core:
 
     async def up(self, request: UpRequest) -> UpReply:
         key = request.source.key
+        environ = self.supervisor.environ_of(request.environ)
         forwards = [replace(forward, source=key) for forward in request.forwards]
-        reply = await self.supervisor.up(forwards, replaces=key if request.replace else None)
+        reply = await self.supervisor.up(forwards, replaces=key if request.replace else None, environ=environ)
         before = self._asked.get(key)
         self._asked[key] = Asked(request.source, request.replace or bool(before and before.whole))
         self._save()
@@ -62,12 +63,19 @@ class Core:
         self._went()
         return removed
 
-    async def reload(self) -> UpReply:
-        """Read the files of every `up` again. Raises before anything changes when one of them is wrong."""
+    async def reload(self, request: ReloadRequest | None = None) -> UpReply:
+        """Read the files of every `up` again. Raises before anything changes when one of them is wrong.
+
+        The caller's environment is for the caller's own project, and for those whose own is not known.
+        """
+        request = request or ReloadRequest()
+        environ = self.supervisor.environ_of(request.environ)
         wanted = [(asked, self._wanted(asked)) for key, asked in self._asked.items() if key != ADDED]
         total = UpReply([], [], [], [])
         for asked, forwards in wanted:
-            reply = await self.supervisor.up(forwards, replaces=asked.source.key)
+            key = asked.source.key
+            takes = key == request.project or self.supervisor.environ_is_missing(key)
+            reply = await self.supervisor.up(forwards, replaces=key, environ=environ if takes else None)
             total = UpReply(
                 total.started + reply.started,
                 total.restarted + reply.restarted,

@@ -64,7 +64,8 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     for rejected in way.rejected if way else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
-    problem = try_out(runner.world.methods, name, runner.resolution) or _unfit(runner, name)
+    environ = runner.world.environs.of(runner.forward.name)
+    problem = try_out(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
     if problem:
         return Candidate(method=name, chosen=False, why=_sentence(problem))
     if name not in candidates(runner.world.methods, runner.forward):

@@ -18,6 +18,7 @@ from kfw.daemon.explain import explain
 from kfw.daemon.server import Reply, Request
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import (
+    AgainRequest,
     ConnectionsReply,
     DaemonInfo,
     ErrorReply,
@@ -25,6 +26,7 @@ from kfw.protocol import (
     Explanation,
     NamesReply,
     NamesRequest,
+    ReloadRequest,
     StatusReply,
     UpReply,
     UpRequest,
@@ -98,13 +100,15 @@ class Handlers:
         return _names(await self._core.remove(_body(request, NamesRequest).names))
 
     async def restart(self, request: Request) -> Reply:
-        return _names(self._core.supervisor.restart(_body(request, NamesRequest).names))
+        asked, supervisor = _body(request, AgainRequest), self._core.supervisor
+        return _names(supervisor.restart(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
     async def retry(self, request: Request) -> Reply:
-        return _names(self._core.supervisor.retry(_body(request, NamesRequest).names))
+        asked, supervisor = _body(request, AgainRequest), self._core.supervisor
+        return _names(supervisor.retry(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
-    async def reload(self, _: Request) -> Reply:
-        return _json(await self._core.reload())
+    async def reload(self, request: Request) -> Reply:
+        return _json(await self._core.reload(_body(request, ReloadRequest)))
 
     async def stop(self, _: Request) -> Reply:
         self._core.stop("asked over the socket")
@@ -174,11 +178,13 @@ ROUTES = (
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
-    Route("POST", "/v1/restart", "Open the way anew.", NamesRequest, NamesReply, Handlers.restart),
+    Route("POST", "/v1/restart", "Open the way anew.", AgainRequest, NamesReply, Handlers.restart),
     Route(
-        "POST", "/v1/retry", "Try now what waits or is in error.", NamesRequest, NamesReply, Handlers.retry
+        "POST", "/v1/retry", "Try now what waits or is in error.", AgainRequest, NamesReply, Handlers.retry
     ),
-    Route("POST", "/v1/reload", "Read the files of what is up again.", None, UpReply, Handlers.reload),
+    Route(
+        "POST", "/v1/reload", "Read the files of what is up again.", ReloadRequest, UpReply, Handlers.reload
+    ),
     Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),
     Route("GET", "/v1/events", "Changes, as a list or followed as SSE.", None, list[Event], Handlers.events),
     Route("GET", "/v1/openapi.json", "This API.", None, dict[str, Any], Handlers.openapi),

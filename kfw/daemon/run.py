@@ -16,6 +16,7 @@ from kfw.daemon.handlers import Handlers
 from kfw.daemon.leftovers import own_ledger
 from kfw.daemon.logs import log_to, log_with
 from kfw.daemon.server import Server
+from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.choose import family
 from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
@@ -89,13 +90,20 @@ async def _core(stack: AsyncExitStack, options: Options, events: Events, watcher
 
 
 @asynccontextmanager
-async def _supervisor(tell: Tell, watcher: Watcher = NOBODY) -> AsyncIterator[Supervisor]:
-    """A supervisor with all it needs; at the end nothing of what it started is left."""
+async def _supervisor(
+    tell: Tell, watcher: Watcher = NOBODY, *, known: bool = False
+) -> AsyncIterator[Supervisor]:
+    """A supervisor with all it needs; at the end nothing of what it started is left.
+
+    `known`: the environment of this process is that of the user who wants the forwards.
+    """
     with own_ledger(paths.state_dir()) as ledger:
-        async with ClusterRegistry() as clusters:
+        environs = Environs(os.environ, known=known)
+        async with ClusterRegistry(environs=environs) as clusters:
             children = Children(ledger)
             forward_log = logging.getLogger("kfw.forward")
-            world = World(clusters, family(children, clusters), Clock(), forward_log, watcher=watcher)
+            methods = family(children, clusters)
+            world = World(clusters, methods, Clock(), forward_log, watcher=watcher, environs=environs)
             supervisor = Supervisor(world, tell)
             watching = asyncio.create_task(upheaval.watch(world.clock, upheaval.outgoing, supervisor.doubt))
             try:
@@ -126,7 +134,7 @@ async def _foreground(request: UpRequest, tell: Tell) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, _first_signal, ended, loop)
-    async with _supervisor(tell) as supervisor:
+    async with _supervisor(tell, known=True) as supervisor:
         await supervisor.up(request.forwards)
         await ended.wait()
     return 0

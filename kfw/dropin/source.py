@@ -75,6 +75,9 @@ class Source:
         self.reach.server.poke()
         self._changed.set()
 
+    def look_again(self, forward: Forward) -> None:
+        """The environment is this process's own, and never another one."""
+
     # -- its own life
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-g
 import asyncio
 import base64
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Mapping
@@ -42,11 +43,19 @@ class Answer(Struct, rename="camel"):
     status: Status | None = None
 
 
-async def run(plugin: Exec, user: str, cluster: Cluster, timeout: float = TIMEOUT) -> Status:
-    """Raises ToolMissing with the plugin's installHint, or LoginError with the plugin's own last words."""
+async def run(
+    plugin: Exec,
+    user: str,
+    cluster: Cluster,
+    timeout: float = TIMEOUT,
+    environ: Mapping[str, str] = os.environ,
+) -> Status:
+    """`environ`: that of whoever wants to log in; the plugin's own variables come on top of it.
+
+    Raises ToolMissing with the plugin's installHint, or LoginError with the plugin's own last words."""
     _check(plugin, user)
     with _pad() as out, _pad() as complaints:
-        code = await _finish(await _start(plugin, cluster, out, complaints), plugin, timeout)
+        code = await _finish(await _start(plugin, cluster, out, complaints, environ), plugin, timeout)
         printed, said = _written(out), _last_lines(_written(complaints))
     if code != 0:
         words = said or f"it ended with code {code} and said nothing"
@@ -114,16 +123,18 @@ def _written(pad: IO[bytes]) -> bytes:
 
 
 async def _start(
-    plugin: Exec, cluster: Cluster, out: IO[bytes], complaints: IO[bytes]
+    plugin: Exec, cluster: Cluster, out: IO[bytes], complaints: IO[bytes], environ: Mapping[str, str]
 ) -> asyncio.subprocess.Process:
+    """The command is looked for on the caller's PATH, as kubectl does it: event loops differ in whose they use."""
+    program = shutil.which(plugin.command, path=environ.get("PATH", os.defpath))
     variables: Mapping[str, str] = {
-        **os.environ,
+        **environ,
         **dict(plugin.env),
         "KUBERNETES_EXEC_INFO": info(plugin, cluster).decode(),
     }
     try:
         return await asyncio.create_subprocess_exec(
-            plugin.command,
+            program or plugin.command,
             *plugin.args,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=out,

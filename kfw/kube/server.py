@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 from kfw.aio import Broadcast
@@ -25,8 +25,17 @@ from kfw.secret import redact
 class Server:
     """`changed` is called when `problem` changes. `run` notices when the server is away."""
 
-    def __init__(self, access: Access, login: Login, timeouts: Timeouts, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        access: Access,
+        login: Login,
+        timeouts: Timeouts,
+        changed: Callable[[], None],
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """`environ` names the proxy, if the cluster does not."""
         self.access = access
+        self._environ = environ
         self.login = login
         self.timeouts = timeouts
         self.error_context = ErrorContext(
@@ -115,7 +124,7 @@ class Server:
         """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
         cluster = self.access.cluster
         url = urlsplit(cluster.server)
-        way = proxy.choose(cluster.server, cluster.proxy_url, os.environ)
+        way = proxy.choose(cluster.server, cluster.proxy_url, self._environ)
         port = url.port or (443 if url.scheme == "https" else 80)
         address = Address(self.host, port, cluster.tls_server_name, way)
         secure = self._tls(certificate) if url.scheme == "https" else None

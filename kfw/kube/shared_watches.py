@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 
 from kfw.errors import KfwError
 from kfw.kube.decoder import Decoder
@@ -23,9 +24,14 @@ class SharedWatches:
     """A watch runs while somebody listens to it, the server while somebody listens to anything here."""
 
     def __init__(
-        self, access: Access, login: Login, timeouts: Timeouts, decoder: Callable[[Resource], Decoder]
+        self,
+        access: Access,
+        login: Login,
+        timeouts: Timeouts,
+        decoder: Callable[[Resource], Decoder],
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.server = Server(access, login, timeouts, self._tell)
+        self.server = Server(access, login, timeouts, self._tell, environ)
         self._decoder = decoder
         self.listeners = set[OnChange]()
         self._watches: dict[Key, Watch] = {}

@@ -1,6 +1,7 @@
 """The two protocols of this family: a Method opens a Tunnel; a Tunnel carries connections until it breaks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from kfw.errors import KfwError
@@ -12,12 +13,14 @@ from kfw.relay.dial import Dialer
 class Way:
     """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
 
-    `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there.
+    `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there. `environ`:
+    that of whoever wants the forward, for children; None is this process's own.
     """
 
     forward: Forward
     endpoints: tuple[Endpoint, ...]
     sticky: bool = False
+    environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
 class Tunnel(Protocol):
@@ -75,8 +78,8 @@ class Method(Protocol):
     #: True: the method binds the local port itself; False: kfw's listener does and dials the tunnel.
     owns_port: bool
 
-    def missing(self) -> KfwError | None:
-        """The tool it needs and does not find, with the line that installs it."""
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
+        """The tool it needs and does not find on the PATH of `environ`, with the line that installs it."""
         ...
 
     async def open(self, way: Way) -> Tunnel:

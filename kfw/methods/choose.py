@@ -86,16 +86,19 @@ def needs_api(methods: Methods, forward: Forward, resolution: Resolution) -> boo
     return not any(method.wants == "node" and endpoints_for(method, resolution) for method in known)
 
 
-async def open_way(methods: Methods, forward: Forward, resolution: Resolution) -> Chosen:
+async def open_way(
+    methods: Methods, forward: Forward, resolution: Resolution, environ: Mapping[str, str] | None = None
+) -> Chosen:
     """Open the first candidate that can. Raises a KfwError with the words of all."""
     rejected: list[Rejected] = []
     for name in candidates(methods, forward):
-        problem = try_out(methods, name, resolution)
+        problem = try_out(methods, name, resolution, environ)
         tried = problem is None
         if problem is None:
             method = methods[name]
             try:
-                tunnel = await method.open(Way(forward, endpoints_for(method, resolution), resolution.sticky))
+                endpoints = endpoints_for(method, resolution)
+                tunnel = await method.open(Way(forward, endpoints, resolution.sticky, environ))
             except KfwError as error:
                 problem = problem_of(error)
             else:
@@ -109,13 +112,15 @@ def problem_of(error: KfwError) -> Problem:
     return Problem(reason, error.what, error.fix)
 
 
-def try_out(methods: Methods, name: str, resolution: Resolution) -> Problem | None:
+def try_out(
+    methods: Methods, name: str, resolution: Resolution, environ: Mapping[str, str] | None = None
+) -> Problem | None:
     method = methods.get(name)
     if method is None:
         return Problem(
             Reason.BAD_CONFIG, f"method '{name}' is not there yet", f"use one of auto, {', '.join(methods)}"
         )
-    if missing := method.missing():
+    if missing := method.missing(environ):
         return problem_of(missing)
     return _nowhere(method, resolution)
 

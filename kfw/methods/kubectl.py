@@ -8,7 +8,7 @@ for kubectl accepts whatever is behind it. The watch on the endpoints notices th
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from kfw.errors import KfwError, TimedOut
@@ -41,25 +41,28 @@ class Kubectl:
     def __init__(self, children: Children) -> None:
         self._children = children
 
-    def missing(self) -> KfwError | None:
-        return tools.missing("kubectl")
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
+        return tools.missing("kubectl", environ)
 
     async def open(self, way: Way) -> "KubectlTunnel":
         """Raises KfwError with kubectl's own words; the reason is what they mean."""
         errors: list[KfwError] = []
         for pod in way.endpoints[:PODS]:
             try:
-                return await self._open(way.forward, pod)
+                return await self._open(way, pod)
             except KfwError as error:
                 errors.append(error)
                 if error.reason not in _THIS_PODS_FAULT:
                     break
         raise errors[0]
 
-    async def _open(self, forward: Forward, pod: Endpoint) -> "KubectlTunnel":
+    async def _open(self, way: Way, pod: Endpoint) -> "KubectlTunnel":
+        forward = way.forward
         ear = Ear(forward.name)
         env = environment(forward.kubeconfig)
-        child = await self._children.start(argv(forward, pod), label=forward.name, env=env, on_line=ear)
+        child = await self._children.start(
+            argv(forward, pod), label=forward.name, env=env, base=way.environ, on_line=ear
+        )
         try:
             port = await _private_port(child, ear)
             tunnel = KubectlTunnel(pod, child, ear, TcpDialer("127.0.0.1", port), forward.health)

@@ -5,7 +5,7 @@ The cluster balances over its pods by itself, so this way survives every change 
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import cycle, islice
@@ -47,7 +47,7 @@ class NodePort:
     wants: Literal["pod", "node"] = "node"
     owns_port = False
 
-    def missing(self) -> KfwError | None:
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
     async def open(self, way: Way) -> "NodePortTunnel":

@@ -6,7 +6,7 @@ socat accepts whatever is behind it. health.type http sees that.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from kfw.errors import KfwError, PortInUse
@@ -35,8 +35,8 @@ class Socat:
     def __init__(self, children: Children) -> None:
         self._children = children
 
-    def missing(self) -> KfwError | None:
-        return tools.missing("socat")
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
+        return tools.missing("socat", environ)
 
     async def open(self, way: Way) -> "SocatTunnel":
         """One socat for each local address. Raises KfwError: node-unreachable, port-in-use, child-exited, unhealthy."""
@@ -45,17 +45,18 @@ class Socat:
         tunnel = SocatTunnel(node, port)
         try:
             for address in addresses:
-                tunnel.add(await self._start(way.forward, node, address, port))
+                tunnel.add(await self._start(way, node, address, port))
             await tunnel.prove()
         except BaseException:
             await tunnel.close()
             raise
         return tunnel
 
-    async def _start(self, forward: Forward, node: Endpoint, address: str, port: int) -> "Socket":
+    async def _start(self, way: Way, node: Endpoint, address: str, port: int) -> "Socket":
+        forward = way.forward
         line = argv(address, port, node.address, node.port)
         on_line = logged(forward.name, "socat", level)
-        child = await self._children.start(line, label=forward.name, on_line=on_line)
+        child = await self._children.start(line, label=forward.name, base=way.environ, on_line=on_line)
         return Socket(address, port, child, forward.health)
 
 

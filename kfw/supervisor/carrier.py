@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from socket import socket
 from typing import Any
@@ -29,7 +29,9 @@ class Carrier:
         *,
         bind: ports.Bind = ports.bind,
         watcher: Watcher = NOBODY,
+        environ: Callable[[], Mapping[str, str] | None] = lambda: None,
     ) -> None:
+        """`environ`: that of whoever wants the forward now."""
         self.forward = forward
         self.methods = methods
         self.listener: Listener | None = None  # None: a child owns the port
@@ -48,6 +50,7 @@ class Carrier:
         self._log = log
         self._bind = bind
         self._watcher = watcher
+        self._environ = environ
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
@@ -82,7 +85,7 @@ class Carrier:
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
         self._trying_in = resolution.cluster
         forward = replace(self.forward, local_port=self.port)
-        self._fresh = await open_way(self.methods, forward, resolution)
+        self._fresh = await open_way(self.methods, forward, resolution, self._environ())
 
     def goes_to(self, resolution: Resolution) -> bool:
         """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.base import Tunnel
 from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
@@ -45,6 +47,7 @@ _PASSING = frozenset(
 class Clusters(Protocol):
     def follow(self, forward: Forward) -> AsyncIterator[Resolution]: ...
     def poke(self, forward: Forward) -> None: ...
+    def look_again(self, forward: Forward) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class World:
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
     bind: ports.Bind = ports.bind
     watcher: Watcher = NOBODY  # of the connections
+    environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
 
 
 class Runner:
@@ -79,6 +83,7 @@ class Runner:
             world.log,
             bind=world.bind,
             watcher=world.watcher,
+            environ=lambda: world.environs.of(forward.name),
         )
         self._changed = changed
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
@@ -89,6 +94,10 @@ class Runner:
         """Try now what waits or is in error."""
         self.world.clusters.poke(self.forward)
         self._events.put_nowait(machine.RetryAsked())
+
+    def look_again(self) -> None:
+        """Its environment is another one: the next login, dial and child are in that. What is open stays."""
+        self.world.clusters.look_again(self.forward)
 
     def restart(self) -> None:
         """Close the way and open it anew; the port stays bound and new connections wait meanwhile."""

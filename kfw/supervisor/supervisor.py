@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.model import SERVING, Forward, Problem, Reason, Status
-from kfw.protocol import ForwardStatus, UpReply
+from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.supervisor.plan import keep_pins, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Runner, World
@@ -59,15 +60,20 @@ class Supervisor:
 
     # -- changing
 
-    async def up(self, forwards: Iterable[Forward], *, replaces: str | None = None) -> UpReply:
+    async def up(
+        self, forwards: Iterable[Forward], *, replaces: str | None = None, environ: Environ | None = None
+    ) -> UpReply:
+        """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source."""
         async with self._turn:
             running = self.running()
             wanted = keep_pins(running, {forward.name: forward for forward in forwards})
             _refuse_foreign(running, wanted)
             todo = plan(running, wanted, replaces=replaces)
+            self._take_environ(wanted, environ)
             await self._end((*todo.stop, *todo.restart), _BY_USER)
             for name in todo.stop:
                 self._forget(name)
+            self._forget_environs(todo.stop)
             for name in (*todo.start, *todo.restart):
                 self._begin(wanted[name])
             return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
@@ -76,6 +82,7 @@ class Supervisor:
         async with self._turn:
             chosen = [name for name in self._known(names) if name in self.running()]
             await self._end(chosen, _BY_USER)
+            self._forget_environs(chosen)
             return chosen
 
     async def remove(self, names: Iterable[str]) -> list[str]:
@@ -84,15 +91,31 @@ class Supervisor:
             await self._end(chosen, _BY_USER)
             for name in chosen:
                 self._forget(name)
+            self._forget_environs(chosen)
             return chosen
 
-    def retry(self, names: Iterable[str]) -> list[str]:
-        """Those that wait or are in error; what serves needs no attempt."""
-        waiting = [name for name in self._known(names) if self._rows[name].status not in SERVING]
+    def retry(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
+        """Those that wait or are in error; what serves needs no attempt, but gets the environment if it is named.
+
+        Without names `environ` is for all that are tried, save those of another project than the caller's.
+        """
+        chosen = self._known(names)
+        waiting = [name for name in chosen if self._rows[name].status not in SERVING]
+        if environ:
+            other = (project and self._source(name) not in (project, ADDED) for name in waiting)
+            mine = [n for n, o in zip(waiting, other, strict=True) if not o or not self._environ_known(n)]
+            self._bring(environ, chosen if names else mine)
         return self._each(waiting, Runner.retry) if waiting else []
 
-    def restart(self, names: Iterable[str]) -> list[str]:
-        """Those that are up or want to be; what is stopped or disabled stays so."""
+    def restart(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
+        """Those that are up or want to be; what is stopped or disabled stays so.
+
+        Without names `environ` is for those of the caller's project, and those that have none yet.
+        """
+        if environ:
+            chosen = self._known(names)
+            mine = [n for n in chosen if self._source(n) == project or not self._environ_known(n)]
+            self._bring(environ, chosen if names else mine)
         return self._each(names, Runner.restart)
 
     def doubt(self, why: str) -> None:
@@ -109,6 +132,43 @@ class Supervisor:
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
             self._tasks.clear()
+
+    # -- whose environment
+
+    def environ_of(self, sent: Mapping[str, str] | None) -> Environ | None:
+        """Of a request. Raises UsageError."""
+        return None if sent is None else self._world.environs.made_of(sent)
+
+    def environ_is_missing(self, source: str) -> bool:
+        """Nobody has said in which environment the forwards of it are to be."""
+        return self._world.environs.of_source(source) is None
+
+    def _take_environ(self, wanted: Mapping[str, Forward], environ: Environ | None) -> None:
+        """Before anything begins. What is up and stays so hears of a new one; live connections go on."""
+        for source in dict.fromkeys(forward.source for forward in wanted.values()):
+            names = [name for name, forward in wanted.items() if forward.source == source]
+            if environ:
+                self._bring(environ, names, source)
+            elif last := self._world.environs.of_source(source):
+                self._bring(last, [name for name in names if not self._environ_known(name)])
+
+    def _bring(self, environ: Environ, names: Sequence[str], source: str = "") -> None:
+        environs = self._world.environs
+        changed = [name for name in names if environs.of(name) is not environ]
+        environs.put(names, environ, "" if source == ADDED else source)
+        for name in changed:
+            row = self._rows.get(name)
+            if row and row.runner:
+                row.runner.look_again()
+
+    def _environ_known(self, name: str) -> bool:
+        return self._world.environs.of(name).known
+
+    def _forget_environs(self, names: Iterable[str]) -> None:
+        self._world.environs.forget(names, {forward.source for forward in self.running().values()})
+
+    def _source(self, name: str) -> str:
+        return self._rows[name].forward.source
 
     # -- inside
 

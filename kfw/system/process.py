@@ -38,11 +38,14 @@ class Children:
         *,
         label: str,
         env: Mapping[str, str] | None = None,
+        base: Mapping[str, str] | None = None,
         on_line: OnLine | None = None,
     ) -> Child:
-        """`env` comes on top of ours. Raises ToolMissing, or KfwError if the ledger cannot be written."""
-        environment = {**os.environ, **(env or {})}
-        program = find(argv[0], environment.get("PATH"))
+        """`env` comes on top of `base`, which is ours if it is None; the program is looked for on its PATH.
+
+        Raises ToolMissing, or KfwError if the ledger cannot be written."""
+        environment = {**(os.environ if base is None else base), **(env or {})}
+        program = find(argv[0], environment.get("PATH", os.defpath))
         child = Child(self._ledger.intend(argv, label), on_line, self._forget)
         environment[MARKER] = child.entry.marker
         try:

@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from kfw.errors import ToolMissing
@@ -66,10 +67,10 @@ def find(tool: str, path: str | None = None) -> str:
     raise _unusable(tool, path) or _missing(tool)
 
 
-def missing(tool: str) -> ToolMissing | None:
-    """Why `tool` cannot be run, None if it can."""
+def missing(tool: str, environ: Mapping[str, str] | None = None) -> ToolMissing | None:
+    """Why `tool` cannot be run, None if it can. `environ` has the PATH, ours if it is None."""
     try:
-        find(tool)
+        find(tool, None if environ is None else environ.get("PATH", os.defpath))
     except ToolMissing as error:
         return error
     return None

@@ -1,11 +1,14 @@
 """All clusters in use: what is open, shared by the forwards that follow something in it, and closed with the last."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
 
+from kfw.environ import Environ, Environs
 from kfw.errors import ClusterUnreachable
 from kfw.kube import exec_plugin, tls
 from kfw.kube.login import Login, Plugin
@@ -18,16 +21,31 @@ from kfw.model import Forward, Resolution
 from kfw.target.decode.kinds import decoder
 from kfw.target.watcher import TargetWatcher
 
+#: A server as one user in an environment, and a login in one.
+_Key = tuple[Access, bytes]
+_LoginKey = tuple[User, Cluster | None, bytes]
+
+#: Logins that are kept for a forward that comes back.
+_UNUSED_LOGINS = 16
+
 
 class ClusterRegistry:
     """An async context manager. Watches are shared per kubeconfig entry, context, namespace and kind."""
 
-    def __init__(self, *, timeouts: Timeouts | None = None, plugin: Plugin = exec_plugin.run) -> None:
+    def __init__(
+        self,
+        *,
+        timeouts: Timeouts | None = None,
+        plugin: Plugin | None = None,
+        environs: Environs | None = None,
+    ) -> None:
+        """`plugin` runs exec plugins in a test's way; `environs` knows whose environment each forward has."""
         self.timeouts = timeouts or Timeouts()
         self._plugin = plugin
+        self._environs = environs or Environs(os.environ, known=True)
         self._kubeconfigs = Kubeconfigs()
-        self._logins: dict[tuple[User, Cluster | None], Login] = {}
-        self._shared: dict[Access, SharedWatches] = {}
+        self._logins: dict[_LoginKey, Login] = {}
+        self._shared: dict[_Key, SharedWatches] = {}
         self._followers = set[TargetWatcher]()
 
     async def __aenter__(self) -> "ClusterRegistry":
@@ -63,33 +81,66 @@ class ClusterRegistry:
             if follower.forward == forward:
                 follower.poke()
 
+    def look_again(self, forward: Forward) -> None:
+        """Its environment is another one now: what it needs is asked in that, and what is open stays open."""
+        for follower in self._followers:
+            if follower.forward.name == forward.name:
+                follower.look_again()
+
     def server(self, forward: Forward) -> Server:
         """The API server of a forward that is being followed. Raises UsageError, ClusterUnreachable."""
         access = replace(self.access(forward), namespace="")
-        if access not in self._shared:
+        shared = self._shared.get(self._key(access, self.environ(forward))) or self._followed(forward)
+        if shared is None:
             raise ClusterUnreachable(f"nobody watches the API server {access.cluster.server} yet")
-        return self._shared[access].server
+        return shared.server
+
+    def environ(self, forward: Forward) -> Environ:
+        return self._environs.of(forward.name)
+
+    def _followed(self, forward: Forward) -> SharedWatches | None:
+        """What it goes by until its watcher has seen that its environment changed."""
+        return next((f.shared for f in self._followers if f.forward.name == forward.name and f.shared), None)
 
     def access(self, forward: Forward) -> Access:
         """Raises UsageError."""
         return self._kubeconfigs.access(forward.kubeconfig, forward.context)
 
-    def join(self, access: Access, listener: OnChange) -> SharedWatches:
-        if access not in self._shared:
-            self._shared[access] = SharedWatches(access, self._login(access), self.timeouts, decoder)
-        self._shared[access].join(listener)
-        return self._shared[access]
+    def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches:
+        key = self._key(access, environ)
+        if key not in self._shared:
+            login = self._login(access, environ)
+            self._shared[key] = SharedWatches(access, login, self.timeouts, decoder, environ)
+        self._shared[key].join(listener)
+        return self._shared[key]
 
     async def leave(self, shared: SharedWatches, listener: OnChange) -> None:
         if shared.listeners == {listener}:
-            self._shared.pop(shared.server.access, None)
+            self._shared = {key: one for key, one in self._shared.items() if one is not shared}
+            self._forget_logins()
         await shared.leave(listener)
 
-    def _login(self, access: Access) -> Login:
-        """One for each user, also across contexts; a plugin that is told the cluster logs in to each."""
+    def _key(self, access: Access, environ: Environ) -> _Key:
+        """Forwards of two shells share a server if what differs between the shells cannot matter to it.
+
+        With an exec plugin anything may (AWS_PROFILE, PATH, a proxy, HOME), without one only the proxy that it is
+        reached by: see environ.py. So the users of a plain token, who are most, share whatever their shells are.
+        """
+        return access, environ.key(plugin=access.user.exec is not None)
+
+    def _login(self, access: Access, environ: Environ) -> Login:
+        """One for each user and environment, also across contexts; a plugin that is told the cluster logs in to each."""
         plugin = access.user.exec
         told = access.cluster if plugin and plugin.provide_cluster_info else None
-        key = (access.user, told)
+        key = (access.user, told, environ.key(plugin=True) if plugin else b"")
         if key not in self._logins:
-            self._logins[key] = Login(access, plugin=self._plugin)
+            runs = self._plugin or partial(exec_plugin.run, environ=environ)
+            self._logins[key] = Login(access, plugin=runs)
         return self._logins[key]
+
+    def _forget_logins(self) -> None:
+        """The oldest that nobody uses: each new environment brings one, and an environment is large."""
+        used = {id(shared.server.login) for shared in self._shared.values()}
+        unused = [key for key, login in self._logins.items() if id(login) not in used]
+        for key in unused[: max(len(unused) - _UNUSED_LOGINS, 0)]:
+            del self._logins[key]

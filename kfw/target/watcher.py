@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
+from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.kube.errors import problem_of
 from kfw.kube.resource import Resource
@@ -30,12 +31,20 @@ _TROUBLE = frozenset(
     }
 )
 
+#: What else may be the cause while the environment of the user's shell is not known.
+_UNKNOWN_ENVIRONMENT = {
+    Reason.LOGIN_EXPIRED: "the environment of your shell is not known since kfw was started again",
+    Reason.TOOL_MISSING: "the PATH of your shell is not known since kfw was started again",
+    Reason.CLUSTER_UNREACHABLE: "if it needs a proxy: your shell's HTTPS_PROXY is not known since kfw was started again",
+}
+
 
 class Pool(Protocol):
     timeouts: Timeouts
 
     def access(self, forward: Forward) -> Access: ...
-    def join(self, access: Access, listener: OnChange) -> SharedWatches: ...
+    def environ(self, forward: Forward) -> Environ: ...
+    def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches: ...
     async def leave(self, shared: SharedWatches, listener: OnChange) -> None: ...
 
 
@@ -46,7 +55,8 @@ class TargetWatcher:
         self.forward = forward
         self._pool = pool
         self._changed = asyncio.Event()
-        self._access: Access | None = None
+        self._joined: tuple[Access, bytes] | None = None
+        self._environ: Environ | None = None
         self._shared: SharedWatches | None = None
         self._watches: dict[Resource, Watch] = {}
         self._known = Resolution()
@@ -79,6 +89,15 @@ class TargetWatcher:
             self._shared.server.poke()
         self._changed.set()
 
+    def look_again(self) -> None:
+        """How its server is reached may have changed."""
+        self._trouble = True
+        self._changed.set()
+
+    @property
+    def shared(self) -> SharedWatches | None:
+        return self._shared
+
     async def leave(self) -> None:
         shared, self._shared = self._shared, None
         self._watches = {}
@@ -103,7 +122,17 @@ class TargetWatcher:
 
     def _with_trouble(self, problem: Problem) -> Resolution:
         self._trouble = True
-        return replace(self._known, problem=problem)
+        return replace(self._known, problem=self._of_unknown_environment(problem))
+
+    def _of_unknown_environment(self, problem: Problem) -> Problem:
+        """Nobody has said since the start of this daemon in which environment its user logs in and which proxy is used."""
+        said = _UNKNOWN_ENVIRONMENT.get(problem.reason)
+        if said is None or self._environ is None or self._environ.known or self._joined is None:
+            return problem
+        if problem.reason is not Reason.CLUSTER_UNREACHABLE and self._joined[0].user.exec is None:
+            return problem
+        fix = f"{said}; `kfw retry {self.forward.name}` in your shell sends it"
+        return replace(problem, fix=f"{problem.fix}; {fix}" if problem.fix else fix)
 
     async def _connect(self) -> Problem | None:
         """To the server that the kubeconfig names now; another one only after trouble with the last."""
@@ -111,11 +140,13 @@ class TargetWatcher:
             access = replace(self._pool.access(self.forward), namespace="")
         except UsageError as error:
             return problem_of(error)
-        if access != self._access:
+        environ = self._pool.environ(self.forward)
+        joined = (access, environ.key(plugin=access.user.exec is not None))
+        if joined != self._joined:
             await self.leave()
-            self._access = access
+            self._joined, self._environ = joined, environ
             self._began = asyncio.get_running_loop().time()
-            self._shared = self._pool.join(access, self._changed.set)
+            self._shared = self._pool.join(access, environ, self._changed.set)
         return None
 
     def _wanted(self) -> Needs:

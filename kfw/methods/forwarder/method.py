@@ -2,7 +2,7 @@
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from kfw.engine import docker, kind
@@ -30,7 +30,7 @@ class Forwarder:
         self._docker = engine or Docker(children)
         self._containers = Containers(children, self._docker.env)
 
-    def missing(self) -> KfwError | None:
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return self._docker.missing()
 
     def unfit(self, forward: Forward) -> Problem | None:

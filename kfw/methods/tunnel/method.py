@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal, Protocol
 
@@ -45,12 +45,12 @@ class TunnelMethod:
         self._servers = servers
         self._spare, self._pace = Spare(), Pace()
 
-    def missing(self) -> KfwError | None:
+    def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
     async def open(self, way: Way) -> "PodTunnel":
         """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError(unhealthy) with the runtime's words."""
-        tunnel = PodTunnel(way, self._servers.server(way.forward), self._spare, self._pace)
+        tunnel = PodTunnel(way, self._servers, self._spare, self._pace)
         try:
             await tunnel.prove()
         except BaseException:
@@ -64,10 +64,12 @@ class PodTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: Way, server: Server, spare: Spare, pace: Pace) -> None:
+    def __init__(self, way: Way, servers: Servers, spare: Spare, pace: Pace) -> None:
+        """Raises KfwError when the API server is not known."""
         self._pace = pace
         self._forward = way.forward
-        self._server = server
+        self._servers = servers
+        self._server = servers.server(way.forward)
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
         self._placing = Placing(
             Terms(
@@ -150,6 +152,10 @@ class PodTunnel:
         await self._placing.close()
 
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
+        with suppress(
+            KfwError
+        ):  # a login in another environment since the last one; else it stays with what it knows
+            self._server = self._servers.server(self._forward)
         async with self._pace.turn():
             made = await open_portforward(self._server, self._forward.namespace, pod, port)
         link = attach(made, pod, port, self._pool)

@@ -1,0 +1,25 @@
+"""Who calls: the environment that goes with a request, and the project of the working directory."""
+
+import os
+from pathlib import Path
+
+from kfw.environ import sendable
+
+
+def caller_environ() -> dict[str, str]:
+    """All but what is the shell's own, or kfw's: see kfw/environ.py."""
+    return sendable(os.environ)
+
+
+def caller_project() -> str:
+    """The nearest kfw.yaml, as `up` names its source; "" outside of any project."""
+    from kfw.config.sources import project_file
+
+    return str(project_file(Path.cwd()) or "")
+
+
+def caller_source() -> str:
+    """What a bare `up` here would replace."""
+    from kfw import paths
+
+    return caller_project() or str(paths.config_file())

@@ -1,0 +1,161 @@
+"""The environment of the shell that asked for a forward: what its plugins, proxies and children see. Pure.
+
+Values may be secrets (AWS_SECRET_ACCESS_KEY, a proxy's password), so an Environ shows names only; it is kept in memory
+only, never in the store, the ledger, a status or an event. After a restart of the daemon it is not known until the next
+request brings it; meanwhile the daemon's own serves.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+
+from kfw.errors import UsageError
+
+#: Variables of one request, characters of a name, bytes of a value (what Linux takes for one string), bytes of all.
+MOST, LONGEST_NAME, LONGEST_VALUE, MOST_BYTES = 4000, 1000, 128 * 1024, 2 * 1024 * 1024
+#: What only the shell itself is concerned with. kfw's own variables say where this daemon lives, not another one.
+_OF_THE_SHELL = frozenset(
+    {"_", "PWD", "OLDPWD", "SHLVL", "PS0", "PS1", "PS2", "PS3", "PS4", "PROMPT_COMMAND"}
+)
+_OWN = "KFW_"
+#: What differs between two terminals of one user and means nothing to a login: passed on, but no reason for another one.
+_OF_THE_TERMINAL = frozenset(
+    {
+        *("COLORTERM", "COLUMNS", "DESKTOP_STARTUP_ID", "DIRENV_DIFF", "DIRENV_WATCHES", "GPG_TTY", "INVOCATION_ID"),
+        *("JOURNAL_STREAM", "LINES", "LS_COLORS", "SECURITYSESSIONID", "SSH_CLIENT", "SSH_CONNECTION", "SSH_TTY"),
+        *("STARSHIP_SESSION_KEY", "STY", "SYSTEMD_EXEC_PID", "WINDOWID", "XDG_ACTIVATION_TOKEN", "XDG_SESSION_ID"),
+        *("XDG_VTNR", "WT_SESSION"),
+    }
+)  # fmt: skip
+_TERMINALS = (
+    "ALACRITTY_",
+    "GNOME_TERMINAL_",
+    "ITERM_",
+    "KITTY_",
+    "KONSOLE_",
+    "TERM",
+    "TMUX",
+    "VSCODE_",
+    "WEZTERM_",
+)
+#: All that decides how an API server without a plugin is reached: see kube/proxy.py.
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+
+
+class Environ(Mapping[str, str]):
+    """Immutable. `known`: somebody sent it; else it is the daemon's own, for want of anything better."""
+
+    def __init__(self, variables: Mapping[str, str], *, known: bool = True) -> None:
+        self._variables = dict(variables)
+        self.known = known
+        whole = (i for i in self._variables.items() if not _is_of_the_terminal(i[0]))
+        self._whole = _digest(whole)
+        self._proxies = _digest((name, self._variables.get(name, "")) for name in _PROXIES)
+
+    def key(self, *, plugin: bool) -> bytes:
+        """Equal for two environments that are the same to a login. With a plugin any variable may matter to it; without
+        one only those that name a proxy do."""
+        return self._whole if plugin else self._proxies
+
+    def __getitem__(self, name: str) -> str:
+        return self._variables[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        return len(self._variables)
+
+    def __repr__(self) -> str:
+        return f"Environ({', '.join(sorted(self._variables))})"
+
+
+class Environs:
+    """Whose environment each forward has: by name, and by the source that a name which comes later will have."""
+
+    def __init__(self, own: Mapping[str, str], *, known: bool = False) -> None:
+        """`own`: this process's. `known`: it is the caller's, as in `up --foreground`."""
+        self._own = Environ(own, known=known)
+        self._daemons = {name: value for name, value in own.items() if name.startswith(_OWN)}
+        self._by_name: dict[str, Environ] = {}
+        self._by_source: dict[str, Environ] = {}
+
+    def of(self, name: str) -> Environ:
+        return self._by_name.get(name, self._own)
+
+    def of_source(self, source: str) -> Environ | None:
+        """The last that came with it, for forwards that a reload finds in its files."""
+        return self._by_source.get(source)
+
+    def made_of(self, sent: Mapping[str, str]) -> Environ:
+        """What a request brought, with this daemon's own KFW_ variables. Raises UsageError.
+
+        One that is known already is that one: hundreds of forwards of one shell hold one.
+        """
+        _check(sent)
+        made = Environ({**sendable(sent), **self._daemons})
+        known = [*self._by_source.values(), *self._by_name.values()]
+        return next((one for one in known if dict(one) == dict(made)), made)
+
+    def put(self, names: Iterable[str], environ: Environ, source: str = "") -> None:
+        for name in names:
+            self._by_name[name] = environ
+        if source:
+            self._by_source[source] = environ
+
+    def forget(self, names: Iterable[str], sources: Iterable[str]) -> None:
+        """These names are down; `sources` are those that still have forwards up."""
+        for name in names:
+            self._by_name.pop(name, None)
+        kept = set(sources)
+        self._by_source = {source: one for source, one in self._by_source.items() if source in kept}
+
+
+def sendable(variables: Mapping[str, str]) -> dict[str, str]:
+    """What goes with a request: all but what is the shell's own, kfw's own, or no text (JSON takes only that)."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in _OF_THE_SHELL and not name.startswith(_OWN) and _is_text(name) and _is_text(value)
+    }
+
+
+def _check(sent: Mapping[str, str]) -> None:
+    """The words have no value in them."""
+    if len(sent) > MOST:
+        raise UsageError(f"the environment has {len(sent)} variables, kfw takes {MOST}")
+    total = 0
+    for name, value in sent.items():
+        if not name or "=" in name or "\0" in name or len(name) > LONGEST_NAME:
+            raise UsageError(
+                "the environment has a variable whose name cannot be one", "names have no = and no NUL"
+            )
+        if not (_is_text(name) and _is_text(value)):
+            raise UsageError(f"the environment's variable {name!a} is not valid text")
+        size = len(value.encode())
+        if "\0" in value or size > LONGEST_VALUE:
+            raise UsageError(
+                f"the environment's variable {name!a} has a NUL, or more than {LONGEST_VALUE} bytes"
+            )
+        total += len(name) + size
+    if total > MOST_BYTES:
+        raise UsageError(f"the environment has {total} bytes, kfw takes {MOST_BYTES}")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # bytes of another encoding: surrogates
+        return False
+    return True
+
+
+def _is_of_the_terminal(name: str) -> bool:
+    return name in _OF_THE_SHELL or name in _OF_THE_TERMINAL or name.startswith((*_TERMINALS, _OWN))
+
+
+def _digest(variables: Iterable[tuple[str, str]]) -> bytes:
+    """A key that tells nothing of the values. NUL and = cannot be in a name."""
+    told = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(variables):
+        told.update(f"{name}={value}\0".encode(errors="surrogateescape"))
+    return told.digest()
