@@ -119,7 +119,7 @@ class NamesRequest(msgspec.Struct, rename="camel", frozen=True):
     names: list[str] = []
 
 
-class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
     """Of retry and restart. Without names `environ` is for the forwards of `project` and those that have none yet."""
 
     names: list[str] = []

@@ -119,6 +119,8 @@ class FakeDaemon:
         self.events: list[dict[str, Any]] = []
         self.replies: dict[str, bytes] = {}
         self.asked: list[tuple[str, Any]] = []
+        #: Who asked to retry, restart and reload: the environment and the project, which `asked` leaves out.
+        self.callers: list[dict[str, Any]] = []
         #: Seconds that a followed event stream stays open after its last event.
         self.hold = 0.0
         self._listener = socket.socket(socket.AF_UNIX)
@@ -154,6 +156,8 @@ class FakeDaemon:
     def _answer(self, connection: socket.socket) -> None:
         try:
             line, body = _read_request(connection)
+            if line.removeprefix("POST /v1/") in ("retry", "restart", "reload"):
+                self.callers.append({key: body.pop(key, None) for key in ("environ", "project")})
             self.asked.append((line, body))
             connection.sendall(self._reply(line))
             if "follow=true" in line:

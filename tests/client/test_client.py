@@ -45,16 +45,23 @@ def test_verbs_with_names_send_them(daemon: FakeDaemon, verb: str) -> None:
     assert reply.names == ["a", "b"]
 
 
+@pytest.mark.parametrize("verb", ["retry", "restart"])
+def test_the_callers_environment_goes_with_them(daemon: FakeDaemon, verb: str) -> None:
+    getattr(client, verb)(["a"], "/p/kfw.yaml", {"AWS_PROFILE": "dev"})
+    client.reload("/p/kfw.yaml", {"AWS_PROFILE": "dev"})
+    assert daemon.callers == [{"environ": {"AWS_PROFILE": "dev"}, "project": "/p/kfw.yaml"}] * 2
+
+
 def test_a_name_in_a_path_is_quoted(daemon: FakeDaemon) -> None:
     with pytest.raises(UsageError):
         client.explain("a/b c")
     assert daemon.requests() == ["GET /v1/forwards/a%2Fb%20c/explain"]
 
 
-def test_stop_and_reload_need_no_body(daemon: FakeDaemon) -> None:
+def test_stop_and_reload_name_nothing(daemon: FakeDaemon) -> None:
     client.stop()
     assert client.reload().started == []
-    assert daemon.asked == [("POST /v1/stop", None), ("POST /v1/reload", None)]
+    assert daemon.asked == [("POST /v1/stop", None), ("POST /v1/reload", {})]
 
 
 def test_kept_events_come_as_a_list(daemon: FakeDaemon) -> None:
