@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 from kfw.errors import UsageError
+from kfw.secret import Secret, is_secret_name
 
 #: Variables of one request, characters of a name, bytes of a value (what Linux takes for one string), bytes of all.
 MOST, LONGEST_NAME, LONGEST_VALUE, MOST_BYTES = 4000, 1000, 128 * 1024, 2 * 1024 * 1024
@@ -50,6 +51,8 @@ class Environ(Mapping[str, str]):
         whole = (i for i in self._variables.items() if not _is_of_the_terminal(i[0]))
         self._whole = _digest(whole)
         self._proxies = _digest((name, self._variables.get(name, "")) for name in _PROXIES)
+        # While they exist `redact` knows them: a plugin may say in its words what it was given.
+        self._secrets = [Secret(value) for name, value in self._variables.items() if _is_secret(name, value)]
 
     def key(self, *, plugin: bool) -> bytes:
         """Equal for two environments that are the same to a login. With a plugin any variable may matter to it; without
@@ -147,6 +150,11 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:  # bytes of another encoding: surrogates
         return False
     return True
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Not the path of a file that has one, nor a switch: these are in words that people need."""
+    return is_secret_name(name) and len(value) >= 12 and not value.startswith(("/", "~")) and " " not in value
 
 
 def _is_of_the_terminal(name: str) -> bool:

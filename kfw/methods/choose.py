@@ -39,15 +39,15 @@ class Chosen:
 def family(children: "Children", servers: "Servers") -> Methods:
     """All of them; who needs one only does not import the others."""
     from kfw.methods.forwarder.method import Direct, Forwarder
-    from kfw.methods.forwarder.nodes import Docker
+    from kfw.methods.forwarder.nodes import Engines
     from kfw.methods.kubectl import Kubectl
     from kfw.methods.socat import Socat
     from kfw.methods.tunnel.method import TunnelMethod
 
-    docker = Docker(children)
+    engines = Engines(children)
     members: Sequence[Method] = (
-        Direct(docker),
-        Forwarder(children, docker),
+        Direct(engines),
+        Forwarder(children, engines),
         TunnelMethod(servers),
         Socat(children),
         Kubectl(children),

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 
@@ -18,6 +18,7 @@ from kfw.methods.supervised import first, logged
 from kfw.model import Reason
 from kfw.relay.tcp import connect
 from kfw.system.process import Child, Children
+from kfw.system.shell import Answer
 
 log = logging.getLogger("kfw.forward")
 
@@ -29,6 +30,8 @@ _PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _FAILED_HOLDS = 300.0
 #: Seconds that a container gets to end; socat needs none.
 _GRACE = 3.0
+#: Of the containers of this process, whichever docker has them: so no two have one name.
+_NUMBERS = count(1)
 
 
 class Container:
@@ -57,7 +60,6 @@ class Containers:
         self._turns: dict[str, asyncio.Lock] = defaultdict(
             asyncio.Lock
         )  # a slow start holds up its own cluster only
-        self._number = count(1)
 
     async def borrow(self, tool: str, cluster: str, nodes: Iterable[str], *, again: bool) -> Container:
         """One that reaches these nodes; give it back. `again`: try also when that has failed a moment ago.
@@ -98,11 +100,11 @@ class Containers:
     async def _start(self, tool: str, cluster: str, nodes: frozenset[str]) -> Container:
         await self._clean(tool)
         labels = {**labels_of(os.getpid()), lines.CLUSTER: cluster}
-        name = lines.name(cluster, os.getpid(), next(self._number))
+        name = lines.name(cluster, os.getpid(), next(_NUMBERS))
         network = kind.network(self._env)
         line = lines.run(tool, name, await self._image(tool), network, sorted(nodes), labels)
         on_line = logged(f"kind-{cluster}", name, _level)
-        child = await self._children.start(line, label=f"kind-{cluster}", on_line=on_line)
+        child = await self._children.start(line, label=f"kind-{cluster}", base=self._env, on_line=on_line)
         try:
             port = await self._ready(tool, name, child)
         except BaseException:
@@ -120,7 +122,7 @@ class Containers:
                     pause = min(1.5 * pause, _LONGEST_PAUSE)
                     if child.over.done():
                         raise _ended(child)
-                    answer = await ask(self._children, docker.published_port(name, lines.PORT, tool))
+                    answer = await self._ask(docker.published_port(name, lines.PORT, tool))
                     port = docker.port_of(answer.out)
                     if port and await _answers(port):
                         return port
@@ -133,24 +135,27 @@ class Containers:
         await child.stop(_GRACE)
         if child.over.done() and child.over.result() < 0:
             with suppress(KfwError):
-                await ask(self._children, docker.remove([name], tool))
+                await self._ask(docker.remove([name], tool))
 
     async def _image(self, tool: str) -> str:
         """What the user named, else one that is here and has what it takes, else one that docker fetches."""
         if named := self._env.get("KFW_FORWARDER_IMAGE"):
             return named
-        here = docker.ids((await ask(self._children, docker.labelled_images(lines.IMAGE_LABEL, tool))).out)
+        here = docker.ids((await self._ask(docker.labelled_images(lines.IMAGE_LABEL, tool))).out)
         return here[0] if here else lines.IMAGE
+
+    async def _ask(self, argv: Sequence[str]) -> Answer:
+        return await ask(self._children, argv, self._env)
 
     async def _clean(self, tool: str) -> None:
         """Containers of this kfw whose process is gone; nobody else's, and none of another process of ours."""
-        found = docker.ids((await ask(self._children, docker.labelled(ours(), tool))).out)
+        found = docker.ids((await self._ask(docker.labelled(ours(), tool))).out)
         if not found:
             return
-        told = docker.containers((await ask(self._children, docker.inspect(found, tool))).out)
+        told = docker.containers((await self._ask(docker.inspect(found, tool))).out)
         if gone := leftovers(told):
             log.warning("removing %d forwarder containers of a kfw that was killed", len(gone))
-            await ask(self._children, docker.remove(gone, tool))
+            await self._ask(docker.remove(gone, tool))
 
 
 async def _answers(port: int) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 from kfw.engine import docker, kind
 from kfw.engine.docker import Container as Node
@@ -11,7 +12,7 @@ from kfw.errors import KfwError
 from kfw.methods.base import Way
 from kfw.methods.forwarder.container import Container, Containers
 from kfw.methods.forwarder.dial import through_container, to_published
-from kfw.methods.forwarder.nodes import Docker
+from kfw.methods.forwarder.nodes import Docker, Engines
 from kfw.methods.nodeport import Connect, NodePort, NodePortTunnel
 from kfw.methods.supervised import ended, first
 from kfw.model import Endpoint, Forward, Problem, Reason
@@ -26,12 +27,13 @@ class Forwarder:
     wants: Literal["pod", "node"] = "node"
     owns_port = False
 
-    def __init__(self, children: Children, engine: Docker | None = None) -> None:
-        self._docker = engine or Docker(children)
-        self._containers = Containers(children, self._docker.env)
+    def __init__(self, children: Children, engines: Engines | None = None) -> None:
+        self._children = children
+        self._engines = engines or Engines(children)
+        self._containers: WeakKeyDictionary[Docker, Containers] = WeakKeyDictionary()
 
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
-        return self._docker.missing()
+        return self._engines.of(environ).missing()
 
     def unfit(self, forward: Forward) -> Problem | None:
         """Why it is no method for this forward, whatever else is so."""
@@ -45,9 +47,10 @@ class Forwarder:
         """With `auto` only where it can help. Raises KfwError: no cluster of kind, none of this docker's, docker's own
         words, or what the nodes said."""
         cluster = kind_cluster(way.forward)
-        if way.forward.method == "auto" and (why := await self._docker.why_no_detour()):
+        engine = self._engines.of(way.environ)
+        if way.forward.method == "auto" and (why := await engine.why_no_detour()):
             raise KfwError(why, reason=Reason.NODE_UNREACHABLE)
-        nodes = await self._nodes(cluster, way.endpoints)
+        nodes = await _nodes(engine, cluster, way.endpoints)
         published = {
             endpoint: node.published[endpoint.port]
             for endpoint, node in nodes.items()
@@ -55,7 +58,7 @@ class Forwarder:
         }
         if published:
             return await self._through_nodes(way, published)
-        return await self._through_container(way, cluster, nodes)
+        return await self._through_container(way, engine, cluster, nodes)
 
     async def _through_nodes(self, way: Way, ports: dict[Endpoint, tuple[str, int]]) -> "ForwarderTunnel":
         how = f"docker publishes it on {_places(ports.values())}"
@@ -64,16 +67,16 @@ class Forwarder:
         return tunnel
 
     async def _through_container(
-        self, way: Way, cluster: str, nodes: dict[Endpoint, Node]
+        self, way: Way, engine: Docker, cluster: str, nodes: dict[Endpoint, Node]
     ) -> "ForwarderTunnel":
         names = (node.name for node in nodes.values())
         again = way.forward.method != "auto"
-        container = await self._containers.borrow(self._docker.tool, cluster, names, again=again)
+        containers = self._containers.setdefault(engine, Containers(self._children, engine.env))
+        container = await containers.borrow(engine.tool, cluster, names, again=again)
         how = f"through the container {container.name}, which docker publishes on 127.0.0.1:{container.port}"
         connect_to = through_container(container.port)
-        tunnel = ForwarderTunnel(
-            Way(way.forward, tuple(nodes)), connect_to, how, (container, self._containers)
-        )
+        lent = container, containers
+        tunnel = ForwarderTunnel(Way(way.forward, tuple(nodes)), connect_to, how, lent)
         try:
             await tunnel.probe()
         except BaseException:
@@ -81,19 +84,20 @@ class Forwarder:
             raise
         return tunnel
 
-    async def _nodes(self, cluster: str, endpoints: Sequence[Endpoint]) -> dict[Endpoint, Node]:
-        """The endpoints whose nodes are containers of this docker: a cluster of the same name elsewhere is another one."""
-        try:
-            there = {node.name: node for node in await self._docker.nodes(cluster)}
-        except KfwError:
-            self._docker.forget()
-            raise
-        known = {endpoint: there[endpoint.name] for endpoint in endpoints if endpoint.name in there}
-        found = {endpoint: node for endpoint, node in known.items() if node.running}
-        if not found:
-            self._docker.forget()
-            raise _none_runs(endpoints, list(known.values()), self._docker.tool)
-        return found
+
+async def _nodes(engine: Docker, cluster: str, endpoints: Sequence[Endpoint]) -> dict[Endpoint, Node]:
+    """The endpoints whose nodes are containers of this docker: a cluster of the same name elsewhere is another one."""
+    try:
+        there = {node.name: node for node in await engine.nodes(cluster)}
+    except KfwError:
+        engine.forget()
+        raise
+    known = {endpoint: there[endpoint.name] for endpoint in endpoints if endpoint.name in there}
+    found = {endpoint: node for endpoint, node in known.items() if node.running}
+    if not found:
+        engine.forget()
+        raise _none_runs(endpoints, list(known.values()), engine.tool)
+    return found
 
 
 def _none_runs(endpoints: Sequence[Endpoint], known: Sequence[Node], tool: str) -> KfwError:
@@ -146,15 +150,16 @@ class ForwarderTunnel(NodePortTunnel):
 class Direct(NodePort):
     """nodeport, which does not wait long for addresses that a container runtime keeps to itself."""
 
-    def __init__(self, engine: Docker) -> None:
-        self._docker = engine
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
 
     async def open(self, way: Way) -> NodePortTunnel:
         """With `auto` and a kind cluster: if nothing answers at once, the engine is asked whether it can."""
-        if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or self._docker.missing():
+        engine = self._engines.of(way.environ)
+        if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or engine.missing():
             return await super().open(way)
         probing = asyncio.ensure_future(super().open(way))
-        asking = asyncio.ensure_future(self._why_not())
+        asking = asyncio.ensure_future(_why_not(engine))
         try:
             await first(probing, asking)
             if not probing.done() and (why := asking.result()):
@@ -165,12 +170,13 @@ class Direct(NodePort):
                 task.cancel()
             await asyncio.gather(probing, asking, return_exceptions=True)
 
-    async def _why_not(self) -> str | None:
-        await asyncio.sleep(_HEAD_START)
-        try:
-            return await self._docker.why_not_direct()
-        except KfwError:
-            return None
+
+async def _why_not(engine: Docker) -> str | None:
+    await asyncio.sleep(_HEAD_START)
+    try:
+        return await engine.why_not_direct()
+    except KfwError:
+        return None
 
 
 def kind_cluster(forward: Forward) -> str:

@@ -17,6 +17,11 @@ from kfw.system import tools
 from kfw.system.place import in_container
 from kfw.system.process import Children
 
+#: What decides which tool is found and which engine it talks to.
+_NAMES = ("PATH", "HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
+_PREFIXES = ("DOCKER_", "CONTAINER", "PODMAN_", "KIND_", "KFW_")
+#: Engines that are kept for environments that may come back.
+_MOST = 16
 #: Seconds that an answer holds: forwards that are opened together ask once.
 _HOLDS = 20.0
 
@@ -32,11 +37,11 @@ class Docker:
 
     @property
     def tool(self) -> str:
-        there = [tool for tool in ("docker", "nerdctl", "podman") if tools.missing(tool) is None]
+        there = [tool for tool in ("docker", "nerdctl", "podman") if tools.missing(tool, self.env) is None]
         return kind.provider(self.env, there)
 
     def missing(self) -> ToolMissing | None:
-        return tools.missing(self.tool)
+        return tools.missing(self.tool, self.env)
 
     async def why_not_direct(self) -> str | None:
         """Why node addresses cannot be reached from here. Raises KfwError when the engine does not say what it is."""
@@ -70,16 +75,35 @@ class Docker:
         self._known.clear()
 
     async def fresh(self, argv: Sequence[str]) -> str:
-        return (await ask(self._children, argv)).out
+        return (await ask(self._children, argv, self.env)).out
 
     async def _ask(self, argv: Sequence[str]) -> str:
         async with self._turn:
             since, out = self._known.get(tuple(argv), (-_HOLDS, ""))
             if time.monotonic() - since > _HOLDS:
-                answer = await ask(self._children, argv)
+                answer = await ask(self._children, argv, self.env)
                 if not answer.ok:
                     fix = fix_of(Said(answer.words, self._here(), argv[0]))
                     raise KfwError(f"{argv[0]}: {answer.words}", fix, reason=Reason.NODE_UNREACHABLE)
                 out = answer.out
                 self._known[tuple(argv)] = (time.monotonic(), out)
             return out
+
+
+class Engines:
+    """The docker of each environment: one shell may have another DOCKER_HOST than the next."""
+
+    def __init__(self, children: Children, own: Mapping[str, str] = os.environ) -> None:
+        self._children = children
+        self._own = own
+        self._known: dict[tuple[tuple[str, str], ...], Docker] = {}
+
+    def of(self, environ: Mapping[str, str] | None) -> Docker:
+        """None: that of this process."""
+        env = self._own if environ is None else environ
+        key = tuple(sorted(i for i in env.items() if i[0] in _NAMES or i[0].startswith(_PREFIXES)))
+        found = self._known.pop(key, None) or Docker(self._children, env)
+        self._known[key] = found  # the last one used comes last
+        if len(self._known) > _MOST:
+            del self._known[next(iter(self._known))]
+        return found

@@ -13,7 +13,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.forwarder.lines import IMAGE
 from kfw.methods.forwarder.method import Direct, Forwarder, ForwarderTunnel
-from kfw.methods.forwarder.nodes import Docker
+from kfw.methods.forwarder.nodes import Engines
 from kfw.methods.forwarder.ownership import owner
 from kfw.model import Endpoint, Reason
 from kfw.relay.dial import DialFailed
@@ -178,7 +178,7 @@ async def test_an_engine_that_refuses_is_told_with_its_own_fix(forwarder: Forwar
         {"ServerErrors": ["permission denied while trying to connect to the docker API at unix:///x"]}
     )
     with pytest.raises(KfwError, match="permission denied") as caught:
-        await forwarder._docker.why_not_direct()
+        await forwarder._engines.of(None).why_not_direct()
     assert "usermod -aG docker" in caught.value.fix or "log in as" in caught.value.fix
 
 
@@ -267,7 +267,7 @@ async def test_with_auto_it_is_no_use_where_the_host_reaches_its_containers(
 
 @pytest.fixture
 def direct(engine: Engine, children: Children) -> Direct:
-    return Direct(Docker(children))
+    return Direct(Engines(children))
 
 
 async def test_with_auto_walled_addresses_are_given_up_as_soon_as_the_engine_says_so(direct: Direct) -> None:
