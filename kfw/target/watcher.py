@@ -141,10 +141,11 @@ class TargetWatcher:
         except UsageError as error:
             return problem_of(error)
         environ = self._pool.environ(self.forward)
+        self._environ = environ
         joined = (access, environ.key(plugin=access.user.exec is not None))
         if joined != self._joined:
             await self.leave()
-            self._joined, self._environ = joined, environ
+            self._joined = joined
             self._began = asyncio.get_running_loop().time()
             self._shared = self._pool.join(access, environ, self._changed.set)
         return None
