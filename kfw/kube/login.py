@@ -4,7 +4,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kfw.errors import KfwError, LoginError
@@ -30,62 +30,92 @@ class Credentials:
 
     headers: tuple[tuple[str, str], ...] = ()
     certificate: ClientCertificate | None = None
+    #: Wall clock, seconds: from then on they are to be renewed.
+    ends: float = field(default=float("inf"), compare=False)
+
+
+class Setback:
+    """A failure that holds for a while, doubled each time it comes again. `now` is the wall clock, in seconds."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._error: KfwError | None = None
+        self._pause = 0.0
+        self._not_before = 0.0
+
+    def begin(self, error: KfwError, *, pause: bool) -> None:
+        self._error = error
+        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
+        self._not_before = self._now() + self._pause if pause else 0.0
+
+    def check(self) -> None:
+        """Raises what failed, while it holds."""
+        if self._error and self._now() < self._not_before:
+            raise self._error.with_traceback(None)  # else each time makes the kept error longer
+
+    def forgive(self) -> None:
+        """Its next failure is still the next one."""
+        self._not_before = 0.0
+
+    def over(self) -> None:
+        self._error, self._pause = None, 0.0
+
+    @property
+    def is_on(self) -> bool:
+        return self._error is not None
+
+    @property
+    def pause(self) -> float:
+        """Seconds for which it holds."""
+        return max(self._not_before - self._now(), 0.0)
 
 
 class Login:
-    """Shared by everything that speaks to a cluster as the same user. `now` is the wall clock, in seconds."""
+    """One user's, shared by all servers that it is for; what a server says to it is server_login.py's."""
 
     def __init__(
         self, access: Access, *, plugin: Plugin = exec_plugin.run, now: Callable[[], float] = time.time
     ) -> None:
+        """`now` is the wall clock, in seconds."""
         self._user = access.user
         self._cluster = access.cluster
         self._plugin = plugin
-        self._now = now
-        self._held: Credentials | None = None
-        self._ends = float("inf")
+        self.now = now
+        self.held: Credentials | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._accepted = False
-        self._failure: KfwError | None = None
-        self._pause = 0.0
-        self._not_before = 0.0
+        self._setback = Setback(now)
 
-    async def credentials(self) -> Credentials:
-        """Logs in if need be; who comes meanwhile waits for the same login. Raises LoginError or ToolMissing."""
-        async with self._one_at_a_time:
-            if self._held and self._now() >= self._ends:
-                self._held = None
-            if self._held is None:
-                self._held = await self._renew()
-            return self._held
+    async def credentials(self, instead_of: Credentials | None = None) -> Credentials:
+        """Logs in if need be; who comes meanwhile waits for the same login. `instead_of`: not these.
 
-    def accepted(self, used: Credentials) -> None:
-        """The server said something else than 401 to these."""
-        if self._held is used:
-            self._accepted, self._failure, self._pause = True, None, 0.0
-
-    def refused(self, used: Credentials, error: KfwError) -> bool:
-        """The server said 401 to these. Whether it is worth trying again now, with new ones.
-
-        It is once: new ones that are refused, too, count as a login that failed.
+        Raises LoginError or ToolMissing; what was held is still there for others then.
         """
-        if not (self._user.exec or self._user.token_file):
-            return False
-        if self._held is used:
-            self._held = None
-            if not self._accepted:
-                self._failed(error)
-                return False
-        return True
+        async with self._one_at_a_time:
+            if self.held is None or self.held is instead_of or not self.holds(self.held):
+                self.held = await self._renew()
+            return self.held
+
+    def holds(self, credentials: Credentials) -> bool:
+        return self.now() < credentials.ends
 
     def try_again(self) -> None:
         """Forget that it failed: somebody wants it now."""
-        self._not_before = 0.0
+        self._setback.forgive()
+
+    @property
+    def renewable(self) -> bool:
+        """New credentials can be had without a change of the kubeconfig."""
+        return bool(self._user.exec or self._user.token_file)
+
+    @property
+    def asks_somebody(self) -> bool:
+        """A plugin may open a browser, so it is not asked again at once."""
+        return self._user.exec is not None
 
     @property
     def pause(self) -> float:
         """Seconds until a plugin that failed is asked again."""
-        return max(self._not_before - self._now(), 0.0)
+        return self._setback.pause
 
     @property
     def hint(self) -> str:
@@ -93,24 +123,17 @@ class Login:
         return hint(self._user)
 
     async def _renew(self) -> Credentials:
-        if self._failure and self._now() < self._not_before:
-            raise self._failure.with_traceback(None)  # else each time makes the kept error longer
-        self._accepted = False
+        self._setback.check()
         try:
             made = await self._log_in()
         except KfwError as error:
-            self._failed(error)
+            self._setback.begin(error, pause=self.asks_somebody)
             raise
+        self._setback.over()
         return made
-
-    def _failed(self, error: KfwError) -> None:
-        self._failure = error
-        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
-        self._not_before = self._now() + self._pause if self._user.exec else 0.0
 
     async def _log_in(self) -> Credentials:
         user = self._user
-        self._ends = float("inf")
         if user.exec:
             return await self._by_plugin(user.exec)
         if user.auth_provider:
@@ -121,14 +144,14 @@ class Login:
         certificate = None
         if user.certificate:
             certificate = ClientCertificate(_read(user, user.certificate.read), _read(user, user.key.read))
-        return Credentials((*self._authorization(), *user.impersonate), certificate)
+        ends = self.now() + TOKEN_FILE_LIFE if user.token_file else float("inf")
+        return Credentials((*self._authorization(), *user.impersonate), certificate, ends)
 
     def _authorization(self) -> tuple[tuple[str, str], ...]:
         """A token file wins over a token that is written beside it, as in client-go."""
         user = self._user
         token = user.token
         if user.token_file:
-            self._ends = self._now() + TOKEN_FILE_LIFE
             text = _read(user, Path(user.token_file).read_bytes).decode(errors="replace").strip()
             token = Secret(text) if text else token
         if token:
@@ -140,16 +163,17 @@ class Login:
 
     async def _by_plugin(self, plugin: Exec) -> Credentials:
         status = await self._plugin(plugin, self._user.name, self._cluster)
+        ends = float("inf")
         if status.expiration_timestamp:
             end = status.expiration_timestamp.timestamp()
-            self._ends = end - min(MARGIN, max(end - self._now(), 0.0) / 10)
+            ends = end - min(MARGIN, max(end - self.now(), 0.0) / 10)
         certificate = None
         if status.client_certificate_data and status.client_key_data:
             certificate = ClientCertificate(
                 status.client_certificate_data.encode(), status.client_key_data.encode()
             )
         token = (_bearer(Secret(status.token)),) if status.token else ()
-        return Credentials((*token, *self._user.impersonate), certificate)
+        return Credentials((*token, *self._user.impersonate), certificate, ends)
 
 
 def _bearer(token: str) -> tuple[str, Secret]:

@@ -14,6 +14,7 @@ from kfw.kube.dial import Address
 from kfw.kube.errors import Absent, ErrorContext, problem_of, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
+from kfw.kube.server_login import ServerLogin
 from kfw.kube.session import ApiSession
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
@@ -36,7 +37,7 @@ class Server:
         """`environ` names the proxy, if the cluster does not."""
         self.access = access
         self._environ = environ
-        self.login = login
+        self.login = ServerLogin(login)
         self.timeouts = timeouts
         self.error_context = ErrorContext(
             access.context,

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
 from kfw.kube.connection import Answer, Connection
 from kfw.kube.errors import ErrorContext, error_of
-from kfw.kube.login import Credentials, Login
+from kfw.kube.login import Credentials
 from kfw.kube.monitor import ServerMonitor
+from kfw.kube.server_login import ServerLogin
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 
@@ -19,7 +20,7 @@ class Server(Protocol):
     """What a session, and an upgrade, need of kube.server.Server."""
 
     error_context: ErrorContext
-    login: Login
+    login: ServerLogin
     timeouts: Timeouts
     monitor: ServerMonitor
 

@@ -140,7 +140,7 @@ class ClusterRegistry:
 
     def _forget_logins(self) -> None:
         """The oldest that nobody uses: each new environment brings one, and an environment is large."""
-        used = {id(shared.server.login) for shared in self._shared.values()}
+        used = {id(shared.server.login.login) for shared in self._shared.values()}
         unused = [key for key, login in self._logins.items() if id(login) not in used]
         for key in unused[: max(len(unused) - _UNUSED_LOGINS, 0)]:
             del self._logins[key]

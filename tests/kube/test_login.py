@@ -11,6 +11,7 @@ import pytest
 from kfw.errors import KfwError, LoginError
 from kfw.kube.exec_plugin import Status
 from kfw.kube.login import Credentials, Login
+from kfw.kube.server_login import ServerLogin
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
 
 PLUGIN = Exec("client.authentication.k8s.io/v1", "aws", ("eks", "get-token"))
@@ -92,7 +93,7 @@ async def test_a_token_file_is_read_again_and_wins_over_a_token(tmp_path: Path) 
 async def test_a_token_file_is_read_again_at_once_when_the_server_refuses(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one")
-    login = Login(access(User("ada", token_file=str(file))))
+    login = ServerLogin(Login(access(User("ada", token_file=str(file)))))
     used = await login.credentials()
     login.accepted(used)
     file.write_text("two")
@@ -170,7 +171,8 @@ async def test_a_login_holds_until_shortly_before_its_end(life: float | None, he
 
 @pytest.mark.asyncio
 async def test_a_401_renews_the_login_once_for_all_who_got_it() -> None:
-    login, plugin, _ = by_plugin()
+    shared, plugin, _ = by_plugin()
+    login = ServerLogin(shared)
     used = await login.credentials()
     login.accepted(used)
 
@@ -183,7 +185,8 @@ async def test_a_401_renews_the_login_once_for_all_who_got_it() -> None:
 
 @pytest.mark.asyncio
 async def test_a_new_login_that_is_refused_too_is_not_renewed_at_once() -> None:
-    login, plugin, clock = by_plugin()
+    shared, plugin, clock = by_plugin()
+    login = ServerLogin(shared)
     used = await login.credentials()
 
     assert not login.refused(used, REFUSED)
@@ -198,7 +201,7 @@ async def test_a_new_login_that_is_refused_too_is_not_renewed_at_once() -> None:
 @pytest.mark.parametrize("user", [User("ada", token="x"), User("ada", username="a", password="b"), User("")])
 @pytest.mark.asyncio
 async def test_what_stands_in_the_kubeconfig_cannot_be_renewed(user: User) -> None:
-    login = Login(access(user))
+    login = ServerLogin(Login(access(user)))
     used = await login.credentials()
     login.accepted(used)
 
@@ -229,7 +232,7 @@ async def test_a_poke_asks_the_plugin_again_now_and_success_forgets_the_failures
     assert plugin.runs == 3
 
     plugin.error = None
-    login.accepted(await login.credentials())
+    await login.credentials()
     clock.seconds += 100
     plugin.error = LoginError("no")
     with pytest.raises(LoginError):
