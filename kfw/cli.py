@@ -84,9 +84,9 @@ def _show_os_error(error: OSError) -> int:
 
 def _show_crash(error: Exception, argv: Sequence[str]) -> int:
     from kfw.commands.crash import write_report
-    from kfw.errors import KfwError
+    from kfw.errors import KfwError, describe
 
-    what = f"this is a mistake in kfw itself: {type(error).__name__}: {error}"
+    what = f"this is a mistake in kfw itself: {describe(error)}"
     return show_error(KfwError(what, f"the whole story is in {write_report(error, argv)}, please report it"))
 
 

@@ -16,6 +16,9 @@ from typing import ClassVar
 
 from kfw.secret import redact
 
+#: Characters of a foreign exception that are shown.
+_LONGEST = 300
+
 
 class KfwError(Exception):
     """`what` is a sentence without a full stop, `fix` the line that fixes it, `reason` a value of model.Reason.
@@ -31,6 +34,13 @@ class KfwError(Exception):
         self.fix = redact(fix)
         super().__init__(self.what)
         self.reason = reason or self.default_reason
+
+
+def describe(error: BaseException) -> str:
+    """A foreign exception in words that may be shown: its type and what it says, without secrets and without an end
+    that nobody reads. Never its repr: that of a header, a URL or a request quotes what is in it."""
+    said = " ".join(redact(str(error)[:_LONGEST]).split())
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 class UsageError(KfwError):

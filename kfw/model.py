@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kfw.secret import redact
+
 
 class Status(StrEnum):
     STARTING = "starting"
@@ -147,11 +149,18 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something is not there now. `message` is a sentence in the tool's own words, `fix` what the user can do."""
+    """Why something is not there now. `message` is a sentence in the tool's own words, `fix` what the user can do.
+
+    As in KfwError no secret gets into either: an API server, a pod or a child may have said it.
+    """
 
     reason: Reason
     message: str
     fix: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", redact(self.message))
+        object.__setattr__(self, "fix", redact(self.fix))
 
 
 @dataclass(frozen=True)

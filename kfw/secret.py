@@ -19,31 +19,46 @@ _SHORTEST = 4
 _SECRET_WORDS = (
     "token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature"
 )
+_MARKS = "token|secret|passw|passphrase|key|credential|signature|sig|pwd"
 _SECRET_NAME = rf"(?:[\w.-]*(?:{_SECRET_WORDS})[\w.-]*|sig|pwd|auth|code)"
+#: In prose a code is what a person shall type in ("then enter the code: ABCD-EFGH"), or an exit code.
+_SECRET_IN_PROSE = rf"(?:[\w.-]*(?:{_SECRET_WORDS})[\w.-]*|sig|pwd)"
+Marks = tuple[tuple[str, ...], ...]
 _IS_SECRET_NAME = re.compile(rf"(?:--?)?{_SECRET_NAME}", re.IGNORECASE)
 
 
-def _shape(pattern: str, flags: re.RegexFlag = re.IGNORECASE) -> re.Pattern[str]:
-    return re.compile(pattern, flags)
+def _shape(marks: str, pattern: str, flags: re.RegexFlag = re.IGNORECASE) -> tuple[Marks, re.Pattern[str]]:
+    return tuple(tuple(mark.split("|")) for mark in marks.split(" ")), re.compile(pattern, flags)
 
 
-#: The shapes of secrets in text that others wrote; what `keep` matches stays.
+#: The shapes of secrets in text that others wrote; what `keep` matches stays. First what a text must hold to be looked at
+#: at all, in lower case: one of each group. Most sentences hold none, and a sentence is redacted often.
 _SHAPES = (
     _shape(
-        r"(?P<keep>)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+        "-----begin",
+        r"(?P<keep>)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+        re.DOTALL,
     ),
-    _shape(r"(?P<keep>\b[a-z][a-z0-9+.-]*://)[^\s/?#@'\"]*(?=@)"),
-    _shape(rf"(?P<keep>[?&;]{_SECRET_NAME}=)[^\s&;#'\"]+"),
-    _shape(rf"(?P<keep>--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
-    _shape(r"(?P<keep>\b(?:Bearer|Basic)\s+)(?!\*)[\w.~+/=-]{6,}"),
+    # A password may hold a slash, although it should not; what looks like host:port/path is none.
     _shape(
-        rf"(?P<keep>\b{_SECRET_NAME}['\"]?\s*[=:]\s*)(?P<quote>['\"]?)(?!\*\*\*)[^\s'\",;}}]{{6,}}(?P=quote)"
+        ":// @",
+        r"(?P<keep>\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#@:'\"]*:(?!\d+[/?#])[^\s@'\"]*|[^\s/?#@'\"]*)(?=@)",
     ),
-    _shape(r"(?P<keep>)\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
+    _shape("?|&|; =", rf"(?P<keep>[?&;]{_SECRET_NAME}=)[^\s&;#'\"]+"),
+    _shape(f"- {_MARKS}|auth|code", rf"(?P<keep>--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
+    _shape("bearer|basic", r"(?P<keep>\b(?:Bearer|Basic)\s+)(?!\*)[\w.~+/=-]{6,}"),
+    _shape(
+        f"=|: {_MARKS}",
+        rf"(?P<keep>\b{_SECRET_IN_PROSE}['\"]?\s*[=:]\s*)(?P<quote>['\"]?)(?!\*\*\*)[^\s'\",;}}]{{6,}}(?P=quote)",
+    ),
+    _shape("eyj", r"(?P<keep>)\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
 )
 
 #: All that exist, by identity: equal ones live and die on their own.
 _known: WeakValueDictionary[int, "Secret"] = WeakValueDictionary()
+#: How many were ever made; with the number of those that exist it says whether `_spelled` still holds.
+_counted = 0
+_spelled: tuple[tuple[int, int], tuple[str, ...]] = ((0, 0), ())
 
 
 class Secret(str):
@@ -56,6 +71,8 @@ class Secret(str):
         made = super().__new__(cls, MASK if value else "")
         made._value = value
         if len(value) >= _SHORTEST:
+            global _counted
+            _counted += 1
             _known[id(made)] = made
         return made
 
@@ -95,13 +112,31 @@ def reveal(value: str) -> str:
     return value.reveal() if isinstance(value, Secret) else value
 
 
+class Shown(str):
+    """Words that a person must be able to read as they are: a sign-in URL and its code. See `show`."""
+
+
+def show(text: str) -> Shown:
+    """`text` without the secrets that exist; the shapes of others are not looked for, and `redact` leaves it as it is."""
+    return Shown(_without_known(text))
+
+
 def redact(text: str) -> str:
     """`text` with each secret that it holds as three stars. Cheap for a sentence, not for a megabyte: bound it before."""
-    for value in _values():
+    if isinstance(text, Shown):
+        return text
+    text = _without_known(text)
+    lower = text.lower()
+    for marks, shape in _SHAPES:
+        if all(any(mark in lower for mark in group) for group in marks):
+            text = shape.sub(rf"\g<keep>{MASK}", text)
+    return text
+
+
+def _without_known(text: str) -> str:
+    for value in _spelled_values():
         if value in text:
             text = text.replace(value, MASK)
-    for shape in _SHAPES:
-        text = shape.sub(rf"\g<keep>{MASK}", text)
     return text
 
 
@@ -110,11 +145,15 @@ def is_secret_name(name: str) -> bool:
     return _IS_SECRET_NAME.fullmatch(name) is not None
 
 
-def _values() -> Iterator[str]:
+def _spelled_values() -> tuple[str, ...]:
     """Longest first, so that no part of one stays; in the ways in which a repr, a URL or JSON write them."""
-    values = {secret.reveal() for secret in list(_known.values())}
-    spelled = {form for value in values for form in _spellings(value)}
-    yield from sorted(spelled, key=len, reverse=True)
+    global _spelled
+    state = _counted, len(_known)
+    if _spelled[0] != state:
+        values = {secret.reveal() for secret in list(_known.values())}
+        spelled = {form for value in values for form in _spellings(value)}
+        _spelled = state, tuple(sorted(spelled, key=len, reverse=True))
+    return _spelled[1]
 
 
 def _spellings(value: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 import pytest
 
-from kfw.errors import EXIT_CODE_OF_REASON, FAMILY, KfwError
-from kfw.model import Reason
+from kfw.errors import EXIT_CODE_OF_REASON, FAMILY, KfwError, describe
+from kfw.model import Problem, Reason
+from kfw.secret import Secret
 
 
 @pytest.mark.parametrize("kind", FAMILY)
@@ -21,3 +22,21 @@ def test_exit_codes_are_those_of_the_product() -> None:
         "timed-out": 7,
         "tool-missing": 8,
     }
+
+
+def test_a_foreign_exception_is_told_by_its_type_and_its_words_without_secrets() -> None:
+    secret = Secret("S3CR3T-token")
+    foreign = ValueError(f"Illegal header value b'Bearer {secret.reveal()}\\n'\nand more")
+
+    assert describe(foreign) == "ValueError: Illegal header value b'Bearer ***\\n' and more"
+    assert describe(KeyError()) == "KeyError"
+    assert len(describe(ValueError("x" * 10_000))) < 400
+
+
+def test_a_problem_holds_no_secret_whoever_said_it() -> None:
+    secret = Secret("S3CR3T-token")
+    problem = Problem(
+        Reason.INTERNAL, f"pod web-1: cannot start with --token={secret.reveal()}", "https://a:b@c"
+    )
+
+    assert (problem.message, problem.fix) == ("pod web-1: cannot start with --token=***", "https://***@c")

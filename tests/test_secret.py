@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfw.errors import LoginError
-from kfw.secret import MASK, Secret, is_secret_name, redact
+from kfw.kubeconfig.entries import Exec
+from kfw.secret import MASK, Secret, is_secret_name, redact, show
 
 VALUE = "S3CR3T-of-the-user"
 
@@ -156,3 +157,47 @@ def test_names_that_hold_secrets(name: str) -> None:
 @pytest.mark.parametrize("name", ["AWS_PROFILE", "PATH", "--region", "HTTPS_PROXY", "author"])
 def test_names_that_hold_none(name: str) -> None:
     assert not is_secret_name(name)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "To sign in, open https://microsoft.com/devicelogin and enter the code ABCD12345",
+        "Then enter the code: ABCD-EFGH",
+        "open https://device.sso.eu-central-1.amazonaws.com/?user_code=ABCD-EFGH",
+        "open http://localhost:8000/?code=ABCD-EFGH",
+        "First copy your one-time code: ABCD-EFGH",
+    ],
+)
+def test_what_a_person_must_type_in_can_be_read_and_known_secrets_cannot(said: str) -> None:
+    token = Secret("S3CR3T-token")
+    shown = show(f"{said} ({token.reveal()})")
+
+    assert shown == f"{said} (***)"
+    assert redact(shown) == shown
+
+
+def test_a_password_with_a_slash_is_taken_out_and_a_port_is_none() -> None:
+    assert redact("https://joe:PA/SS@host/x") == "https://***@host/x"
+    assert redact("see https://host:6443/a@b") == "see https://host:6443/a@b"
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "secrets"),
+    [
+        (("get-token", "--oidc-client-secret=V4LUE"), (), ["V4LUE"]),
+        (("--password", "V4LUE", "--region", "eu"), (), ["V4LUE"]),
+        (("AWS_SECRET_ACCESS_KEY=V4LUE", "aws"), (), ["V4LUE"]),
+        (("--issuer", "https://joe:V4LUE@idp/x"), (), ["V4LUE"]),
+        ((), (("GITHUB_TOKEN", "V4LUE"), ("AWS_PROFILE", "dev")), ["V4LUE"]),
+        ((), (("HTTPS_PROXY", "http://joe:V4LUE@gate:3128"),), ["V4LUE"]),
+        (("--token-cache-dir", "--server-id", "x"), (), []),
+    ],
+)
+def test_what_a_plugin_gets_and_is_secret_is_known(
+    args: tuple[str, ...], env: tuple[tuple[str, str], ...], secrets: list[str]
+) -> None:
+    plugin = Exec("v1", "login", args, env)
+
+    assert [secret.reveal() for secret in plugin.secrets] == secrets
+    assert "V4LUE" not in repr(plugin) + redact("no such profile 'V4LUE'" if secrets else "")

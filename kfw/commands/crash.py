@@ -9,12 +9,15 @@ from pathlib import Path
 
 import kfw
 from kfw import paths
+from kfw.secret import MASK, is_secret_name, redact
 
 _KEPT = 10
+#: Characters of a traceback that are kept, from its end: it says what happened.
+_LONGEST = 64 * 1024
 
 
 def write_report(error: BaseException, argv: Sequence[str]) -> Path:
-    """The file with the traceback; the home directory's name is left out of it."""
+    """The file with the traceback; secrets and the home directory's name are left out of it."""
     directory = paths.state_dir() / "crashes"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     report = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
@@ -28,5 +31,20 @@ def write_report(error: BaseException, argv: Sequence[str]) -> Path:
 
 def _story(error: BaseException, argv: Sequence[str]) -> str:
     versions = f"kfw {kfw.__version__}, Python {platform.python_version()} on {platform.platform()}"
-    story = "".join(traceback.format_exception(error))
-    return f"{versions}\nkfw {' '.join(argv)}\n\n{story}".replace(str(Path.home()), "~")
+    story = redact("".join(traceback.format_exception(error))[-_LONGEST:])
+    return f"{versions}\nkfw {command_line(argv)}\n\n{story}".replace(str(Path.home()), "~")
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """Without the values of options that hold secrets, in either spelling: `--token=X`, `--token X`."""
+    shown, hide = list[str](), False
+    for argument in argv:
+        name, equals, _ = argument.partition("=")
+        if hide:
+            shown.append(MASK)
+        elif equals and is_secret_name(name):
+            shown.append(f"{name}={MASK}")
+        else:
+            shown.append(redact(argument))
+        hide = not hide and not equals and argument.startswith("-") and is_secret_name(name)
+    return " ".join(shown)

@@ -9,6 +9,7 @@ import msgspec
 
 from kfw.protocol import ConnectionInfo
 from kfw.relay.connection import Connection
+from kfw.secret import redact
 from kfw.system.clients import Client, processes
 from kfw.system.clock import Clock, rfc3339
 
@@ -90,12 +91,12 @@ class Connections:
             bytes_in=connection.bytes_in,
             bytes_out=connection.bytes_out,
             failed=connection.failed,
-            how=connection.how,
+            how=redact(connection.how),
         )
 
     def _open(self, connection: Connection) -> ConnectionInfo:
         state = "open" if connection.joined else "waiting"
-        return _info(self._now(connection, self._live[connection]), state, connection.waits_for)
+        return _info(self._now(connection, self._live[connection]), state, redact(connection.waits_for))
 
     def _lost(self, past: Past) -> None:
         """The first at once, those that come close behind it together."""

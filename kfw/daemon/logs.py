@@ -1,31 +1,20 @@
-"""The daemon's log: one line per change, rotated by size, with whatever looks like a secret left out."""
+"""The daemon's log: one line per change, rotated by size, without secrets."""
 
 import logging
-import re
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from kfw.system.clock import rfc3339
+from kfw.system.log_format import RedactingFormatter
 
 MAX_BYTES = 1_000_000
 BACKUPS = 3
 
-#: Bearer tokens, JSON web tokens, and values of keys that are secrets by their name.
-_SECRET = re.compile(
-    r"(?i)(bearer\s+|(?:token|password|passwd|secret|authorization)[\"']?\s*[:=]\s*[\"']?(?:bearer\s+|basic\s+)?)[^\s\"',}]+"
-    r"|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*"
-)
 
-
-def masked(text: str) -> str:
-    return _SECRET.sub(lambda match: f"{match.group(1) or ''}***", text)
-
-
-class _Line(logging.Formatter):
+class _Line(RedactingFormatter):
     def format(self, record: logging.LogRecord) -> str:
-        text = masked(super().format(record))
-        return f"{rfc3339(record.created)} {record.levelname:<7} {text}"
+        return f"{rfc3339(record.created)} {record.levelname:<7} {super().format(record)}"
 
 
 class _Private(RotatingFileHandler):

@@ -26,6 +26,7 @@ from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, upheaval
 from kfw.system.clock import Clock
 from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.log_format import RedactingFormatter
 from kfw.system.process import Children, use_pidfd_watcher
 from kfw.target.registry import ClusterRegistry
 
@@ -125,6 +126,8 @@ async def _close(supervisor: Supervisor) -> None:
 def foreground(request: UpRequest, tell: Tell) -> int:
     """`up --foreground`: the forwards live in this process until INT or TERM. Returns the exit code."""
     make_private_dir(paths.state_dir())
+    if logging.lastResort:  # shows warnings on stderr, as no log is set up here
+        logging.lastResort.setFormatter(RedactingFormatter())
     use_pidfd_watcher()
     return loop.run(_foreground(request, tell))
 

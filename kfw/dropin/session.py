@@ -21,6 +21,7 @@ from kfw.dropin.told import Told
 from kfw.errors import KfwError
 from kfw.system import upheaval
 from kfw.system.clock import Clock
+from kfw.system.log_format import RedactingFormatter
 from kfw.system.loop import run as run_loop
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def _say(bound: Sequence[Bound], pairs: Sequence[Pair], speech: Speech) -> None:
 class _ToErr(logging.Handler):
     def __init__(self, err: Out) -> None:
         super().__init__()
+        self.setFormatter(RedactingFormatter())
         self._err = err
 
     def emit(self, record: logging.LogRecord) -> None:

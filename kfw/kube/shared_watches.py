@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, describe
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
 from kfw.kube.resource import Resource
@@ -81,7 +81,7 @@ class SharedWatches:
         if not ended.cancelled() and (error := ended.exception()):
             log.error("the watch over %s ended", self.server.error_context.server, exc_info=error)
             self.server.refused(
-                KfwError(f"kfw has lost sight of {self.server.error_context.server}: {error!r}")
+                KfwError(f"kfw has lost sight of {self.server.error_context.server}: {describe(error)}")
             )
 
     def _tell(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing
+from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing, describe
 from kfw.kube.decoder import Change, Decoder
 from kfw.kube.errors import Absent, Busy, Gone, problem_of, status_of
 from kfw.kube.resource import Resource
@@ -77,7 +77,7 @@ class Watch:
 
     def broke(self, error: BaseException) -> None:
         """`run` ended, which is a mistake in kfw: nobody shall trust what is here."""
-        self._cannot(Problem(Reason.INTERNAL, f"the watch of {self.resource} ended: {error!r}"))
+        self._cannot(Problem(Reason.INTERNAL, f"the watch of {self.resource} ended: {describe(error)}"))
 
     async def _once(self, session: ApiSession) -> None:
         try:

@@ -6,13 +6,14 @@ https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeco
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
-from kfw.secret import NO_SECRET, Secret
+from kfw.secret import NO_SECRET, Secret, is_secret_name
 
 T = TypeVar("T")
 
@@ -49,15 +50,23 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Exec:
-    """A plugin that logs in (client.authentication.k8s.io)."""
+    """A plugin that logs in (client.authentication.k8s.io). Its arguments and variables are shown nowhere.
+
+    `secrets` are the values in them that look like secrets, so that they are known when the plugin quotes them.
+    """
 
     api_version: str
     command: str
-    args: tuple[str, ...] = ()
+    args: tuple[str, ...] = field(default=(), repr=False)
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     install_hint: str = ""
     provide_cluster_info: bool = False
     interactive_mode: str = "IfAvailable"
+    secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = dict.fromkeys((*_secrets_in_args(self.args), *_secrets_in_env(self.env)))
+        object.__setattr__(self, "secrets", tuple(map(Secret, values)))
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,12 @@ class User:
     auth_provider: str = ""
     impersonate: tuple[tuple[str, str], ...] = ()
     file: str = ""
+    secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What stands in the file is known as secret as long as this entry lives, also a key that is given inline."""
+        key = self.key.data.decode("latin-1") if self.key.data else ""
+        object.__setattr__(self, "secrets", (Secret(key),))
 
 
 @dataclass(frozen=True)
@@ -134,6 +149,31 @@ class Kubeconfig:
 
     def _where(self) -> str:
         return " or ".join(self.files) or "any kubeconfig"
+
+
+#: The password in a URL.
+_PASSWORD_IN_URL = re.compile(r"://[^\s/?#@:]*:([^\s@]+)@")
+
+
+def _secrets_in_args(args: Sequence[str]) -> Iterable[str]:
+    """`--client-secret=X`, `--client-secret X`, `CLIENT_SECRET=X` (for env), and the passwords of URLs."""
+    takes_next = False
+    for arg in args:
+        name, _, value = arg.partition("=")
+        secret = is_secret_name(name)
+        if value and secret:
+            yield value
+        elif takes_next and not arg.startswith("-"):
+            yield arg
+        yield from _PASSWORD_IN_URL.findall(arg)
+        takes_next = secret and not value and arg.startswith("-")
+
+
+def _secrets_in_env(env: Iterable[tuple[str, str]]) -> Iterable[str]:
+    for name, value in env:
+        if value and is_secret_name(name):
+            yield value
+        yield from _PASSWORD_IN_URL.findall(value)
 
 
 def default_files(kubeconfig: str | None) -> tuple[str, ...]:

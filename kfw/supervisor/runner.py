@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from kfw.environ import Environs
-from kfw.errors import KfwError
+from kfw.errors import KfwError, describe
 from kfw.methods.base import Tunnel
 from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
@@ -138,7 +138,7 @@ class Runner:
         await self._tasks.end()
         await self.carrier.discard()
         await self.carrier.drop()
-        told = Problem(Reason.INTERNAL, f"internal error: {defect!r}", "`kfw logs` shows where")
+        told = Problem(Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where")
         failures = self.now.failures + 1
         pause = delay(failures, self.forward.retry, told.reason)
         self.now = Now(State.WAITING, told, failures=failures, served=self.now.served, delay=pause)

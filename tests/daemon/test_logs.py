@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from kfw.daemon.logs import log_to, masked
+from kfw.daemon.logs import log_to
+from kfw.secret import redact
 
 
 @pytest.mark.parametrize(
@@ -16,13 +17,13 @@ from kfw.daemon.logs import log_to, masked
     ],
 )
 def test_secrets_are_not_in_the_log(text: str) -> None:
-    assert "***" in masked(text)
-    assert not any(secret in masked(text) for secret in ("abc.def", "sesame", "eyJ"))
+    assert "***" in redact(text)
+    assert not any(secret in redact(text) for secret in ("abc.def", "sesame", "eyJ"))
 
 
 def test_an_ordinary_line_stays_as_it_is() -> None:
     line = "api: active via nodeport to node worker:30080"
-    assert masked(line) == line
+    assert redact(line) == line
 
 
 def test_B24_the_log_has_times_is_private_and_is_rotated_by_size(

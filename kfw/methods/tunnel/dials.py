@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, describe
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.spare import Spare
 
@@ -117,7 +117,8 @@ class Dials:
             self._made(task.result(), dialling.asked)
             return
         if not isinstance(error, KfwError):
-            defect, error = error, KfwError(f"kfw failed to make a tunnel to pod {dialling.pod}: {error!r}")
+            told = KfwError(f"kfw failed to make a tunnel to pod {dialling.pod}: {describe(error)}")
+            defect, error = error, told
             error.__cause__ = defect
         self.fail(dialling.pod, error)
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 import msgspec
 
+from kfw.errors import describe
 from kfw.sandbox.api import access, documents, errors, kinds
 from kfw.sandbox.api.edits import APPLY, decoded_object, edit_of, media_type
 from kfw.sandbox.api.errors import ApiError, about, success
@@ -57,7 +58,7 @@ class ApiServer:
         except (AttributeError, LookupError, TypeError, ValueError) as problem:
             # an object of another shape than its kind has; the real server knows all shapes beforehand
             log.warning("cannot understand %s %s", request.method, request.target, exc_info=problem)
-            refusal = errors.bad_request(f"the request cannot be understood: {problem!r}")
+            refusal = errors.bad_request(f"the request cannot be understood: {describe(problem)}")
             response = _json(refusal.as_status(), refusal.code)
         log.debug("%s %s %s", request.method, request.target, response.status)
         return response
