@@ -108,3 +108,4 @@ EXIT_CODE_OF_REASON: dict[str, int] = {
     kind.default_reason: kind.exit_code for kind in FAMILY if "default_reason" in vars(kind)
 }
 EXIT_CODE_OF_REASON["context-not-found"] = 2
+EXIT_CODE_OF_REASON["login-pending"] = LoginError.exit_code

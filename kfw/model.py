@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kfw.secret import redact
+from kfw.secret import Shown, redact
 
 
 class Status(StrEnum):
@@ -32,6 +32,7 @@ class Reason(StrEnum):
     NODE_UNREACHABLE = "node-unreachable"
     NOT_PERMITTED = "not-permitted"
     LOGIN_EXPIRED = "login-expired"
+    LOGIN_PENDING = "login-pending"  # a login plugin runs, and may wait for a person
     CLUSTER_UNREACHABLE = "cluster-unreachable"
     CONTEXT_NOT_FOUND = "context-not-found"
     CHILD_EXITED = "child-exited"
@@ -159,7 +160,8 @@ class Problem:
     fix: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", redact(self.message))
+        if not isinstance(self.message, Shown):
+            object.__setattr__(self, "message", redact(self.message))
         object.__setattr__(self, "fix", redact(self.fix))
 
 

@@ -124,7 +124,7 @@ def show(text: str) -> Shown:
 def redact(text: str) -> str:
     """`text` with each secret that it holds as three stars. Cheap for a sentence, not for a megabyte: bound it before."""
     if isinstance(text, Shown):
-        return text
+        return str(text)
     text = _without_known(text)
     lower = text.lower()
     for marks, shape in _SHAPES:

@@ -55,6 +55,7 @@ class FakeClusters:
         self.said: asyncio.Queue[Resolution] = asyncio.Queue()
         self.pokes = 0
         self.looks = 0
+        self.wants: list[bool] = []
 
     async def follow(self, forward: Forward) -> AsyncIterator[Resolution]:
         while True:
@@ -65,6 +66,9 @@ class FakeClusters:
 
     def look_again(self, forward: Forward) -> None:
         self.looks += 1
+
+    def want(self, forward: Forward, *, asked_for: bool) -> None:
+        self.wants.append(asked_for)
 
     async def say(self, resolution: Resolution) -> None:
         self.said.put_nowait(resolution)

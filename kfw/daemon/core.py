@@ -41,7 +41,7 @@ class Core:
         self._asked = saved.asked
         if saved.forwards:
             log.info("bringing back what was up: %s", ", ".join(forward.name for forward in saved.forwards))
-            await self.supervisor.up(saved.forwards)
+            await self.supervisor.up(saved.forwards, asked_for=False)
 
     async def up(self, request: UpRequest) -> UpReply:
         key = request.source.key

@@ -80,7 +80,7 @@ def _unfit(runner: Runner, name: str) -> Problem | None:
 
 
 def _sentence(problem: Problem) -> str:
-    return f"{problem.message}; {problem.fix}" if problem.fix else problem.message
+    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
 
 
 def _chosen(tunnel: Tunnel) -> str:

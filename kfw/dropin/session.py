@@ -19,6 +19,7 @@ from kfw.dropin.reach import Reach
 from kfw.dropin.source import Source
 from kfw.dropin.told import Told
 from kfw.errors import KfwError
+from kfw.kube.server_login import ServerLogin
 from kfw.system import upheaval
 from kfw.system.clock import Clock
 from kfw.system.log_format import RedactingFormatter
@@ -46,6 +47,9 @@ async def _run(arguments: Arguments, environ: Mapping[str, str], speech: Speech)
         check_timeouts(arguments)
         changed = asyncio.Event()
         reach = Reach(cluster, kinds.reference(arguments.target), changed.set)
+        reach.server.want(asked_for=True)
+        login = reach.server.login
+        login.listeners.add(lambda: _say_what_it_asks(login, speech.err))
         source = Source(cluster, reach, changed, arguments.ports, arguments.pod_running_timeout)
         stack.push_async_callback(source.close)
         beginning = asyncio.create_task(
@@ -62,6 +66,12 @@ async def _run(arguments: Arguments, environ: Mapping[str, str], speech: Speech)
         forwards = Forwards(cluster, source, speech)
         stack.push_async_callback(forwards.close)
         return await _forward(arguments, source, forwards, speech)
+
+
+def _say_what_it_asks(login: ServerLogin, err: Out) -> None:
+    """A login plugin's words go to stderr, as with kubectl; without what could move the cursor."""
+    if login.asks:
+        err.line(f"kfw: {login.asks}")
 
 
 async def _begin(source: Source, finding: "Awaitable[tuple[Found, Sequence[Pod]]]") -> None:

@@ -78,6 +78,9 @@ class Source:
     def look_again(self, forward: Forward) -> None:
         """The environment is this process's own, and never another one."""
 
+    def want(self, forward: Forward, *, asked_for: bool) -> None:
+        self.reach.server.want(asked_for=asked_for)
+
     # -- its own life
 
     async def close(self) -> None:

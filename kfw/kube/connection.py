@@ -12,7 +12,7 @@ from kfw.errors import KfwError
 from kfw.kube import dial
 from kfw.kube.dial import Address, Streams
 from kfw.kube.errors import ErrorContext, unreachable
-from kfw.secret import reveal
+from kfw.wire.header_values import encode_header
 
 _FOREIGN = (OSError, EOFError, ssl.SSLError, h11.RemoteProtocolError, h11.LocalProtocolError)
 _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")
@@ -44,17 +44,11 @@ class Connection:
     async def get(self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> "Answer":
         """`target` is path and query. `timeout`: seconds for the answer's head."""
         self.used = True
-        request = h11.Request(
-            method="GET",
-            target=target,
-            headers=[
-                ("Host", self._host),
-                _AGENT,
-                ("Accept", "application/json"),
-                *((name, reveal(value)) for name, value in headers),
-            ],
-        )
+        sent = [("Host", self._host), _AGENT, ("Accept", "application/json"), *headers]
         try:
+            request = h11.Request(
+                method="GET", target=target, headers=[encode_header(name, value) for name, value in sent]
+            )
             self._writer.write(self._http.send(request) or b"")
             self._http.send(h11.EndOfMessage())
             event = await self._next(timeout)

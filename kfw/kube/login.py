@@ -1,37 +1,38 @@
-"""One user's login: what is sent with each request, how long it holds, and how it is renewed. One at a time."""
+"""One user's login: how long it holds, and how it is renewed. One at a time."""
 
 import asyncio
-import base64
+import os
+import shlex
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import exec_plugin
+from kfw.kube.credentials import Credentials, UserEntry, bearer, check_header
 from kfw.kube.errors import words_of
+from kfw.kube.outside_file import OutsideFile
+from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Access, Cluster, Exec, User
-from kfw.secret import Secret, reveal
+from kfw.kubeconfig.entries import Access, Cluster, Exec
+from kfw.model import Problem
+from kfw.secret import reveal
 
 #: Seconds before its end that a login is renewed, but not more than a tenth of its life.
 MARGIN = 10.0
-#: Seconds that a file with a token is trusted before it is read again (client-go waits a minute).
-TOKEN_FILE_LIFE = 10.0
 #: Seconds until a plugin that failed is asked again, doubled each time: it may open a browser.
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+#: Seconds: nothing is tried again by itself, only when somebody wants it.
+_NEVER = 24 * 3600.0
 
-Plugin = Callable[[Exec, str, Cluster], Awaitable[exec_plugin.Status]]
 
+class Plugin(Protocol):
+    """exec_plugin.run, or a test's way."""
 
-@dataclass(frozen=True)
-class Credentials:
-    """`headers` as they are sent; what is secret in them is a Secret."""
-
-    headers: tuple[tuple[str, str], ...] = ()
-    certificate: ClientCertificate | None = None
-    #: Wall clock, seconds: from then on they are to be renewed.
-    ends: float = field(default=float("inf"), compare=False)
+    def __call__(
+        self, plugin: Exec, user: str, cluster: Cluster, *, ca: bytes, told: exec_plugin.Told, by_hand: str
+    ) -> Awaitable[exec_plugin.Status]: ...
 
 
 class Setback:
@@ -39,30 +40,30 @@ class Setback:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
-        self._error: KfwError | None = None
+        self.error: KfwError | None = None
         self._pause = 0.0
         self._not_before = 0.0
 
     def begin(self, error: KfwError, *, pause: bool) -> None:
-        self._error = error
+        self.error = error
         self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
         self._not_before = self._now() + self._pause if pause else 0.0
 
-    def check(self) -> None:
+    def check(self, *, for_ever: bool = False) -> None:
         """Raises what failed, while it holds."""
-        if self._error and self._now() < self._not_before:
-            raise self._error.with_traceback(None)  # else each time makes the kept error longer
+        if self.error and (for_ever or self._now() < self._not_before):
+            raise self.error.with_traceback(None)  # else each time makes the kept error longer
 
     def forgive(self) -> None:
         """Its next failure is still the next one."""
         self._not_before = 0.0
 
     def over(self) -> None:
-        self._error, self._pause = None, 0.0
+        self.error, self._pause = None, 0.0
 
     @property
     def is_on(self) -> bool:
-        return self._error is not None
+        return self.error is not None
 
     @property
     def pause(self) -> float:
@@ -71,41 +72,88 @@ class Setback:
 
 
 class Login:
-    """One user's, shared by all servers that it is for; what a server says to it is server_login.py's."""
+    """One user's, shared by all servers that it is for; what a server says to it is server_login.py's.
+
+    `listeners` are called when `pending` changes: why a login takes long, and what a person has to do for it.
+    """
 
     def __init__(
         self, access: Access, *, plugin: Plugin = exec_plugin.run, now: Callable[[], float] = time.time
     ) -> None:
         """`now` is the wall clock, in seconds."""
+        self.listeners = set[Callable[[], None]]()
+        self.now = now
+        self.held: Credentials | None = None
+        self.entry = UserEntry(access.user)
+        self._access = access
         self._user = access.user
         self._cluster = access.cluster
         self._plugin = plugin
-        self.now = now
-        self.held: Credentials | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._ca = OutsideFile(access.cluster.ca)
+        self._renewal: asyncio.Task[Credentials | KfwError] | None = None
+        self._ending: asyncio.Task[Credentials | KfwError] | None = None
+        self._callers = 0
         self._setback = Setback(now)
+        self._waiting = Waiting(self._tell)
 
     async def credentials(self, instead_of: Credentials | None = None) -> Credentials:
-        """Logs in if need be; who comes meanwhile waits for the same login. `instead_of`: not these.
+        """Logs in if need be; who comes meanwhile waits for the same login, which goes on as long as somebody does.
+        `instead_of`: not these.
 
         Raises LoginError or ToolMissing; what was held is still there for others then.
         """
-        async with self._one_at_a_time:
-            if self.held is None or self.held is instead_of or not self.holds(self.held):
-                self.held = await self._renew()
-            return self.held
+        if instead_of is not None and self.held is instead_of:
+            self.entry.look_again()
+        while self.held is None or self.held is instead_of or not await self.holds(self.held):
+            if self._ending and not self._ending.done():
+                await asyncio.wait([self._ending])
+                continue
+            if self._renewal is None:
+                self._setback.check(for_ever=self._waiting.is_over)
+            return await self._wait_for_renewal()
+        return self.held
 
-    def holds(self, credentials: Credentials) -> bool:
-        return self.now() < credentials.ends
+    async def holds(self, credentials: Credentials) -> bool:
+        """They have not ended, and the files that they were made of are what they were."""
+        if self.now() >= credentials.ends:
+            return False
+        if self._user.exec or not self.entry.is_from_files:
+            return True
+        try:
+            return await self.entry.contents() == credentials.made_of
+        except OSError:
+            return False
+
+    def want(self, *, asked_for: bool) -> bool:
+        """Somebody waits for it now: a login that needs a person may begin. `asked_for`: by `up` or `retry`; else it is
+        a connection, and programs connect again and again. False: not yet, nobody has answered a moment ago."""
+        if not self._waiting.want(asked_for=asked_for):
+            return False
+        self._setback.forgive()
+        return True
 
     def try_again(self) -> None:
-        """Forget that it failed: somebody wants it now."""
+        """Forget that it failed: something has changed. Nobody waits, so no person is asked once more."""
         self._setback.forgive()
+        self._waiting.something_changed()
+
+    def refused(self, error: KfwError) -> None:
+        """A server refused new ones. If a person was asked for them, nobody is asked again by itself."""
+        self._waiting.failed()
+        if self._waiting.is_over:
+            self._setback.begin(error, pause=True)
+
+    async def close(self) -> None:
+        """End a login that is going on."""
+        tasks = [task for task in (self._renewal, self._ending) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def renewable(self) -> bool:
         """New credentials can be had without a change of the kubeconfig."""
-        return bool(self._user.exec or self._user.token_file)
+        return self._user.exec is not None or self.entry.is_from_files
 
     @property
     def asks_somebody(self) -> bool:
@@ -114,23 +162,60 @@ class Login:
 
     @property
     def pause(self) -> float:
-        """Seconds until a plugin that failed is asked again."""
-        return self._setback.pause
+        """Seconds until a plugin that failed is asked again; very long if only a person can help."""
+        return _NEVER if self._waiting.is_over else self._setback.pause
+
+    @property
+    def pending(self) -> Problem | None:
+        """Why a login is not there yet, while it is on its way."""
+        return self._waiting.problem
+
+    @property
+    def asks(self) -> str:
+        """What a login plugin says while it waits; "" if it says nothing."""
+        return self._waiting.words
 
     @property
     def hint(self) -> str:
         """What the user can do when the server refuses."""
-        return hint(self._user)
+        return hint(self._access)
 
-    async def _renew(self) -> Credentials:
-        self._setback.check()
+    # -- one at a time
+
+    async def _wait_for_renewal(self) -> Credentials:
+        if self._renewal is None:
+            self._renewal = asyncio.create_task(self._renew(), name=f"login {self._user.name}")
+            self._callers = 0
+        renewal = self._renewal
+        self._callers += 1
         try:
-            made = await self._log_in()
+            result = await asyncio.shield(renewal)
+        finally:
+            if self._renewal is renewal:
+                self._callers -= 1
+                if renewal.done() or not self._callers:
+                    renewal.cancel()  # nobody wants it any more
+                    self._renewal, self._ending = None, renewal
+        if isinstance(result, KfwError):
+            raise result.with_traceback(None)
+        return result
+
+    async def _renew(self) -> Credentials | KfwError:
+        try:
+            self.held = await self._log_in()
         except KfwError as error:
             self._setback.begin(error, pause=self.asks_somebody)
-            raise
+            self._waiting.failed()
+            return error
         self._setback.over()
-        return made
+        self._waiting.succeeded()
+        return self.held
+
+    def _tell(self) -> None:
+        for listener in tuple(self.listeners):
+            listener()
+
+    # -- each way to log in
 
     async def _log_in(self) -> Credentials:
         user = self._user
@@ -141,28 +226,16 @@ class Login:
                 f"user {user.name} logs in with auth-provider {user.auth_provider}, which Kubernetes has removed",
                 "use an exec plugin instead, for example kubelogin or gke-gcloud-auth-plugin",
             )
-        certificate = None
-        if user.certificate:
-            certificate = ClientCertificate(_read(user, user.certificate.read), _read(user, user.key.read))
-        ends = self.now() + TOKEN_FILE_LIFE if user.token_file else float("inf")
-        return Credentials((*self._authorization(), *user.impersonate), certificate, ends)
-
-    def _authorization(self) -> tuple[tuple[str, str], ...]:
-        """A token file wins over a token that is written beside it, as in client-go."""
-        user = self._user
-        token = user.token
-        if user.token_file:
-            text = _read(user, Path(user.token_file).read_bytes).decode(errors="replace").strip()
-            token = Secret(text) if text else token
-        if token:
-            return (_bearer(token),)
-        if user.username:
-            pair = base64.b64encode(f"{user.username}:{reveal(user.password)}".encode()).decode()
-            return (("Authorization", Secret(f"Basic {pair}")),)
-        return ()
+        return await self.entry.credentials()
 
     async def _by_plugin(self, plugin: Exec) -> Credentials:
-        status = await self._plugin(plugin, self._user.name, self._cluster)
+        by_hand = try_by_hand(self._access)
+        name = os.path.basename(plugin.command)  # noqa: PTH119  # it may be no path
+        ca = await self._read_ca() if plugin.provide_cluster_info else b""
+        run = PluginRun(self._waiting, f"the login plugin {name}", self._user.name, by_hand)
+        status = await run.finish(
+            self._plugin(plugin, self._user.name, self._cluster, ca=ca, told=run.hear, by_hand=by_hand)
+        )
         ends = float("inf")
         if status.expiration_timestamp:
             end = status.expiration_timestamp.timestamp()
@@ -170,29 +243,27 @@ class Login:
         certificate = None
         if status.client_certificate_data and status.client_key_data:
             certificate = ClientCertificate(
-                status.client_certificate_data.encode(), status.client_key_data.encode()
+                status.client_certificate_data.encode(), reveal(status.client_key_data).encode()
             )
-        token = (_bearer(Secret(status.token)),) if status.token else ()
-        return Credentials((*token, *self._user.impersonate), certificate, ends)
+        token = status.token or ""
+        check_header(token, f"the token that {run.plugin} printed for user {self._user.name}", by_hand)
+        headers = (bearer(token),) if token else ()
+        return Credentials((*headers, *self.entry.impersonation()), certificate, ends)
+
+    async def _read_ca(self) -> bytes:
+        try:
+            return await self._ca.read()
+        except OSError as error:
+            raise LoginError(
+                f"cannot read the certificate-authority of cluster {self._cluster.name}: {words_of(error)}",
+                f"set certificate-authority of cluster {self._cluster.name} in the kubeconfig to a PEM file",
+            ) from error
 
 
-def _bearer(token: str) -> tuple[str, Secret]:
-    return "Authorization", Secret(f"Bearer {reveal(token)}")
-
-
-def _read(user: User, read: Callable[[], bytes]) -> bytes:
-    try:
-        return read()
-    except OSError as error:
-        raise LoginError(
-            f"cannot read the credentials of user {user.name}: {words_of(error)}",
-            f"mend the entry of user {user.name} in {user.file}",
-        ) from error
-
-
-def hint(user: User) -> str:
+def hint(access: Access) -> str:
+    user = access.user
     if user.exec:
-        return f"log in again: {' '.join((user.exec.command, *user.exec.args))}"
+        return f"log in again, then {try_by_hand(access)}"
     if user.token_file:
         return f"put a valid token into {user.token_file}"
     if user.certificate:
@@ -200,3 +271,17 @@ def hint(user: User) -> str:
     if user.name:
         return f"put a valid token for user {user.name} into {user.file}"
     return "the context names no user: kubectl config set-context CONTEXT --user=NAME"
+
+
+def try_by_hand(access: Access) -> str:
+    """What runs the plugin as kubectl does, and shows neither its arguments nor what it answers."""
+    files = access.files or tuple(filter(None, [access.user.file]))
+    words = ["kubectl"]
+    before = ""
+    if len(files) == 1 and files[0] != str(Path.home() / ".kube" / "config"):
+        words += ["--kubeconfig", shlex.quote(files[0])]
+    elif len(files) > 1:
+        before = f"KUBECONFIG={shlex.quote(os.pathsep.join(files))} "
+    if access.context:
+        words += ["--context", shlex.quote(access.context)]
+    return f"try it by hand: {before}{' '.join(words)} get --raw /version"

@@ -1,6 +1,7 @@
 """One API server as one user: its login, its TLS, whether it is there, and sessions to ask it in."""
 
 import asyncio
+import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from kfw.kube.dial import Address
 from kfw.kube.errors import Absent, ErrorContext, problem_of, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
+from kfw.kube.outside_file import OutsideFile
 from kfw.kube.server_login import ServerLogin
 from kfw.kube.session import ApiSession
 from kfw.kube.timeouts import Timeouts
@@ -21,6 +23,11 @@ from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
 from kfw.secret import redact
+
+log = logging.getLogger(__name__)
+
+#: What a TLS context was made of: the client's certificate, and the CA.
+_Made = tuple[ClientCertificate | None, bytes]
 
 
 class Server:
@@ -52,12 +59,17 @@ class Server:
         self._refusal: KfwError | None = None
         self._sessions = set[ApiSession]()
         self._probe_session = ApiSession(self)
-        self._contexts: dict[ClientCertificate | None, ssl.SSLContext] = {}
+        self._ca = OutsideFile(access.cluster.ca)
+        self._contexts: dict[bool, tuple[_Made, ssl.SSLContext]] = {}
+        self._complained: str | None = None
+        self._in_trouble = asyncio.Event()
 
     @property
     def problem(self) -> Problem | None:
         """What stands between kfw and all that this server knows."""
         error = self.monitor.away or self._refusal
+        if self.login.pending and not self.monitor.away:
+            return self.login.pending
         return problem_of(error) if error else None
 
     @property
@@ -85,9 +97,14 @@ class Server:
         self._sessions.discard(session)
 
     async def run(self) -> None:
+        looking = asyncio.create_task(self._look_at_files(), name=f"files {self.error_context.server}")
+        self.login.listeners.add(self._changed)
         try:
             await self.monitor.run()
         finally:
+            self.login.listeners.discard(self._changed)
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             self._redial()
             self._probe_session.close()
 
@@ -97,15 +114,21 @@ class Server:
         self.monitor.poke()
         self.poked.notify_all()
 
+    def want(self, *, asked_for: bool) -> None:
+        """Somebody waits for what it knows: see Login.want."""
+        self.login.want(asked_for=asked_for)
+
     def refused(self, error: KfwError) -> None:
         """A login failed; `admitted` takes it back."""
         if self._refusal is None or self._refusal.what != error.what:
             self._refusal = error
+            self._in_trouble.set()
             self._changed()
 
     def admitted(self) -> None:
         if self._refusal is not None:
             self._refusal = None
+            self.poked.notify_all()  # who waited because of it
             self._changed()
 
     async def namespace_is_missing(self, namespace: str) -> bool:
@@ -128,16 +151,55 @@ class Server:
         way = proxy.choose(cluster.server, cluster.proxy_url, self._environ)
         port = url.port or (443 if url.scheme == "https" else 80)
         address = Address(self.host, port, cluster.tls_server_name, way)
-        secure = self._tls(certificate) if url.scheme == "https" else None
+        secure = await self._tls(certificate) if url.scheme == "https" else None
         return await connect(address, secure, self.authority, self.error_context, self.monitor.heard, timeout)
 
-    def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
-        """The newest login's and, for probes, the one without a certificate."""
-        if certificate not in self._contexts:
-            bare = self._contexts.get(None)
-            self._contexts = {None: bare} if bare else {}
-            self._contexts[certificate] = tls.context(self.access.cluster, certificate)
-        return self._contexts[certificate]
+    async def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
+        """The newest login's and, for probes, the one without a certificate; of the CA as it is in its file now.
+
+        Files are renewed one after the other: while they cannot be used together, what was used before goes on.
+        """
+        cluster = self.access.cluster
+        try:
+            made = certificate, await self._ca.read()
+        except OSError as error:
+            raise tls.unusable_ca(cluster, error) from error
+        before = self._contexts.get(certificate is None)
+        if before and before[0] == made:
+            return before[1]
+        try:
+            context = tls.context(cluster, *made)
+        except KfwError as error:
+            if before is None or not (self._ca.is_file or self.login.login.entry.is_from_files):
+                raise
+            self._complain(error)
+            return before[1]
+        self._complained = None
+        self._contexts[certificate is None] = made, context
+        return context
+
+    def _complain(self, error: KfwError) -> None:
+        if self._complained != error.what:
+            self._complained = error.what
+            log.warning("%s; what it was before goes on", error.what)
+
+    async def _look_at_files(self) -> None:
+        """While the server refuses or cannot be reached: a renewed file may be the end of it."""
+        while True:
+            await self._in_trouble.wait()
+            before = await self._contents()
+            await asyncio.sleep(self.timeouts.files)
+            if self.problem is None:
+                self._in_trouble.clear()
+            elif await self._contents() != before:
+                self.login.try_again()
+                self.poked.notify_all()
+
+    async def _contents(self) -> tuple[bytes, ...]:
+        try:
+            return (await self._ca.read(), *await self.login.login.entry.contents())
+        except OSError:
+            return ()
 
     async def _probe(self, fresh: bool, timeout: float) -> None:
         session = ApiSession(self) if fresh else self._probe_session
@@ -155,6 +217,7 @@ class Server:
 
     def _monitor_changed(self) -> None:
         if self.monitor.away:
+            self._in_trouble.set()
             self._redial()
         self._changed()
 

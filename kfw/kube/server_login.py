@@ -4,8 +4,12 @@ Several servers may share a login, and one of them may refuse what the others ac
 it accepted last, and goes on with that whatever another one refuses; who is refused asks for new credentials once.
 """
 
+from collections.abc import Callable
+
 from kfw.errors import KfwError
-from kfw.kube.login import Credentials, Login, Setback
+from kfw.kube.credentials import Credentials
+from kfw.kube.login import Login, Setback
+from kfw.model import Problem
 
 
 class ServerLogin:
@@ -24,7 +28,7 @@ class ServerLogin:
         Raises LoginError or ToolMissing.
         """
         self._setback.check()
-        if self._good and self.login.holds(self._good):
+        if self._good and await self.login.holds(self._good):
             return self._good
         self._good, before = None, self.login.held
         found = await self.login.credentials(instead_of=self._refused)
@@ -53,10 +57,16 @@ class ServerLogin:
         if used is not self._fresh:
             return True
         self._setback.begin(error, pause=self.login.asks_somebody)
+        self.login.refused(error)
         return False
 
+    def want(self, *, asked_for: bool) -> None:
+        """Somebody waits for it now: see Login.want."""
+        if self.login.want(asked_for=asked_for):
+            self._setback.forgive()
+
     def try_again(self) -> None:
-        """Forget that it failed: somebody wants it now."""
+        """Forget that it failed: something has changed."""
         self._setback.forgive()
         self.login.try_again()
 
@@ -64,6 +74,21 @@ class ServerLogin:
     def pause(self) -> float:
         """Seconds until it is tried again."""
         return max(self._setback.pause, self.login.pause)
+
+    @property
+    def pending(self) -> Problem | None:
+        """Why a login is not there yet, while it is on its way."""
+        return self.login.pending
+
+    @property
+    def asks(self) -> str:
+        """What a login plugin says while it waits; "" if it says nothing."""
+        return self.login.asks
+
+    @property
+    def listeners(self) -> set[Callable[[], None]]:
+        """Called when `pending` changes."""
+        return self.login.listeners
 
     @property
     def hint(self) -> str:

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
 from kfw.kube.connection import Answer, Connection
+from kfw.kube.credentials import Credentials
 from kfw.kube.errors import ErrorContext, error_of
-from kfw.kube.login import Credentials
 from kfw.kube.monitor import ServerMonitor
 from kfw.kube.server_login import ServerLogin
 from kfw.kube.timeouts import Timeouts

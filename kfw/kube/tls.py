@@ -1,11 +1,13 @@
 """TLS to an API server: whom to trust, and the client's certificate."""
 
 import asyncio.sslproto
+import errno
+import os
 import ssl
-import tempfile
 import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
@@ -16,6 +18,9 @@ from kfw.kubeconfig.entries import Cluster
 #: with 32 KiB, 1.2 with 256. So all share one big one; a record, which is read at once, has at most 16 KiB.
 _BUFFER = 256 * 1024
 _RECORD = 16 * 1024
+
+#: The machine's fault, and it passes.
+_SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
 
 
 class _Shared(threading.local):
@@ -51,8 +56,11 @@ def _shared(protocol: asyncio.sslproto.SSLProtocol, size: int) -> memoryview:
     return _SHARED.buffer
 
 
-def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLContext:
-    """Raises ClusterUnreachable if the CA cannot be used, LoginError if the client's certificate cannot."""
+def context(cluster: Cluster, certificate: ClientCertificate | None, ca: bytes = b"") -> ssl.SSLContext:
+    """`ca`: the content of the cluster's certificate-authority.
+
+    Raises ClusterUnreachable if the CA cannot be used, LoginError if the client's certificate cannot.
+    """
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
@@ -62,7 +70,7 @@ def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLC
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
     elif cluster.ca:
-        _trust(made, cluster)
+        _trust(made, cluster, ca)
     else:
         made.load_default_certs()
     if certificate:
@@ -70,34 +78,71 @@ def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLC
     return made
 
 
-def _trust(made: ssl.SSLContext, cluster: Cluster) -> None:
+def unusable_ca(cluster: Cluster, error: Exception) -> ClusterUnreachable:
+    return ClusterUnreachable(
+        f"cannot use the certificate-authority of cluster {cluster.name}: {words_of(error)}",
+        f"set certificate-authority of cluster {cluster.name} in the kubeconfig to a PEM file",
+    )
+
+
+def _trust(made: ssl.SSLContext, cluster: Cluster, ca: bytes) -> None:
     try:
-        made.load_verify_locations(cadata=cluster.ca.read().decode("ascii"))
+        made.load_verify_locations(cadata=ca.decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-        raise ClusterUnreachable(
-            f"cannot use the certificate-authority of cluster {cluster.name}: {words_of(error)}",
-            f"set certificate-authority of cluster {cluster.name} in the kubeconfig to a PEM file",
-        ) from error
+        raise unusable_ca(cluster, error) from error
 
 
 def _present(made: ssl.SSLContext, certificate: ClientCertificate) -> None:
-    """OpenSSL reads certificates from files only: they live for this moment, readable by the user alone."""
-    with tempfile.TemporaryDirectory(prefix="kfw-tls-") as folder:
-        first = _write(Path(folder) / "tls.crt", certificate.certificate)
-        second = _write(Path(folder) / "tls.key", certificate.key)
-        try:
+    """OpenSSL reads certificates from files only, so it gets some that are on no disk."""
+    try:
+        with _in_memory(certificate.certificate) as first, _in_memory(certificate.key) as second:
             made.load_cert_chain(first, second, password=_no_password)
-        except (OSError, ssl.SSLError) as error:
-            raise LoginError(
-                f"cannot use the client certificate: {words_of(error)}",
-                "the certificate and its key must be PEM, belong together and have no password",
-            ) from error
+    except (OSError, ssl.SSLError) as error:
+        raise _not_presentable(error) from error
 
 
-def _write(file: Path, content: bytes) -> Path:
-    file.touch(mode=0o600)
-    file.write_bytes(content)
-    return file
+def _not_presentable(error: OSError) -> LoginError:
+    """Of a key that is none the pipe's reader says that it cannot go back in it."""
+    if error.errno in _SHORT_OF:
+        fix = "this machine is short of something (open files: `ulimit -n`); kfw tries again by itself"
+    else:
+        fix = "the certificate and its key must be PEM, belong together and have no password"
+    words = "it is not PEM" if error.errno == errno.ESPIPE else words_of(error)
+    return LoginError(f"cannot use the client certificate: {words}", fix)
+
+
+def _in_memory(content: bytes) -> AbstractContextManager[str]:
+    """A path at which `content` can be read, once. Raises OSError."""
+    return _memory_file(content) if hasattr(os, "memfd_create") else _pipe(content)
+
+
+@contextmanager
+def _memory_file(content: bytes) -> Iterator[str]:
+    handle = os.memfd_create("kfw-tls", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(handle, "wb", closefd=False) as file:
+            file.write(content)
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _pipe(content: bytes) -> Iterator[str]:
+    """Where there are no memory files (macOS): OpenSSL reads from the first byte to the last, as of a pipe."""
+    ours, its = os.pipe()
+    writer = threading.Thread(target=_write, args=(its, content), name="tls", daemon=True)
+    try:
+        writer.start()
+        yield f"/dev/fd/{ours}"
+    finally:
+        os.close(ours)  # if it has read only a part, the writer gets EPIPE
+        writer.join()
+
+
+def _write(handle: int, content: bytes) -> None:
+    with suppress(OSError), os.fdopen(handle, "wb") as file:
+        file.write(content)
 
 
 def _no_password() -> str:

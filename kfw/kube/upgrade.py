@@ -12,11 +12,10 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
+from kfw.kube.credentials import Credentials
 from kfw.kube.dial import Streams
 from kfw.kube.errors import ErrorContext, error_of, status_of, unreachable
-from kfw.kube.login import Credentials
 from kfw.kube.session import Server
-from kfw.secret import reveal
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
 from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
@@ -167,8 +166,7 @@ async def _send_upgrade(
     server: Server, transport: Transport, who: Credentials, path: str
 ) -> tuple[Streams, Answer, bytes]:
     key = os.urandom(16)
-    login = ((name, reveal(value)) for name, value in who.headers)
-    headers = [("Host", server.authority), *login, *transport.headers(key)]
+    headers = [("Host", server.authority), *who.headers, *transport.headers(key)]
     streams = (await server.connect(who.certificate, server.timeouts.dial)).streams()
     try:
         async with asyncio.timeout(min(ANSWER, server.timeouts.answer)):

@@ -20,19 +20,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Pem:
-    """A certificate or key: inline, or a file that is read each time it is needed."""
+    """A certificate or key: inline, or a file that kube/outside_file.py reads when it is needed."""
 
     data: bytes | None = field(default=None, repr=False)
     file: str | None = None
 
     def __bool__(self) -> bool:
         return self.data is not None or self.file is not None
-
-    def read(self) -> bytes:
-        """Raises OSError."""
-        if self.data is not None:
-            return self.data
-        return Path(self.file).read_bytes() if self.file else b""
 
 
 @dataclass(frozen=True)
@@ -108,6 +102,7 @@ class Access:
     cluster: Cluster
     user: User
     namespace: str = "default"
+    files: tuple[str, ...] = field(default=(), compare=False)  # where it was read
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ class Kubeconfig:
                 f"kubectl config set-cluster {cluster.name} --server=https://HOST:PORT",
                 reason="context-not-found",
             )
-        return Access(name, cluster, user, context.namespace or "default")
+        return Access(name, cluster, user, context.namespace or "default", self.files)
 
     def _named(self, kind: str, context: Context, name: str, known: Mapping[str, T]) -> T:
         if name not in known:

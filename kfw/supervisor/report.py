@@ -94,7 +94,7 @@ def line(status: ForwardStatus) -> str:
 def _sentence(problem: Problem | None) -> str:
     if problem is None:
         return ""
-    return f"{problem.message}; {problem.fix}" if problem.fix else problem.message
+    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointInfo:

@@ -36,6 +36,7 @@ _PASSING = frozenset(
         Reason.NO_READY_POD,
         Reason.CLUSTER_UNREACHABLE,
         Reason.LOGIN_EXPIRED,
+        Reason.LOGIN_PENDING,
         Reason.NOT_PERMITTED,
         Reason.TOOL_MISSING,
         Reason.CONTEXT_NOT_FOUND,
@@ -48,6 +49,8 @@ class Clusters(Protocol):
     def follow(self, forward: Forward) -> AsyncIterator[Resolution]: ...
     def poke(self, forward: Forward) -> None: ...
     def look_again(self, forward: Forward) -> None: ...
+
+    def want(self, forward: Forward, *, asked_for: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -92,12 +95,17 @@ class Runner:
 
     def retry(self) -> None:
         """Try now what waits or is in error."""
+        self.want()
         self.world.clusters.poke(self.forward)
         self._events.put_nowait(machine.RetryAsked())
 
     def look_again(self) -> None:
         """Its environment is another one: the next login, dial and child are in that. What is open stays."""
         self.world.clusters.look_again(self.forward)
+
+    def want(self) -> None:
+        """Somebody has asked for it and waits: a login that needs a person may begin."""
+        self.world.clusters.want(self.forward, asked_for=True)
 
     def restart(self) -> None:
         """Close the way and open it anew; the port stays bound and new connections wait meanwhile."""
@@ -245,6 +253,7 @@ class Runner:
         moment = self.world.clock.monotonic()
         if moment - self._last_knock >= KNOCK_INTERVAL:
             self._last_knock = moment
+            self.world.clusters.want(self.forward, asked_for=False)
             self._events.put_nowait(machine.Knocked())
 
     async def _open(self) -> None:

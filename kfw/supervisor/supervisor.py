@@ -61,9 +61,16 @@ class Supervisor:
     # -- changing
 
     async def up(
-        self, forwards: Iterable[Forward], *, replaces: str | None = None, environ: Environ | None = None
+        self,
+        forwards: Iterable[Forward],
+        *,
+        replaces: str | None = None,
+        environ: Environ | None = None,
+        asked_for: bool = True,
     ) -> UpReply:
-        """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source."""
+        """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source.
+        `asked_for`: somebody waits for it, so that a login that needs a person may begin.
+        """
         async with self._turn:
             running = self.running()
             wanted = keep_pins(running, {forward.name: forward for forward in forwards})
@@ -76,6 +83,9 @@ class Supervisor:
             self._forget_environs(todo.stop)
             for name in (*todo.start, *todo.restart):
                 self._begin(wanted[name])
+            if asked_for:
+                for name in wanted:
+                    self._want(name)
             return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
 
     async def down(self, names: Iterable[str]) -> list[str]:
@@ -95,12 +105,15 @@ class Supervisor:
             return chosen
 
     def retry(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
-        """Those that wait or are in error; what serves needs no attempt, but gets the environment if it is named.
+        """Those that wait or are in error; what serves without a problem needs no attempt, but gets the environment if
+        it is named.
 
         Without names `environ` is for all that are tried, save those of another project than the caller's.
         """
         chosen = self._known(names)
-        waiting = [name for name in chosen if self._rows[name].status not in SERVING]
+        waiting = [
+            name for name in chosen if self._rows[name].status not in SERVING or self._rows[name].problem
+        ]
         if environ:
             other = (project and self._source(name) not in (project, ADDED) for name in waiting)
             mine = [n for n, o in zip(waiting, other, strict=True) if not o or not self._environ_known(n)]
@@ -194,6 +207,11 @@ class Supervisor:
                 act(row.runner)
                 chosen.append(name)
         return chosen
+
+    def _want(self, name: str) -> None:
+        row = self._rows.get(name)
+        if row and row.runner:
+            row.runner.want()
 
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()

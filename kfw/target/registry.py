@@ -47,6 +47,7 @@ class ClusterRegistry:
         self._logins: dict[_LoginKey, Login] = {}
         self._shared: dict[_Key, SharedWatches] = {}
         self._followers = set[TargetWatcher]()
+        self._wanted = set[str]()
 
     async def __aenter__(self) -> "ClusterRegistry":
         tls.share_buffers()
@@ -58,6 +59,7 @@ class ClusterRegistry:
         """Ends what still runs; the forwards' own `follow` should have ended before."""
         shared, self._shared = list(self._shared.values()), {}
         await asyncio.gather(*(one.close() for one in shared))
+        await asyncio.gather(*(login.close() for login in self._logins.values()))
 
     async def follow(self, forward: Forward) -> AsyncGenerator[Resolution, None]:
         """What the target is, as soon as something is known, then at each change. Never ends by itself.
@@ -66,6 +68,9 @@ class ClusterRegistry:
         Pods empty and nodes not, without a problem: the service's endpoints are no pods, only its node port serves.
         """
         follower = TargetWatcher(forward, self)
+        if forward.name in self._wanted:
+            self._wanted.discard(forward.name)
+            follower.want(asked_for=True)
         self._followers.add(follower)
         try:
             async with aclosing(follower.resolutions()) as resolutions:
@@ -86,6 +91,14 @@ class ClusterRegistry:
         for follower in self._followers:
             if follower.forward.name == forward.name:
                 follower.look_again()
+
+    def want(self, forward: Forward, *, asked_for: bool = True) -> None:
+        """Somebody waits for it (`asked_for`: by a command), so that a login that needs a person may begin."""
+        followers = [follower for follower in self._followers if follower.forward.name == forward.name]
+        for follower in followers:
+            follower.want(asked_for=asked_for)
+        if not followers:
+            self._wanted.add(forward.name)  # it is followed in a moment
 
     def server(self, forward: Forward) -> Server:
         """The API server of a forward that is being followed. Raises UsageError, ClusterUnreachable."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.kube.errors import problem_of
+from kfw.kube.plugin_run import PERSON
 from kfw.kube.resource import Resource
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
@@ -67,6 +68,8 @@ class TargetWatcher:
         self._namespace_answer = False
         self._last_look = float("-inf")
         self._began = asyncio.get_running_loop().time()
+        self._wanted_at = float("-inf")
+        self._asked_for = False
 
     async def resolutions(self) -> AsyncGenerator[Resolution, None]:
         """As soon as something is known, then at each change, for ever."""
@@ -97,6 +100,13 @@ class TargetWatcher:
     @property
     def shared(self) -> SharedWatches | None:
         return self._shared
+
+    def want(self, *, asked_for: bool) -> None:
+        """Somebody waits for it: a login that needs a person may begin, also one to a server that is joined later."""
+        self._wanted_at = asyncio.get_running_loop().time()
+        self._asked_for = asked_for
+        if self._shared:
+            self._shared.server.want(asked_for=asked_for)
 
     async def leave(self) -> None:
         shared, self._shared = self._shared, None
@@ -148,6 +158,8 @@ class TargetWatcher:
             self._joined = joined
             self._began = asyncio.get_running_loop().time()
             self._shared = self._pool.join(access, environ, self._changed.set)
+            if self._began - self._wanted_at < PERSON:
+                self._shared.server.want(asked_for=self._asked_for)
         return None
 
     def _wanted(self) -> Needs:

@@ -14,6 +14,7 @@ import h11
 
 from kfw.errors import KfwError
 from kfw.wire.base import WireError
+from kfw.wire.header_values import encode_header
 
 SPDY = "SPDY/3.1"
 PORT_FORWARD = "portforward.k8s.io"
@@ -54,8 +55,9 @@ class Upgrading:
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
         self._head: h11.Response | None = None
         self._body = bytearray()
+        encoded = [encode_header(name, value) for name, value in headers]
         try:
-            head = self._http.send(h11.Request(method=method, target=target, headers=list(headers)))
+            head = self._http.send(h11.Request(method=method, target=target, headers=encoded))
         except h11.LocalProtocolError as error:
             raise WireError(f"cannot ask for {target}: {error}") from error
         self.request: bytes = (head or b"") + (self._http.send(h11.EndOfMessage()) or b"")

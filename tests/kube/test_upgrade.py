@@ -144,7 +144,7 @@ async def test_what_a_server_that_has_just_started_forbids_is_not_believed() -> 
 async def test_a_login_that_is_refused_is_renewed_once_and_other_tunnels_live_on() -> None:
     tokens = iter(["old", "new", "newer"])
 
-    async def plugin(*_: object) -> exec_plugin.Status:
+    async def plugin(*_: object, **__: object) -> exec_plugin.Status:
         return exec_plugin.Status(token=next(tokens))
 
     user = User("ada", exec=Exec("client.authentication.k8s.io/v1", "login"))

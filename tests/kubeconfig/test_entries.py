@@ -85,9 +85,9 @@ def test_paths_are_relative_to_their_file_and_inline_data_wins(tmp_path: Path) -
     write(tmp_path / "conf" / "pki" / "ca.crt", "CA")
     access = load([write(tmp_path / "conf" / "config", file)]).access("a")
 
-    assert access.cluster.ca.read() == b"CA"
+    assert access.cluster.ca.file == str(tmp_path / "conf" / "pki" / "ca.crt")
     assert access.user.certificate.file == str(tmp_path / "conf" / "../user.crt")
-    assert access.user.key.read() == b"KEY"
+    assert access.user.key.data == b"KEY"
     assert access.user.token_file == str(tmp_path / "conf" / "token")
     assert access.user.exec and access.user.exec.command == str(tmp_path / "conf" / "bin/login")
 

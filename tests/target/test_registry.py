@@ -339,7 +339,7 @@ PLUGIN = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "
 async def test_forwards_to_several_contexts_of_one_user_share_a_login(tmp_path: Path) -> None:
     runs = 0
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
         nonlocal runs
         runs += 1
         await asyncio.sleep(0.02)
@@ -362,7 +362,7 @@ async def test_a_token_that_runs_out_is_renewed_once_for_all_watches_and_nobody_
 ) -> None:
     runs = 0
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
         nonlocal runs
         runs += 1
         return Status(token=f"token-{runs}")
@@ -396,7 +396,7 @@ async def test_a_plugin_that_fails_is_asked_again_after_a_poke_and_not_before(
     runs: list[int] = []
     good = False
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
         runs.append(1)
         if not good:
             raise error
@@ -421,7 +421,7 @@ async def test_a_plugin_that_fails_is_asked_again_by_itself_when_its_pause_is_ov
     monkeypatch.setattr("kfw.kube.login.FIRST_PAUSE", 0.1)
     runs: list[float] = []
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
         runs.append(asyncio.get_running_loop().time())
         if len(runs) < 3:
             raise LoginError("no")

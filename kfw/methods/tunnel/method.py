@@ -139,6 +139,7 @@ class PodTunnel:
         return bool(endpoints)
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        self._server.want(asked_for=False)
         return await self._placing.connect(factory())
 
     async def _dial_once(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:

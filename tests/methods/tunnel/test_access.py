@@ -44,7 +44,7 @@ async def test_through_a_proxy_to_an_api_server_behind_a_path_inside_tls(way: st
 async def test_a_token_that_has_run_out_is_renewed_once_for_all_links() -> None:
     logins: list[str] = []
 
-    async def plugin(*_: object) -> exec_plugin.Status:
+    async def plugin(*_: object, **__: object) -> exec_plugin.Status:
         logins.append("new" if logins else "old")
         return exec_plugin.Status(token=logins[-1])
 

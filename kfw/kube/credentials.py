@@ -1,0 +1,117 @@
+"""What is sent with each request, and how it is made of a kubeconfig's entry: its texts, and the files that it names."""
+
+import base64
+from dataclasses import dataclass, field
+
+from kfw.errors import LoginError
+from kfw.kube.errors import words_of
+from kfw.kube.outside_file import OutsideFile
+from kfw.kube.tls import ClientCertificate
+from kfw.kubeconfig.entries import Pem, User
+from kfw.model import Reason
+from kfw.secret import Secret, reveal
+from kfw.wire.header_values import header_fault, is_header_name
+
+#: An entry that no header can hold is no login that has expired: only the kubeconfig helps.
+_STATIC = Reason.BAD_CONFIG.value
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """`headers` as they are sent; what is secret in them is a Secret."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    certificate: ClientCertificate | None = None
+    #: Wall clock, seconds: from then on they are to be renewed.
+    ends: float = field(default=float("inf"), compare=False)
+    #: The contents of the files of the entry.
+    made_of: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+
+
+class UserEntry:
+    """A user of a kubeconfig. Files are read when they are needed; see outside_file.py."""
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+        self._token = OutsideFile(Pem(file=user.token_file or None))
+        self._files = (self._token, OutsideFile(user.certificate), OutsideFile(user.key))
+
+    @property
+    def is_from_files(self) -> bool:
+        return any(file.is_file for file in self._files)
+
+    async def contents(self) -> tuple[bytes, ...]:
+        """Of the files, as they are now: token, certificate and key. Raises OSError.
+
+        A token that stands beside its file serves while that cannot be read, as in client-go.
+        """
+        read = list[bytes]()
+        for file in self._files:
+            try:
+                read.append(await file.read())
+            except OSError:
+                if file is not self._token or not self.user.token:
+                    raise
+                read.append(b"")
+        return tuple(read)
+
+    def look_again(self) -> None:
+        """The files are read by the next `contents`, however soon it comes."""
+        for file in self._files:
+            file.forget_age()
+
+    async def credentials(self) -> Credentials:
+        """Raises LoginError."""
+        user = self.user
+        try:
+            made_of = await self.contents()
+        except OSError as error:
+            raise LoginError(
+                f"cannot read the credentials of user {user.name}: {words_of(error)}", self._fix
+            ) from error
+        token, certificate, key = made_of
+        presented = ClientCertificate(certificate, key) if user.certificate else None
+        return Credentials((*self._authorization(token), *self.impersonation()), presented, made_of=made_of)
+
+    def impersonation(self) -> tuple[tuple[str, str], ...]:
+        """As it stands in the kubeconfig. Raises LoginError if no header can hold it."""
+        user = self.user
+        for name, value in user.impersonate:
+            what = f"{name} of user {user.name} in {user.file}"
+            check_header(value, what, self._fix, reason=_STATIC)
+            if not is_header_name(name):
+                raise LoginError(f"{what} is not the name of a header", self._fix, reason=_STATIC)
+        return user.impersonate
+
+    def _authorization(self, token_file: bytes) -> tuple[tuple[str, str], ...]:
+        """A token file wins over a token that is written beside it, as in client-go."""
+        user = self.user
+        text = token_file.decode(errors="surrogateescape").strip()
+        if text:
+            token = Secret(text)
+            what = f"the token of user {user.name} in {user.token_file}"
+            check_header(token, what, f"put a valid token into {user.token_file}")
+            return (bearer(token),)
+        if user.token:
+            check_header(
+                user.token, f"the token of user {user.name} in {user.file}", self._fix, reason=_STATIC
+            )
+            return (bearer(user.token),)
+        if user.username:
+            pair = base64.b64encode(f"{user.username}:{reveal(user.password)}".encode()).decode()
+            return (("Authorization", Secret(f"Basic {pair}")),)
+        return ()
+
+    @property
+    def _fix(self) -> str:
+        return f"fix user {self.user.name} in {self.user.file}"
+
+
+def bearer(token: str) -> tuple[str, Secret]:
+    return "Authorization", Secret(f"Bearer {reveal(token)}")
+
+
+def check_header(value: str, what: str, fix: str, *, reason: str | None = None) -> None:
+    """Raises LoginError for what no header can hold, without showing it."""
+    if fault := header_fault(value):
+        raise LoginError(f"{what} contains {fault}, which cannot be sent", fix, reason=reason)
