@@ -88,7 +88,7 @@ def unusable_ca(cluster: Cluster, error: Exception) -> ClusterUnreachable:
 def _trust(made: ssl.SSLContext, cluster: Cluster, ca: bytes) -> None:
     try:
         made.load_verify_locations(cadata=ca.decode("ascii"))
-    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
+    except (OSError, ValueError, ssl.SSLError) as error:
         raise unusable_ca(cluster, error) from error
 
 

@@ -71,3 +71,12 @@ def _host(host: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
         return x509.DNSName(host)
+
+
+@cache
+def another_ca() -> bytes:
+    """Of nobody who serves."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _builder("another-ca", key).issuer_name(_name("another-ca"))
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -43,7 +43,7 @@ class Plugin:
         self.going = asyncio.Event()
         self.going.set()
 
-    async def __call__(self, _plugin: Exec, _user: str, _cluster: Cluster) -> Status:
+    async def __call__(self, _plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
         self.runs += 1
         number = self.runs
         await self.going.wait()

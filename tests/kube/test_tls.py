@@ -1,0 +1,185 @@
+"""A client's key is on no disk, whatever happens while TLS is set up; and what cannot be used is said."""
+
+import errno
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kfw.errors import LoginError
+from kfw.kube import tls
+from kfw.kube.tls import ClientCertificate
+from kfw.kubeconfig.entries import Cluster
+from tests.kube import certificates
+
+DEV = Cluster("dev", "https://dev", insecure=True)
+PAIR = certificates.pair("ada")
+GOOD = ClientCertificate(PAIR.certificate, PAIR.key)
+
+
+@pytest.fixture(params=["memory file", "pipe"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How OpenSSL gets it: the second is for systems without memory files (macOS)."""
+    if request.param == "pipe":
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    elif not hasattr(os, "memfd_create"):
+        pytest.skip("this system has no memory files")
+    return str(request.param)
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[Path]]:
+    """All files of the folders that something temporary could be in."""
+    for name in ("TMPDIR", "KFW_HOME", "XDG_RUNTIME_DIR"):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.setenv(name, str(folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.chdir(tmp_path)
+    return lambda: [file for file in tmp_path.rglob("*") if not file.is_dir()]
+
+
+def descriptors() -> set[str]:
+    return {entry.name for entry in Path("/dev/fd").iterdir()}
+
+
+def test_a_certificate_and_its_key_are_used_and_nothing_is_left(
+    way: str, everywhere: Callable[[], list[Path]]
+) -> None:
+    before = len(descriptors())
+    for certificate in (PAIR.certificate, PAIR.certificate * 200):  # more than a pipe holds
+        tls.context(DEV, ClientCertificate(certificate, PAIR.key))
+    assert everywhere() == []
+    assert len(descriptors()) == before
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key"),
+    [
+        (b"", PAIR.key),
+        (PAIR.certificate, b""),
+        (b"no pem", PAIR.key),
+        (PAIR.certificate, b"no pem"),
+        (PAIR.certificate, b"x" * 1_000_000),
+        (PAIR.certificate, certificates.pair("bob").key),
+        (PAIR.key, PAIR.certificate),
+        (PAIR.certificate, PAIR.key[:100]),
+    ],
+    ids=range(8),
+)
+def test_what_cannot_be_used_is_a_login_error_that_shows_nothing_and_leaves_nothing(
+    way: str, everywhere: Callable[[], list[Path]], certificate: bytes, key: bytes
+) -> None:
+    before = len(descriptors())
+    with pytest.raises(LoginError, match="cannot use the client certificate") as caught:
+        tls.context(DEV, ClientCertificate(certificate, key))
+    assert caught.value.fix == "the certificate and its key must be PEM, belong together and have no password"
+    assert "PRIVATE" not in caught.value.what
+    assert everywhere() == []
+    assert len(descriptors()) == before
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_machine_that_is_short_of_something_is_said_and_the_next_try_is_good(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "memfd_create", refuse, raising=False)
+        with pytest.raises(LoginError, match=os.strerror(number)) as caught:
+            tls.context(DEV, GOOD)
+    assert "kfw tries again by itself" in caught.value.fix
+    tls.context(DEV, GOOD)
+
+
+def test_a_process_without_descriptors_says_so_and_goes_on_when_it_has_some() -> None:
+    done = run(
+        """
+        import os, resource
+        low = len(os.listdir("/dev/fd")) + 1
+        context(DEV, GOOD)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        try:
+            context(DEV, GOOD)
+        except LoginError as error:
+            print(error.what, error.fix)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        context(DEV, GOOD)
+        print("good")
+        """
+    )
+    said = done.stdout.decode()
+    assert "Too many open files" in said, said + done.stderr.decode()
+    assert said.endswith("good\n")
+
+
+@pytest.mark.parametrize("without", ["", "del os.memfd_create"])
+def test_a_kill_in_the_middle_leaves_no_key(everywhere: Callable[[], list[Path]], without: str) -> None:
+    """At the worst moment: OpenSSL is about to read the key."""
+    done = run(
+        f"""
+        import os, signal, ssl
+        {without}
+        def killed(self, certfile, keyfile=None, password=None):
+            assert os.path.exists(keyfile)
+            os.kill(os.getpid(), signal.SIGKILL)
+        ssl.SSLContext.load_cert_chain = killed
+        context(DEV, GOOD)
+        """
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert everywhere() == []
+
+
+def test_a_full_disk_is_no_obstacle(way: str, everywhere: Callable[[], list[Path]]) -> None:
+    """No file can be made or written."""
+    done = run(
+        f"""
+        import errno, os
+        {"del os.memfd_create" if way == "pipe" else ""}
+        def refuse(event, args):
+            if event == "open" and isinstance(args[0], (str, bytes)) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), args[0])
+        sys.addaudithook(refuse)
+        try:
+            open("full", "w")
+        except OSError:
+            context(DEV, GOOD)
+            print("good")
+        """
+    )
+    assert done.stdout == b"good\n", done.stderr.decode()
+    assert everywhere() == []
+
+
+def run(body: str) -> "subprocess.CompletedProcess[bytes]":
+    head = f"""
+import sys
+from kfw.errors import LoginError
+from kfw.kube.tls import ClientCertificate, context
+from kfw.kubeconfig.entries import Cluster
+DEV = Cluster("dev", "https://dev", insecure=True)
+GOOD = ClientCertificate({PAIR.certificate!r}, {PAIR.key!r})
+"""
+    return subprocess.run(
+        [sys.executable, "-c", head + textwrap.dedent(body)], capture_output=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize("ca", [b"", b"no pem", b"\xff", certificates.ca()[:100]], ids=range(4))
+def test_a_ca_that_cannot_be_used_is_said(ca: bytes) -> None:
+    from kfw.errors import ClusterUnreachable
+    from kfw.kubeconfig.entries import Pem
+
+    cluster = Cluster("dev", "https://dev", ca=Pem(file="/x"))
+    with pytest.raises(ClusterUnreachable, match="cannot use the certificate-authority of cluster dev"):
+        tls.context(cluster, None, ca)
+    assert isinstance(tls.context(cluster, None, certificates.ca()), ssl.SSLContext)
