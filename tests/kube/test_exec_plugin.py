@@ -1,7 +1,9 @@
 """Login plugins, run for real: a small script in the place of aws, gcloud or kubelogin."""
 
 import asyncio
+import errno
 import json
+import logging
 import os
 import stat
 import sys
@@ -16,7 +18,8 @@ from kfw.errors import LoginError, ToolMissing
 from kfw.kube import exec_plugin
 from kfw.kube.login import Login
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
-from kfw.secret import reveal
+from kfw.secret import redact, reveal
+from kfw.system.memory import rss_bytes
 from tests.until import until
 
 V1 = "client.authentication.k8s.io/v1"
@@ -253,3 +256,157 @@ async def test_one_login_at_a_time_also_with_a_real_plugin(
     await asyncio.gather(*(login.credentials() for _ in range(5)))
 
     assert log.read_text().split() == ["start", "end"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("while True: sys.stdout.write('x' * 65536)", "it writes without end"),
+        ("while True: sys.stderr.write('error\\n' * 65536)", "it writes without end"),
+        ("os.execvp('yes', ['yes'])", "it writes without end"),
+        ("os.execvp('sh', ['sh', '-c', 'yes >&2 & wait'])", "it writes without end"),
+        ("print('x' * (2 << 20))", "it writes without end"),
+        ("sys.stderr.write('w\\n' * (1 << 20)); sys.exit('error: no session')", "error: no session"),
+    ],
+)
+@pytest.mark.asyncio
+async def test_what_a_plugin_writes_is_bounded_and_it_is_ended_with_its_group(
+    script: Callable[[str], str], tmp_path: Path, body: str, words: str
+) -> None:
+    pid = tmp_path / "pid"
+    command = script(f"open({str(pid)!r}, 'w').write(str(os.getpgid(0)))\n{body}")
+    before = rss_bytes()
+    async with asyncio.timeout(20):
+        with pytest.raises(LoginError, match=words):
+            await exec_plugin.run(plugin(command), "ada", DEV)
+    assert rss_bytes() - before < 30 << 20
+    with pytest.raises(ProcessLookupError):
+        for _ in range(200):
+            os.killpg(int(pid.read_text()), 0)
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_what_a_plugin_says_is_told_while_it_runs(script: Callable[[str], str], tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    command = script(
+        "sys.stderr.write('To sign in, open https://x/device\\n'); sys.stderr.flush()\n"
+        f"while not os.path.exists({str(go)!r}): time.sleep(0.01)\n"
+        "sys.stderr.write('Thank you\\n')\n" + answer(token="abc")
+    )
+    told: list[bytes] = []
+    task = asyncio.create_task(exec_plugin.run(plugin(command), "ada", DEV, told=told.append))
+    await until(lambda: told)
+    assert told == [b"To sign in, open https://x/device\n"]
+    go.touch()
+    assert (await task).token == "abc"
+    assert told[-1].endswith(b"Thank you\n")
+
+
+@pytest.mark.asyncio
+async def test_a_shell_script_may_write_to_dev_stderr_as_it_does_with_kubectl(
+    script: Callable[[str], str],
+) -> None:
+    lines = "echo one >&2; echo two >/dev/stderr; echo error: three >/dev/stderr; exit 1"
+    with pytest.raises(LoginError, match="error: three"):
+        await exec_plugin.run(plugin(script(f"os.execvp('sh', ['sh', '-c', {lines!r}])")), "ada", DEV)
+
+
+@pytest.mark.asyncio
+async def test_an_agent_that_goes_on_writing_does_not_die_of_it(
+    script: Callable[[str], str], tmp_path: Path
+) -> None:
+    beats = tmp_path / "beats"
+    command = script(
+        "if not os.fork():\n"
+        "    for beat in range(300):\n"
+        "        os.write(2, b'agent: still here\\n' * 1000)\n"
+        f"        open({str(beats)!r}, 'w').write(str(beat))\n"
+        "    os._exit(0)\n" + answer(token="abc")
+    )
+    assert (await exec_plugin.run(plugin(command), "ada", DEV)).token == "abc"
+    await until(lambda: beats.exists() and beats.read_text() == "299")
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "apiVersion: client.authentication.k8s.io/v1\nkind: ExecCredential\nstatus:\n  token: abc\n",
+        "---\nkind: ExecCredential\napiVersion: client.authentication.k8s.io/v1\nstatus: {token: abc}\n---\nmore: 1\n",
+        "# made by hand\nkind: ExecCredential\napiVersion: client.authentication.k8s.io/v1\nspec: {}\nstatus:\n"
+        "  token: 'abc'\n  expirationTimestamp: '2026-11-21T08:00:00Z'\n",
+        '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "abc"}}\n\n',
+        '{"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "status": {"token": "abc"},}',
+    ],
+)
+@pytest.mark.asyncio
+async def test_an_answer_is_json_or_yaml(script: Callable[[str], str], printed: str) -> None:
+    status = await exec_plugin.run(plugin(script(f"sys.stdout.write({printed!r})")), "ada", DEV)
+
+    assert status.token == "abc"
+    assert "abc" not in repr(status)
+
+
+@pytest.mark.asyncio
+async def test_all_its_lines_are_in_the_log_and_none_can_do_harm(
+    script: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    body = "sys.stderr.write('one\\n\\x1b[2J\\x1b]0;evil\\x07two\\n\\x00three\\nerror: four\\nfive\\nsix\\n'); sys.exit(1)"
+    with caplog.at_level(logging.INFO), pytest.raises(LoginError, match="user ada: error: four"):
+        await exec_plugin.run(plugin(script(body)), "ada", DEV)
+
+    said = [record.getMessage().rpartition("ada: ")[2] for record in caplog.records]
+    assert said == ["one", "two", r"\x00three", "error: four", "five", "six"]
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_it_quotes_itself_is_not_told(
+    script: Callable[[str], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    body = f"{answer(token='S3CR3T-token')}\nsys.exit('error: cannot store S3CR3T-token, nor hunter2222 of the client')"
+    one = plugin(script(body), args=("--client-secret=hunter2222",))
+    with caplog.at_level(logging.DEBUG), pytest.raises(LoginError) as caught:
+        await exec_plugin.run(one, "ada", DEV)
+
+    assert caught.value.what.endswith("error: cannot store ***, nor *** of the client")
+    shown = [redact(record.getMessage()) for record in caplog.records]
+    assert not any("S3CR3T" in line or "hunter2222" in line for line in shown)
+
+
+@pytest.mark.asyncio
+async def test_a_machine_that_is_short_of_descriptors_is_not_a_missing_plugin(
+    script: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("kfw.kube.plugin_output.os.pipe", refuse)
+    with pytest.raises(LoginError, match="cannot run the login plugin login: Too many open files"):
+        await exec_plugin.run(plugin(script("")), "ada", DEV)
+
+
+@pytest.mark.asyncio
+async def test_a_plugin_whose_interpreter_is_missing_is_not_called_missing(tmp_path: Path) -> None:
+    path = tmp_path / "login"
+    path.write_text("#!/no/such/python\n")
+    path.chmod(0o755)
+    with pytest.raises(ToolMissing, match="the interpreter that its first line names"):
+        await exec_plugin.run(plugin(str(path)), "ada", DEV)
+
+
+def descriptors() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+@pytest.mark.asyncio
+async def test_many_logins_leave_no_descriptor_open(script: Callable[[str], str]) -> None:
+    good, bad = plugin(script(answer(token="abc"))), plugin("/no/such")
+    await exec_plugin.run(good, "ada", DEV)
+    before = descriptors()
+    for _ in range(10):
+        await exec_plugin.run(good, "ada", DEV)
+        with suppress(ToolMissing):
+            await exec_plugin.run(bad, "ada", DEV)
+        with suppress(LoginError):
+            await exec_plugin.run(good, "ada", DEV, timeout=0.001)
+    assert descriptors() == before
