@@ -13,6 +13,8 @@ Rows = Mapping[str, ForwardStatus]
 
 #: What `--timeout` is when it is not given: seconds.
 TIMEOUT = 60.0
+#: What it is while a login waits for a person: they have to find their phone.
+LOGIN_TIMEOUT = 300.0
 
 
 def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
@@ -53,6 +55,9 @@ def _wait(names: Sequence[str], timeout: float) -> int:
     progress = Progress(names)
     try:
         rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
+        if timeout == TIMEOUT and any(row["reason"] == "login-pending" for row in rows):
+            rest = LOGIN_TIMEOUT - TIMEOUT
+            rows = follow_until(settled, names, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:
         output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
         raise

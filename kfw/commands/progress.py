@@ -19,14 +19,24 @@ class Progress:
             output.is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb" and len(names) < _height()
         )
         self._drawn = 0
+        self._asked = set[str]()
 
     def change(self, row: dict[str, Any]) -> None:
         before = self._rows.get(row["name"])
         self._rows[row["name"]] = row
         if self._live:
+            self._ask(row)
             self._draw()
         elif before is None or _said(before) != _said(row):
             output.say(view.change_line(row, time.time()))
+
+    def _ask(self, row: dict[str, Any]) -> None:
+        """What a login plugin wants of a person stays on the screen, whole: a URL that is cut cannot be opened. Once,
+        although several forwards may wait for the same login."""
+        if row["reason"] == "login-pending" and row["message"] not in self._asked:
+            self._asked.add(row["message"])
+            self.clear()
+            output.say(view.clean(row["message"]))
 
     def clear(self) -> None:
         """Make room for the table that says the same."""
