@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from kfw import folders
 from kfw.commands import output
 
 TYPE_CHECKING = False
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """The whole of `kfw ARGV`: its exit code, with every error said on stderr."""
+    folders.settle()
     try:
         code = _dispatch(argv) or 0
         output.flush()
@@ -86,8 +88,12 @@ def _show_crash(error: Exception, argv: Sequence[str]) -> int:
     from kfw.commands.crash import write_report
     from kfw.errors import KfwError, describe
 
-    what = f"this is a mistake in kfw itself: {describe(error)}"
-    return show_error(KfwError(what, f"the whole story is in {write_report(error, argv)}, please report it"))
+    what = f"internal error: {describe(error)}"
+    try:
+        fix = f"details are in {write_report(error, argv)}, please report it"
+    except (KfwError, OSError) as no_report:  # no home, a full disk
+        fix = f"please report it; there is no report with details, because kfw {no_report}"
+    return show_error(KfwError(what, fix))
 
 
 def _prefix() -> str:

@@ -1,35 +1,37 @@
-"""Where kfw keeps its files. Everything can be moved with KFW_HOME, so that tests and second daemons are apart."""
+"""Where kfw keeps its files. Everything can be moved with KFW_HOME, so that tests and second daemons are apart.
 
-import os
-import sys
+All raise UsageError where there is no home directory, or KFW_HOME is somebody else's.
+"""
+
 from pathlib import Path
+
+from kfw import folders
 
 #: macOS allows 104 bytes for a unix socket's path, Linux 108.
 MAX_SOCKET_PATH = 103
 
 
+def user_home() -> Path:
+    return Path(folders.user_home())
+
+
 def config_file() -> Path:
     """The user's config: `~/.config/kfw/config.yaml` on every system, as PRODUCT says; XDG_CONFIG_HOME moves it."""
-    return _under("config", "XDG_CONFIG_HOME", ".config") / "config.yaml"
+    return Path(folders.folder_of("config", "XDG_CONFIG_HOME", ".config")) / "config.yaml"
 
 
 def state_dir() -> Path:
     """What must survive a restart: the ledger, what was up, the logs."""
-    return _under("state", "XDG_STATE_HOME", ".local/state")
+    return Path(folders.folder_of("state", "XDG_STATE_HOME", ".local/state"))
 
 
 def cache_dir() -> Path:
-    return _under("cache", "XDG_CACHE_HOME", ".cache")
+    return Path(folders.folder_of("cache", "XDG_CACHE_HOME", ".cache"))
 
 
 def runtime_dir() -> Path:
     """The socket and the pidfile: XDG_RUNTIME_DIR where it exists, else a directory of ours in the state directory."""
-    if home := os.environ.get("KFW_HOME"):
-        return Path(home) / "run"
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and sys.platform == "linux" and Path(runtime).is_dir():
-        return Path(runtime) / "kfw"
-    return state_dir() / "run"
+    return Path(folders.runtime_folder())
 
 
 def socket_path() -> Path:
@@ -50,11 +52,3 @@ def store_file() -> Path:
 
 def sandbox_dir() -> Path:
     return state_dir() / "sandbox"
-
-
-def _under(kind: str, variable: str, default: str) -> Path:
-    if home := os.environ.get("KFW_HOME"):
-        return Path(home) / kind
-    base = os.environ.get(variable)
-    root = Path(base) if base and Path(base).is_absolute() else Path.home() / default
-    return root / "kfw"

@@ -66,6 +66,7 @@ class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     uptime_seconds: float | None = None
     rss_bytes: int | None = None
     socket: str
+    warnings: list[str] = []  # what is wrong with the daemon itself, in sentences: files, disk
 
 
 class StatusReply(msgspec.Struct, rename="camel", frozen=True):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kfw import checks
+from kfw import checks, paths
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Finding
 from kfw.checks import colima as colima_checks
@@ -32,7 +32,7 @@ def asked(steps: Steps, profile: str, mac: Mac | None = None) -> Asked:
     def exists(path: str) -> bool:
         return Path(path).exists()
 
-    return Asked(steps.ask, profile, mac or this_mac(), os.environ, str(Path.home()), exists)
+    return Asked(steps.ask, profile, mac or this_mac(), os.environ, str(paths.user_home()), exists)
 
 
 def ensure(steps: Steps, one: Asked, sleep: Callable[[float], None] = time.sleep) -> list[Finding]:

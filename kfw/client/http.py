@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
+
+from kfw.folders import runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,15 +114,8 @@ class Connection:
 
 
 def socket_path() -> str:
-    """`kfw.paths.socket_path()` as text, because pathlib costs 10 ms. A test holds the two together."""
-    if home := os.environ.get("KFW_HOME"):
-        return f"{home}/run/kfw.sock"
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and sys.platform == "linux" and os.path.isdir(runtime):  # noqa: PTH112 - see above
-        return f"{runtime}/kfw/kfw.sock"
-    state = os.environ.get("XDG_STATE_HOME", "")
-    root = state if state.startswith("/") else os.path.expanduser("~/.local/state")  # noqa: PTH111 - see above
-    return f"{root}/kfw/run/kfw.sock"
+    """`kfw.paths.socket_path()` as text, because pathlib costs 10 ms. Raises UsageError as that does."""
+    return f"{runtime_folder()}/kfw.sock"
 
 
 def request(method: str, target: str, body: bytes = b"", *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
@@ -152,7 +146,7 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _connect(path: str, timeout: float) -> socket.socket:
-    owner = os.stat(path).st_uid  # noqa: PTH116 - see socket_path
+    owner = os.stat(path).st_uid  # noqa: PTH116 - pathlib costs 10 ms
     if owner != os.getuid():
         raise PermissionError(f"it belongs to the user with id {owner}")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import kfw
 from kfw import paths
+from kfw.errors import KfwError
 from kfw.secret import MASK, is_secret_name, redact
+from kfw.system.files import make_private_dir
 
 _KEPT = 10
 #: Characters of a traceback that are kept, from its end: it says what happened.
@@ -17,11 +19,14 @@ _LONGEST = 64 * 1024
 
 
 def write_report(error: BaseException, argv: Sequence[str]) -> Path:
-    """The file with the traceback; secrets and the home directory's name are left out of it."""
-    directory = paths.state_dir() / "crashes"
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The file with the traceback; secrets and the home directory's name are left out of it.
+
+    Raises KfwError or OSError.
+    """
+    directory = make_private_dir(paths.state_dir() / "crashes")
     report = directory / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-    descriptor = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    report.unlink(missing_ok=True)
+    descriptor = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
         file.write(_story(error, argv))
     for old in sorted(directory.glob("*.log"))[:-_KEPT]:
@@ -32,7 +37,11 @@ def write_report(error: BaseException, argv: Sequence[str]) -> Path:
 def _story(error: BaseException, argv: Sequence[str]) -> str:
     versions = f"kfw {kfw.__version__}, Python {platform.python_version()} on {platform.platform()}"
     story = redact("".join(traceback.format_exception(error))[-_LONGEST:])
-    return f"{versions}\nkfw {command_line(argv)}\n\n{story}".replace(str(Path.home()), "~")
+    text = f"{versions}\nkfw {command_line(argv)}\n\n{story}"
+    try:
+        return text.replace(str(paths.user_home()), "~")
+    except KfwError:
+        return text
 
 
 def command_line(argv: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import typer
 from kfw import paths
 from kfw.commands import output
 from kfw.commands.names import complete
+from kfw.errors import KfwError
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
@@ -52,9 +54,11 @@ def last_lines(path: Path, count: int, keep: Keep) -> list[str]:
     """Of the file and of the rotated ones before it, oldest first."""
     found: list[str] = []
     for file in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, 10))):
-        if len(found) >= count or not file.exists():
+        text = _opened(file) if len(found) < count else None
+        if text is None:
             break
-        lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+        with text:
+            lines = text.read().removesuffix("\n").split("\n")
         found = [line for line in lines if keep(line)] + found
     return found[max(len(found) - count, 0) :]
 
@@ -101,7 +105,14 @@ def _was_rotated(path: Path, file: TextIO) -> bool:
 
 
 def _opened(path: Path) -> TextIO | None:
+    """None: it is not there. Raises KfwError for what is not a file, such as a FIFO, which would be waited for."""
     try:
-        return path.open(encoding="utf-8", errors="replace")
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise KfwError(
+            f"cannot read {path}: it is not a regular file", "remove it, then `kfw stop` and `kfw start`"
+        )
+    return os.fdopen(handle, encoding="utf-8", errors="replace", newline="\n")

@@ -1,18 +1,30 @@
-"""Where words go: data to stdout, messages to stderr. On the fast path: only os, sys and json."""
+"""Where words go: data to stdout, messages to stderr. On the fast path: only os, sys, re and json.
+
+Everything that is for people goes through `show` and `say`, which let no control character through but kfw's colours.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 
+from kfw.printable import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, TextIO
 
 
 def show(text: str) -> None:
     """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
-    _write(sys.stdout, text + "\n")
+    _write(sys.stdout, printable(text, colours=colours(sys.stdout)) + "\n")
+
+
+def draw(lines: Sequence[str]) -> None:
+    """On an empty screen, in the place of what was there; only for a terminal."""
+    _write(sys.stdout, "\x1b[H\x1b[J")
+    show("\n".join(lines))
 
 
 def show_json(value: Any) -> None:
@@ -20,12 +32,12 @@ def show_json(value: Any) -> None:
     import json
 
     indent = 2 if is_terminal(sys.stdout) else None
-    _write(sys.stdout, json.dumps(value, indent=indent, ensure_ascii=False) + "\n")
+    _write(sys.stdout, printable(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n")
 
 
 def say(text: str) -> None:
     """A message for people."""
-    _write(sys.stderr, text + "\n")
+    _write(sys.stderr, printable(text, colours=colours(sys.stderr)) + "\n")
 
 
 def colours(stream: TextIO) -> bool:

@@ -61,7 +61,8 @@ def lines(reply: dict[str, Any]) -> list[str]:
 def no_daemon() -> dict[str, Any]:
     """`status --json` when there is no daemon: the same shape, so that scripts need no second case."""
     daemon = dict.fromkeys(("running", "pid", "version", "uptimeSeconds", "rssBytes", "socket"))
-    return {"daemon": daemon | {"running": False, "socket": http.socket_path()}, "forwards": []}
+    known = {"running": False, "socket": http.socket_path(), "warnings": []}
+    return {"daemon": daemon | known, "forwards": []}
 
 
 def _daemon_not_running() -> type[DaemonNotRunning]:

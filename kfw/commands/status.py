@@ -41,7 +41,7 @@ def _watch(names: list[str]) -> None:
     while True:
         lines = _lines(names)
         if output.is_terminal(sys.stdout):
-            output.show("\x1b[H\x1b[J" + "\n".join(lines))
+            output.draw(lines)
         elif lines[:-1] != shown[:-1]:
             output.show("\n".join(lines))
         shown = lines

@@ -16,7 +16,6 @@ from kfw.view.connections import top_lines
 
 #: Seconds between two looks.
 _PAUSE = 1.0
-_CLEAR = "\x1b[H\x1b[J"
 
 
 def top(
@@ -45,7 +44,10 @@ def top(
         lines = top_lines(
             _asked(names or []), ended=ended, width=output.width(), colour=output.colours(sys.stdout)
         )
-        output.show((_CLEAR if watch and output.is_terminal(sys.stdout) else "") + "\n".join(lines))
+        if watch and output.is_terminal(sys.stdout):
+            output.draw(lines)
+        else:
+            output.show("\n".join(lines))
         if not watch:
             return 0
         time.sleep(_PAUSE)

@@ -132,5 +132,6 @@ def _absolute(text: str, base: Path) -> str:
     try:
         expanded = Path(text).expanduser()
     except RuntimeError as error:
-        raise ValueError("there is no such user") from error
+        own = text == "~" or text.startswith("~/")
+        raise ValueError("there is no home directory" if own else "there is no such user") from error
     return str(Path(os.path.normpath(base / expanded)))

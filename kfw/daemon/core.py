@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from kfw.daemon import logs
 from kfw.daemon.events import Events
 from kfw.daemon.store import Asked, Saved, load, save
 from kfw.errors import KfwError
@@ -13,6 +14,7 @@ from kfw.model import Forward
 from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
+from kfw.system.limits import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
 
@@ -30,10 +32,15 @@ class Core:
         self._store = store
         self._on_demand = on_demand
         self._asked: dict[str, Asked] = {}
+        self._unsaved = ""  # why the store is not up to date
         self.ended = asyncio.Event()
 
     def uptime(self) -> float:
         return self._clock.monotonic() - self._started
+
+    def warnings(self) -> list[str]:
+        """What is wrong with this process or its disk, in sentences."""
+        return [said for said in (OPEN_FILES.shortage(), self._unsaved, logs.problem()) if said]
 
     async def restore(self) -> None:
         """Bring back what was up when the last daemon ended."""
@@ -119,7 +126,10 @@ class Core:
         self._asked = {key: asked for key, asked in self._asked.items() if key in keys}
         try:
             save(self._store, Saved(list(running.values()), self._asked))
+            self._unsaved = ""
         except KfwError as error:
-            told = f"a restart of kfw will not know what is up now: {error.what}"
-            log.error("%s", told)
-            self.events.emit("daemon", message=told)
+            self._unsaved = (
+                f"state was not saved; after a restart these forwards will not come back: {error.what}"
+            )
+            log.error("%s", self._unsaved)
+            self.events.emit("daemon", message=self._unsaved)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from kfw.daemon.core import Core
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
 from kfw.daemon.server import Reply, Request
+from kfw.daemon.validation import check, check_environ, shortened, shown
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import (
     AgainRequest,
@@ -37,6 +38,10 @@ log = logging.getLogger("kfw.handlers")
 
 #: Seconds between comments on an event stream, so that a dead reader is noticed.
 HEARTBEAT = 15.0
+#: Of a request that is for several forwards.
+MOST_NAMES, LONGEST_NAME = 5000, 253
+#: Characters of each part of an error: a list of unknown names may be long.
+LONGEST_WORDS = 4000
 
 T = TypeVar("T")
 
@@ -60,22 +65,17 @@ class Handlers:
 
     async def __call__(self, request: Request) -> Reply:
         try:
-            return await self._route(request).answer(self, request)
+            routes = [route for route in ROUTES if _matches(route.path, request.path)]
+            method = "GET" if request.method == "HEAD" else request.method
+            for route in routes:
+                if route.method == method:
+                    return await route.answer(self, request)
+            return _no_route(request, routes)
         except KfwError as error:
-            told = ErrorReply(what=error.what, fix=error.fix, reason=error.reason, exit_code=error.exit_code)
-            return _json(told, 400 if isinstance(error, UsageError) else 409)
+            return _refusal(error, 400 if isinstance(error, UsageError) else 409)
         except Exception:
             log.exception("cannot answer %s %s", request.method, request.path)
             return _json(ErrorReply(what="internal error", fix=f"see {paths.log_file().name}"), 500)
-
-    def _route(self, request: Request) -> Route:
-        same_path = [route for route in ROUTES if _matches(route.path, request.path)]
-        for route in same_path:
-            if route.method == request.method:
-                return route
-        if same_path:
-            raise UsageError(f"{request.path} takes {', '.join(route.method for route in same_path)}")
-        raise UsageError(f"there is no {request.path}", "GET /v1/openapi.json lists what there is")
 
     async def ping(self, _: Request) -> Reply:
         return _json(self._info())
@@ -91,24 +91,28 @@ class Handlers:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
 
     async def up(self, request: Request) -> Reply:
-        return _json(await self._core.up(_body(request, UpRequest)))
+        asked = _body(request, UpRequest)
+        check(asked)
+        return _json(await self._core.up(asked))
 
     async def down(self, request: Request) -> Reply:
-        return _names(await self._core.down(_body(request, NamesRequest).names))
+        return _names(await self._core.down(_names_in(request)))
 
     async def remove(self, request: Request) -> Reply:
-        return _names(await self._core.remove(_body(request, NamesRequest).names))
+        return _names(await self._core.remove(_names_in(request)))
 
     async def restart(self, request: Request) -> Reply:
-        asked, supervisor = _body(request, AgainRequest), self._core.supervisor
+        asked, supervisor = _again(request), self._core.supervisor
         return _names(supervisor.restart(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
     async def retry(self, request: Request) -> Reply:
-        asked, supervisor = _body(request, AgainRequest), self._core.supervisor
+        asked, supervisor = _again(request), self._core.supervisor
         return _names(supervisor.retry(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
     async def reload(self, request: Request) -> Reply:
-        return _json(await self._core.reload(_body(request, ReloadRequest)))
+        asked = _body(request, ReloadRequest)
+        check_environ(asked.environ)
+        return _json(await self._core.reload(asked))
 
     async def stop(self, _: Request) -> Reply:
         self._core.stop("asked over the socket")
@@ -116,7 +120,10 @@ class Handlers:
 
     async def events(self, request: Request) -> Reply:
         since = _whole_number(request.query, "since")
-        if request.query.get("follow") != "true":
+        follow = request.query.get("follow", "false")
+        if follow not in ("true", "false"):
+            raise UsageError(f"'follow' must be true or false, not {shown(follow)}")
+        if follow == "false" or request.method == "HEAD":
             return _json(self._core.events.since(since or 0))
         return Reply(content_type=b"text/event-stream", stream=self._event_stream(since))
 
@@ -153,6 +160,7 @@ class Handlers:
             uptime_seconds=round(self._core.uptime(), 3),
             rss_bytes=rss_bytes(),
             socket=str(paths.socket_path()),
+            warnings=self._core.warnings(),
         )
 
 
@@ -198,11 +206,47 @@ def _matches(pattern: str, path: str) -> bool:
     )
 
 
+def _no_route(request: Request, same_path: list[Route]) -> Reply:
+    """RFC 9110, 15.5.5 and 15.5.6."""
+    if not same_path:
+        fix = "GET /v1/openapi.json lists what there is"
+        return _refusal(UsageError(f"there is no {shown(request.path)}", fix), 404)
+    allowed = ", ".join(route.method for route in same_path)
+    return replace(_refusal(UsageError(f"{request.path} takes {allowed}"), 405), allow=allowed)
+
+
+def _refusal(error: KfwError, status: int) -> Reply:
+    what, fix = error.what[:LONGEST_WORDS], error.fix[:LONGEST_WORDS]
+    return _json(ErrorReply(what=what, fix=fix, reason=error.reason, exit_code=error.exit_code), status)
+
+
+def _names_in(request: Request) -> list[str]:
+    """A few of the unknown ones are enough to see what is wrong with a long list."""
+    names = _body(request, NamesRequest).names
+    _check_names(names)
+    return names
+
+
+def _again(request: Request) -> AgainRequest:
+    asked = _body(request, AgainRequest)
+    _check_names(asked.names)
+    check_environ(asked.environ)
+    return asked
+
+
+def _check_names(names: list[str]) -> None:
+    if len(names) > MOST_NAMES or any(len(name) > LONGEST_NAME for name in names):
+        raise UsageError(f"send at most {MOST_NAMES} names of at most {LONGEST_NAME} characters")
+
+
 def _body(request: Request, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(request.body or b"{}", type=kind)
+    except RecursionError as error:
+        raise UsageError(f"the request's body is not a {kind.__name__}: it is nested too deeply") from error
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(f"the request's body is not a {kind.__name__}: {error}") from error
+        why = shortened(str(error))
+        raise UsageError(f"the request's body is not a {kind.__name__}: {why}") from error
 
 
 def _whole_number(query: dict[str, str], key: str) -> int | None:
@@ -210,7 +254,7 @@ def _whole_number(query: dict[str, str], key: str) -> int | None:
     if value is None:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 19):
-        raise UsageError(f"'{key}' must be a whole number, not {value!r}")
+        raise UsageError(f"'{key}' must be a whole number, not {shown(value)}")
     return int(value)
 
 

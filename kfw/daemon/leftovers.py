@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kfw.errors import KfwError
-from kfw.system.files import lock
+from kfw.system.files import lock, put_aside
 from kfw.system.ledger import Ledger
 
 log = logging.getLogger("kfw.daemon")
@@ -17,14 +17,23 @@ log = logging.getLogger("kfw.daemon")
 def own_ledger(folder: Path) -> Iterator[Ledger]:
     """A ledger for this process alone. First, what ledgers of processes that are gone name is ended."""
     for path in folder.glob("ledger-*.jsonl"):
-        with suppress(KfwError), lock(_lock_of(path)):  # locked: its owner lives, and sees to its own
-            _reclaim(path)
+        _see_to(path)
     path = folder / f"ledger-{os.getpid()}.jsonl"
     with lock(_lock_of(path)):
         ledger = Ledger(path)
         yield ledger
         if not ledger.entries():
             _forget(path)
+
+
+def _see_to(path: Path) -> None:
+    """One that cannot be read is put aside: what it names cannot be told from what belongs to others."""
+    with suppress(KfwError), lock(_lock_of(path)):  # locked: its owner lives, and sees to its own
+        try:
+            _reclaim(path)
+        except KfwError as error:
+            log.warning("%s, so what it names is not ended", error.what)
+            log.warning("%s is now %s", path.name, put_aside(path).name)
 
 
 def _reclaim(path: Path) -> None:

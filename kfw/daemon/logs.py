@@ -1,34 +1,88 @@
 """The daemon's log: one line per change, rotated by size, without secrets."""
 
+import errno
 import logging
+import os
+import stat
+import sys
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from kfw import __version__
+from kfw.errors import KfwError
+from kfw.printable import printable
 from kfw.system.clock import rfc3339
+from kfw.system.files import clear_the_way, make_private_dir
 from kfw.system.log_format import RedactingFormatter
 
 MAX_BYTES = 1_000_000
 BACKUPS = 3
 
+#: The first record of each daemon.
+_HELLO = "kfw %s starts, pid %d"
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY
+
 
 class _Line(RedactingFormatter):
+    """What follows the first line of a record is indented: nothing in a message can look like a record of its own."""
+
     def format(self, record: logging.LogRecord) -> str:
-        return f"{rfc3339(record.created)} {record.levelname:<7} {super().format(record)}"
+        text = printable(super().format(record)).replace("\n", "\n    ")
+        return f"{rfc3339(record.created)} {record.levelname:<7} {text}"
 
 
 class _Private(RotatingFileHandler):
+    """A regular file for its user alone. `problem`: why the last record is not in it."""
+
+    problem = ""
+
     def _open(self) -> TextIOWrapper:
-        stream = super()._open()
-        Path(self.baseFilename).chmod(0o600)
-        return stream
+        handle = os.open(self.baseFilename, _APPEND, 0o600)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        os.fchmod(handle, 0o600)
+        return os.fdopen(handle, "a", encoding=self.encoding, errors=self.errors)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.problem = ""
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A disk that takes no log is no reason to stop; `kfw status` says it."""
+        error = sys.exc_info()[1]
+        why = getattr(error, "strerror", None) or type(error).__name__
+        self.problem = f"the log {self.baseFilename} cannot be written: {why}"
 
 
 def log_to(path: Path, level: str) -> None:
-    """Send everything below the logger `kfw`, and asyncio's complaints, to this file."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handler = _Private(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="replace")
+    """Send everything below the logger `kfw`, and asyncio's complaints, to this file.
+
+    Raises KfwError when it cannot be written. What is in its place and not a file is put aside.
+    """
+    make_private_dir(path.parent)
+    aside = clear_the_way(path)
+    try:
+        handler = _Private(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise KfwError(
+            f"cannot write {path}: {error.strerror or error}", "make it writable, or remove it"
+        ) from error
     log_with(handler, level)
+    handler.emit(logging.LogRecord("kfw", logging.INFO, "", 0, _HELLO, (__version__, os.getpid()), None))
+    if handler.problem:
+        raise KfwError(
+            handler.problem, "make room on that disk, or set KFW_HOME to a directory on another one"
+        )
+    if aside:
+        logging.getLogger("kfw.daemon").warning("%s was not a file and is now %s", path.name, aside.name)
+
+
+def problem() -> str:
+    """Why the log is not written, "" while it is."""
+    found = (getattr(handler, "problem", "") for handler in logging.getLogger("kfw").handlers)
+    return next(filter(None, found), "")
 
 
 def log_with(handler: logging.Handler, level: str) -> None:

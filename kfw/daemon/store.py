@@ -5,11 +5,16 @@ from pathlib import Path
 
 import msgspec
 
+from kfw.daemon.validation import fault, shortened
+from kfw.errors import KfwError
 from kfw.model import Forward
 from kfw.protocol import Source
-from kfw.system.files import write_atomic
+from kfw.system.files import put_aside, read_bounded, write_atomic
 
 log = logging.getLogger("kfw.store")
+
+#: Bytes; what is kept of a thousand forwards has one million.
+LARGEST = 32 * 1024 * 1024
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -30,19 +35,34 @@ def save(path: Path, saved: Saved) -> None:
 
 
 def load(path: Path) -> Saved:
-    """An unreadable file is put aside, with a warning: it must not keep the daemon from starting."""
+    """An unreadable file is put aside, with a warning: it must not keep the daemon from starting.
+
+    Of one that can be read, forwards that no config could ask for are left out.
+    """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Saved)
+        saved = msgspec.json.decode(read_bounded(path, LARGEST), type=Saved)
     except FileNotFoundError:
         return Saved()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-        log.warning("cannot read %s, starting with nothing up: %s", path.name, error)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(why))
         _put_aside(path)
         return Saved()
+    return Saved(_possible(saved.forwards, path), saved.asked)
+
+
+def _possible(forwards: list[Forward], path: Path) -> list[Forward]:
+    found: dict[str, Forward] = {}
+    for forward in forwards:
+        if why := fault(forward):
+            log.warning("%s: a forward is left out: %s", path.name, why)
+        else:
+            found[forward.name] = forward
+    return list(found.values())
 
 
 def _put_aside(path: Path) -> None:
     try:
-        path.replace(path.with_suffix(".broken"))
-    except OSError as error:
-        log.warning("cannot put %s aside: %s", path.name, error)
+        log.warning("%s is now %s", path.name, put_aside(path).name)
+    except KfwError as error:
+        log.warning("%s", error.what)

@@ -9,6 +9,8 @@ import select
 from contextlib import suppress
 from dataclasses import dataclass
 
+from kfw.printable import printable
+
 #: Below PIPE_BUF a write to a pipe that has room does not block (pipe(7)).
 _LONGEST = 4000
 
@@ -20,7 +22,7 @@ class Out:
         self._number = number
 
     def line(self, text: str) -> None:
-        data = text.encode(errors="replace")[:_LONGEST] + b"\n"
+        data = printable(text).encode(errors="replace")[:_LONGEST] + b"\n"
         with suppress(OSError):  # its reader has left
             if self._number >= 0 and select.select([], [self._number], [], 0)[1]:
                 os.write(self._number, data)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
+from kfw.paths import user_home
 from kfw.secret import NO_SECRET, Secret, is_secret_name
 
 T = TypeVar("T")
@@ -175,7 +176,7 @@ def default_files(kubeconfig: str | None) -> tuple[str, ...]:
     """The files of $KUBECONFIG (a list as PATH is one), else ~/.kube/config; absolute, each once."""
     listed = [part for part in (kubeconfig or "").split(os.pathsep) if part]
     if not listed:
-        return (str(Path.home() / ".kube" / "config"),)
+        return (str(user_home() / ".kube" / "config"),)
     return tuple(dict.fromkeys(str(Path(part).absolute()) for part in listed))
 
 

@@ -29,7 +29,7 @@ class _Pinner:
         self._errors: dict[str, UsageError] = {}
 
     def pin(self, forward: Forward) -> Forward | None:
-        files = tuple(str(Path(file).expanduser().absolute()) for file in forward.kubeconfig)
+        files = tuple(map(_expanded, forward.kubeconfig))
         files = files or entries.default_files(self._default)
         if files not in self._read:
             self._read[files] = entries.load(files)
@@ -71,3 +71,12 @@ def _current(known: Kubeconfig) -> str:
         f"no context is named, and {where} has no current-context",
         f"name one with --context: {', '.join(sorted(known.contexts))}",
     )
+
+
+def _expanded(file: str) -> str:
+    try:
+        return str(Path(file).expanduser().absolute())
+    except RuntimeError as error:
+        raise UsageError(
+            f"cannot read {file}: there is no such home directory", "write the whole path"
+        ) from error

@@ -10,6 +10,7 @@ from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, Terms
 from kfw.relay.dial import Dialer
 from kfw.relay.watcher import NOBODY, Watcher
+from kfw.system.limits import OPEN_FILES, Use, lowest_free
 
 #: As many are accepted before the connections that already run get their turn.
 BATCH = 64
@@ -106,6 +107,8 @@ class Listener:
     def _accept(self, sock: socket.socket) -> None:
         for _ in range(BATCH):
             try:
+                if not OPEN_FILES.has_room(lowest_free(sock.fileno()), Use.ACCEPT):
+                    raise OPEN_FILES.refuse()
                 client, _ = sock.accept()
             except (BlockingIOError, InterruptedError):
                 return
@@ -127,7 +130,10 @@ class Listener:
             self._on_knock()
 
     def _no_room(self, sock: socket.socket, error: OSError) -> None:
-        """The port stays ready to read all the time: look away for a moment, or this loop does nothing else."""
+        """The port stays ready to read all the time: look away for a moment, or this loop does nothing else.
+
+        Those that wait are in the system's queue, so they lose nothing by it.
+        """
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
         loop.call_later(NO_ROOM_PAUSE, self._watch, sock)

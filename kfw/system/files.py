@@ -13,6 +13,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from kfw.errors import KfwError
+from kfw.folders import user_name
+
+#: Opening a FIFO or a device must not wait, and must not make a terminal ours.
+_NO_WAITING = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 #: Bytes that a file which others name may have, and seconds that reading it may take.
 OUTSIDE_LIMIT = 4 << 20
@@ -22,20 +26,82 @@ OUTSIDE_TIMEOUT = 2.0
 def make_private_dir(path: Path) -> Path:
     """The directory, 0700 and ours: made with its parents if need be, closed to others if it was open to them.
 
-    Raises KfwError when it cannot be had or belongs to somebody else, who could swap what we put there.
+    One behind a symbolic link is left as it is. Raises KfwError when it cannot be had, is a link to a directory that
+    others may look into, or belongs to somebody else, who could swap what we put there.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = path.stat()
-        if found.st_uid != os.geteuid():
-            raise KfwError(
-                f"cannot use {path}: it belongs to another user (uid {found.st_uid})", "set KFW_HOME"
-            )
-        if found.st_mode & 0o077:
-            path.chmod(0o700)
+        link = path.lstat()
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_WAITING)
+        try:
+            found = os.fstat(handle)
+            _refuse_foreign(path, link.st_uid, found.st_uid)
+            if found.st_mode & 0o077:
+                if stat.S_ISLNK(link.st_mode):
+                    raise _open_behind_link(path)
+                os.fchmod(handle, 0o700)
+        finally:
+            os.close(handle)
     except OSError as error:
         raise _cannot("make", path, error) from error
     return path
+
+
+def _refuse_foreign(path: Path, *owners: int) -> None:
+    for owner in owners:
+        if owner != os.geteuid():
+            raise KfwError(
+                f"cannot use {path}: it belongs to another user, {user_name(owner)}",
+                "set KFW_HOME to a directory of your own",
+            )
+
+
+def _open_behind_link(path: Path) -> KfwError:
+    target = os.path.realpath(path)
+    return KfwError(
+        f"cannot use {path}: it is a link to {target}, which is open to others",
+        f"chmod 700 {target} if only kfw uses it, or set KFW_HOME to a directory of your own",
+    )
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """All of a regular file; nothing else is waited for. Raises OSError, also for a file of more than `limit` bytes."""
+    handle = os.open(path, os.O_RDONLY | _NO_WAITING)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes")
+    return data
+
+
+def put_aside(path: Path) -> Path:
+    """Rename what is there, so that its name is free, and nothing is lost. Returns the new name. Raises KfwError."""
+    places = [path.with_suffix(".broken"), *(path.with_suffix(f".broken-{n}") for n in range(2, 10))]
+    for number, place in enumerate(places, start=1):
+        try:
+            path.rename(place)  # in the place of an older one, if that is a file as well
+        except OSError as error:
+            if number == len(places) or error.errno not in _ANOTHER_IS_THERE:
+                raise _cannot("put aside", path, error) from error
+        else:
+            return place
+    raise AssertionError("the last try returns or raises")
+
+
+_ANOTHER_IS_THERE = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EISDIR})
+
+
+def clear_the_way(path: Path) -> Path | None:
+    """Put aside what is not a regular file: a FIFO, a directory, a link. Returns where it is now. Raises KfwError."""
+    try:
+        kind = path.lstat().st_mode
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot("look at", path, error) from error
+    return None if stat.S_ISREG(kind) else put_aside(path)
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -136,8 +202,9 @@ def append(path: Path, data: bytes) -> None:
     Survives the death of this process at once, not a power cut. Raises KfwError.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | _NO_WAITING, 0o600)
         try:
+            _regular(handle)
             end = os.fstat(handle).st_size
             torn = end > 0 and os.pread(handle, 1, end - 1) != b"\n"
             _write_all(handle, b"\n" + data if torn else data)
@@ -161,18 +228,34 @@ def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise _held(handle, path, what)
             time.sleep(0.02)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        _write_pid(handle, path)
         yield
+    finally:
+        os.close(handle)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds this lock now. Raises KfwError."""
+    if not path.exists():
+        return False
+    handle = _open_lock(path)
+    try:
+        return not _take(handle, path)
     finally:
         os.close(handle)
 
 
 def _open_lock(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | _NO_WAITING, 0o600)
+        try:
+            _regular(handle)
+        except OSError:
+            os.close(handle)
+            raise
     except OSError as error:
         raise _cannot("lock", path, error) from error
+    return handle
 
 
 def _take(handle: int, path: Path) -> bool:
@@ -185,10 +268,23 @@ def _take(handle: int, path: Path) -> bool:
     return True
 
 
+def _write_pid(handle: int, path: Path) -> None:
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
 def _held(handle: int, path: Path, what: str) -> KfwError:
     pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
     who = f"pid {pid}" if pid else "another process"
     return KfwError(f"{what or path.name} is already in use by {who}", f"{path} is its lock")
+
+
+def _regular(handle: int) -> None:
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -206,4 +302,12 @@ def _sync_directory(path: Path) -> None:
 
 
 def _cannot(do: str, path: Path, error: OSError) -> KfwError:
-    return KfwError(f"cannot {do} {path}: {error.strerror or error}")
+    return KfwError(f"cannot {do} {path}: {error.strerror or error}", _fix(error))
+
+
+def _fix(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room on that disk, or set KFW_HOME to a directory on another one"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "set KFW_HOME to a directory that you may write to"
+    return ""

@@ -6,6 +6,7 @@ One JSON object to a line: {"marker", "argv", "label"} before the spawn, {"marke
 
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,11 +16,17 @@ from pathlib import Path
 from uuid import uuid4
 
 from kfw.errors import KfwError
-from kfw.system.files import append, write_atomic
+from kfw.system.files import append, read_bounded, write_atomic
 from kfw.system.identity import Seen, alive, everybody, look
 
 #: Lines after which the file is written anew with what still counts.
 COMPACT_AFTER = 1000
+#: Bytes of a ledger; between two compactions a thousand lines of some 500 are added.
+LARGEST = 32 * 1024 * 1024
+#: `intend` makes 32 hexadecimal digits. Never empty: that is what every process has that is not a child of ours.
+_MARKER = re.compile(r"[\w-]{1,64}")
+#: Above any pid (proc(5): pid_max is at most 2^22); 0, 1 and negative ones mean other things to kill(2).
+_PIDS = range(2, 2**22 + 1)
 
 _PAUSE = 0.02
 
@@ -66,12 +73,12 @@ class Ledger:
     def entries(self) -> list[Entry]:
         """What has not ended, oldest first. Raises KfwError if the file is there and cannot be read."""
         try:
-            text = self.path.read_text(errors="replace")
+            text = read_bounded(self.path, LARGEST).decode(errors="replace")
         except FileNotFoundError:
             return []
         except OSError as error:
             raise KfwError(f"cannot read {self.path}: {error.strerror}") from error
-        return list(fold(text.splitlines()).values())
+        return list(fold(text.split("\n")).values())
 
     def reclaim(self, grace: float = 1.0) -> list[Entry]:
         """End what a killed daemon left behind: TERM, after `grace` seconds KILL (blocking). Returns what was ended.
@@ -105,19 +112,21 @@ def fold(lines: Iterable[str]) -> dict[str, Entry]:
     for line in lines:
         try:
             _fold_one(entries, json.loads(line))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             continue
     return entries
 
 
 def _fold_one(entries: dict[str, Entry], line: Mapping[str, object]) -> None:
-    marker = str(line["marker"])
+    marker = line["marker"]
+    if not isinstance(marker, str) or not _MARKER.fullmatch(marker):
+        return
     if line.get("ended"):
         entries.pop(marker, None)
         return
-    if isinstance(argv := line.get("argv"), list):
+    if isinstance(argv := line.get("argv"), list) and argv and argv[0]:
         entries[marker] = Entry(marker, tuple(map(str, argv)), str(line.get("label", "")))
-    if isinstance(pid := line.get("pid"), int):
+    if isinstance(pid := line.get("pid"), int) and pid in _PIDS:
         start = line.get("start")
         entries[marker] = replace(entries[marker], pid=pid, start=start if isinstance(start, str) else None)
 
@@ -130,6 +139,8 @@ def members(entry: Entry, live: Iterable[Seen]) -> list[Seen]:
     died in the moment of the spawn) needs marker and arguments.
     """
     live = list(live)
+    if not entry.marker or entry.pid == 0:
+        return []  # it fits everybody who has no marker
     if entry.pid is None:
         return [seen for seen in live if seen.marker == entry.marker and _same_arguments(seen, entry)]
     if any(seen.pid == entry.pid and seen.start != entry.start for seen in live):
@@ -143,7 +154,8 @@ def _proved(seen: Seen, entry: Entry) -> bool:
 
 def _same_arguments(seen: Seen, entry: Entry) -> bool:
     """Not the name: `#!` scripts and wrappers that exec the real tool put another one in front."""
-    return seen.command.endswith(" ".join(entry.argv[1:]) or entry.argv[0])
+    said = " ".join(entry.argv[1:]) or entry.argv[0]
+    return bool(said) and seen.command.endswith(said)
 
 
 def kill(entry: Entry, number: signal.Signals) -> list[Seen]:

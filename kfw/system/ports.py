@@ -8,6 +8,7 @@ from typing import Protocol
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.holder import holder
+from kfw.system.limits import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 
 __all__ = ["alternatives", "bind", "holder"]
 
@@ -152,6 +153,8 @@ def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
     # With the protocol named, what is accepted has it, too: asyncio sets TCP_NODELAY only then.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
+        if not OPEN_FILES.has_room(sock.fileno(), Use.LISTEN):
+            raise OPEN_FILES.refuse()
         if reuse:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -167,6 +170,10 @@ def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
 
 
 def _in_words(refused: _Refused) -> KfwError:
+    if is_shortage(refused.error):
+        limit = open_files_limit()
+        what = f"cannot listen on {refused.port}: {refused.error.strerror} (the limit is {limit})"
+        return KfwError(what, raise_it(limit))
     match refused.error.errno:
         case errno.EADDRINUSE:
             who = refused.owner or holder(refused.port, refused.address) or "another program"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from kfw.printable import printable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -41,7 +43,17 @@ def status_lines(reply: Row, *, width: int, colour: bool, now: float) -> list[st
     lines = forward_lines(rows, width=width, colour=colour, now=now)
     if not rows:
         lines = ["nothing is forwarded, `kfw up` brings here what the configuration names"]
-    return [*lines, "", paint(daemon_line(reply["daemon"]), DIM, colour)]
+    return [
+        *lines,
+        "",
+        *_warnings(reply["daemon"], width, colour),
+        paint(daemon_line(reply["daemon"]), DIM, colour),
+    ]
+
+
+def _warnings(daemon: Row, width: int, colour: bool) -> list[str]:
+    said = [line for text in daemon.get("warnings", ()) for line in wrapped(clean(text), width, indent=0)]
+    return [paint(line, "33", colour) for line in said]
 
 
 def forward_lines(rows: Sequence[Row], *, width: int, colour: bool, now: float) -> list[str]:
@@ -132,9 +144,9 @@ def change_line(row: Row, now: float) -> str:
     """One change as a line of its own: `api: active on http://localhost:9080`."""
     said = row["status"]
     if row["status"] in ("active", "degraded"):
-        said += f" on {local(row)}"
+        said += f" on {clean(local(row))}"
     note = remark(row, now)
-    return f"{row['name']}: {said}" + (f": {note}" if note else "")
+    return f"{clean(row['name'])}: {said}" + (f": {note}" if note else "")
 
 
 def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now: float) -> list[str]:
@@ -142,16 +154,16 @@ def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now
     statuses = max(map(len, _LOOK))
     lines = []
     for row in rows:
-        where = local(row) if row["status"] == "active" else ""
+        where = clean(local(row)) if row["status"] == "active" else ""
         detail = ": ".join(filter(None, (where, remark(row, now))))
-        text = f" {row['name']:{names}}  {row['status']:{statuses}}  {detail}".rstrip()
+        text = f" {clean(row['name']):{names}}  {row['status']:{statuses}}  {detail}".rstrip()
         lines.append(paint(symbol(row["status"]), _LOOK[row["status"]][1], colour) + cut(text, width - 2))
     return lines
 
 
 def clean(text: str) -> str:
-    """A tool's words on one line and without control characters, which could paint the user's terminal."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    """A tool's words on one line, with control characters escaped, which could paint the user's terminal."""
+    return " ".join(printable(text.replace("\r\n", "\n")).split())
 
 
 def wrapped(text: str, width: int, indent: int) -> list[str]:
@@ -171,11 +183,11 @@ def cut(text: str, width: int) -> str:
 def _columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     """The context has a column of its own only where there are several."""
     header = ["NAME", "STATUS", "LOCAL", "TARGET"]
-    cells = [[row["name"], _status_cell(row), local(row), target(row)] for row in rows]
+    cells = [[clean(row["name"]), _status_cell(row), clean(local(row)), clean(target(row))] for row in rows]
     if len({row["context"] for row in rows}) > 1:
         header.append("CONTEXT")
         for texts, row in zip(cells, rows, strict=True):
-            texts.append(row["context"])
+            texts.append(clean(row["context"]))
     return header, cells
 
 

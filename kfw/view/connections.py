@@ -44,9 +44,9 @@ def _table(rows: Sequence[Row], width: int, colour: bool) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     first = row["firstByteSeconds"]
     return (
-        row["forward"],
+        clean(row["forward"]),
         clean(row["process"] or row["client"] or "-"),
-        row["endpoint"] or "-",
+        clean(row["endpoint"] or "-"),
         uptime(row["seconds"]),
         "-" if first is None else _short(first),
         size(row["bytesIn"]),

@@ -16,14 +16,15 @@ def event_line(event: Row, *, colour: bool) -> str:
     if event["type"] == "status" and row:
         text = change_line(row, moment.timestamp())
     else:
-        text = ": ".join(part for part in (event.get("name"), event["type"], clean(event["message"])) if part)
+        said = (clean(event.get("name") or ""), event["type"], clean(event["message"]))
+        text = ": ".join(part for part in said if part)
     return f"{paint(moment.astimezone().strftime('%Y-%m-%d %H:%M:%S'), DIM, colour)}  {text}"
 
 
 def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     """The forward, then each method with `>` before the chosen one, then what that one cannot do."""
     row = explanation["forward"]
-    lines = [f"{row['name']}: {local(row)} -> {target(row)} in {row['context']}"]
+    lines = [clean(f"{row['name']}: {local(row)} -> {target(row)} in {row['context']}")]
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
     if note := clean(row.get("message") or ""):
         lines += wrapped(note, width, indent=2)
@@ -50,5 +51,5 @@ def verify_lines(results: Sequence[Row], *, colour: bool) -> list[str]:
     for result in results:
         mark = paint("✓", "32", colour) if result["ok"] else paint("✗", "31", colour)
         said = f"{result['protocol']} {clean(result['answer'])}".strip()
-        lines.append(f"{mark} {result['name']:{names}}  {result['local']:{places}}  {said}")
+        lines.append(f"{mark} {clean(result['name']):{names}}  {result['local']:{places}}  {said}")
     return lines

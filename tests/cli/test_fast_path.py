@@ -71,6 +71,7 @@ def test_without_a_daemon_status_is_3_and_still_json(home: Path) -> None:
             "uptimeSeconds": None,
             "rssBytes": None,
             "socket": str(home / "run" / "kfw.sock"),
+            "warnings": [],
         },
         "forwards": [],
     }

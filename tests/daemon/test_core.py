@@ -122,7 +122,7 @@ async def test_a_full_disk_is_said_and_keeps_no_port_away(daemon: Daemon) -> Non
     (daemon.folder / "up.json").mkdir()  # as good as a full disk: it takes nothing
     await daemon.up(forward("a"))
     assert daemon.statuses == {"a": Status.STARTING}
-    assert "will not know" in daemon.events.since(0)[-1].message
+    assert "state was not saved" in daemon.events.since(0)[-1].message
 
 
 async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_nothing(daemon: Daemon) -> None:

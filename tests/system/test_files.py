@@ -77,7 +77,7 @@ def test_a_directory_that_cannot_be_made_says_why(tmp_path: Path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
 def test_a_directory_of_somebody_else_is_refused(tmp_path: Path):
     os.chown(tmp_path, 1234, 1234)
-    with pytest.raises(KfwError, match=r"belongs to another user .uid 1234."):
+    with pytest.raises(KfwError, match=r"belongs to another user, uid 1234"):
         make_private_dir(tmp_path)
 
 

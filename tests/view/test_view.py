@@ -89,7 +89,7 @@ def test_every_status_has_a_look() -> None:
 
 
 def test_a_tool_s_words_cannot_paint_the_terminal() -> None:
-    assert view.clean("\x1b[31mred\x1b[0m\r\nand\ttwo") == "[31mred [0m and two"
+    assert view.clean("\x1b[31mred\x1b[0m\r\nand\ttwo") == r"\x1b[31mred\x1b[0m and two"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,173 @@
+"""Whether a forward that came over the control socket, or from the disk, is one that a config could ask for.
+
+What `kfw up` sends has been through the config's schema; other programs may send anything. Pure.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import ip_address
+
+from kfw.errors import UsageError
+from kfw.model import Forward, Health, Retry
+from kfw.protocol import Source, UpRequest
+
+#: Characters of a word in an error.
+_SHOWN = 100
+#: Characters of a text; $KUBECONFIG may name many files.
+_LONGEST = 65536
+#: Seconds: a year. asyncio's timers overflow somewhere above.
+_LONGEST_TIME = 365 * 86400.0
+_FORWARDS, _FILES, _ADDRESSES = 5000, 64, 16
+
+_METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl", "kubefwd")
+_TYPES = ("web", "rest", "rpc", "other")
+_HEALTH = ("tcp", "http", "none")
+#: As in the config: blocks.NAME_PATTERN, and schema's namespace and resource.
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def check(request: UpRequest) -> None:
+    """Raises UsageError with the first thing that is wrong."""
+    if len(request.forwards) > _FORWARDS:
+        raise UsageError(
+            f"{len(request.forwards)} forwards at once are too many", f"send at most {_FORWARDS}"
+        )
+    names = [forward.name for forward in request.forwards]
+    if twice := next((name for name in names if names.count(name) > 1), None) if _has_twins(names) else None:
+        raise UsageError(f"two forwards are named {shown(twice)}", "names are unique")
+    faults = (*map(fault, request.forwards), *_of_source(request.source))
+    if why := next(filter(None, faults), ""):
+        raise UsageError(why)
+    check_environ(request.environ)
+
+
+def check_environ(environ: Mapping[str, str] | None) -> None:
+    """Raises UsageError for variables that no process could have. Their values are secrets, and not quoted."""
+    for name, value in (environ or {}).items():
+        if not name or "=" in name or "\0" in name:
+            raise UsageError(f"{shown(name)} is not the name of a variable")
+        if "\0" in value:
+            raise UsageError(f"the variable {shown(name)} holds a NUL")
+
+
+def fault(forward: Forward) -> str:
+    """A sentence about the first thing that is wrong with it; "" if nothing is."""
+    wrong = next(_of_forward(forward), "")
+    return f"forward {shown(forward.name)}: {wrong}" if wrong else ""
+
+
+def shown(text: str) -> str:
+    """In quotes, short, and without control characters."""
+    return ascii(shortened(text))
+
+
+def shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _has_twins(names: list[str]) -> bool:
+    return len(set(names)) < len(names)
+
+
+def _of_forward(forward: Forward) -> Iterator[str]:
+    if not _is_word(forward.name, 253) or "/" in forward.name:
+        yield "this cannot be a name"
+    if not _RESOURCE.fullmatch(forward.target.name):
+        yield f"there is no target named {shown(forward.target.name)}"
+    yield from _of_ports(forward)
+    if not _NAMESPACE.fullmatch(forward.namespace) and not (
+        forward.namespace_is_default and not forward.namespace
+    ):
+        yield f"{shown(forward.namespace)} is not the name of a namespace"
+    if forward.context and not _is_word(forward.context, 1024):
+        yield f"{shown(forward.context)} is not the name of a context"
+    yield from _of_choices(forward)
+    yield from _of_addresses(forward.addresses)
+    yield from _of_files(forward.kubeconfig)
+    for text in (forward.api_path, forward.swagger_path, forward.source, forward.profile or ""):
+        if text and not _is_text(text):
+            yield f"{shown(text)} is too long, or holds a NUL"
+    yield from _of_times(forward.hold, forward.retry, forward.health)
+
+
+def _of_ports(forward: Forward) -> Iterator[str]:
+    if not 0 <= forward.local_port <= 65535:
+        yield f"local_port is {forward.local_port}, a port is from 0 to 65535"
+    match forward.target_port:
+        case int() as number if not 1 <= number <= 65535:
+            yield f"target_port is {number}, a port is from 1 to 65535"
+        case str() as name if not _PORT_NAME.fullmatch(name):
+            yield f"target_port {shown(name)} is not the name of a port"
+
+
+def _of_choices(forward: Forward) -> Iterator[str]:
+    for key, value, known in (
+        ("method", forward.method, _METHODS),
+        ("type", forward.type, _TYPES),
+        ("health.type", forward.health.type, _HEALTH),
+        ("on_port_in_use", forward.on_port_in_use, ("error", "next")),
+    ):
+        if value not in known:
+            yield f"{key} is {shown(value)}, known are {', '.join(known)}"
+
+
+def _of_addresses(addresses: tuple[str, ...]) -> Iterator[str]:
+    if not 1 <= len(addresses) <= _ADDRESSES:
+        yield f"it has {len(addresses)} addresses, send from 1 to {_ADDRESSES}"
+    for address in addresses:
+        try:
+            ip_address(address)
+        except ValueError:
+            yield f"{shown(address)} is not an IP address"
+
+
+def _of_files(files: tuple[str, ...]) -> Iterator[str]:
+    if len(files) > _FILES:
+        yield f"it has {len(files)} kubeconfigs, send at most {_FILES}"
+    for file in files:
+        if not _is_text(file):
+            yield f"{shown(file)} is not the path of a kubeconfig"
+
+
+def _of_times(hold: float, retry: Retry, health: Health) -> Iterator[str]:
+    for key, value, least in (
+        ("hold", hold, 0.0),
+        ("retry.initial_delay", retry.initial_delay, 0.01),
+        ("retry.max_delay", retry.max_delay, 0.01),
+        ("health.interval", health.interval, 0.1),
+        ("health.timeout", health.timeout, 0.01),
+    ):
+        if not least <= value <= _LONGEST_TIME:  # a NaN is neither
+            yield f"{key} is {value:g}, it takes seconds from {least:g} on"
+    if not (retry.multiplier > 1 and math.isfinite(retry.multiplier)):
+        yield f"retry.multiplier is {retry.multiplier:g}, it takes a number above 1"
+    if not 0 <= retry.max_attempts <= 10**6:
+        yield f"retry.max_attempts is {retry.max_attempts}, it takes 0 to 1000000"
+    if not 1 <= health.failures <= 10**6:
+        yield f"health.failures is {health.failures}, it takes 1 to 1000000"
+    if not (health.path.startswith("/") and _is_text(health.path) and " " not in health.path):
+        yield f"health.path {shown(health.path)} is not a path that begins with /"
+
+
+def _of_source(source: Source) -> Iterator[str]:
+    if not _is_text(source.key):
+        yield f"source.key {shown(source.key)} is empty, too long, or holds a NUL"
+    if not (source.cwd.startswith("/") and _is_text(source.cwd)):
+        yield f"source.cwd {shown(source.cwd)} is not an absolute path"
+    if len(source.config_files) > _FILES or len(source.flags) > _FILES:
+        yield f"source has more than {_FILES} config files or flags"
+    for text in (*source.config_files, *source.flags, *source.flags.values(), source.kubeconfig or ""):
+        if text and not _is_text(text):
+            yield f"{shown(text)} in source is too long, or holds a NUL"
+
+
+def _is_word(text: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and text.isprintable() and text == text.strip()
+
+
+def _is_text(text: str) -> bool:
+    """What a path may be: directories with a newline in their name do exist."""
+    return 0 < len(text) <= _LONGEST and "\0" not in text

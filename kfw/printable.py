@@ -1,0 +1,30 @@
+"""Text from outside (pods, plugins, other programs, files) as a terminal may see it. Pure, and on the fast path."""
+
+from __future__ import annotations
+
+import re
+
+#: What can move the cursor, change what is on the screen, or make text read otherwise than it is: control characters of
+#: both kinds (ECMA-48), line separators, marks of direction (Unicode TR 9, "Trojan Source"), and halves of pairs, which
+#: cannot even be written. Newline and tab are left.
+_HARMFUL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+#: The colours that kfw itself uses.
+_COLOUR = re.compile("(\x1b\\[(?:0|2|3[0-7]|9[0-7])m)")
+
+
+def printable(text: str, *, colours: bool = False) -> str:
+    """Escaped as Python and JSON would write it: `\\x1b[2J`, `\\u202e`. `colours`: kfw's own stay."""
+    if text.isprintable():
+        return text
+    if colours and "\x1b" in text:
+        pieces = _COLOUR.split(text)  # every second one is a colour
+        return "".join(piece if number % 2 else printable(piece) for number, piece in enumerate(pieces))
+    return _HARMFUL.sub(_escaped, text)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    """The longer form is one of JSON's as well: what is below it JSON has escaped by itself."""
+    code = ord(match.group())
+    return f"\\x{code:02x}" if code < 0x20 else f"\\u{code:04x}"
