@@ -81,6 +81,12 @@ def foreign_owner(path: str, friends: tuple[int, ...] = ()) -> int | None:
     return None
 
 
+def sudo_caller() -> tuple[int, ...]:
+    """The uid of who called sudo, for root: its files are this command's business."""
+    caller = os.environ.get("SUDO_UID", "")
+    return (int(caller),) if os.geteuid() == 0 and caller.isascii() and caller.isdigit() else ()
+
+
 def user_name(uid: int) -> str:
     """`ada (uid 1000)`, or `uid 12345` for one that has no name."""
     import pwd  # only when somebody must be named

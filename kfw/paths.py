@@ -42,6 +42,11 @@ def pid_file() -> Path:
     return runtime_dir() / "kfw.pid"
 
 
+def daemon_lock() -> Path:
+    """Held by the daemon for its whole life."""
+    return pid_file().with_suffix(".lock")
+
+
 def log_file() -> Path:
     return state_dir() / "kfw.log"
 

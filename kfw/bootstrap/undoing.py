@@ -17,7 +17,11 @@ from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools
+from kfw.system.files import read_bounded
 from kfw.system.place import in_container
+
+#: Bytes of what a daemon keeps, see kfw/daemon/store.py.
+_LARGEST = 32 * 1024 * 1024
 
 
 def stop(steps: Steps, options: Options) -> list[str]:
@@ -135,6 +139,7 @@ def _running(names: Iterable[str], *, dry: bool) -> list[str]:
 def _kept() -> set[str]:
     """What would come back with the next daemon."""
     try:
-        return {str(forward["name"]) for forward in json.loads(paths.store_file().read_bytes())["forwards"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(read_bounded(paths.store_file(), _LARGEST))
+        return {str(forward["name"]) for forward in kept["forwards"]}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()

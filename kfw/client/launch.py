@@ -1,19 +1,23 @@
 """Starting the daemon when it is not there: a process of its own that outlives the terminal."""
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import BinaryIO
 
 import kfw
 from kfw import client, paths
 from kfw.errors import DaemonNotRunning, KfwError, TimedOut
 from kfw.protocol import DaemonInfo
-from kfw.system.files import lock, make_private_dir
+from kfw.system.files import clear_the_way, is_locked, lock, make_private_dir, read_bounded
 
 #: Seconds until a started daemon must answer; it needs a fraction of one.
 LIMIT = 10.0
 _PAUSE = 0.02
+#: Bytes that a daemon may have said in vain.
+_MOST_WORDS = 1_000_000
 #: Nobody waits for these; without a reference Python would complain of that.
 _LEFT_RUNNING: list[subprocess.Popen[bytes]] = []
 _FIX = "`kfw logs` shows its log, `kfw serve` runs it in this terminal"
@@ -32,10 +36,9 @@ def ensure_daemon(
         return running, False
     make_private_dir(paths.runtime_dir())
     with lock(paths.runtime_dir() / "start.lock", "the start of the daemon", wait=limit):
-        if running := _running():
+        if running := _running_or_gone(limit):
             return running, False
-        wait_until_gone(limit)
-        return _start(_command_line(on_demand, log_level), limit), True
+        return _start(_command_line(on_demand, log_level), limit)
 
 
 def words_file() -> Path:
@@ -43,37 +46,65 @@ def words_file() -> Path:
     return paths.state_dir() / "daemon.out"
 
 
-def _running() -> DaemonInfo | None:
-    try:
-        return client.ping()
-    except DaemonNotRunning:
-        return None
-
-
 def wait_until_gone(limit: float) -> None:
     """A daemon that is ending has no socket any more, but its lock until its last child is gone.
 
     Raises TimedOut when it is still there after `limit` seconds.
     """
-    file = paths.pid_file().with_suffix(".lock")
-    if not file.exists():
-        return
+    deadline = time.monotonic() + limit
+    while is_locked(paths.daemon_lock()):
+        if time.monotonic() > deadline:
+            raise _does_not_answer()
+        time.sleep(_PAUSE)
+
+
+def _running_or_gone(limit: float) -> DaemonInfo | None:
+    """The daemon, also one that somebody else (`kfw serve`) has started just now; None once there is surely none.
+
+    One that has the lock and no socket is about to answer, or about to end. Raises TimedOut after `limit` seconds.
+    """
+    deadline = time.monotonic() + limit
+    while True:
+        if running := _running():
+            return running
+        if not is_locked(paths.daemon_lock()):
+            return None
+        if time.monotonic() > deadline:
+            raise _does_not_answer()
+        time.sleep(_PAUSE)
+
+
+def _does_not_answer() -> TimedOut:
+    file = paths.daemon_lock()
     try:
-        with lock(file, "the daemon's lock", wait=limit):
-            pass
+        pid = read_bounded(file, 32).decode(errors="replace").strip()
+    except OSError:
+        pid = ""
+    what = f"a daemon runs and does not answer: {file} is locked by {f'pid {pid}' if pid else 'it'}"
+    return TimedOut(what, f"`kill $(cat {file})` ends it")
+
+
+def _running() -> DaemonInfo | None:
+    """None also for one that ends while it is asked."""
+    try:
+        return client.ping()
+    except DaemonNotRunning:
+        return None
     except KfwError as error:
-        what = f"a daemon runs and does not answer: {error.what}"
-        raise TimedOut(what, f"`kill $(cat {file})` ends it") from error
+        if isinstance(error.__cause__, EOFError | ConnectionError):
+            return None
+        raise
 
 
-def _start(command: list[str], limit: float) -> DaemonInfo:
+def _start(command: list[str], limit: float) -> tuple[DaemonInfo, bool]:
+    """The daemon that answers then, and whether it is the one that was started: `kfw serve` may have been quicker."""
     child = _spawn(command)
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if running := _running():
             _LEFT_RUNNING.append(child)
-            return running
-        if child.poll() is not None:
+            return running, running.pid == child.pid
+        if child.poll() is not None and not is_locked(paths.daemon_lock()):
             why = _last_words() or f"it ended with code {child.returncode}"
             raise KfwError(f"cannot start the daemon: {why}", _FIX)
         time.sleep(_PAUSE)
@@ -87,7 +118,7 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
     installed = str(package) in sys.path[1:]  # else only `python -m kfw` in the right directory finds it
     argv = [sys.executable, *(["-P"] if installed else []), *command]
     make_private_dir(paths.state_dir())
-    with words_file().open("wb") as words:
+    with _open_words_file() as words:
         return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -96,6 +127,23 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
             start_new_session=True,
             cwd="/" if installed else package,
         )
+
+
+def _open_words_file() -> BinaryIO:
+    """Empty, on a disk that takes at least a few bytes: a full one would keep the daemon's last words from us."""
+    file = words_file()
+    clear_the_way(file)
+    try:
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        os.write(handle, b"kfw")
+        os.ftruncate(handle, 0)
+        os.lseek(handle, 0, os.SEEK_SET)
+    except OSError as error:
+        raise KfwError(
+            f"cannot write {file}: {error.strerror or error}",
+            "make room on that disk, or set KFW_HOME to a directory on another one",
+        ) from error
+    return os.fdopen(handle, "wb")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -115,5 +163,8 @@ def _command_line(on_demand: bool, log_level: str) -> list[str]:
 
 
 def _last_words() -> str:
-    lines = words_file().read_text(errors="replace").strip().splitlines()[-3:]
-    return "\n".join(lines).removeprefix("kfw: ")
+    try:
+        text = read_bounded(words_file(), _MOST_WORDS).decode(errors="replace")
+    except OSError as error:
+        return f"{words_file()} cannot be read: {error.strerror or error}"
+    return "\n".join(text.strip().splitlines()[-3:]).removeprefix("kfw: ")

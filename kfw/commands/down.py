@@ -7,6 +7,10 @@ from kfw.client.launch import ensure_daemon
 from kfw.commands import output
 from kfw.commands.options import Json, Names
 from kfw.errors import DaemonNotRunning
+from kfw.system.files import read_bounded
+
+#: Bytes of what a daemon keeps, see kfw/daemon/store.py.
+_LARGEST = 32 * 1024 * 1024
 
 
 def down(names: Names = None, as_json: Json = False) -> int:
@@ -31,8 +35,8 @@ def down(names: Names = None, as_json: Json = False) -> int:
 def _down_what_would_come_back() -> list[str]:
     """A daemon that was stopped or killed has its forwards on disk, and after a kill perhaps children that still serve."""
     try:
-        kept = json.loads(paths.store_file().read_bytes())["forwards"]
-    except (OSError, ValueError, KeyError):
+        kept = json.loads(read_bounded(paths.store_file(), _LARGEST))["forwards"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
     if not kept:
         return []

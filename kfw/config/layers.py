@@ -49,9 +49,12 @@ def load_only(files: Sequence[Path], cwd: Path) -> Settings:
 
 
 def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings: list[str]) -> Settings:
-    problems = [problem for source in found if (problem := foreign(source))]
+    problems: list[Problem] = []
     layers = [_embedded()]
     for source in found:
+        if problem := foreign(source):
+            problems.append(problem)
+            continue
         tree, reading = read(source.path, source.at)
         problems += reading.problems
         layers += [tree] if tree else []

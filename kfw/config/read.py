@@ -5,11 +5,13 @@ import stat
 from collections.abc import Collection
 from pathlib import Path
 
+from kfw import folders
 from kfw.config import importers, toml_text, yaml_text
 from kfw.config.merge import Branch, Leaf
 from kfw.config.nodes import Mapping, Place, Scalar, Unparsable
 from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
+from kfw.config.sources import foreign_words
 
 LARGEST = 1_000_000
 
@@ -70,6 +72,8 @@ def _is_a_config(about: os.stat_result, at: Place) -> None:
         raise Unparsable(at, "this is no regular file", "write the config to a file")
     if about.st_size > LARGEST:
         raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
+    if at.layer != "config" and about.st_uid not in (os.geteuid(), 0, *folders.sudo_caller()):
+        raise Unparsable(at, *foreign_words("file", about.st_uid, at))  # swapped since somebody looked
     _only_its_owner_writes(about, at)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from kfw import folders
 from kfw.config.nodes import Place, Problem
 
 PROJECT_NAMES = ("kfw.yaml", "kfw.yml", "kfw.toml")
@@ -67,21 +68,24 @@ def _once(sources: list[Source]) -> list[Source]:
 
 
 def foreign(source: Source) -> Problem | None:
-    """Nobody said that a file found upward is to be trusted, and a config can name programs to run."""
-    try:
-        owner = source.path.stat().st_uid
-    except OSError:
+    """Nobody said that a file found by itself is to be trusted, and a config can name programs to run.
+
+    root is refused as well, as git does it (safe.directory), but for the files of who called sudo.
+    """
+    if source.layer == "config":
         return None
-    if source.layer != "project" or not is_foreign(owner, os.geteuid()):
-        return None
-    return Problem(
-        source.at, f"the file belongs to another user (uid {owner})", f"trust it with --config {source.name}"
-    )
+    places = {"file": source.path} | ({"folder": source.path.parent} if source.layer == "user" else {})
+    for what, path in places.items():
+        owner = folders.foreign_owner(str(path), folders.sudo_caller())
+        if owner is not None:
+            return Problem(source.at, *foreign_words(what, owner, source.at))
+    return None
 
 
-def is_foreign(owner: int, user: int) -> bool:
-    """root reads anybody's: in a container the files come from outside and belong to whoever made them there."""
-    return owner not in (user, 0) and user != 0
+def foreign_words(what: str, owner: int, at: Place) -> tuple[str, str]:
+    """What is wrong, and the fix."""
+    text = f"the {what} belongs to another user, {folders.user_name(owner)}"
+    return text, f"trust it with --config {at.file}"
 
 
 def _shown(path: Path, cwd: Path) -> str:

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from kfw import __version__, paths
@@ -25,7 +25,7 @@ from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, upheaval
 from kfw.system.clock import Clock
-from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.files import Locked, clear_the_way, lock, make_private_dir, write_atomic
 from kfw.system.log_format import RedactingFormatter
 from kfw.system.process import Children, use_pidfd_watcher
 from kfw.target.registry import ClusterRegistry
@@ -34,6 +34,8 @@ log = logging.getLogger("kfw.daemon")
 
 #: Seconds for all forwards to end; after that the process leaves and the ledger tells the next one what to end.
 GRACE = 10.0
+#: Seconds that the daemon's lock is waited for: who only looks whether it is free has it for an instant.
+LOCK_WAIT = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,23 @@ def serve(options: Options | None = None) -> int:
     options = options or Options()
     for directory in (paths.runtime_dir(), paths.state_dir()):
         make_private_dir(directory)
-    with lock(paths.pid_file().with_suffix(".lock"), what="the kfw daemon"):
+    with _only_one():
         _start_log(options)
         use_pidfd_watcher()
         loop.run(_serve(options))
     return 0
+
+
+@contextmanager
+def _only_one() -> Iterator[None]:
+    """Raises KfwError naming the daemon that runs already."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(paths.daemon_lock(), what="the kfw daemon", wait=LOCK_WAIT))
+        except Locked as error:
+            what = f"kfw is running already, {error.who}"
+            raise Locked(what, "`kfw status` shows it, `kfw stop` ends it", who=error.who) from error
+        yield
 
 
 async def _serve(options: Options) -> None:
@@ -179,5 +193,7 @@ def _start_log(options: Options) -> None:
 
 
 def _claim_pid_file(stack: AsyncExitStack) -> None:
+    if aside := clear_the_way(paths.pid_file()):
+        log.warning("%s was not a file and is now %s", paths.pid_file().name, aside.name)
     write_atomic(paths.pid_file(), f"{os.getpid()}\n".encode())
     stack.callback(paths.pid_file().unlink, missing_ok=True)

@@ -23,6 +23,14 @@ OUTSIDE_LIMIT = 4 << 20
 OUTSIDE_TIMEOUT = 2.0
 
 
+class Locked(KfwError):
+    """Another process has the lock: `who` is "pid 41"."""
+
+    def __init__(self, what: str, fix: str = "", *, who: str = "another process") -> None:
+        super().__init__(what, fix)
+        self.who = who
+
+
 def make_private_dir(path: Path) -> Path:
     """The directory, 0700 and ours: made with its parents if need be, closed to others if it was open to them.
 
@@ -218,8 +226,8 @@ def append(path: Path, data: bytes) -> None:
 def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
     """Hold the file's lock; its content is our pid. The file stays, so that two never lock different files.
 
-    The kernel takes it back when the process ends, however it ends. Raises KfwError naming who has it, if it is
-    not free within `wait` seconds (blocking).
+    The kernel takes it back when the process ends, however it ends. Raises Locked naming who has it, if it is
+    not free within `wait` seconds (blocking), KfwError when it cannot be had at all.
     """
     handle = _open_lock(path)
     try:
@@ -276,10 +284,21 @@ def _write_pid(handle: int, path: Path) -> None:
         raise _cannot("write", path, error) from error
 
 
-def _held(handle: int, path: Path, what: str) -> KfwError:
+def _held(handle: int, path: Path, what: str) -> Locked:
+    """The pid may be that of the one before, in the moment in which the lock changes hands."""
     pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
-    who = f"pid {pid}" if pid else "another process"
-    return KfwError(f"{what or path.name} is already in use by {who}", f"{path} is its lock")
+    who = f"pid {pid}" if pid.isdecimal() and _exists(int(pid)) else "another process"
+    return Locked(f"{what or path.name} is already in use by {who}", f"{path} is its lock", who=who)
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def _regular(handle: int) -> None:

@@ -5,7 +5,6 @@ import pytest
 
 from kfw.config.nodes import Place, Unparsable
 from kfw.config.read import LARGEST, is_private_group, text_of
-from kfw.config.sources import is_foreign
 from tests.config.fakes import Project
 
 GOOD = "uiOptions: {theme: light}\n"
@@ -110,14 +109,3 @@ def test_a_group_of_which_its_owner_is_the_only_member_may_write() -> None:
     assert not is_private_group("ann", 1000, "ann", 1000, ["bob"])
     assert not is_private_group("ann", 1000, "staff", 50, [])
     assert not is_private_group("ann", 100, "users", 100, [])
-
-
-def test_a_project_file_of_another_user_is_not_trusted_but_root_reads_all() -> None:
-    assert [
-        is_foreign(owner, user) for owner, user in ((1000, 1000), (0, 1000), (1001, 1000), (1001, 0))
-    ] == [
-        False,
-        False,
-        True,
-        False,
-    ]
