@@ -26,3 +26,8 @@ def in_words(error: OSError | EOFError | ValueError, path: str, timeout: float) 
             what = f"the daemon ended in the middle of its answer: {error}"
             return KfwError(what, "`kfw logs` may say why")
     return KfwError(f"cannot understand what answers on {path}: {error}", anew)
+
+
+def ended_meanwhile(error: KfwError) -> bool:
+    """The daemon ended while it was asked: as good as not running."""
+    return isinstance(error.__cause__, EOFError | ConnectionError)

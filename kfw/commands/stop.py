@@ -2,9 +2,10 @@
 
 from kfw import client
 from kfw.client.launch import wait_until_gone
+from kfw.client.trouble import ended_meanwhile
 from kfw.commands import output
 from kfw.commands.options import Json
-from kfw.errors import DaemonNotRunning
+from kfw.errors import DaemonNotRunning, KfwError
 
 #: Seconds: the forwards get ten to end, see kfw/daemon/run.py.
 LIMIT = 15.0
@@ -19,7 +20,9 @@ def stop(as_json: Json = False) -> int:
     try:
         pid = client.ping().pid
         client.stop()
-    except DaemonNotRunning:
+    except KfwError as error:
+        if not isinstance(error, DaemonNotRunning) and not ended_meanwhile(error):
+            raise
         pid = None
     wait_until_gone(LIMIT)
     if as_json:

@@ -124,7 +124,9 @@ class Server:
         try:
             if _is_ours(writer.get_extra_info("socket")):
                 await connection.run()
-        except (OSError, TimeoutError, asyncio.CancelledError, h11.ProtocolError) as error:
+        except asyncio.CancelledError:
+            log.debug("control connection ended by the daemon")
+        except (OSError, h11.ProtocolError) as error:
             log.debug("control connection ended: %s", type(error).__name__)
             writer.transport.abort()
         finally:

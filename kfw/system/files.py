@@ -72,18 +72,6 @@ def _open_behind_link(path: Path) -> KfwError:
     )
 
 
-def read_bounded(path: Path, limit: int) -> bytes:
-    """All of a regular file; nothing else is waited for. Raises OSError, also for a file of more than `limit` bytes."""
-    handle = os.open(path, os.O_RDONLY | _NO_WAITING)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, f"it is larger than {limit} bytes")
-    return data
-
-
 def put_aside(path: Path) -> Path:
     """Rename what is there, so that its name is free, and nothing is lost. Returns the new name. Raises KfwError."""
     places = [path.with_suffix(".broken"), *(path.with_suffix(f".broken-{n}") for n in range(2, 10))]
@@ -143,7 +131,7 @@ def read_bounded(path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT) -> by
     hangs it hangs, too: `read_outside` does not.
     """
     _check(path, Path(path).stat(), limit)
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    handle = os.open(path, os.O_RDONLY | _NO_WAITING)
     try:
         _check(path, os.fstat(handle), limit)  # it may be another file by now
         return _read_all(path, handle, limit)

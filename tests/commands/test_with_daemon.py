@@ -78,7 +78,7 @@ def test_a_second_daemon_is_refused_by_the_first(folder: Path) -> None:
     cli.run(["start"])
     done = kfw("serve", cwd=folder)
     assert done.returncode == 1
-    assert done.stderr.startswith("kfw: the kfw daemon is already in use by pid ")
+    assert done.stderr.startswith("kfw: kfw is running already, pid ")
 
 
 def test_a_daemon_that_up_started_ends_with_its_last_forward(folder: Path) -> None:
