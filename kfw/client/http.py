@@ -151,8 +151,16 @@ def _connect(path: str, timeout: float) -> socket.socket:
         raise PermissionError(f"it belongs to the user with id {owner}")
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
+    deadline = time.monotonic() + timeout
     try:
-        connection.connect(path)
+        while True:
+            try:
+                connection.connect(path)
+                break
+            except BlockingIOError:  # its queue is full (connect(2), EAGAIN of unix sockets)
+                if time.monotonic() > deadline:
+                    raise TimeoutError from None
+                time.sleep(0.01)
     except BaseException:
         connection.close()
         raise

@@ -52,6 +52,8 @@ MAX_BODY = LIMITS.body
 #: Bytes of one read or write.
 _PIECE = 64 * 1024
 _QUERY_FIELDS = 32
+#: Connections that may wait for accept: with a full queue connect(2) fails.
+_QUEUE = 1024
 _LONGEST_WHY = 200
 JSON = b"application/json"
 
@@ -99,7 +101,9 @@ class Server:
         before = os.umask(0o177)  # the socket is 0600 from its first moment
         try:
             self._path.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(self._accepted, self._path, limit=_PIECE)
+            self._server = await asyncio.start_unix_server(
+                self._accepted, self._path, limit=_PIECE, backlog=_QUEUE
+            )
         except OSError as error:
             raise KfwError(f"cannot listen on {self._path}: {error.strerror or error}") from error
         finally:
@@ -232,7 +236,8 @@ class _Connection:
             try:
                 request = await self._request()
             except h11.RemoteProtocolError as error:
-                await self._refuse(error.error_status_hint, str(error))
+                hint = error.error_status_hint  # 501 for another coding than chunked: the mistake is not ours
+                await self._refuse(hint if hint < 500 else 400, str(error))
                 return
             except TimeoutError:
                 if self._http.their_state is h11.SEND_BODY:  # else nothing was asked
@@ -246,6 +251,7 @@ class _Connection:
             if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
                 return
             self._http.start_next_cycle()
+            await asyncio.sleep(0)  # a thousand requests in one go must not keep others waiting
 
     async def _request(self) -> Request | None:
         """None: the client has left. Raises TimeoutError, or h11.RemoteProtocolError for what is not a request."""
