@@ -19,6 +19,8 @@ LIMIT = 10.0
 _PAUSE = 0.02
 #: Bytes that a daemon may have said in vain.
 _MOST_WORDS = 1_000_000
+#: Bytes of one block of most file systems.
+_BLANK = 4096
 #: Nobody waits for these; without a reference Python would complain of that.
 _LEFT_RUNNING: list[subprocess.Popen[bytes]] = []
 _FIX = "`kfw logs` shows its log, `kfw serve` runs it in this terminal"
@@ -131,13 +133,12 @@ def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def _open_words_file() -> BinaryIO:
-    """Empty, on a disk that takes at least a few bytes: a full one would keep the daemon's last words from us."""
+    """Blank, so that on a disk that is full the daemon's last words have a place all the same."""
     file = words_file()
     clear_the_way(file)
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        os.write(handle, b"kfw")
-        os.ftruncate(handle, 0)
+        os.write(handle, b" " * _BLANK)
         os.lseek(handle, 0, os.SEEK_SET)
     except OSError as error:
         raise KfwError(

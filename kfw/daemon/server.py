@@ -24,6 +24,7 @@ from kfw.errors import KfwError
 from kfw.paths import MAX_SOCKET_PATH
 from kfw.protocol import ErrorReply
 from kfw.system.files import put_aside
+from kfw.system.limits import OPEN_FILES
 
 log = logging.getLogger("kfw.server")
 
@@ -54,6 +55,8 @@ _PIECE = 64 * 1024
 _QUERY_FIELDS = 32
 #: Connections that may wait for accept: with a full queue connect(2) fails.
 _QUEUE = 1024
+#: Seconds.
+_NO_ROOM_PAUSE = 0.1
 _LONGEST_WHY = 200
 JSON = b"application/json"
 
@@ -86,8 +89,9 @@ class Server:
         self._handle = handle
         self._limits = limits
         self._held = Held(limits)
-        self._server: asyncio.Server | None = None
-        self._connections: dict[asyncio.Task[None], _Connection] = {}  # in the order in which they came
+        self._socket: socket.socket | None = None
+        #: In the order in which they came; None: just accepted.
+        self._connections: dict[asyncio.Task[None], _Connection | None] = {}
 
     async def start(self) -> None:
         """Listen. The caller holds the daemon's lock, so a socket file that is there is a leftover."""
@@ -99,19 +103,24 @@ class Server:
         if self._path.is_dir() and not self._path.is_symlink():
             log.warning("%s was a directory and is now %s", self._path.name, put_aside(self._path).name)
         before = os.umask(0o177)  # the socket is 0600 from its first moment
+        listening = socket.socket(socket.AF_UNIX)
         try:
             self._path.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(
-                self._accepted, self._path, limit=_PIECE, backlog=_QUEUE
-            )
+            listening.bind(str(self._path))
+            listening.listen(_QUEUE)
+            listening.setblocking(False)
         except OSError as error:
+            listening.close()
             raise KfwError(f"cannot listen on {self._path}: {error.strerror or error}") from error
         finally:
             os.umask(before)
+        self._socket = listening
+        self._watch()
 
     async def close(self) -> None:
-        if self._server:
-            self._server.close()
+        if self._socket and self._socket.fileno() >= 0:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
         for task in list(self._connections):
             task.cancel()
         if self._connections:
@@ -119,33 +128,76 @@ class Server:
         with suppress(FileNotFoundError):
             self._path.unlink()
 
-    async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _watch(self) -> None:
+        if self._socket and self._socket.fileno() >= 0:
+            asyncio.get_running_loop().add_reader(self._socket, self._accept, self._socket)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """One at a time. When the system has no more files we look away for a moment: it would tell us at once again."""
+        try:
+            peer, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            OPEN_FILES.refuse()
+            log.debug("cannot accept a control connection: %s", error.strerror)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            loop.call_later(_NO_ROOM_PAUSE, self._watch)
+            return
+        self._make_room()
+        task = asyncio.create_task(self._serve(peer), name="control connection")
+        self._connections[task] = None
+        task.add_done_callback(lambda _: self._connections.pop(task, None))
+
+    async def _serve(self, peer: socket.socket) -> None:
+        if not _is_ours(peer):
+            peer.close()
+            return
+        peer.setblocking(False)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=_PIECE, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        try:
+            transport, _ = await loop.connect_accepted_socket(lambda: protocol, peer)
+        except BaseException:
+            peer.close()
+            raise
+        await self._converse(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        connection = _Connection(reader, writer, self._handle, self._limits, self._held)
-        self._make_room()
-        self._connections[task] = connection
+        connection = self._connections[task] = _Connection(
+            reader, writer, self._handle, self._limits, self._held
+        )
         try:
-            if _is_ours(writer.get_extra_info("socket")):
-                await connection.run()
+            await connection.run()
         except asyncio.CancelledError:
             log.debug("control connection ended by the daemon")
         except (OSError, h11.ProtocolError) as error:
             log.debug("control connection ended: %s", type(error).__name__)
-            writer.transport.abort()
+            connection.abort()
         finally:
             self._held.forget(connection)
             writer.close()
             await _gone(writer, self._limits.write)
-            self._connections.pop(task, None)
 
     def _make_room(self) -> None:
         """For one more: the one that has waited longest for nothing goes first, then followers, at last who is answered."""
         while len(self._connections) >= self._limits.connections:
-            task, _ = min(self._connections.items(), key=lambda item: item[1].doing)  # the first of the least
-            log.debug("too many control connections: one that is %s goes", self._connections[task].doing.name)
-            self._connections.pop(task).abort()
+            task, connection = min(
+                self._connections.items(), key=lambda item: _doing(item[1])
+            )  # the first of these
+            log.debug("too many control connections: one that is %s goes", _doing(connection).name)
+            del self._connections[task]
+            if connection:
+                connection.abort()
             task.cancel()
+
+
+def _doing(connection: "_Connection | None") -> "Doing":
+    return connection.doing if connection else Doing.WAITING
 
 
 async def _gone(writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -1,7 +1,9 @@
 """One connection of a client: it waits, is dialed for, is joined to the far side, and ends."""
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from typing import Any
 from kfw.relay.departed import Lookout, departed
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.pump import End, join, reset, shut
+from kfw.system.limits import OPEN_FILES, Use
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
@@ -193,6 +196,9 @@ class Connection:
 
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
+        if not OPEN_FILES.has_room(self.near.transport.get_extra_info("socket").fileno(), Use.DIAL):
+            self._wait(os.strerror(errno.EMFILE).lower())
+            return None
         far = FarEnd(self)
         try:
             await dialer.dial(lambda: far)

@@ -10,7 +10,7 @@ from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, Terms
 from kfw.relay.dial import Dialer
 from kfw.relay.watcher import NOBODY, Watcher
-from kfw.system.limits import OPEN_FILES, Use, lowest_free
+from kfw.system.limits import OPEN_FILES, Use
 
 #: As many are accepted before the connections that already run get their turn.
 BATCH = 64
@@ -107,7 +107,7 @@ class Listener:
     def _accept(self, sock: socket.socket) -> None:
         for _ in range(BATCH):
             try:
-                if not OPEN_FILES.has_room(lowest_free(sock.fileno()), Use.ACCEPT):
+                if not OPEN_FILES.has_room(sock.fileno(), Use.ACCEPT):
                     raise OPEN_FILES.refuse()
                 client, _ = sock.accept()
             except (BlockingIOError, InterruptedError):

@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable
 
 from kfw.relay.dial import DialFailed
-from kfw.system.limits import OPEN_FILES, Use
 
 CONNECT_SECONDS = 3.0
 
@@ -40,8 +39,6 @@ async def connect(address: str, port: int, timeout: float = CONNECT_SECONDS) -> 
         family, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )  # asyncio sets TCP_NODELAY on these only
     try:
-        if not OPEN_FILES.has_room(sock.fileno(), Use.DIAL):
-            raise OPEN_FILES.refuse()
         sock.setblocking(False)
         async with asyncio.timeout(timeout):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))

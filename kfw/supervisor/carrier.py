@@ -58,6 +58,8 @@ class Carrier:
         sockets, self.port = self._bind(
             self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
         )
+        if not owned_by_child(self.methods, self.forward):
+            ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
         if wanted not in (0, self.port):
             who = self._claims.get(wanted) or ports.holder(wanted) or "another program"

@@ -36,12 +36,22 @@ class OpenFiles:
     def __init__(self) -> None:
         self._refused_at: float | None = None
 
-    def has_room(self, number: int, use: Use) -> bool:
-        """Whether the file with this number (the lowest free one) may be used for this. A refusal is remembered."""
+    def has_room(self, descriptor: int, use: Use) -> bool:
+        """Whether one more file may be opened for this; `descriptor` is any open one. A refusal is remembered."""
+        try:
+            number = os.dup(descriptor)
+        except OSError:
+            self.refuse()
+            return False
+        os.close(number)
+        return self.allows(number, use)
+
+    def allows(self, number: int, use: Use) -> bool:
+        """Whether the file that was just opened, with this number, may be kept for this."""
         limit = open_files_limit()
         if number < limit - use * zone(limit):
             return True
-        self._refused_at = time.monotonic()
+        self.refuse()
         return False
 
     def refuse(self) -> OSError:
@@ -79,13 +89,6 @@ def raise_it(limit: int) -> str:
 def is_shortage(error: OSError) -> bool:
     """The process or the machine has run out of something: that says nothing about files, hosts or networks."""
     return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-def lowest_free(descriptor: int) -> int:
-    """The number that the next file will get; `descriptor` is any open one. Raises OSError when there is none."""
-    number = os.dup(descriptor)
-    os.close(number)
-    return number
 
 
 def raise_open_files() -> None:

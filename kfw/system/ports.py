@@ -10,7 +10,7 @@ from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.holder import holder
 from kfw.system.limits import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 
-__all__ = ["alternatives", "bind", "holder"]
+__all__ = ["alternatives", "bind", "holder", "keep_or_close"]
 
 #: As many connections may wait for accept as Linux allows by default; a smaller somaxconn cuts it silently.
 BACKLOG = 4096
@@ -73,6 +73,15 @@ def bind(
     if not sockets:
         raise _no_address(addresses)
     return sockets, sockets[0].getsockname()[1]
+
+
+def keep_or_close(sockets: Sequence[socket.socket], port: int) -> None:
+    """Ports that stay must leave files for their connections. Raises KfwError, and they are closed."""
+    if all(OPEN_FILES.allows(sock.fileno(), Use.LISTEN) for sock in sockets):
+        return
+    for sock in sockets:
+        sock.close()
+    raise _no_room(port, OPEN_FILES.refuse())
 
 
 def alternatives(port: int) -> Iterator[int]:
@@ -153,8 +162,6 @@ def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
     # With the protocol named, what is accepted has it, too: asyncio sets TCP_NODELAY only then.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if not OPEN_FILES.has_room(sock.fileno(), Use.LISTEN):
-            raise OPEN_FILES.refuse()
         if reuse:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
@@ -171,9 +178,7 @@ def _listening(address: str, port: int, *, reuse: bool) -> socket.socket:
 
 def _in_words(refused: _Refused) -> KfwError:
     if is_shortage(refused.error):
-        limit = open_files_limit()
-        what = f"cannot listen on {refused.port}: {refused.error.strerror} (the limit is {limit})"
-        return KfwError(what, raise_it(limit))
+        return _no_room(refused.port, refused.error)
     match refused.error.errno:
         case errno.EADDRINUSE:
             who = refused.owner or holder(refused.port, refused.address) or "another program"
@@ -187,6 +192,11 @@ def _in_words(refused: _Refused) -> KfwError:
         case _:
             why = refused.error.strerror or refused.error
             return KfwError(f"cannot listen on {refused.address} port {refused.port}: {why}")
+
+
+def _no_room(port: int, error: OSError) -> KfwError:
+    limit = open_files_limit()
+    return KfwError(f"cannot listen on {port}: {error.strerror} (the limit is {limit})", raise_it(limit))
 
 
 def _low_port_fix(port: int) -> str:
