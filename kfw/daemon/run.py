@@ -193,7 +193,6 @@ def _start_log(options: Options) -> None:
 
 
 def _claim_pid_file(stack: AsyncExitStack) -> None:
-    if aside := clear_the_way(paths.pid_file()):
-        log.warning("%s was not a file and is now %s", paths.pid_file().name, aside.name)
+    clear_the_way(paths.pid_file())
     write_atomic(paths.pid_file(), f"{os.getpid()}\n".encode())
     stack.callback(paths.pid_file().unlink, missing_ok=True)

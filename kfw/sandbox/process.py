@@ -13,7 +13,7 @@ import msgspec
 from kfw.errors import DaemonNotRunning, KfwError, TimedOut
 from kfw.sandbox import certs
 from kfw.system import identity
-from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.files import lock, make_private_dir, read_bounded, write_atomic
 
 #: Seconds until a started sandbox must have its pods ready; it needs less than one.
 LIMIT = 10.0
@@ -39,8 +39,8 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
 def running(directory: Path) -> Record | None:
     """The sandbox of this directory, if it runs: pid, start time and arguments are those of the record."""
     try:
-        record = msgspec.json.decode((directory / RECORD).read_bytes(), type=Record)
-    except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        record = msgspec.json.decode(read_bounded(directory / RECORD), type=Record)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return record if _lives(record) else None
 
@@ -111,7 +111,7 @@ def _wait_for(child: subprocess.Popen[bytes], directory: Path) -> Record:
 def stop(directory: Path, *, grace: float = 5.0) -> Record | None:
     """End it: TERM, and KILL after `grace` seconds. None: it was not running. Never touches another process."""
     record = running(directory)
-    if record is None:
+    if record is None or record.pid <= 1:  # to kill(2) these are not one process
         return None
     for number in (signal.SIGTERM, signal.SIGKILL):
         _signal(record.pid, number)

@@ -16,7 +16,7 @@ from kfw.sandbox.named_accidents import NamedAccidents
 from kfw.sandbox.process import RECORD, WANTED, Record
 from kfw.sandbox.sandbox import Sandbox
 from kfw.system import identity
-from kfw.system.files import lock, make_private_dir, write_atomic
+from kfw.system.files import lock, make_private_dir, read_bounded, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class _Me:
         write_atomic(self.directory / RECORD, msgspec.json.encode(record))
 
     def obey(self) -> None:
-        wanted = msgspec.json.decode((self.directory / WANTED).read_bytes(), type=list[str])
+        wanted = msgspec.json.decode(read_bounded(self.directory / WANTED), type=list[str])
         for kind in (*self.accidents.begun, *wanted):
             (self.accidents.begin if kind in wanted else self.accidents.end)(kind)
         log.info("accidents: %s", ", ".join(self.accidents.begun) or "none")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import fcntl
+import logging
 import os
 import stat
 import tempfile
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from kfw.errors import KfwError
 from kfw.folders import user_name
+
+log = logging.getLogger("kfw.files")
 
 #: Opening a FIFO or a device must not wait, and must not make a terminal ours.
 _NO_WAITING = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -97,7 +100,11 @@ def clear_the_way(path: Path) -> Path | None:
         return None
     except OSError as error:
         raise _cannot("look at", path, error) from error
-    return None if stat.S_ISREG(kind) else put_aside(path)
+    if stat.S_ISREG(kind):
+        return None
+    aside = put_aside(path)
+    log.warning("%s was not a file and is now %s", path, aside.name)
+    return aside
 
 
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
@@ -217,6 +224,7 @@ def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
     The kernel takes it back when the process ends, however it ends. Raises Locked naming who has it, if it is
     not free within `wait` seconds (blocking), KfwError when it cannot be had at all.
     """
+    clear_the_way(path)
     handle = _open_lock(path)
     try:
         deadline = time.monotonic() + wait
@@ -231,8 +239,8 @@ def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a process holds this lock now. Raises KfwError."""
-    if not path.exists():
+    """Whether a process holds this lock now; what is not a file is not a lock. Raises KfwError."""
+    if path.is_symlink() or not path.is_file():
         return False
     handle = _open_lock(path)
     try:
