@@ -3,22 +3,26 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from kfw.daemon.server import MAX_BODY, Reply, Request, Server
+from kfw.daemon.server import LIMITS, MAX_BODY, Limits, Reply, Request, Server
 from kfw.errors import KfwError
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Path]:
+async def serving(folder: Path, limits: Limits = LIMITS) -> AsyncIterator[Path]:
     async def answer(request: Request) -> Reply:
+        if request.path == "/large":
+            return Reply(body=b"x" * 3_000_000)
         if request.path == "/stream":
             return Reply(content_type=b"text/event-stream", stream=ticks())
         body = {"path": request.path, "query": request.query, "length": len(request.body)}
@@ -29,7 +33,7 @@ async def serving(folder: Path) -> AsyncIterator[Path]:
             yield b"data: %d\n\n" % number
             await asyncio.sleep(0.01)
 
-    server = Server(folder / "s", answer)
+    server = Server(folder / "s", answer, limits)
     await server.start()
     try:
         yield folder / "s"
@@ -117,6 +121,87 @@ async def test_ten_clients_that_say_nothing_do_not_keep_others_waiting(tmp_path:
         assert b"200" in await talk(path, b"GET / HTTP/1.1\r\nHost: k\r\n\r\n")
         for _, writer in idle:
             writer.close()
+
+
+POST = b"POST / HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n"
+PING = b"GET / HTTP/1.1\r\nHost: k\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "limits", "answer"),
+    [
+        (b"", Limits(idle=0.2), b""),
+        (b"GET / HT", Limits(arrive=0.2), b""),
+        (POST % 10 + b"12345", Limits(arrive=0.2), b"HTTP/1.1 408 "),
+        (PING + b"GET", Limits(arrive=0.2, idle=0.2), b"HTTP/1.1 200 "),
+        (b"GET /large HTTP/1.1\r\nHost: k\r\n\r\n", Limits(write=0.2), b"HTTP/1.1 200 "),
+        (b"GET /stream HTTP/1.1\r\nHost: k\r\n\r\n", Limits(connections=1), b"HTTP/1.1 200 "),
+    ],
+    ids=[
+        "nothing",
+        "half a head",
+        "half a body",
+        "one and a half",
+        "large and never read",
+        "a stream, and no room",
+    ],
+)
+async def test_who_is_too_slow_is_left(tmp_path: Path, sent: bytes, limits: Limits, answer: bytes) -> None:
+    async with serving(tmp_path, limits) as path:
+        client = socket.socket(socket.AF_UNIX)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, str(path))
+        if sent:
+            await loop.sock_sendall(client, sent)
+        await asyncio.sleep(0.1)  # it reads nothing meanwhile
+        if limits.connections == 1:
+            assert b"200" in await talk(path, PING)
+        await until(lambda: not _connections(), 3)
+        got = b""
+        with suppress(ConnectionResetError):
+            while data := await asyncio.wait_for(loop.sock_recv(client, 65536), 3):
+                got += data
+        client.close()
+        assert got.startswith(answer) and len(got) < 1_000_000
+
+
+def _connections() -> list[object]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "control connection"]
+
+
+async def test_of_too_many_connections_the_longest_idle_goes_and_who_follows_stays(tmp_path: Path) -> None:
+    async with serving(tmp_path, Limits(connections=3)) as path:
+        follower = await asyncio.open_unix_connection(path)
+        follower[1].write(b"GET /stream HTTP/1.1\r\nHost: k\r\n\r\n")
+        assert b"200" in await follower[0].readline()
+        idle = [await asyncio.open_unix_connection(path) for _ in range(5)]
+        assert b"200" in await talk(path, PING)
+        for reader, _ in idle[:3]:
+            with suppress(ConnectionResetError):
+                assert await asyncio.wait_for(reader.read(1), 3) == b""
+        assert await asyncio.wait_for(follower[0].readuntil(b"data: 3"), 3)
+        for _, writer in (follower, *idle):
+            writer.close()
+
+
+async def test_large_bodies_share_one_room_and_small_ones_need_none(tmp_path: Path) -> None:
+    limits = Limits(body=1_000_000, bodies=2_000_000, free=10_000)
+    async with serving(tmp_path, limits) as path:
+        large = [await asyncio.open_unix_connection(path) for _ in range(3)]
+        for _, writer in large:
+            writer.write(POST % 900_000 + b"x" * 800_000)
+        answers = [asyncio.ensure_future(reader.readline()) for reader, _ in large]
+        refused, _ = await asyncio.wait(answers, timeout=3, return_when=asyncio.FIRST_COMPLETED)
+        assert [b"429" in answer.result() for answer in refused] == [True]
+        assert b"200" in await talk(path, POST % 9_000 + b"x" * 9_000)
+        for answer, (_, writer) in zip(answers, large, strict=True):
+            if answer not in refused:
+                writer.write(b"x" * 100_000)
+        await asyncio.wait(answers, timeout=3)
+        assert sorted(answer.result()[9:12] for answer in answers) == [b"200", b"200", b"429"]
+        for _, writer in large:
+            writer.transport.abort()
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user to knock")
