@@ -17,10 +17,15 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Raises Told: a file that is named must be there."""
+    """Raises Told: a file that is named must be there; UsageError where there is no home to look into."""
     named = arguments.text("kubeconfig")
     if not named:
-        return entries.default_files(environ.get("KUBECONFIG"))
+        try:
+            return entries.default_files(environ.get("KUBECONFIG"))
+        except UsageError:  # no home directory: a container under a random uid, which has its service account
+            if _in_cluster(environ) is None and not arguments.text("server"):
+                raise
+            return ()
     path = Path(named)
     if not path.exists():
         raise Told(f"error: stat {named}: no such file or directory")
