@@ -1,6 +1,7 @@
 """kfw events: what changed, and what changes."""
 
 import sys
+import time
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -8,9 +9,14 @@ import msgspec
 import typer
 
 from kfw import client
+from kfw.client.trouble import ended_meanwhile
 from kfw.commands import output
+from kfw.errors import KfwError
 from kfw.protocol import Event
 from kfw.view import details
+
+#: Seconds until a reader that was dropped comes back.
+_PAUSE = 0.2
 
 
 def events(
@@ -37,11 +43,17 @@ def events(
 
 
 def _coming(since: int | None) -> Iterator[Event]:
-    """For ever: a reader that was too slow is dropped by the daemon, and comes back for the rest."""
+    """For ever: a reader that was too slow (`| less`) is dropped by the daemon, and comes back for the rest."""
     while True:
-        for event in client.follow(since=since):
-            since = event.seq
-            yield event
+        before = since
+        try:
+            for event in client.follow(since=since):
+                since = event.seq
+                yield event
+        except KfwError as error:
+            if since == before or not ended_meanwhile(error):
+                raise
+            time.sleep(_PAUSE)
 
 
 def _show(event: Event, as_json: bool) -> None:

@@ -16,8 +16,8 @@ from kfw.protocol import Source, UpRequest
 _SHOWN = 100
 #: Characters of a text; $KUBECONFIG may name many files.
 _LONGEST = 65536
-#: Seconds: a year. asyncio's timers overflow somewhere above.
-_LONGEST_TIME = 365 * 86400.0
+#: Seconds: as in the config, durations.LONGEST.
+_LONGEST_TIME = 366 * 86400.0
 _FORWARDS, _FILES, _ADDRESSES = 5000, 64, 16
 
 _METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl", "kubefwd")
@@ -119,7 +119,7 @@ def _of_addresses(addresses: tuple[str, ...]) -> Iterator[str]:
         yield f"it has {len(addresses)} addresses, send from 1 to {_ADDRESSES}"
     for address in addresses:
         try:
-            ip_address(address)
+            _ = address == "localhost" or ip_address(address)
         except ValueError:
             yield f"{shown(address)} is not an IP address"
 

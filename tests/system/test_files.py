@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +16,11 @@ import pytest
 from kfw.errors import KfwError
 from kfw.system.files import (
     OUTSIDE_LIMIT,
+    Locked,
     Unreadable,
     append,
+    clear_the_way,
+    is_locked,
     lock,
     make_private_dir,
     read_bounded,
@@ -40,6 +44,13 @@ def holder_for(path: Path, seconds: float) -> subprocess.Popen[str]:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     return holder
+
+
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A unix socket's path may have 103 bytes."""
+    with tempfile.TemporaryDirectory(prefix="kfw-") as folder:
+        yield Path(folder)
 
 
 def names(path: Path) -> list[str]:
@@ -250,3 +261,66 @@ def test_a_file_system_that_hangs_takes_a_thread_and_nothing_else(
 
     assert [type(one) for one in asyncio.run(three())] == [Unreadable] * 3
     hang.set()
+
+
+#: What may lie where a file should.
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "a FIFO": os.mkfifo,
+    "a directory": Path.mkdir,
+    "a directory with a file": lambda path: (path.mkdir(), (path / "x").touch()),
+    "a link to a file": lambda path: path.symlink_to(__file__),
+    "a link to nothing": lambda path: path.symlink_to("/nonexistent/file"),
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a socket": lambda path: bound(path),
+}
+
+
+def bound(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+@pytest.mark.parametrize("kind", IN_THE_WAY)
+def test_what_is_not_a_file_is_put_aside_and_nothing_is_lost(short_path: Path, kind: str) -> None:
+    path = short_path / "state.json"
+    for number in (1, 2, 3):
+        IN_THE_WAY[kind](path)
+        aside = clear_the_way(path)
+        assert aside and os.path.lexists(aside), number
+        assert not os.path.lexists(path)
+        assert clear_the_way(path) is None
+    path.touch()
+    assert clear_the_way(path) is None
+    assert path.exists()
+
+
+@pytest.mark.parametrize("kind", IN_THE_WAY)
+def test_a_lock_that_is_not_a_file_is_put_aside_and_taken(short_path: Path, kind: str) -> None:
+    path = short_path / "kfw.lock"
+    IN_THE_WAY[kind](path)
+    assert not is_locked(path)
+    with lock(path):
+        assert path.is_file()
+        assert is_locked(path)
+
+
+@pytest.mark.parametrize("kind", IN_THE_WAY)
+def test_nothing_is_added_to_what_is_not_a_file(short_path: Path, kind: str) -> None:
+    path = short_path / "ledger.jsonl"
+    IN_THE_WAY[kind](path)
+    with pytest.raises(KfwError, match=r"cannot write .*ledger\.jsonl"):
+        append(path, b"line\n")
+
+
+def test_a_lock_whose_owner_is_gone_names_nobody(tmp_path: Path) -> None:
+    """In the moment in which it changes hands its file still names the one before."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    holder = holder_for(tmp_path / "x.lock", 30)
+    (tmp_path / "x.lock").write_text(f"{gone.pid}\n")
+    try:
+        with pytest.raises(Locked, match="in use by another process"), lock(tmp_path / "x.lock"):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()

@@ -231,3 +231,48 @@ def test_B20_nothing_is_left_of_a_process_that_was_killed_in_the_middle(ledger: 
     assert all(look(pid) for pid in pids)
     assert {entry.label for entry in ledger.reclaim()} == {f"child {number}" for number in range(5)}
     assert not any(look(pid) for pid in pids)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"argv": ["sleep"], "pid": 4711},
+        {"marker": "", "argv": ["sleep"]},
+        {"marker": None, "argv": ["sleep"]},
+        {"marker": 7, "argv": ["sleep"]},
+        {"marker": ["m"], "argv": ["sleep"]},
+        {"marker": " ", "argv": ["sleep"]},
+        {"marker": "m" * 65, "argv": ["sleep"]},
+        {"marker": "m", "argv": []},
+        {"marker": "m", "argv": [""]},
+        {"marker": "m", "argv": "sleep"},
+    ],
+)
+def test_an_entry_without_a_marker_or_arguments_is_none(line: dict[str, object]) -> None:
+    assert fold([json.dumps(line), json.dumps({**line, "pid": 4711, "start": "s"})]) == {}
+
+
+@pytest.mark.parametrize("pid", [0, 1, -1, True, 2**22 + 1, 2**64, 4711.5, "4711"])
+def test_what_cannot_be_one_process_is_no_pid(pid: object) -> None:
+    lines = [{"marker": "m", "argv": ["sleep"]}, {"marker": "m", "pid": pid, "start": "s"}]
+    assert fold(map(json.dumps, lines))["m"].pid is None
+
+
+def test_lines_nested_without_end_are_passed_over() -> None:
+    good = json.dumps({"marker": "m", "argv": ["sleep"]})
+    assert list(fold(["[" * 100_000, good, '{"marker":' * 100_000])) == ["m"]
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        Entry("", ("sleep",), "x"),
+        Entry("", ("sleep",), "x", 4711, "s"),
+        Entry("", ("sleep",), "x", 0, None),
+        Entry("", ("",), "x", 4711, "s"),
+        Entry("other", ("sleep", "300"), "x", 4711, "s"),
+    ],
+)
+def test_nobody_belongs_to_an_entry_that_fits_everybody(entry: Entry) -> None:
+    live = [Seen(4711, 4711, "s", "sleep 300", ""), Seen(2, 0, "s", "", ""), Seen(7, 7, "s", "", None)]
+    assert members(entry, live) == []
