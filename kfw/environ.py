@@ -85,6 +85,10 @@ class Environs:
     def of(self, name: str) -> Environ:
         return self._by_name.get(name, self._own)
 
+    def has(self, name: str) -> bool:
+        """One of its own, that somebody sent."""
+        return name in self._by_name
+
     def of_source(self, source: str) -> Environ | None:
         """The last that came with it, for forwards that a reload finds in its files."""
         return self._by_source.get(source)
@@ -122,6 +126,23 @@ def sendable(variables: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def fitting(variables: Mapping[str, str]) -> dict[str, str]:
+    """`sendable`, without the largest of them where all together are more than a daemon takes."""
+    sent = sendable(variables)
+    room, found = MOST_BYTES, set[str]()
+    for name in sorted(sent, key=lambda name: _size(name, sent[name]))[:MOST]:
+        room -= _size(name, sent[name])
+        if room < 0 or len(sent[name].encode()) > LONGEST_VALUE:
+            break
+        if len(name) <= LONGEST_NAME:
+            found.add(name)
+    return {name: value for name, value in sent.items() if name in found}
+
+
+def _size(name: str, value: str) -> int:
+    return len(name) + len(value.encode())
+
+
 def _check(sent: Mapping[str, str]) -> None:
     """The words have no value in them."""
     if len(sent) > MOST:
@@ -139,7 +160,7 @@ def _check(sent: Mapping[str, str]) -> None:
             raise UsageError(
                 f"the environment's variable {name!a} has a NUL, or more than {LONGEST_VALUE} bytes"
             )
-        total += len(name) + size
+        total += _size(name, value)
     if total > MOST_BYTES:
         raise UsageError(f"the environment has {total} bytes, kfw takes {MOST_BYTES}")
 

@@ -80,12 +80,12 @@ class Supervisor:
             await self._end((*todo.stop, *todo.restart), _BY_USER)
             for name in todo.stop:
                 self._forget(name)
-            self._forget_environs(todo.stop)
             for name in (*todo.start, *todo.restart):
                 self._begin(wanted[name])
             if asked_for:
                 for name in wanted:
                     self._want(name)
+            self._forget_environs(todo.stop)
             return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
 
     async def down(self, names: Iterable[str]) -> list[str]:
@@ -163,7 +163,7 @@ class Supervisor:
             if environ:
                 self._bring(environ, names, source)
             elif last := self._world.environs.of_source(source):
-                self._bring(last, [name for name in names if not self._environ_known(name)])
+                self._bring(last, [name for name in names if not self._world.environs.has(name)])
 
     def _bring(self, environ: Environ, names: Sequence[str], source: str = "") -> None:
         environs = self._world.environs
