@@ -18,6 +18,8 @@ _OF_THE_SHELL = frozenset(
     {"_", "PWD", "OLDPWD", "SHLVL", "PS0", "PS1", "PS2", "PS3", "PS4", "PROMPT_COMMAND"}
 )
 _OWN = "KFW_"
+#: But this is said in the shell that wants a forward: an image for its forwarder.
+_OF_A_FORWARD = "KFW_FORWARDER_IMAGE"
 #: What differs between two terminals of one user and means nothing to a login: passed on, but no reason for another one.
 _OF_THE_TERMINAL = frozenset(
     {
@@ -68,6 +70,12 @@ class Environ(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._variables)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Environ) and self._variables == other._variables
+
+    def __hash__(self) -> int:
+        return hash(self._whole)
+
     def __repr__(self) -> str:
         return f"Environ({', '.join(sorted(self._variables))})"
 
@@ -78,7 +86,7 @@ class Environs:
     def __init__(self, own: Mapping[str, str], *, known: bool = False) -> None:
         """`own`: this process's. `known`: it is the caller's, as in `up --foreground`."""
         self._own = Environ(own, known=known)
-        self._daemons = {name: value for name, value in own.items() if name.startswith(_OWN)}
+        self._daemons = {n: v for n, v in own.items() if n.startswith(_OWN) and n != _OF_A_FORWARD}
         self._by_name: dict[str, Environ] = {}
         self._by_source: dict[str, Environ] = {}
 
@@ -99,9 +107,9 @@ class Environs:
         One that is known already is that one: hundreds of forwards of one shell hold one.
         """
         _check(sent)
-        made = Environ({**sendable(sent), **self._daemons})
-        known = [*self._by_source.values(), *self._by_name.values()]
-        return next((one for one in known if dict(one) == dict(made)), made)
+        made = Environ({**self._daemons, **sendable(sent)})
+        known = {id(one): one for one in (*self._by_source.values(), *self._by_name.values())}
+        return next((one for one in known.values() if one == made), made)
 
     def put(self, names: Iterable[str], environ: Environ, source: str = "") -> None:
         for name in names:
@@ -122,7 +130,10 @@ def sendable(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in variables.items()
-        if name not in _OF_THE_SHELL and not name.startswith(_OWN) and _is_text(name) and _is_text(value)
+        if name not in _OF_THE_SHELL
+        and (name == _OF_A_FORWARD or not name.startswith(_OWN))
+        and _is_text(name)
+        and _is_text(value)
     }
 
 

@@ -18,7 +18,7 @@ def test_what_is_the_shells_or_kfws_own_does_not_go_with_a_request(name: str) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG", "HOME", "TERM"]
+    "name", ["PATH", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG", "HOME", "KFW_FORWARDER_IMAGE"]
 )
 def test_all_else_does(name: str) -> None:
     assert sendable({name: "x"}) == {name: "x"}

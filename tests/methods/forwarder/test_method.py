@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -302,3 +303,29 @@ async def test_questions_are_asked_once_for_forwards_that_are_opened_together(
     inspected = [call for call in engine.calls("inspect") if "id-localhost" in call]
     assert len(inspected) == 1
     assert json.dumps(engine.calls("ps")[0]).count("label=") == 1
+
+
+async def test_the_docker_is_that_of_the_environment_that_wants_the_forward(
+    children: Children, engine: Engine, tmp_path: Path
+) -> None:
+    """`engine` is this process's; somebody else's shell has another one, or none."""
+    engine.has(node())
+    forwarder = Forwarder(children)
+    nowhere = {"PATH": str(tmp_path), "HOME": "/"}
+    missing = forwarder.missing(nowhere)
+    assert missing and "cannot find docker" in missing.what
+    assert forwarder.missing(dict(os.environ)) is None
+    with pytest.raises(KfwError, match="cannot find docker on PATH"):
+        await forwarder.open(replace(way(30080), environ=nowhere))
+    assert engine.calls("ps") == []
+
+
+async def test_environments_that_lead_to_one_docker_share_what_is_known_of_it(children: Children) -> None:
+    engines = Engines(children)
+    one = {"PATH": "/bin", "AWS_PROFILE": "dev", "DOCKER_HOST": "unix:///a"}
+    assert engines.of(one) is engines.of({**one, "AWS_PROFILE": "prod"})
+    assert engines.of(one) is not engines.of({**one, "DOCKER_HOST": "unix:///b"})
+    assert engines.of(one) is not engines.of({**one, "PATH": "/usr/bin"})
+    for number in range(100):
+        engines.of({"PATH": str(number)})
+    assert len(engines._known) <= 16
