@@ -197,6 +197,27 @@ async def test_why_the_container_did_not_start_is_in_dockers_words_and_auto_does
     assert len(engine.calls("run")) == times
 
 
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("docker: permission denied while trying to connect to the docker API at unix:///s", "docker"),
+        ("docker: Error response from daemon: write /x: no space left on device", "docker system prune"),
+        ("docker: Error response from daemon: network kind not found", "docker network ls"),
+        ("docker: Error: Bind for 127.0.0.1:80 failed: port is already allocated", "free port 80"),
+        ("docker: Error: dial tcp: lookup registry-1.docker.io: no such host", "KFW_FORWARDER_IMAGE"),
+        ("docker: toomanyrequests: You have reached your pull rate limit", "KFW_FORWARDER_IMAGE"),
+        ("docker: something new", "KFW_FORWARDER_IMAGE"),
+    ],
+)
+async def test_the_fix_fits_why_the_container_did_not_start(
+    forwarder: Forwarder, engine: Engine, words: str, fix: str
+) -> None:
+    engine.fails_to_run(words)
+    error = await refused(forwarder, 30080)
+    assert words in error.what
+    assert fix in error.fix
+
+
 async def test_a_far_side_that_does_not_answer_leaves_no_container(
     forwarder: Forwarder, engine: Engine
 ) -> None:
