@@ -55,7 +55,7 @@ class Heard(asyncio.Protocol):
 
 @pytest.mark.asyncio
 async def test_kubectl_runs_in_the_environment_of_whoever_wants_the_forward(children: Children, stubs: Stubs):
-    stubs.script("kubectl", *ECHOES)
+    stubs.script("kubectl", *ECHOES, FOREVER)
     environ = {**os.environ, "AWS_PROFILE": "dev", "HTTPS_PROXY": "http://gate:1"}
     way = Way(forward(health=Health(timeout=2.0), kubeconfig=("/a", "/b")), (pod("web-1"),), environ=environ)
     tunnel = await Kubectl(children).open(way)
