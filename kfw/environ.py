@@ -18,6 +18,8 @@ _OF_THE_SHELL = frozenset(
     {"_", "PWD", "OLDPWD", "SHLVL", "PS0", "PS1", "PS2", "PS3", "PS4", "PROMPT_COMMAND"}
 )
 _OWN = "KFW_"
+#: But this is said in the shell that wants a forward: an image for its forwarder.
+_OF_A_FORWARD = "KFW_FORWARDER_IMAGE"
 #: What differs between two terminals of one user and means nothing to a login: passed on, but no reason for another one.
 _OF_THE_TERMINAL = frozenset(
     {
@@ -68,6 +70,12 @@ class Environ(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._variables)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Environ) and self._variables == other._variables
+
+    def __hash__(self) -> int:
+        return hash(self._whole)
+
     def __repr__(self) -> str:
         return f"Environ({', '.join(sorted(self._variables))})"
 
@@ -78,12 +86,16 @@ class Environs:
     def __init__(self, own: Mapping[str, str], *, known: bool = False) -> None:
         """`own`: this process's. `known`: it is the caller's, as in `up --foreground`."""
         self._own = Environ(own, known=known)
-        self._daemons = {name: value for name, value in own.items() if name.startswith(_OWN)}
+        self._daemons = {n: v for n, v in own.items() if n.startswith(_OWN) and n != _OF_A_FORWARD}
         self._by_name: dict[str, Environ] = {}
         self._by_source: dict[str, Environ] = {}
 
     def of(self, name: str) -> Environ:
         return self._by_name.get(name, self._own)
+
+    def has(self, name: str) -> bool:
+        """One of its own, that somebody sent."""
+        return name in self._by_name
 
     def of_source(self, source: str) -> Environ | None:
         """The last that came with it, for forwards that a reload finds in its files."""
@@ -95,9 +107,9 @@ class Environs:
         One that is known already is that one: hundreds of forwards of one shell hold one.
         """
         _check(sent)
-        made = Environ({**sendable(sent), **self._daemons})
-        known = [*self._by_source.values(), *self._by_name.values()]
-        return next((one for one in known if dict(one) == dict(made)), made)
+        made = Environ({**self._daemons, **sendable(sent)})
+        known = {id(one): one for one in (*self._by_source.values(), *self._by_name.values())}
+        return next((one for one in known.values() if one == made), made)
 
     def put(self, names: Iterable[str], environ: Environ, source: str = "") -> None:
         for name in names:
@@ -118,8 +130,28 @@ def sendable(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in variables.items()
-        if name not in _OF_THE_SHELL and not name.startswith(_OWN) and _is_text(name) and _is_text(value)
+        if name not in _OF_THE_SHELL
+        and (name == _OF_A_FORWARD or not name.startswith(_OWN))
+        and _is_text(name)
+        and _is_text(value)
     }
+
+
+def fitting(variables: Mapping[str, str]) -> dict[str, str]:
+    """`sendable`, without the largest of them where all together are more than a daemon takes."""
+    sent = sendable(variables)
+    room, found = MOST_BYTES, set[str]()
+    for name in sorted(sent, key=lambda name: _size(name, sent[name]))[:MOST]:
+        room -= _size(name, sent[name])
+        if room < 0 or len(sent[name].encode()) > LONGEST_VALUE:
+            break
+        if len(name) <= LONGEST_NAME:
+            found.add(name)
+    return {name: value for name, value in sent.items() if name in found}
+
+
+def _size(name: str, value: str) -> int:
+    return len(name) + len(value.encode())
 
 
 def _check(sent: Mapping[str, str]) -> None:
@@ -139,7 +171,7 @@ def _check(sent: Mapping[str, str]) -> None:
             raise UsageError(
                 f"the environment's variable {name!a} has a NUL, or more than {LONGEST_VALUE} bytes"
             )
-        total += len(name) + size
+        total += _size(name, value)
     if total > MOST_BYTES:
         raise UsageError(f"the environment has {total} bytes, kfw takes {MOST_BYTES}")
 

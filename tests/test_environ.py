@@ -3,7 +3,7 @@
 import pytest
 
 from kfw import environ
-from kfw.environ import Environ, Environs, sendable
+from kfw.environ import Environ, Environs, fitting, sendable
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import AgainRequest, ReloadRequest, Source, UpRequest
 
@@ -18,7 +18,7 @@ def test_what_is_the_shells_or_kfws_own_does_not_go_with_a_request(name: str) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG", "HOME", "TERM"]
+    "name", ["PATH", "HTTPS_PROXY", "AWS_SECRET_ACCESS_KEY", "KUBECONFIG", "HOME", "KFW_FORWARDER_IMAGE"]
 )
 def test_all_else_does(name: str) -> None:
     assert sendable({name: "x"}) == {name: "x"}
@@ -75,6 +75,26 @@ def test_what_cannot_be_an_environment_is_refused_without_its_values(sent: dict[
         Environs({}).made_of(sent)
     assert MARK not in caught.value.what + caught.value.fix
     assert len(caught.value.what) < 200
+
+
+@pytest.mark.parametrize(
+    ("large", "left_out"),
+    [
+        ({"A": "x" * (environ.LONGEST_VALUE + 1)}, 1),
+        ({"A" * (environ.LONGEST_NAME + 1): "x"}, 1),
+        ({f"A{number}": "x" * 100_000 for number in range(30)}, 10),
+        ({f"A{number}": "" for number in range(environ.MOST + 5)}, 6),
+        ({}, 0),
+    ],
+)
+def test_of_one_that_is_too_large_the_largest_are_left_out_and_the_rest_is_taken(
+    large: dict[str, str], left_out: int
+) -> None:
+    given = {"PATH": "/bin", **large}
+    sent = fitting(given)
+    Environs({}).made_of(sent)
+    assert abs(len(given) - len(sent) - left_out) <= 1
+    assert large == {} or len(sent) < len(given)
 
 
 # -- who shares

@@ -1,6 +1,7 @@
 """The end of `up` and `add`: wait until each forward is ready or has said why not, then show what there is."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kfw import client
 from kfw.commands import output, overview
@@ -15,6 +16,8 @@ Rows = Mapping[str, ForwardStatus]
 TIMEOUT = 60.0
 #: What it is while a login waits for a person: they have to find their phone.
 LOGIN_TIMEOUT = 300.0
+#: Seconds that what is tried again gets to say something else than before, until that holds.
+ANOTHER_WORD = 2.0
 
 
 def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
@@ -22,8 +25,10 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     reply = client.up(request)
     rows = {row.name: row for row in client.status().forwards}
     _say_what_stays(request, rows)
-    _retry_what_waits(request, reply, rows)
+    again = _retry_what_waits(request, reply, rows)
     names = [forward.name for forward in request.forwards]
+    if wait and again:
+        _wait_for_another_word({name: rows[name] for name in again}, timeout)
     code = _wait(names, timeout) if wait else 0
     shown = overview.reply_of(client.status_raw(), names)
     if as_json:
@@ -44,11 +49,22 @@ def _say_what_stays(request: UpRequest, rows: Rows) -> None:
             )
 
 
-def _retry_what_waits(request: UpRequest, reply: UpReply, rows: Rows) -> None:
+def _retry_what_waits(request: UpRequest, reply: UpReply, rows: Rows) -> list[str]:
     """Who says `up` again has mended something, and does not want to wait for the next attempt."""
     waiting = {row.name for row in rows.values() if row.status in ("error", "suspended", "reconnecting")}
     if again := [name for name in reply.unchanged if name in waiting]:
         client.retry(again, environ=request.environ)
+    return again
+
+
+def _wait_for_another_word(before: Rows, timeout: float) -> None:
+    """What was wrong a moment ago is the verdict of the attempt before this one, perhaps in another environment."""
+
+    def heard(row: dict[str, Any]) -> bool:
+        old = before[row["name"]]
+        return bool(row["status"] != old.status or row["message"] != old.message)
+
+    follow_until(heard, before, timeout=min(ANOTHER_WORD, timeout), on_change=lambda _: None)
 
 
 def _wait(names: Sequence[str], timeout: float) -> int:

@@ -3,12 +3,16 @@
 import os
 from pathlib import Path
 
-from kfw.environ import sendable
+from kfw.commands import output
+from kfw.environ import fitting, sendable
 
 
 def caller_environ() -> dict[str, str]:
     """All but what is the shell's own, or kfw's: see kfw/environ.py."""
-    return sendable(os.environ)
+    sent = fitting(os.environ)
+    if left_out := [name for name in sendable(os.environ) if name not in sent]:
+        output.say(f"kfw: the environment is too large, left out: {', '.join(map(ascii, left_out[:10]))}")
+    return sent
 
 
 def caller_project() -> str:

@@ -46,6 +46,7 @@ class Cause:
     name: str
     words: re.Pattern[str]
     fix: Fix
+    of_the_image: bool = False  # another image would do
 
     def fix_for(self, said: Said, found: re.Match[str]) -> str:
         return self.fix if isinstance(self.fix, str) else self.fix(said, found)
@@ -156,8 +157,8 @@ def _unlock(_: Said, found: re.Match[str]) -> str:
     return f"if no other kind or kubectl config runs: rm {found['lock']}"
 
 
-def _cause(name: str, words: str, fix: Fix) -> Cause:
-    return Cause(name, re.compile(words, re.IGNORECASE), fix)
+def _cause(name: str, words: str, fix: Fix, *, of_the_image: bool = False) -> Cause:
+    return Cause(name, re.compile(words, re.IGNORECASE), fix, of_the_image)
 
 
 CAUSES: tuple[Cause, ...] = (
@@ -302,27 +303,32 @@ CAUSES: tuple[Cause, ...] = (
         "processor",
         r"exec format error|no matching manifest for|does not match the (?:specified|detected host) platform",
         "name an image for this machine's processor as `image:` of the cluster's configuration",
+        of_the_image=True,
     ),
     _cause(
         "rate-limit",
         r"toomanyrequests|pull rate limit|429 too many requests",
         lambda said, _: f"{said.tool} login, or wait an hour: the registry counts pulls",
+        of_the_image=True,
     ),
     _cause(
         "credential-helper",
         r"error getting credentials|docker-credential-\S+",
         "take credsStore out of ~/.docker/config.json, or put that program on PATH",
+        of_the_image=True,
     ),
     _cause(
         "not-in-registry",
         r"pull access denied|manifest unknown|manifest for \S+ not found|repository does not exist|no such image"
         r"|image not known",
         lambda said, _: f"correct `image:` of the cluster's configuration, or {said.tool} login",
+        of_the_image=True,
     ),
     _cause(
         "registry-certificate",
         r"x509: ",
         "a proxy signs for the registry: add its certificate to the engine's (/etc/docker/certs.d), or pull elsewhere",
+        of_the_image=True,
     ),
     _cause(
         "pull",
@@ -330,6 +336,7 @@ CAUSES: tuple[Cause, ...] = (
         r"|(?:no such host|i/o timeout|tls handshake timeout|network is unreachable|temporary failure in name resolution"
         r"|server misbehaving|proxyconnect tcp|client\.timeout exceeded|context deadline exceeded)",
         _pull,
+        of_the_image=True,
     ),
     # -- kind itself
     _cause("lock", r"failed to lock config file: open (?P<lock>[^\s:]+\.lock)", _unlock),

@@ -146,7 +146,7 @@ def _short(lines: Iterable[str]) -> list[str]:
 
 def export_failed(stderr: str, file: str, here: Here) -> KfwError:
     """kind locks `<file>.lock` without trying again, and a lock that was left behind stays for ever."""
-    words = "; ".join(names(stderr)) or "it says nothing"
+    words = words_of(stderr) or "it says nothing"
     fix = fix_of(Said(words, here), "kind get clusters")
     if "lock" in words and "denied" not in words:
         fix = f"if no other kind or kubectl config runs: rm {file}.lock"

@@ -80,12 +80,12 @@ class Supervisor:
             await self._end((*todo.stop, *todo.restart), _BY_USER)
             for name in todo.stop:
                 self._forget(name)
-            self._forget_environs(todo.stop)
             for name in (*todo.start, *todo.restart):
                 self._begin(wanted[name])
             if asked_for:
                 for name in wanted:
                     self._want(name)
+            self._forget_environs(todo.stop)
             return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
 
     async def down(self, names: Iterable[str]) -> list[str]:
@@ -115,9 +115,8 @@ class Supervisor:
             name for name in chosen if self._rows[name].status not in SERVING or self._rows[name].problem
         ]
         if environ:
-            other = (project and self._source(name) not in (project, ADDED) for name in waiting)
-            mine = [n for n, o in zip(waiting, other, strict=True) if not o or not self._environ_known(n)]
-            self._bring(environ, chosen if names else mine)
+            mine = (name for name in waiting if not project or self._takes(name, project, ADDED))
+            self._bring_to_running(environ, chosen if names else mine)
         return self._each(waiting, Runner.retry) if waiting else []
 
     def restart(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
@@ -127,8 +126,8 @@ class Supervisor:
         """
         if environ:
             chosen = self._known(names)
-            mine = [n for n in chosen if self._source(n) == project or not self._environ_known(n)]
-            self._bring(environ, chosen if names else mine)
+            mine = (name for name in chosen if self._takes(name, project))
+            self._bring_to_running(environ, chosen if names else mine)
         return self._each(names, Runner.restart)
 
     def doubt(self, why: str) -> None:
@@ -163,7 +162,7 @@ class Supervisor:
             if environ:
                 self._bring(environ, names, source)
             elif last := self._world.environs.of_source(source):
-                self._bring(last, [name for name in names if not self._environ_known(name)])
+                self._bring(last, [name for name in names if not self._world.environs.has(name)])
 
     def _bring(self, environ: Environ, names: Sequence[str], source: str = "") -> None:
         environs = self._world.environs
@@ -174,14 +173,15 @@ class Supervisor:
             if row and row.runner:
                 row.runner.look_again()
 
-    def _environ_known(self, name: str) -> bool:
-        return self._world.environs.of(name).known
+    def _bring_to_running(self, environ: Environ, names: Iterable[str]) -> None:
+        self._bring(environ, [name for name in names if self._rows[name].runner])
+
+    def _takes(self, name: str, *sources: str) -> bool:
+        """It is of these, or nobody has said in which environment it is to be."""
+        return self._rows[name].forward.source in sources or not self._world.environs.of(name).known
 
     def _forget_environs(self, names: Iterable[str]) -> None:
         self._world.environs.forget(names, {forward.source for forward in self.running().values()})
-
-    def _source(self, name: str) -> str:
-        return self._rows[name].forward.source
 
     # -- inside
 

@@ -83,6 +83,23 @@ def test_nodes_that_stand_still_are_started_by_label_not_by_name(machine: Machin
     assert machine.said == ["cluster: the kind cluster dev is there; started oddly-named"]
 
 
+def test_why_kind_cannot_tell_is_shown_without_its_command_line_and_with_its_fix(
+    machine: Machine, options: Options
+) -> None:
+    machine.fails(
+        "kind get clusters",
+        'ERROR: failed to list clusters: command "docker ps -a --filter label=io.x-k8s.kind.cluster --format {{.Names}}" '
+        "failed with error: exit status 1\nCommand Output: permission denied while trying to connect to the Docker "
+        "daemon socket at unix:///var/run/docker.sock: connect: permission denied",
+    )
+    with pytest.raises(
+        ClusterUnreachable, match="docker ps failed with error: exit status 1\nCommand Output: perm"
+    ) as caught:
+        ensure(machine, options)
+    assert "--filter" not in caught.value.what
+    assert caught.value.fix.startswith("sudo usermod -aG docker")
+
+
 PAUSED = {"Status": "paused", "Running": True, "Paused": True, "StartedAt": "2026-01-02T03:04:05Z"}
 NEVER = "0001-01-01T00:00:00Z"
 

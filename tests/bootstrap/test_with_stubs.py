@@ -273,6 +273,18 @@ def test_what_docker_says_comes_with_its_own_fix(
     assert fix in said
 
 
+def test_podman_is_told_in_its_own_words_with_its_own_fix(bare: Stubbed) -> None:
+    bare.stub(
+        "podman",
+        "echo 'Cannot connect to Podman. Please verify your connection to the Linux system' >&2\n"
+        "echo 'Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: refused' >&2; exit 125",
+    )
+    done = bare.run("--kind", KIND_EXPERIMENTAL_PROVIDER="podman")
+    assert done.returncode == 4
+    assert "podman does not answer: Cannot connect to Podman" in done.stderr
+    assert "podman" in done.stderr.splitlines()[-1] and "docker" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("said", "words", "fix"),
     [

@@ -12,7 +12,7 @@ from kfw.daemon.events import Events
 from kfw.daemon.store import load
 from kfw.errors import ConfigError, UsageError
 from kfw.model import Forward, Status
-from kfw.protocol import ADDED, Source, UpRequest
+from kfw.protocol import ADDED, ReloadRequest, Source, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
 
@@ -103,6 +103,31 @@ async def test_reload_leaves_what_was_added_by_hand_alone(daemon: Daemon) -> Non
     await daemon.core.up(UpRequest(forwards=[forward("extra")], source=Source(key=ADDED, cwd="/")))
     assert await daemon.reload() == ([], [], [], ["a"])
     assert "extra" in daemon.statuses
+
+
+async def test_reload_brings_the_callers_environment_to_the_callers_project_and_to_whoever_has_none(
+    daemon: Daemon,
+) -> None:
+    environs = daemon.fake.world.environs
+    await loaded(daemon, "a")
+    await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "first"}))
+    assert environs.of("a")["WHO"] == "first"  # as after a restart of the daemon
+    await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "stranger"}))
+    assert environs.of("a")["WHO"] == "first"
+    await daemon.core.reload(ReloadRequest(project=str(daemon.config), environ={"WHO": "owner"}))
+    assert environs.of("a")["WHO"] == "owner"
+    daemon.write("a", "b")
+    await daemon.core.reload()  # HUP: nobody's environment, so that of the source
+    assert environs.of("b")["WHO"] == "owner"
+
+
+async def test_nothing_of_an_environment_is_stored(daemon: Daemon) -> None:
+    request = UpRequest(forwards=[forward("a")], source=daemon.source(), environ={"KEY": "S3CR3T-value"})
+    await daemon.core.up(request)
+    assert daemon.fake.world.environs.of("a")["KEY"] == "S3CR3T-value"
+    written = (daemon.folder / "up.json").read_text()
+    assert "KEY" not in written and "S3CR3T" not in written
+    assert "S3CR3T" not in "".join(map(str, daemon.events.since(0)))
 
 
 async def test_reload_after_an_up_of_some_names_starts_no_others(daemon: Daemon) -> None:

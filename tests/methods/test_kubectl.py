@@ -53,6 +53,21 @@ class Heard(asyncio.Protocol):
         self.data += data
 
 
+@pytest.mark.asyncio
+async def test_kubectl_runs_in_the_environment_of_whoever_wants_the_forward(children: Children, stubs: Stubs):
+    stubs.script("kubectl", *ECHOES, FOREVER)
+    environ = {**os.environ, "AWS_PROFILE": "dev", "HTTPS_PROXY": "http://gate:1"}
+    way = Way(forward(health=Health(timeout=2.0), kubeconfig=("/a", "/b")), (pod("web-1"),), environ=environ)
+    tunnel = await Kubectl(children).open(way)
+    await tunnel.close()
+    [call] = stubs.calls("kubectl")
+    assert {name: call.env[name] for name in ("AWS_PROFILE", "HTTPS_PROXY", "KUBECONFIG")} == {
+        "AWS_PROFILE": "dev",
+        "HTTPS_PROXY": "http://gate:1",
+        "KUBECONFIG": "/a:/b",
+    }
+
+
 # -- the command line
 
 

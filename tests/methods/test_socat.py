@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -426,3 +427,20 @@ async def test_B17_a_strangers_socat_survives_open_close_crash_and_reclaim(
     reclaimed = await asyncio.to_thread(Ledger(ledger.path).reclaim)
     assert {entry.pid for entry in reclaimed} >= {again.pid}
     assert stranger.poll() is None
+
+
+@pytest.mark.asyncio
+async def test_socat_is_looked_for_and_run_in_the_environment_of_whoever_wants_the_forward(
+    children: Children, backend: Backend, port: int, tmp_path: Path
+):
+    missing = Socat(children).missing({"PATH": str(tmp_path)})
+    assert missing and "cannot find socat" in missing.what
+    environ = {**os.environ, "WHO": "me"}
+    wanted = forward(local_port=port, health=Health(timeout=2.0))
+    tunnel = await Socat(children).open(Way(wanted, (node(backend.port),), environ=environ))
+    try:
+        if sys.platform == "linux":
+            variables = await asyncio.to_thread(Path(f"/proc/{tunnel.pid}/environ").read_bytes)
+            assert b"WHO=me" in variables.split(b"\0")
+    finally:
+        await tunnel.close()

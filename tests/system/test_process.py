@@ -87,6 +87,24 @@ async def test_a_child_gets_its_arguments_its_marker_and_no_stdin(children: Chil
 
 
 @pytest.mark.asyncio
+async def test_a_child_is_found_and_runs_in_the_environment_of_whoever_wants_it(
+    children: Children, tmp_path: Path
+):
+    tool = tmp_path / "tool-of-another-shell"
+    tool.write_text("#!/bin/sh\nenv\n")
+    tool.chmod(0o755)
+    heard = Heard()
+    base = {"PATH": f"{tmp_path}:/usr/bin:/bin", "AWS_PROFILE": "dev", "KFW_TEST_IN": str(tmp_path)}
+    child = await children.start([tool.name], label="x", base=base, env={"KUBECONFIG": "/k"}, on_line=heard)
+    assert await child.wait() == 0
+    told = dict(line.partition("=")[::2] for _, line in heard)
+    assert told.keys() - {"_", "PWD", "SHLVL", "OLDPWD"} == {*base, "KUBECONFIG", MARKER}
+    assert (told["AWS_PROFILE"], told["KUBECONFIG"]) == ("dev", "/k")
+    with pytest.raises(ToolMissing, match="cannot find tool-of-another-shell on PATH"):
+        await children.start([tool.name], label="x")
+
+
+@pytest.mark.asyncio
 async def test_a_child_has_none_of_our_files_open(children: Children):
     ours = os.open("/etc/hosts", os.O_RDONLY)
     os.set_inheritable(ours, True)

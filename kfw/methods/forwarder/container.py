@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 
 from kfw.engine import docker, kind
+from kfw.engine.causes import Said, cause_of
+from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
 from kfw.methods.forwarder.ask import ask
@@ -17,6 +20,7 @@ from kfw.methods.forwarder.ownership import labels_of, leftovers, ours
 from kfw.methods.supervised import first, logged
 from kfw.model import Reason
 from kfw.relay.tcp import connect
+from kfw.system.place import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import Answer
 
@@ -121,7 +125,7 @@ class Containers:
                     await first(child.over, seconds=pause)
                     pause = min(1.5 * pause, _LONGEST_PAUSE)
                     if child.over.done():
-                        raise _ended(child)
+                        raise _ended(child, Here(sys.platform, in_container(self._env), self._env), tool)
                     answer = await self._ask(docker.published_port(name, lines.PORT, tool))
                     port = docker.port_of(answer.out)
                     if port and await _answers(port):
@@ -172,14 +176,18 @@ async def _answers(port: int) -> bool:
     return True
 
 
-def _ended(child: Child) -> KfwError:
+def _ended(child: Child, here: Here, tool: str) -> KfwError:
     said = [
         line
         for line in child.last_words().splitlines()
         if not line.startswith(("Unable to find image", "Run '"))
     ]
-    what = f"the forwarder container did not start: {said[-1] if said else child.how_it_ended()}"
+    words = said[-1] if said else child.how_it_ended()
+    what = f"the forwarder container did not start: {words}"
+    known = cause_of(Said(words, here, tool))
     fix = "name an image with sh and socat that is there: KFW_FORWARDER_IMAGE=…"
+    if known and not known[0].of_the_image:
+        fix = known[0].fix_for(Said(words, here, tool), known[1])
     return KfwError(what, fix, reason=Reason.CHILD_EXITED)
 
 

@@ -155,7 +155,7 @@ class PodTunnel:
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
         with suppress(
             KfwError
-        ):  # a login in another environment since the last one; else it stays with what it knows
+        ):  # it stays with the one it knows; another environment may have brought another
             self._server = self._servers.server(self._forward)
         async with self._pace.turn():
             made = await open_portforward(self._server, self._forward.namespace, pod, port)

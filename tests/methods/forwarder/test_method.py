@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,6 +197,27 @@ async def test_why_the_container_did_not_start_is_in_dockers_words_and_auto_does
     assert len(engine.calls("run")) == times
 
 
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("docker: permission denied while trying to connect to the docker API at unix:///s", "docker"),
+        ("docker: Error response from daemon: write /x: no space left on device", "docker system prune"),
+        ("docker: Error response from daemon: network kind not found", "docker network ls"),
+        ("docker: Error: Bind for 127.0.0.1:80 failed: port is already allocated", "free port 80"),
+        ("docker: Error: dial tcp: lookup registry-1.docker.io: no such host", "KFW_FORWARDER_IMAGE"),
+        ("docker: toomanyrequests: You have reached your pull rate limit", "KFW_FORWARDER_IMAGE"),
+        ("docker: something new", "KFW_FORWARDER_IMAGE"),
+    ],
+)
+async def test_the_fix_fits_why_the_container_did_not_start(
+    forwarder: Forwarder, engine: Engine, words: str, fix: str
+) -> None:
+    engine.fails_to_run(words)
+    error = await refused(forwarder, 30080)
+    assert words in error.what
+    assert fix in error.fix
+
+
 async def test_a_far_side_that_does_not_answer_leaves_no_container(
     forwarder: Forwarder, engine: Engine
 ) -> None:
@@ -302,3 +324,29 @@ async def test_questions_are_asked_once_for_forwards_that_are_opened_together(
     inspected = [call for call in engine.calls("inspect") if "id-localhost" in call]
     assert len(inspected) == 1
     assert json.dumps(engine.calls("ps")[0]).count("label=") == 1
+
+
+async def test_the_docker_is_that_of_the_environment_that_wants_the_forward(
+    children: Children, engine: Engine, tmp_path: Path
+) -> None:
+    """`engine` is this process's; somebody else's shell has another one, or none."""
+    engine.has(node())
+    forwarder = Forwarder(children)
+    nowhere = {"PATH": str(tmp_path), "HOME": "/"}
+    missing = forwarder.missing(nowhere)
+    assert missing and "cannot find docker" in missing.what
+    assert forwarder.missing(dict(os.environ)) is None
+    with pytest.raises(KfwError, match="cannot find docker on PATH"):
+        await forwarder.open(replace(way(30080), environ=nowhere))
+    assert engine.calls("ps") == []
+
+
+async def test_environments_that_lead_to_one_docker_share_what_is_known_of_it(children: Children) -> None:
+    engines = Engines(children)
+    one = {"PATH": "/bin", "AWS_PROFILE": "dev", "DOCKER_HOST": "unix:///a"}
+    assert engines.of(one) is engines.of({**one, "AWS_PROFILE": "prod"})
+    assert engines.of(one) is not engines.of({**one, "DOCKER_HOST": "unix:///b"})
+    assert engines.of(one) is not engines.of({**one, "PATH": "/usr/bin"})
+    for number in range(100):
+        engines.of({"PATH": str(number)})
+    assert len(engines._known) <= 16
