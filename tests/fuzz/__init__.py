@@ -1,1 +1,1 @@
-"""`make fuzz`: what comes from outside, made from seeds, against the rooms that take it. README.md says how to replay one."""
+"""`make fuzz`: input from seeds for the rooms that take what comes from outside. README.md says how to replay a seed."""

@@ -6,6 +6,7 @@ Exit code 0 when nothing was found, 1 when something was, 3 when a case hung, 4 
 
 import argparse
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,12 +19,15 @@ from tests.fuzz.runner import Options, run, say
 from tests.fuzz.watchdog import HANG
 
 CRASHED = 4
+#: Exit codes of a run that was told to end, as shells have them.
+_INTERRUPTED = (128 + signal.SIGHUP, 128 + signal.SIGINT, 128 + signal.SIGTERM)
 #: Bytes of address space: what is not bounded fails here, before the machine suffers.
 _MOST_MEMORY = 6 << 30
 
 
 def main(argv: list[str]) -> int:
     asked = _arguments(argv)
+    _exit_when_told()
     if asked.note:
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
         options = Options(asked.seed, asked.seconds, asked.cases, Path(asked.note))
@@ -37,13 +41,31 @@ def _in_a_child(asked: argparse.Namespace) -> int:
         argv = ["--seed", str(asked.seed), "--seconds", str(asked.seconds), "--note", note.name]
         argv += [word for name in asked.area for word in ("--area", name)]
         argv += ["--cases", str(asked.cases)] if asked.cases is not None else []
-        code = subprocess.run(
-            [sys.executable, "-X", "dev", "-m", "tests.fuzz", *argv], check=False
-        ).returncode
-        if code in (0, 1, HANG):
+        code = _ended(subprocess.Popen([sys.executable, "-X", "dev", "-m", "tests.fuzz", *argv]))
+        if code in (0, 1, HANG, *_INTERRUPTED):
             return code
         say(f"CRASH: the process ended with {code} in {note.read() or 'its start'}")
         return CRASHED
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its code. When this process is told to end, so is that one, and it is waited for: it ends what it has started."""
+    try:
+        return child.wait()
+    except (KeyboardInterrupt, SystemExit):
+        child.send_signal(signal.SIGTERM)
+        return child.wait()
+
+
+def _exit_when_told() -> None:
+    """By an exception, so that everything that was entered is left."""
+
+    def leave(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

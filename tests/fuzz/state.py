@@ -39,8 +39,9 @@ class State(Area):
     name = "state"
 
     async def __aenter__(self) -> "State":
-        self._bystander = subprocess.Popen(  # noqa: ASYNC220  # it is not waited for
-            [sys.executable, "-S", "-c", "import time; time.sleep(3600)"],
+        self._bystander = subprocess.Popen(  # noqa: ASYNC220  # it is not waited for; it ends with this process
+            [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"],
+            stdin=subprocess.PIPE,
             start_new_session=True,
             env={"A": "b"},
         )
@@ -48,7 +49,7 @@ class State(Area):
 
     async def __aexit__(self, *_: object) -> None:
         self._bystander.kill()
-        self._bystander.wait()
+        self._bystander.communicate()
 
     async def case(self, case: Case) -> None:
         _load_store(case)
