@@ -41,7 +41,7 @@ def _in_a_child(asked: argparse.Namespace) -> int:
         argv = ["--seed", str(asked.seed), "--seconds", str(asked.seconds), "--note", note.name]
         argv += [word for name in asked.area for word in ("--area", name)]
         argv += ["--cases", str(asked.cases)] if asked.cases is not None else []
-        code = _ended(subprocess.Popen([sys.executable, "-X", "dev", "-m", "tests.fuzz", *argv]))
+        code = _ended(subprocess.Popen([sys.executable, "-W", "default", "-m", "tests.fuzz", *argv]))
         if code in (0, 1, HANG, *_INTERRUPTED):
             return code
         say(f"CRASH: the process ended with {code} in {note.read() or 'its start'}")

@@ -8,10 +8,10 @@ from tests.fuzz.config import Config
 from tests.fuzz.kubeconfig import Kubeconfig
 from tests.fuzz.planted import PLANTED
 
-# from tests.fuzz.plugin import Plugin
+from tests.fuzz.plugin import Plugin
 from tests.fuzz.state import State
 
-AREAS: tuple[type, ...] = (Kubeconfig, Config, State)
+AREAS: tuple[type, ...] = (Kubeconfig, Config, State, Plugin)
 
 #: By name, with those that fail on purpose.
 ALL: dict[str, MakeArea] = {area.name: area for area in (*AREAS, *PLANTED)}
