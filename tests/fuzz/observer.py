@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from kfw.daemon import logs
+
 #: Lines of one case that are kept.
 _MOST = 5000
 
@@ -20,7 +22,7 @@ class Observer(logging.Handler):
         super().__init__(logging.DEBUG)
         self.lines: list[str] = []
         self.uncaught: list[str] = []
-        self.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+        self.setFormatter(logs._Line("%(name)s: %(message)s"))  # as the daemon writes them
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record)

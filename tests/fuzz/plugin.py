@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from base64 import b64encode
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,12 @@ class Plugin(Area):
                 raise Finding(f"a login with a limit of {_TIMEOUT:g} s takes {took:.1f} s")
             if (most := memory.peak() - before) > _PEAK:
                 raise Finding(f"a plugin makes kfw hold {most >> 20} MB")
-            await _gone(held, variable, _may_stay(steps))
+            if not _may_stay(steps):
+                await _until(lambda: list(memory.processes_with(variable)), "a process of it still runs")
         finally:
             for pid in memory.processes_with(variable):
                 os.kill(pid, signal.SIGKILL)
+        await _until(lambda: _new_descriptors(held), "something of it is still open")
 
 
 async def _judged(case: Case, plugin: Exec) -> None:
@@ -85,19 +88,17 @@ def _may_stay(steps: list[Step]) -> bool:
     return any(step[0] == "child" and (ended_itself or step[2]) for step in steps)
 
 
-async def _gone(held: dict[int, str], variable: str, may_stay: bool) -> None:
+async def _until(left: Callable[[], object], what: str) -> None:
+    """An agent may keep its pipes, so descriptors are looked at when it has gone."""
     end = asyncio.get_running_loop().time() + _GONE
-    while True:
-        now = memory.descriptors()
-        left = {fd: of for fd, of in now.items() if held.get(fd) != of}
-        running = [] if may_stay else list(memory.processes_with(variable))
-        if not left and not running:
-            return
+    while still := left():
         if asyncio.get_running_loop().time() > end:
-            raise Finding(
-                f"after a login there is still {'a process' if running else f'open {sorted(left.values())}'}"
-            )
+            raise Finding(f"after a login {what}\n{still}")
         await asyncio.sleep(0.02)
+
+
+def _new_descriptors(held: dict[int, str]) -> list[str]:
+    return sorted(of for fd, of in memory.descriptors().items() if held.get(fd) != of)
 
 
 # -- what a plugin does
