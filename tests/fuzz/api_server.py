@@ -11,9 +11,11 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+import h11
+
 from tests.fuzz import values
 from tests.kube import wire
-from tests.kube.fake_api import FakeApi, status
+from tests.kube.fake_api import FakeApi, Request, _reply, status
 
 #: Bytes that an endless answer has at most, and what a connection is given at once.
 _MOST, _PIECE = 48 << 20, 1 << 16
@@ -64,8 +66,11 @@ class HostileApi(FakeApi):
         self._hostile_connections = set[asyncio.Task[None]]()
 
     def turn_good(self) -> None:
-        """Connections of before are reset, or never hear of it."""
+        """Connections of before are reset, or never hear of it. What it said of its objects is void: its history begins
+        now, as after a restore of etcd."""
         self.hostile = False
+        self.version += 1000
+        self.compact()
         if self._random.random() < 0.8:
             self.drop()
 
@@ -87,13 +92,31 @@ class HostileApi(FakeApi):
             self._open.discard(writer)
             writer.transport.abort()
 
+    async def _answer(self, request: Request, http: h11.Connection, writer: asyncio.StreamWriter) -> None:
+        """A version, or a token of a page, that it cannot have given is refused as a real one does it."""
+        since = request.query.get("resourceVersion", "0")
+        if not (since.isascii() and since.isdigit()) or len(since) > 18:
+            await _reply(
+                http, writer, 400, status(400, "BadRequest", f"invalid resource version {since[:100]!r}")
+            )
+        elif request.is_watch and int(since) > self.version:
+            said = status(504, "Timeout", f"Too large resource version: {since}, current: {self.version}")
+            said["details"] = {"causes": [{"reason": "ResourceVersionTooLarge"}], "retryAfterSeconds": 1}
+            await _reply(http, writer, 504, said)
+        elif "continue" in request.query:
+            await _reply(
+                http, writer, 410, status(410, "Expired", "The provided continue parameter is too old")
+            )
+        else:
+            await super()._answer(request, http, writer)
+
     async def _misbehave(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._random.random() < 0.05:
             await _do(writer, ("noise", self._random.randbytes(300)))
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
             self.answered += 1
-            target = (head.split(b" ", 2) + [b""])[1].decode(errors="replace")
+            target = [*head.split(b" ", 2), b""][1].decode(errors="replace")
             if self._random.random() < self._good:
                 steps = _whole(_good_body(target))
             else:
@@ -122,7 +145,7 @@ async def _do(writer: asyncio.StreamWriter, step: Step) -> None:
         case "pause":
             await asyncio.sleep(value)
         case "half":
-            with suppress(OSError):
+            with suppress(OSError, NotImplementedError):  # TLS has no half
                 writer.write_eof()
             await asyncio.sleep(_SILENCE)
         case "close":
@@ -299,45 +322,27 @@ def _headers(random: Random, target: str, mark: str) -> list[Step]:
     return [("say", head + (_chunk(data) + b"0\r\n\r\n" if "chunked" in size else data)), _end(random)]
 
 
+_BAD_CHUNKS = (
+    *(b"zz\r\n", b"-1\r\n", b"f" * 40 + b"\r\n", b"5;" + b"x" * 70_000, b"\r\n", b"5\n12345\n"),
+    b"0\r\n" + b"T: x\r\n" * 9000,
+)
+
+
 def _chunks(random: Random, target: str, mark: str) -> list[Step]:
     data = _bytes_of(_good_body(target))
-    bad = random.choice(
-        (
-            b"zz\r\n",
-            b"-1\r\n",
-            b"f" * 40 + b"\r\n",
-            b"5;" + b"x" * 70_000,
-            b"\r\n",
-            b"5\n12345\n",
-            b"0\r\n" + b"T: x\r\n" * 9000,
-        )
-    )
+    bad = random.choice(_BAD_CHUNKS)
     return [("say", _head(200, None) + _chunk(data[:10]) + bad + data[10:]), _end(random)]
 
 
+_FILLINGS = (b"x", b" ", b"[", b'{"a":', b"\n", b'"', b"\0", b'{"metadata":{"name":"a"}},', b"1,")
+_BEGINNINGS = (
+    *(b"", b'{"items":[', b'{"type":"ADDED","object":{"metadata":{"name":"'),
+    b'{"kind":"Status","message":"',
+)
+
+
 def _endless(random: Random, target: str, mark: str) -> list[Step]:
-    filling = random.choice(
-        (
-            b"x",
-            b" ",
-            b"[",
-            b'{"a":',
-            b"\n",
-            b'"',
-            b"\0",
-            b'{"metadata":{"name":"a"}},',
-            b"1,",
-            f"{mark} ".encode(),
-        )
-    )
-    begin = random.choice(
-        (
-            b"",
-            b'{"items":[',
-            b'{"type":"ADDED","object":{"metadata":{"name":"',
-            b'{"kind":"Status","message":"',
-        )
-    )
+    filling, begin = random.choice((*_FILLINGS, f"{mark} ".encode())), random.choice(_BEGINNINGS)
     code = random.choice((200, 200, 200, 401, 403, 404, 410, 500, 503))
     match random.randrange(4):
         case 0:

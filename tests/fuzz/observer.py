@@ -52,6 +52,8 @@ class Observer(logging.Handler):
 
     def _in_loop(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
+        if isinstance(error, asyncio.CancelledError):
+            return  # asyncio's own streams say so when a server's connection is cancelled
         words = "".join(traceback.format_exception(error)) if error else ""
         about = context.get("task") or context.get("future") or context.get("handle") or ""
         kind = f"{type(error).__name__}: {error}" if error else ""
