@@ -110,7 +110,13 @@ def _about(one: Followed) -> str:
 
 
 def _where(task: "asyncio.Task[Any]") -> str:
-    return " < ".join(f"{frame.f_code.co_name}:{frame.f_lineno}" for frame in task.get_stack()[-1:])
+    """The functions that it stands in, the outermost first."""
+    steps, inner = [], task.get_coro()
+    while inner is not None:
+        frame = getattr(inner, "cr_frame", None) or getattr(inner, "ag_frame", None)
+        steps += [f"{frame.f_code.co_name}:{frame.f_lineno}"] if frame else []
+        inner = getattr(inner, "cr_await", None) or getattr(inner, "ag_await", None)
+    return " > ".join(steps)
 
 
 async def _followed(case: Case, stack: AsyncExitStack, registry: ClusterRegistry, number: int) -> Followed:
