@@ -115,6 +115,8 @@ class HostileApi(FakeApi):
             await _do(writer, ("noise", self._random.randbytes(300)))
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
+            if not self.hostile:
+                await asyncio.sleep(_SILENCE)  # one that never heard of it
             self.answered += 1
             target = [*head.split(b" ", 2), b""][1].decode(errors="replace")
             if self._random.random() < self._good:
