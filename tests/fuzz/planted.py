@@ -1,5 +1,10 @@
 """Areas that fail on purpose, so that a test can see the runner notice it. Chosen by name only."""
 
+import asyncio
+import logging
+import os
+import resource
+import signal
 import time
 
 from tests.fuzz.area import Area, Case, Finding, MakeArea
@@ -29,6 +34,42 @@ class Hang(Area):
             time.sleep(60)  # noqa: ASYNC251  # as a read of a FIFO in the event loop does
 
 
+class Wait(Area):
+    name = "planted-wait"
+    limit = 0.5
+
+    async def case(self, case: Case) -> None:
+        if case.seed % 2:
+            await asyncio.Event().wait()
+
+
+class Fall(Area):
+    name = "planted-fall"
+
+    async def case(self, case: Case) -> None:
+        if case.seed % 2:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Task(Area):
+    name = "planted-task"
+
+    async def case(self, case: Case) -> None:
+        async def fail() -> None:
+            raise ZeroDivisionError("planted")
+
+        task = asyncio.create_task(fail())
+        await asyncio.wait([task])
+
+
+class Log(Area):
+    name = "planted-log"
+
+    async def case(self, case: Case) -> None:
+        logging.getLogger("kfw.planted").info("logged in with %s", case.mark)
+
+
 class Leak(Area):
     name = "planted-leak"
 
@@ -49,4 +90,4 @@ class Growth(Area):
         self._kept.append(b"x" * (1 << 20))
 
 
-PLANTED: tuple[MakeArea, ...] = (Failure, Crash, Hang, Leak, Growth)
+PLANTED: tuple[MakeArea, ...] = (Failure, Crash, Hang, Wait, Fall, Task, Log, Leak, Growth)
