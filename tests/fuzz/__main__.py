@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fuzz.areas import ALL, DEFAULT
+from tests.fuzz.areas import AREAS, NAMES, make
 from tests.fuzz.runner import Options, run, say
 from tests.fuzz.watchdog import HANG
 
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     if asked.note:
         resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
         options = Options(asked.seed, asked.seconds, asked.cases, Path(asked.note))
-        return run([ALL[name] for name in asked.area], options)
+        return run([make(name) for name in asked.area], options)
     return _in_a_child(asked)
 
 
@@ -74,15 +74,15 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--area",
         action="append",
-        choices=sorted(ALL),
+        choices=NAMES,
         metavar="AREA",
-        help=f"{', '.join(DEFAULT)} (default: all)",
+        help=f"{', '.join(AREAS)} (default: all)",
     )
     parser.add_argument("--seed", type=int, default=None, help="of the first case (default: the time)")
     parser.add_argument("--cases", type=int, default=None, help="of each area at most (default: what fits)")
     parser.add_argument("--note", default=None, help=argparse.SUPPRESS)
     asked = parser.parse_args(argv)
-    asked.area = asked.area or list(DEFAULT)
+    asked.area = asked.area or list(AREAS)
     asked.seed = int(time.time()) % 1_000_000_000 if asked.seed is None else asked.seed
     return asked
 

@@ -90,4 +90,6 @@ class Growth(Area):
         self._kept.append(b"x" * (1 << 20))
 
 
-PLANTED: tuple[MakeArea, ...] = (Failure, Crash, Hang, Wait, Fall, Task, Log, Leak, Growth)
+PLANTED: dict[str, MakeArea] = {
+    area.name: area for area in (Failure, Crash, Hang, Wait, Fall, Task, Log, Leak, Growth)
+}

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fuzz.area import Area, Case, Finding, MakeArea, kind_of
+from tests.fuzz.area import Area, Case, Finding, kind_of
 from tests.fuzz.observer import Observer
 from tests.fuzz.watchdog import Watchdog
 
@@ -62,13 +62,13 @@ class Run:
     def code(self) -> int:
         return int(bool(self.found))
 
-    async def areas(self, makers: Sequence[MakeArea]) -> None:
+    async def all(self, areas: Sequence[Area]) -> None:
         end = time.monotonic() + self.options.seconds
         async with AsyncExitStack() as stack:
             stack.enter_context(self.observer.watching(asyncio.get_running_loop()))
             watchdog = stack.enter_context(Watchdog())
-            for make in makers:
-                tally = Tally(await stack.enter_async_context(make()))
+            for area in areas:
+                tally = Tally(await stack.enter_async_context(area))
                 tally.before = tally.area.rss()
                 self.tallies.append(tally)
             while (waiting := [tally for tally in self.tallies if self._more(tally, end)]) and not self._full:
@@ -176,11 +176,11 @@ class Run:
         return "\n".join([*(line.rstrip() for line in lines), *(["", "found:", *kinds] if kinds else [])])
 
 
-def run(makers: Sequence[MakeArea], options: Options) -> int:
+def run(areas: Sequence[Area], options: Options) -> int:
     """The exit code: 1 if anything was found."""
     say(f"seed {options.seed}")
     state = Run(options)
-    asyncio.run(state.areas(makers))
+    asyncio.run(state.all(areas))
     gc.collect()
     print(state.summary(), flush=True)
     return state.code

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.fuzz.area import Case, Mark, kind_of
-from tests.fuzz.areas import DEFAULT
+from tests.fuzz.areas import AREAS
 from tests.real.rig import ROOT
 
 #: So many cases of each area, in some seconds together.
@@ -19,7 +19,7 @@ def fuzz(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
 
 
-@pytest.mark.parametrize("area", DEFAULT)
+@pytest.mark.parametrize("area", AREAS)
 def test_nothing_is_found_with_these_seeds(area: str) -> None:
     done = fuzz("--area", area, "--seed", "1", "--cases", str(CASES[area]), "--seconds", "20")
     assert done.returncode == 0, done.stderr + done.stdout
