@@ -37,6 +37,7 @@ class Reason(StrEnum):
     CONTEXT_NOT_FOUND = "context-not-found"
     CHILD_EXITED = "child-exited"
     UNHEALTHY = "unhealthy"
+    APP_REFUSES = "app-refuses"  # nothing listens on the port in any pod that could take it
     ENDPOINT_GONE = "endpoint-gone"
     TOOL_MISSING = "tool-missing"
     TIMED_OUT = "timed-out"
@@ -126,7 +127,9 @@ class Forward:
     type: str = "other"  # web, rest, rpc, other
     api_path: str = ""
     swagger_path: str = ""
+    readiness: str = "ready"  # or "running": a pod that runs will do where none is ready
     hold: float = 30.0  # seconds that a connection waits while there is no endpoint
+    hold_refused: float = 2.0  # seconds, while every endpoint refuses it; never longer than `hold`
     on_port_in_use: str = "error"  # or "next"
     retry: Retry = field(default_factory=Retry)
     health: Health = field(default_factory=Health)
@@ -137,12 +140,14 @@ class Forward:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a target is right now: a ready pod's port, or a node's port."""
+    """Where a target is right now: a pod's port, or a node's port."""
 
     kind: str  # "pod" or "node"
     name: str
     address: str  # the node's IP; a pod's IP is only for show, the host cannot reach it
     port: int
+    #: The TCP ports that a pod declares, for people: `8080 (http)`; None: not known.
+    declared: tuple[str, ...] | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}:{self.port}"
@@ -175,3 +180,4 @@ class Resolution:
     no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine
     sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service
     cluster: int = 0  # which API server, as which user: another number when the kubeconfig leads elsewhere
+    unready: bool = False  # the pods run and are not ready: `readiness: running`, or published by the service

@@ -63,6 +63,15 @@ def endpoints_without_pods(service: Service, addresses: Iterable[str], objects: 
     )
 
 
+def node_port_of_unready(service: Service) -> Problem:
+    """kube-proxy rejects what comes to a service without a ready endpoint."""
+    return Problem(
+        Reason.NO_NODE_PORT,
+        f"no pod of service {service.name} is ready, and its node port leads to ready ones only",
+        "use another method: it works by the service's pods",
+    )
+
+
 def not_ready(target: Target, pods: Collection[Pod] | None, objects: Objects) -> Problem:
     """`pods`: those of the target, None when they are not known."""
     ill = sorted((pod for pod in pods or () if not pod.ready), key=_terminating_last)
@@ -92,4 +101,7 @@ def _terminating_last(pod: Pod) -> tuple[bool, str]:
 def _look_at(pod: Pod, objects: Objects) -> str:
     if "CrashLoopBackOff" in pod.why or "exit code" in pod.why:
         return f"{objects.kubectl} logs {pod.name} --previous"
-    return f"{objects.kubectl} describe pod {pod.name}"
+    look = f"{objects.kubectl} describe pod {pod.name}"
+    if pod.running and not pod.terminating:
+        return f"write readiness: running to forward to it all the same, or see {look}"
+    return look

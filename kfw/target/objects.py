@@ -67,7 +67,7 @@ class ContainerPort(Struct, frozen=True):
 
 
 class Pod(Struct, frozen=True, kw_only=True):
-    """`ready`: condition Ready and not terminating. `why`: why it is not, in the API's words.
+    """`ready`: condition Ready and not terminating. `why`: why it is not, in the API's words. `running`: its phase.
 
     `ports`: TCP only, of the containers in their order, then of the sidecars (init containers that are restarted).
     """
@@ -76,6 +76,8 @@ class Pod(Struct, frozen=True, kw_only=True):
     labels: dict[str, str] = {}
     owner: Owner | None = None
     ready: bool = False
+    running: bool = False
+    terminating: bool = False
     why: str = ""
     ports: tuple[ContainerPort, ...] = ()
     ip: str = ""
@@ -95,7 +97,7 @@ class ServicePort(Struct, frozen=True, kw_only=True):
 
 class Service(Struct, frozen=True, kw_only=True):
     """`type`: ClusterIP, NodePort, LoadBalancer or ExternalName. `local`: externalTrafficPolicy Local; `sticky`:
-    sessionAffinity ClientIP."""
+    sessionAffinity ClientIP; `publishes_unready`: publishNotReadyAddresses, its pods count whether ready or not."""
 
     name: str
     type: str = "ClusterIP"
@@ -105,6 +107,7 @@ class Service(Struct, frozen=True, kw_only=True):
     external_name: str = ""
     local: bool = False
     sticky: bool = False
+    publishes_unready: bool = False
 
 
 class SlicePort(Struct, frozen=True):
@@ -122,6 +125,7 @@ class SliceEndpoint(Struct, frozen=True):
     pod: str = ""
     node: str = ""
     ready: bool = True
+    terminating: bool = False
 
 
 class EndpointSlice(Struct, frozen=True, kw_only=True):

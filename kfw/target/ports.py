@@ -46,6 +46,11 @@ def target_of(port: ServicePort, pod: Pod) -> int | None:
     return port.target or port.number
 
 
+def declared_ports(pod: Pod) -> tuple[str, ...]:
+    """For people: `8080 (http)`."""
+    return tuple(dict.fromkeys(_shown(port) for port in pod.ports))
+
+
 def _matching(ports: list[ServicePort], wanted: Wanted) -> list[ServicePort]:
     if wanted is None:
         return ports
@@ -61,12 +66,16 @@ def _named(ports: Iterable[ContainerPort], name: str | None) -> list[int]:
 
 
 def _problem(what: str, ports: Iterable[ContainerPort | ServicePort], objects: Objects) -> Problem:
-    known = [f"{port.number} ({port.name})" if port.name else str(port.number) for port in ports]
+    known = [_shown(port) for port in ports]
     if not known:
         return Problem(
             Reason.TARGET_PORT, what, f"set targetPort to a number: {objects.kubectl} get pods,services"
         )
     return Problem(Reason.TARGET_PORT, what, f"set targetPort to one of {', '.join(known)}")
+
+
+def _shown(port: ContainerPort | ServicePort) -> str:
+    return f"{port.number} ({port.name})" if port.name else str(port.number)
 
 
 def _quoted(wanted: Wanted) -> str:

@@ -1,6 +1,7 @@
 """A target and what is known of its namespace -> the ready pods and node ports behind it, or why none.
 
-Pure. Ready means condition Ready and not terminating; a workload's pods are its own by controller reference;
+Pure. Ready means condition Ready and not terminating; with `readiness: running` a pod that runs will do where none is
+ready. A workload's pods are its own by controller reference;
 a service's are those of its EndpointSlices. Pods of workloads come by name, of services in the slices' order. Who
 names a workload gets one pod, the first, as with kubectl: of a database's replicas only one may be the primary.
 """
@@ -22,7 +23,8 @@ from kfw.kube.resource import (
 from kfw.model import Endpoint, Kind, Problem, Reason, Resolution, Target
 from kfw.target import messages
 from kfw.target.objects import Objects, Pod, Service, Workload
-from kfw.target.ports import Wanted, pod_port
+from kfw.target.ports import Wanted, declared_ports, pod_port
+from kfw.target.readiness import usable
 from kfw.target.services import all_served, resolve_service
 
 _OF_KIND: Mapping[Kind, Resource] = {
@@ -48,10 +50,11 @@ class Needs:
         return self.must | self.soon | self.may
 
 
-def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
+def needs(target: Target, objects: Objects, *, doubt: bool = False, unready: bool = False) -> Needs:
     """Grows with what is known: pods of a service are read only if its slices do not say enough.
 
-    `doubt`: what was resolved did not work, so its pods are looked at, too.
+    `doubt`: what was resolved did not work, so its pods are looked at, too. `unready`: see `resolve`; only a pod itself
+    says whether it runs.
     """
     first = _OF_KIND[target.kind]
     if target.kind is not Kind.SERVICE:
@@ -68,12 +71,15 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False) -> Needs:
     elif NODES in objects.denied:
         soon.add(PODS)
     elif doubt or (objects.endpointslices is not None and not all_served(service, objects)):
-        may.add(PODS)
+        (soon if unready or service.publishes_unready else may).add(PODS)
     return Needs(frozenset(must), frozenset(soon), frozenset(may))
 
 
-def resolve(target: Target, port: Wanted, objects: Objects) -> Resolution:
-    """All that `needs` says must be known in `objects`, or denied there."""
+def resolve(target: Target, port: Wanted, objects: Objects, *, unready: bool = False) -> Resolution:
+    """All that `needs` says must be known in `objects`, or denied there.
+
+    `unready`: pods that run and are not ready will do where none is ready, as for kubectl.
+    """
     if isinstance(port, str) and port.isdecimal():
         port = int(port)
     resource = _OF_KIND[target.kind]
@@ -84,31 +90,41 @@ def resolve(target: Target, port: Wanted, objects: Objects) -> Resolution:
     if found is None:
         return Resolution(problem=messages.not_found(target, resource, objects, known.keys()))
     if isinstance(found, Service):
-        return resolve_service(target, found, port, objects)
+        return resolve_service(target, found, port, objects, unready=unready)
     pods = [found] if isinstance(found, Pod) else _owned(target, found, objects)
     if isinstance(pods, Problem):
         return Resolution(problem=pods)
-    return _pods(target, pods, port, found, objects)
+    return _pods(target, pods, port, found, objects, unready=unready)
 
 
 # -- pods and workloads
 
 
 def _pods(
-    target: Target, pods: list[Pod], wanted: Wanted, found: Pod | Workload, objects: Objects
+    target: Target,
+    pods: list[Pod],
+    wanted: Wanted,
+    found: Pod | Workload,
+    objects: Objects,
+    *,
+    unready: bool,
 ) -> Resolution:
-    ready = sorted((pod for pod in pods if pod.ready), key=lambda pod: pod.name)
-    if not ready:
+    good = sorted(usable(pods, unready=unready), key=lambda pod: pod.name)
+    if not good:
         if not pods and isinstance(found, Workload) and found.replicas == 0:
             return Resolution(problem=messages.scaled_to_zero(target, objects))
         return Resolution(problem=messages.not_ready(target, pods, objects))
-    answers = [(pod, pod_port(pod, wanted, str(target), objects)) for pod in ready]
+    answers = [(pod, pod_port(pod, wanted, str(target), objects)) for pod in good]
     endpoints = tuple(
-        Endpoint("pod", pod.name, pod.ip, port) for pod, port in answers if isinstance(port, int)
+        Endpoint("pod", pod.name, pod.ip, port, declared_ports(pod))
+        for pod, port in answers
+        if isinstance(port, int)
     )
     if not endpoints:
         return Resolution(problem=next(port for _, port in answers if isinstance(port, Problem)))
-    return Resolution(pods=endpoints, no_node_port=_only_services(target), sticky=True)
+    return Resolution(
+        pods=endpoints, no_node_port=_only_services(target), sticky=True, unready=not good[0].ready
+    )
 
 
 def _owned(target: Target, workload: Workload, objects: Objects) -> list[Pod] | Problem:

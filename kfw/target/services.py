@@ -1,16 +1,31 @@
-"""A service and what is known of its namespace -> its ready pods and node ports, or why there are none. Pure."""
+"""A service and what is known of its namespace -> its pods and node ports, or why there are none. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from kfw.kube.resource import ENDPOINTSLICES, PODS
 from kfw.model import Endpoint, Problem, Reason, Resolution, Target
 from kfw.target import messages
 from kfw.target.node_ports import Backend, node_endpoints
-from kfw.target.objects import Objects, Pod, Service, ServicePort
-from kfw.target.ports import Wanted, service_port, target_of
+from kfw.target.objects import Objects, Pod, Service, ServicePort, SliceEndpoint
+from kfw.target.ports import Wanted, declared_ports, service_port, target_of
+from kfw.target.readiness import usable
 
 
-def resolve_service(target: Target, service: Service, wanted: Wanted, objects: Objects) -> Resolution:
+@dataclass(frozen=True)
+class _Candidate:
+    """An endpoint of the service, ready or not; see readiness.Seen."""
+
+    backend: Backend
+    ready: bool
+    running: bool
+    terminating: bool
+
+
+def resolve_service(
+    target: Target, service: Service, wanted: Wanted, objects: Objects, *, unready: bool = False
+) -> Resolution:
+    """`unready`: pods that are not ready get connections where none is, as with publishNotReadyAddresses."""
     if service.type == "ExternalName":
         return Resolution(problem=messages.external_name(service, objects))
     port = service_port(service, wanted, objects)
@@ -18,49 +33,86 @@ def resolve_service(target: Target, service: Service, wanted: Wanted, objects: O
         return Resolution(problem=port)
     if objects.endpointslices is None and objects.pods is None:
         return Resolution(problem=objects.why_unknown(PODS))
-    backends = _backends(service, port, objects)
-    pods = tuple(Endpoint("pod", one.pod, one.address, one.port) for one in backends if one.pod)
-    if not backends:
+    chosen = _chosen(service, port, objects, unready=unready)
+    if not chosen:
         return Resolution(problem=_nobody(target, service, port, objects))
-    nodes = node_endpoints(service, port, backends, objects)
+    backends = [one.backend for one in chosen]
+    pods = tuple(_endpoint(one, objects) for one in backends if one.pod)
+    ready = all(one.ready for one in chosen)
+    nodes: tuple[Endpoint, ...] | Problem
+    if ready or service.publishes_unready:
+        nodes = node_endpoints(service, port, backends, objects)
+    else:
+        nodes = messages.node_port_of_unready(service)
     if not isinstance(nodes, Problem):
-        return Resolution(pods, nodes, sticky=service.sticky)
+        return Resolution(pods, nodes, sticky=service.sticky, unready=not ready)
     if not pods:
         addresses = [f"{one.address}:{one.port}" for one in backends]
         return Resolution(
             problem=messages.endpoints_without_pods(service, addresses, objects), no_node_port=nodes
         )
-    return Resolution(pods, no_node_port=nodes, sticky=service.sticky)
+    return Resolution(pods, no_node_port=nodes, sticky=service.sticky, unready=not ready)
 
 
-def _backends(service: Service, port: ServicePort, objects: Objects) -> list[Backend]:
+def _endpoint(backend: Backend, objects: Objects) -> Endpoint:
+    pod = (objects.pods or {}).get(backend.pod)
+    declared = declared_ports(pod) if pod else None
+    return Endpoint("pod", backend.pod, backend.address, backend.port, declared)
+
+
+def _chosen(service: Service, port: ServicePort, objects: Objects, *, unready: bool) -> list[_Candidate]:
     """By the slices; by the pods where slices may not be read, or lag behind with pods that are gone."""
-    found = list(_from_slices(service, port, objects))
-    pods = objects.pods
-    if pods is not None:
-        found = [one for one in found if not one.pod or (one.pod in pods and pods[one.pod].ready)]
-    return found or [
-        Backend(pod.name, pod.ip, pod.node, number)
+    listed = list(_by_slices(service, port, objects))
+    selected = [
+        _Candidate(
+            Backend(pod.name, pod.ip, pod.node, number),
+            pod.ready,
+            pod.running and bool(pod.ip),
+            pod.terminating,
+        )
         for pod in _selected(service, objects)
-        if pod.ready and (number := target_of(port, pod))
+        if (number := target_of(port, pod))
     ]
+    if ready := usable(listed, unready=False) or usable(selected, unready=False):
+        return ready
+    published = service.publishes_unready
+    return usable(listed, unready=unready or published, terminating=published) or usable(
+        selected, unready=unready or published, terminating=published
+    )
 
 
-def _from_slices(service: Service, port: ServicePort, objects: Objects) -> Iterable[Backend]:
-    """Slices by name, as the API lists them, their endpoints in their order; a dual-stack pod counts once."""
+def _by_slices(service: Service, port: ServicePort, objects: Objects) -> Iterable[_Candidate]:
+    """Slices by name, as the API lists them, their endpoints in their order. A dual-stack pod counts once, and so does
+    one that is on its way from one slice to another."""
     slices = objects.endpointslices or {}
-    seen = set[str]()
+    found: dict[str, _Candidate] = {}
     for name in sorted(slices):
         if (one := slices[name]).service != service.name:
             continue
         matching = [p for p in one.ports if p.name == port.name and p.protocol == "TCP"]
         for endpoint in one.endpoints if matching else ():
+            backend = Backend(
+                endpoint.pod, endpoint.address, endpoint.node, matching[0].number or port.number
+            )
             key = endpoint.pod or endpoint.address
-            if endpoint.ready and key not in seen:
-                seen.add(key)
-                yield Backend(
-                    endpoint.pod, endpoint.address, endpoint.node, matching[0].number or port.number
-                )
+            candidate = _candidate(backend, endpoint, service, objects)
+            if key not in found or (candidate.ready and not found[key].ready):
+                found[key] = candidate
+    return found.values()
+
+
+def _candidate(backend: Backend, endpoint: SliceEndpoint, service: Service, objects: Objects) -> _Candidate:
+    """What is known of its pod counts, too; of one that is gone nothing can be used."""
+    if not endpoint.pod:
+        return _Candidate(backend, endpoint.ready, service.publishes_unready, endpoint.terminating)
+    if objects.pods is None:
+        return _Candidate(backend, endpoint.ready, running=True, terminating=endpoint.terminating)
+    pod = objects.pods.get(endpoint.pod)
+    if pod is None:
+        return _Candidate(backend, ready=False, running=False, terminating=True)
+    return _Candidate(
+        backend, endpoint.ready and pod.ready, pod.running, endpoint.terminating or pod.terminating
+    )
 
 
 def all_served(service: Service, objects: Objects) -> bool:

@@ -63,6 +63,7 @@ class TargetWatcher:
         self._known = Resolution()
         self._trouble = True  # so that the kubeconfig is read
         self._doubt = False
+        self._unready = forward.readiness == "running"
         self._namespace_missing = False
         self._asked_namespace = float("-inf")
         self._namespace_answer = False
@@ -73,14 +74,15 @@ class TargetWatcher:
 
     async def resolutions(self) -> AsyncGenerator[Resolution, None]:
         """As soon as something is known, then at each change, for ever."""
-        last: Resolution | None = None
+        last: tuple[Resolution, tuple[object, ...]] | None = None
         while True:
             self._changed.clear()
             now = await self._look()
             if now is not None:
                 self._last_look = asyncio.get_running_loop().time()
-                if now != last:
-                    last = now
+                seen = now, tuple(endpoint.declared for endpoint in now.pods)  # which equality leaves out
+                if seen != last:
+                    last = seen
                     yield now
             await self._next_change()
 
@@ -166,7 +168,7 @@ class TargetWatcher:
         """Watches what is needed; it is asked again, as another forward may have these watches already."""
         assert self._shared
         while True:
-            wanted = needs(self.forward.target, self._objects(), doubt=self._doubt)
+            wanted = needs(self.forward.target, self._objects(), doubt=self._doubt, unready=self._unready)
             new = wanted.all() - self._watches.keys()
             if not new:
                 return wanted
@@ -198,11 +200,15 @@ class TargetWatcher:
 
     async def _resolved(self) -> Resolution:
         self._namespace_missing = False
-        found = resolve(self.forward.target, self.forward.target_port, self._objects())
+        found = self._resolve()
         if found.problem and found.problem.reason is Reason.TARGET_NOT_FOUND and await self._no_namespace():
             self._namespace_missing = True
-            return resolve(self.forward.target, self.forward.target_port, self._objects())
+            return self._resolve()
         return found
+
+    def _resolve(self) -> Resolution:
+        forward = self.forward
+        return resolve(forward.target, forward.target_port, self._objects(), unready=self._unready)
 
     async def _no_namespace(self) -> bool:
         """A list in a namespace that does not exist is empty, no error: an empty one makes it worth asking."""

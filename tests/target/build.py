@@ -24,6 +24,7 @@ WEB = {"app": "web"}
 def pod(name: str, *, ready: bool = True, why: str = "", owner: Owner | None = None, **more: Any) -> Pod:
     more.setdefault("labels", WEB)
     more.setdefault("ports", (ContainerPort(8080, "http"),))
+    more.setdefault("running", True)
     return Pod(
         name=name,
         ready=ready and not why,
@@ -49,8 +50,10 @@ def part(*endpoints: SliceEndpoint, name: str = "web-1", service: str = "web", *
     return EndpointSlice(name=name, service=service, endpoints=endpoints, **more)
 
 
-def at(pod: str, *, ready: bool = True, node: str = "", address: str = "10.0.0.1") -> SliceEndpoint:
-    return SliceEndpoint(address=address, pod=pod, node=node, ready=ready)
+def at(
+    pod: str, *, ready: bool = True, terminating: bool = False, node: str = "", address: str = "10.0.0.1"
+) -> SliceEndpoint:
+    return SliceEndpoint(address=address, pod=pod, node=node, ready=ready, terminating=terminating)
 
 
 def workload(name: str, *, uid: str = "", owner: Owner | None = None, **more: Any) -> Workload:

@@ -77,6 +77,7 @@ def test_a_pod_is_trimmed_to_what_resolve_asks() -> None:
         labels={"app": "web", "pod-template-hash": "9d497d764"},
         owner=Owner("ReplicaSet", "web-9d497d764", "u2"),
         ready=True,
+        running=True,
         ports=(ContainerPort(8080, "http"), ContainerPort(9000), ContainerPort(15001, "mesh")),
         ip="10.244.1.3",
         host_ip="172.18.0.2",
@@ -175,7 +176,8 @@ def test_a_terminating_pod_is_not_ready_whatever_its_condition_says() -> None:
     dying = running_pod()
     dying["metadata"]["deletionTimestamp"] = "2026-11-21T07:00:00Z"
 
-    assert one(r.PODS, dying).why == "it is terminating"
+    pod = one(r.PODS, dying)
+    assert (pod.why, pod.running, pod.terminating) == ("it is terminating", True, True)
 
 
 def test_a_service_keeps_its_ports_selector_and_policy() -> None:
@@ -204,6 +206,8 @@ def test_a_service_keeps_its_ports_selector_and_policy() -> None:
         ("d", "TCP", None, 0),
     ]
     assert one(r.SERVICES, {"metadata": {"name": "db"}, "spec": {"clusterIP": "None"}}).headless
+    published = {"metadata": {"name": "db"}, "spec": {"publishNotReadyAddresses": True}}
+    assert one(r.SERVICES, published).publishes_unready and not service.publishes_unready
 
 
 @pytest.mark.parametrize(
@@ -217,6 +221,7 @@ def test_a_service_keeps_its_ports_selector_and_policy() -> None:
         ({"ready": False, "serving": True, "terminating": True}, False),
         ({"ready": True, "serving": True, "terminating": True}, False),
         ({"ready": True, "serving": False}, False),  # publishNotReadyAddresses
+        ({"ready": True, "serving": False, "terminating": True}, False),
     ],
 )
 def test_an_endpoint_is_ready_unless_it_says_otherwise(conditions: Any, ready: bool) -> None:
@@ -233,7 +238,8 @@ def test_an_endpoint_is_ready_unless_it_says_otherwise(conditions: Any, ready: b
 
     assert part.service == "web"
     assert part.ports == (SlicePort(8080, "http"), SlicePort(None))
-    assert part.endpoints == (SliceEndpoint("10.0.0.1", "web-1", "node-1", ready),)
+    terminating = bool(conditions and conditions.get("terminating"))
+    assert part.endpoints == (SliceEndpoint("10.0.0.1", "web-1", "node-1", ready, terminating),)
 
 
 def test_an_endpoint_that_is_no_pod_has_no_pods_name() -> None:

@@ -132,14 +132,20 @@ def _slice(service: Object, suffix: str, ports: list[Object], pods: list[Object]
 
 
 def _endpoint(service: Object, pod: Object) -> Object:
-    serving = is_ready(pod) or bool(service["spec"].get("publishNotReadyAddresses"))
-    leaving = is_leaving(pod)
+    """As k8s.io/endpointslice does it (`podToEndpoint`): publishNotReadyAddresses makes all ready, terminating ones too,
+    and `serving` stays what the pod says."""
+    serving, leaving = is_ready(pod), is_leaving(pod)
+    ready = _publishes_unready(service) or (serving and not leaving)
     return {
         "addresses": [pod["status"]["podIP"]],
-        "conditions": {"ready": serving and not leaving, "serving": serving, "terminating": leaving},
+        "conditions": {"ready": ready, "serving": serving, "terminating": leaving},
         "nodeName": pod["spec"]["nodeName"],
         "targetRef": _reference(pod),
     }
+
+
+def _publishes_unready(service: Object) -> bool:
+    return bool(service["spec"].get("publishNotReadyAddresses"))
 
 
 def _reference(pod: Object) -> Object:
@@ -159,7 +165,7 @@ def endpoints(service: Object, pods: list[Object]) -> Object:
             ],
             "ports": _ports(service, chosen[0]),
         }
-        for kind, chosen in _by_readiness(pods).items()
+        for kind, chosen in _by_readiness(service, pods).items()
         if chosen
     ]
     labels = {**labels_of(service), **ENDPOINTS_MANAGED}
@@ -167,7 +173,9 @@ def endpoints(service: Object, pods: list[Object]) -> Object:
     return {"metadata": metadata, "subsets": subsets}
 
 
-def _by_readiness(pods: list[Object]) -> dict[str, list[Object]]:
+def _by_readiness(service: Object, pods: list[Object]) -> dict[str, list[Object]]:
+    if _publishes_unready(service):
+        return {"addresses": pods}
     staying = [pod for pod in pods if not is_leaving(pod)]
     ready = [pod for pod in staying if is_ready(pod)]
     return {"addresses": ready, "notReadyAddresses": [pod for pod in staying if pod not in ready]}

@@ -50,6 +50,8 @@ class Pod(Wire, frozen=True):
             labels=interned(self.metadata.labels),
             owner=controller(self.metadata),
             ready=not why,
+            running=self.status.phase == "Running",
+            terminating=self.metadata.deletion_timestamp is not None,
             why=intern(why),
             ports=shared(self._ports()),
             ip=self.status.pod_ip,

@@ -35,6 +35,7 @@ class ServiceSpec(Wire, frozen=True):
     external_name: str = ""
     external_traffic_policy: str = ""
     session_affinity: str = ""
+    publish_not_ready_addresses: bool = False
 
 
 class Service(Wire, frozen=True):
@@ -52,6 +53,7 @@ class Service(Wire, frozen=True):
             external_name=spec.external_name,
             local=spec.external_traffic_policy == "Local",
             sticky=spec.session_affinity == "ClientIP",
+            publishes_unready=spec.publish_not_ready_addresses,
         )
 
 
@@ -70,7 +72,8 @@ class Conditions(Wire, frozen=True):
     terminating: bool | None = None
 
     def ok(self) -> bool:
-        """An absent `ready` means ready. `serving` is asked too: publishNotReadyAddresses makes all `ready`."""
+        """An absent `ready` means ready. `serving` is asked too: publishNotReadyAddresses makes all `ready`, also what
+        terminates (k8s.io/endpointslice, `podToEndpoint`)."""
         return self.ready is not False and self.serving is not False and not self.terminating
 
 
@@ -92,6 +95,7 @@ class Endpoint(Wire, frozen=True):
             pod=ref.name if ref and ref.kind == "Pod" else "",
             node=intern(self.node_name or ""),
             ready=self.conditions.ok(),
+            terminating=bool(self.conditions.terminating),
         )
 
 
