@@ -21,6 +21,7 @@ UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl")
 TYPES = ("web", "rest", "rpc", "other")
+READINESS = ("ready", "running")
 
 
 def add(
@@ -43,6 +44,9 @@ def add(
         list[str] | None,
         typer.Option(metavar="IP", help="Listen here, not on 127.0.0.1 and ::1. Repeatable."),
     ] = None,
+    readiness: Annotated[
+        str, typer.Option(metavar="WORD", help="ready; or running: take pods that are not ready, too.")
+    ] = "ready",
     next_port: Annotated[
         bool, typer.Option("--next-port", help="If LOCAL is taken, use one nearby.")
     ] = False,
@@ -56,6 +60,7 @@ def add(
     kfw add api svc/api 8080:http -n shop
     kfw add web deploy/web 80             (comes to localhost:8080)
     kfw add db statefulset/db :5432       (comes to any free port)
+    kfw add init pod/api-0 8080 --readiness running
     """
     local, remote = split_ports(ports)
     forward = Forward(
@@ -70,6 +75,7 @@ def add(
         kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
         method=_one_of("method", method or "auto", METHODS),
         type=_one_of("type", kind, TYPES),
+        readiness=_one_of("readiness", readiness, READINESS),
         on_port_in_use="next" if next_port else "error",
         source=ADDED,
         addresses=tuple(address) if address else Forward.addresses,

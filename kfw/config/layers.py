@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from kfw import paths
 from kfw.config import build, conflicts, sources, yaml_text
+from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
 from kfw.config.nodes import Mapping as MappingNode
 from kfw.config.nodes import Place, Problem, text_at
@@ -20,6 +21,7 @@ from kfw.config.settings import DaemonSettings, Settings
 from kfw.config.shapes import Reading
 from kfw.config.sources import Source, foreign
 from kfw.errors import ConfigError
+from kfw.model import Forward
 
 EMBEDDED = Path(__file__).with_name("defaults.yaml")
 SCHEMA = Path(__file__).with_name("schema.json")
@@ -63,7 +65,13 @@ def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings
     problems += conflicts.problems(completed, all_read=len(layers) == len(found) + 1)
     if problems:
         raise ConfigError([str(each) for each in _in_order(problems, found)])
-    return _built(completed, found, [*warnings, *_absent_kubeconfigs(completed), *_without_effect(completed)])
+    warnings = [
+        *warnings,
+        *_absent_kubeconfigs(completed),
+        *_without_effect(completed),
+        *_longer_than_hold(completed),
+    ]
+    return _built(completed, found, warnings)
 
 
 def _built(completed: Branch, found: list[Source], warnings: list[str]) -> Settings:
@@ -90,6 +98,22 @@ def _without_effect(completed: Branch) -> list[str]:
         "metricsListen": "there are no metrics yet",
     }
     return [f"daemon.{key} has no effect: {why}" for key, why in what.items() if block.value(key, str)]
+
+
+def _longer_than_hold(completed: Branch) -> list[str]:
+    """Of a holdRefused that somebody chose, once for its line; `kfw init` writes the usual one."""
+    found: dict[str, None] = {}
+    for entry in build.entries(completed):
+        refused, hold = entry.block.leaf("holdRefused"), entry.block.leaf("hold")
+        if refused is None or hold is None:
+            continue
+        refused_for = seconds(str(refused.value))
+        if refused_for != Forward.hold_refused and refused_for > seconds(str(hold.value)):
+            what = (
+                f"{refused.at}: holdRefused {refused.value} is longer than hold {hold.value}, which ends it"
+            )
+            found[f"{what}; make hold as long"] = None
+    return list(found)
 
 
 def _daemon(block: Branch) -> DaemonSettings:

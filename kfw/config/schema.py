@@ -70,7 +70,11 @@ COMMON: dict[str, Field] = {
         Many(s.address(), "an address or a list of addresses", or_one=True, at_least=1),
         "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
     ),
+    "readiness": Field(s.choice("ready", "running"), "running: a pod that runs will do where none is ready."),
     "hold": Field(s.duration(), "How long a connection waits while there is nothing to connect it to."),
+    "holdRefused": Field(
+        s.duration(), "How long it waits while every pod refuses the port; never longer than hold."
+    ),
     "onPortInUse": Field(
         s.choice("error", "next"), "next: take a free port nearby when another program has it."
     ),

@@ -52,6 +52,9 @@ class Connections:
     def began(self, connection: Connection) -> None:
         self._live[connection] = None
 
+    def refused(self, connection: Connection, why: str) -> None:
+        """It shows while it waits, and when it is lost."""
+
     def ended(self, connection: Connection) -> None:
         past = self._now(connection, self._live.pop(connection, None))
         self._past.append(past)

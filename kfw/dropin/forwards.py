@@ -120,6 +120,7 @@ class Handling:
         self._remote = remote
         self._speech = speech
         self._early: int | None = 0  # connections that came before they could be said; None: they can
+        self._refused: set[Connection] = set()
 
     def announced(self) -> None:
         early, self._early = self._early or 0, None
@@ -135,11 +136,19 @@ class Handling:
     def _say(self) -> None:
         self._speech.out.line(f"Handling connection for {self._local}")
 
+    def refused(self, connection: Connection, why: str) -> None:
+        """At once, as kubectl; kfw tries it again for a while, and what comes of that is said only if it is news."""
+        self._refused.add(connection)
+        self._say_error(why)
+
     def ended(self, connection: Connection) -> None:
-        if connection.failed:
-            self._speech.err.line(
-                f"kfw: an error occurred forwarding {self._local} -> {self._remote}: {connection.how}"
-            )
+        refused = connection in self._refused
+        self._refused.discard(connection)
+        if connection.failed and not refused:
+            self._say_error(connection.how)
+
+    def _say_error(self, why: str) -> None:
+        self._speech.err.line(f"kfw: an error occurred forwarding {self._local} -> {self._remote}: {why}")
 
 
 class _HandOut:

@@ -72,6 +72,15 @@ class Inspectable(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsRefusals(Protocol):
+    """A tunnel that knows when every pod has refused a connection. `probe` then asks the app itself."""
+
+    async def refused(self) -> Problem:
+        """Wait until that has happened since the last good probe, for ever if need be."""
+        ...
+
+
 class Method(Protocol):
     name: str
     wants: Literal["pod", "node"]

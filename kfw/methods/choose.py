@@ -89,7 +89,7 @@ def needs_api(methods: Methods, forward: Forward, resolution: Resolution) -> boo
 async def open_way(
     methods: Methods, forward: Forward, resolution: Resolution, environ: Mapping[str, str] | None = None
 ) -> Chosen:
-    """Open the first candidate that can. Raises a KfwError with the words of all."""
+    """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods."""
     rejected: list[Rejected] = []
     for name in candidates(methods, forward):
         problem = try_out(methods, name, resolution, environ)
@@ -100,11 +100,18 @@ async def open_way(
                 endpoints = endpoints_for(method, resolution)
                 tunnel = await method.open(Way(forward, endpoints, resolution.sticky, environ))
             except KfwError as error:
+                if answers_for_pods(method, error):
+                    raise
                 problem = problem_of(error)
             else:
                 return Chosen(method, tunnel, tuple(rejected), resolution.cluster)
         rejected.append(Rejected(name, problem, tried))
     raise _told(rejected)
+
+
+def answers_for_pods(method: Method, error: KfwError) -> bool:
+    """The pods themselves have refused, so another method would only hear the same."""
+    return error.reason == Reason.APP_REFUSES and method.wants == "pod"
 
 
 def problem_of(error: KfwError) -> Problem:

@@ -30,7 +30,7 @@ PODS = 3
 _GRACE = 2.0
 
 #: Another pod may be better off.
-_THIS_PODS_FAULT = frozenset({Reason.ENDPOINT_GONE, Reason.UNHEALTHY})
+_THIS_PODS_FAULT = frozenset({Reason.ENDPOINT_GONE, Reason.UNHEALTHY, Reason.APP_REFUSES})
 
 
 class Kubectl:
@@ -54,7 +54,8 @@ class Kubectl:
                 errors.append(error)
                 if error.reason not in _THIS_PODS_FAULT:
                     break
-        raise errors[0]
+        # That an app refuses is the answer only if it is each pod's.
+        raise next((error for error in errors if error.reason != Reason.APP_REFUSES), errors[0])
 
     async def _open(self, way: Way, pod: Endpoint) -> "KubectlTunnel":
         forward = way.forward

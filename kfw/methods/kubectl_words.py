@@ -39,7 +39,7 @@ _MEANINGS: tuple[tuple[str, Reason], ...] = (
     (r"^The connection to the server .* was refused", Reason.CLUSTER_UNREACHABLE),
     (_UPGRADE + r".*error dialing backend", Reason.NODE_UNREACHABLE),
     (_UPGRADE + r"(dial tcp|.*EOF$)", Reason.CLUSTER_UNREACHABLE),
-    (_OCCURRED + r"connection refused", Reason.UNHEALTHY),
+    (_OCCURRED + r"connection refused", Reason.APP_REFUSES),
     (_OCCURRED + r"(failed to find sandbox|network namespace .* is closed)", Reason.ENDPOINT_GONE),
     (_OCCURRED + r"(pod not found|container not running|NotFound)", Reason.ENDPOINT_GONE),
     (r"error creating (error|forwarding) stream for port .*Timeout occurred", Reason.UNHEALTHY),

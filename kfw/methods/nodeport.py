@@ -35,6 +35,8 @@ FAILING_SECONDS = 0.3
 #: Connect(node, timeout) -> a connected socket; raises OSError, and then the app has got nothing.
 Connect = Callable[[Endpoint, float], Awaitable[socket.socket]]
 
+#: What refuses is the node in the app's name, or kube-proxy where no app is ready.
+FIX_REFUSED = "see whether its pods listen on the service's target port; method tunnel asks each pod"
 FIX = "check that this machine can reach the node, or use method kubectl, which goes through the API server"
 
 
@@ -51,7 +53,8 @@ class NodePort:
         return None
 
     async def open(self, way: Way) -> "NodePortTunnel":
-        """Raises KfwError(reason="node-unreachable") with what each node said, unless one answers end to end."""
+        """Raises KfwError with what each node said, unless one answers end to end: app-refuses when all of them refuse,
+        else node-unreachable."""
         tunnel = NodePortTunnel(way)
         await tunnel.probe()
         return tunnel
@@ -88,7 +91,7 @@ class NodePortTunnel:
         return self._problem
 
     async def probe(self) -> None:
-        """Raises KfwError(reason="node-unreachable") unless a node answers by the forward's health settings."""
+        """Raises KfwError, as `NodePort.open`, unless a node answers by the forward's health settings."""
         nodes = tuple(self._nodes)
         head_start = self._head_start + SETTLE_SECONDS
         with suppress(KfwError, TimeoutError):  # most often the node in use is well: no race, half the work
@@ -99,8 +102,8 @@ class NodePortTunnel:
         try:
             index, _ = await race(attempts, head_start=head_start)
         except AllFailed as failed:
-            what = self._no_answer(zip(nodes, failed.errors, strict=True))
-            raise KfwError(what, FIX, reason=Reason.NODE_UNREACHABLE) from failed
+            problem = self._no_answer(zip(nodes, failed.errors, strict=True))
+            raise KfwError(problem.message, problem.fix, reason=problem.reason) from failed
         self._prefer(nodes[index])
 
     async def close(self) -> None:
@@ -126,9 +129,10 @@ class NodePortTunnel:
             index, sock = await race(attempts, head_start=self._head_start, discard=socket.socket.close)
         except AllFailed as failed:
             said = zip(nodes, failed.errors, strict=True)
-            why = self._no_answer([(first, error), *said] if refused else said)
-            self._count_failure(why, began)
-            raise DialFailed(why, safe=True) from failed
+            problem = self._no_answer([(first, error), *said] if refused else said)
+            self._count_failure(problem, began)
+            nobody_listens = problem.reason is Reason.APP_REFUSES
+            raise DialFailed(problem.message, safe=True, refused=nobody_listens) from failed
         self._prefer(nodes[index])
         return sock
 
@@ -147,7 +151,7 @@ class NodePortTunnel:
         try:
             sock = await self._connect_to(node, CONNECT_SECONDS)
         except OSError as error:
-            raise DialFailed(in_words(error), safe=True) from error
+            raise DialFailed(in_words(error), safe=True, refused=_is_refusal(error)) from error
         return await carry(sock, factory)
 
     def _prefer(self, node: Endpoint) -> None:
@@ -156,19 +160,29 @@ class NodePortTunnel:
             self._nodes.insert(0, node)
             self.endpoint = node
 
-    def _count_failure(self, why: str, began: float) -> None:
+    def _count_failure(self, problem: Problem, began: float) -> None:
         if self._failing_since is None:
             self._failing_since = began
         if asyncio.get_running_loop().time() - self._failing_since >= FAILING_SECONDS:
-            self._problem = Problem(Reason.NODE_UNREACHABLE, why, FIX)
+            self._problem = problem
             self._broke.set()
 
-    def _no_answer(self, said: Iterable[tuple[Endpoint, BaseException]]) -> str:
-        """One of a node's answers, if it was asked several times."""
+    def _no_answer(self, said: Iterable[tuple[Endpoint, BaseException]]) -> Problem:
+        """One of a node's answers, if it was asked several times. That all refuse is an answer, too."""
+        answers = dict(said)
         words = "; ".join(
-            f"{node.name} ({node.address}:{node.port}): {_words(error)}" for node, error in dict(said).items()
+            f"{node.name} ({node.address}:{node.port}): {_words(error)}" for node, error in answers.items()
         )
-        return f"no node answers for {self._target}: {words}"
+        if all(map(_is_refusal, answers.values())):
+            what = f"nothing listens behind the node port of {self._target}: {words}"
+            return Problem(Reason.APP_REFUSES, what, FIX_REFUSED)
+        return Problem(Reason.NODE_UNREACHABLE, f"no node answers for {self._target}: {words}", FIX)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    if isinstance(error, KfwError):
+        return error.reason == Reason.APP_REFUSES
+    return isinstance(error, ConnectionRefusedError)
 
 
 def _words(error: BaseException) -> str:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import cast
 
 from kfw.errors import KfwError
-from kfw.model import Health
-from kfw.relay.dial import DialFailed
+from kfw.model import Health, Reason
+from kfw.relay.dial import DialFailed, RefusedByApp
 from kfw.relay.tcp import in_words
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
@@ -19,7 +19,8 @@ Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport
 
 
 async def probe(connect: Connect, health: Health) -> None:
-    """Raises KfwError(reason="unhealthy") unless what `connect` reaches is alive by `health` (timeout in seconds).
+    """Raises KfwError(reason="unhealthy") unless what `connect` reaches is alive by `health` (timeout in seconds);
+    `app-refuses` when nothing listens there.
 
     tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
     http: it answers a GET with a status line, whichever status. none: a connection can be made.
@@ -30,7 +31,7 @@ async def probe(connect: Connect, health: Health) -> None:
             await connect(lambda: visitor)
             await _examine(visitor, health)
     except DialFailed as failed:
-        raise _unhealthy(failed.why) from failed
+        raise (_refused if failed.refused else _unhealthy)(failed.why) from failed
     except TimeoutError as late:
         raise _unhealthy(f"no answer within {health.timeout:g} s") from late
     finally:
@@ -50,13 +51,15 @@ async def _tcp(visitor: "_Visitor", seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await visitor.heard(1)
     if visitor.ended and not visitor.bytes:
-        raise _unhealthy(visitor.ended)
+        raise (_refused if visitor.refused else _unhealthy)(visitor.ended)
 
 
 async def _http(visitor: "_Visitor", path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kfw\r\nConnection: close\r\n\r\n"
     visitor.say(request.encode("ascii", "replace"))
     await visitor.heard(len(_STATUS_LINE))
+    if visitor.refused:
+        raise _refused(visitor.ended)
     if not visitor.bytes:
         raise _unhealthy(f"no answer to GET {path}: {visitor.ended}")
     if not visitor.bytes.startswith(_STATUS_LINE):
@@ -67,6 +70,10 @@ def _unhealthy(what: str) -> KfwError:
     return KfwError(what, reason="unhealthy")
 
 
+def _refused(what: str) -> KfwError:
+    return KfwError(what, reason=Reason.APP_REFUSES)
+
+
 class _Visitor(asyncio.Protocol):
     """Connects, hears the first bytes or the end, and leaves politely."""
 
@@ -74,6 +81,7 @@ class _Visitor(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.bytes = b""
         self.ended = ""  # how, in words
+        self.refused = False  # by everybody who could have taken it
         self._news = asyncio.Event()
 
     async def heard(self, enough: int) -> None:
@@ -102,6 +110,7 @@ class _Visitor(asyncio.Protocol):
         self._end("closed at once")
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.refused = isinstance(exc, RefusedByApp) and not self.ended
         self._end(in_words(exc) if isinstance(exc, OSError) else "closed at once")
 
     def _end(self, how: str) -> None:

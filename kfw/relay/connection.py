@@ -7,10 +7,10 @@ import os
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from kfw.relay.departed import Lookout, departed
-from kfw.relay.dial import Dialer, DialFailed
+from kfw.relay.dial import Dialer, DialFailed, RefusedByApp
 from kfw.relay.pump import End, join, reset, shut
 from kfw.system.limits import OPEN_FILES, Use
 
@@ -21,14 +21,18 @@ LAST_PAUSE = 0.5
 
 @dataclass(slots=True)
 class Terms:
-    """What the connections of one listener have in common. `hold` in seconds; no `dialer`: they wait, `why`."""
+    """What the connections of one listener have in common. No `dialer`: they wait, `why`; `refused`: that is because
+    everybody refuses them. In seconds: `hold`, and `hold_refused` from a refusal on."""
 
     name: str
     hold: float
     log: logging.Logger
+    on_refused: Callable[["Connection", str], None]
     on_end: Callable[["Connection"], None]
+    hold_refused: float = 2.0
     dialer: Dialer | None = None
     why: str = ""
+    refused: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -46,6 +50,10 @@ class FarEnd(End):
             self.spoke_at = asyncio.get_running_loop().time()
         super().data_received(data)
 
+    def on_refused(self, why: str) -> None:
+        """See dial.HearsRefusals."""
+        cast(Connection, self.owner).tell_refusal(why)
+
 
 class Connection:
     """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded.
@@ -54,8 +62,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_dialing", "_lookout", "_loop", "_made", "_patience", "_since", "_terms", "_why", "client", "dialer", "failed",
-        "far", "how", "near",
+        "_dialing", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms", "_told", "_why", "client",
+        "dialer", "failed", "far", "how", "near",
     )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -65,6 +73,8 @@ class Connection:
         self._made = False
         self._dialing: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
+        self._refused: asyncio.TimerHandle | None = None  # the same, while everybody refuses it
+        self._told = False  # that it was refused
         self._lookout: Lookout | None = None  # whether the client is still there
         self._why = ""  # it waits
         self.client: tuple[str, int] | None = None
@@ -124,7 +134,13 @@ class Connection:
         if self._terms.dialer is not None:
             self._dialing = self._spawn(self._dial(self._terms.dialer))
         else:
-            self._wait(self._terms.why)
+            self._wait(self._terms.why, refused=self._terms.refused)
+
+    def tell_refusal(self, why: str) -> None:
+        """Once: everybody has refused it."""
+        if not self._told:
+            self._told = True
+            self._terms.on_refused(self, why)
 
     def cut(self, how: str) -> None:
         """Reset both sides now."""
@@ -205,17 +221,34 @@ class Connection:
         except DialFailed as failed:
             if not failed.safe:
                 self._give_up(failed.why)
-            self._wait(failed.why)
+            self._wait(failed.why, refused=failed.refused)
             return None
         return far
 
-    def _wait(self, why: str) -> None:
+    def _wait(self, why: str, *, refused: bool) -> None:
         self._why = why
-        if self._patience is None and not self.how:
+        if self.how:
+            return
+        if self._patience is None:
             self._patience = self._loop.call_at(self._since + self._terms.hold, self._hold_over)
+        if not refused:
+            self._forget_refusal()
+        elif self._refused is None:
+            self._refused = self._loop.call_later(self._terms.hold_refused, self._refused_long_enough)
+        if refused:
+            self.tell_refusal(why)
 
     def _hold_over(self) -> None:
         self._give_up(f"nothing to connect it to within {self._terms.hold:g} s: {self._why}")
+
+    def _refused_long_enough(self) -> None:
+        self._give_up(self._why)
+
+    def _forget_refusal(self) -> None:
+        """There is something else to wait for."""
+        if self._refused is not None:
+            self._refused.cancel()
+            self._refused = None
 
     def _give_up(self, why: str) -> None:
         self._terms.log.warning("%s: connection from %s is reset: %s", self._terms.name, self._client(), why)
@@ -239,6 +272,7 @@ class Connection:
         if self._lookout is not None:
             self._lookout.end()
         self._patience = self._lookout = None
+        self._forget_refusal()
 
     def _over(self) -> None:
         self._stop_waiting()
@@ -269,4 +303,6 @@ class Connection:
 def _ending(near: bool, error: Exception | None) -> str:
     if error is None:
         return "closed"
+    if isinstance(error, RefusedByApp):
+        return str(error)
     return f"the {'client' if near else 'far side'} broke off: {error}"

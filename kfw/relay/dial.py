@@ -2,16 +2,33 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class DialFailed(Exception):
-    """`safe`: the app provably got nothing, so the connection may be tried elsewhere. `why`: in the tool's own words."""
+    """`safe`: the app provably got nothing, so the connection may be tried elsewhere. `why`: in the tool's own words.
 
-    def __init__(self, why: str, *, safe: bool) -> None:
+    `refused`: each place that could take it refused, so nothing listens there, which is an answer.
+    """
+
+    def __init__(self, why: str, *, safe: bool, refused: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.safe = safe
+        self.refused = refused
+
+
+class RefusedByApp(ConnectionResetError):
+    """How a transport ends that nobody took: `connection_lost` gets it. Its text says who refused."""
+
+
+@runtime_checkable
+class HearsRefusals(Protocol):
+    """A protocol whose transport may be tried again by itself after everybody has refused it."""
+
+    def on_refused(self, why: str) -> None:
+        """Everybody has, once more; it is tried again for a while."""
+        ...
 
 
 class Dialer(Protocol):

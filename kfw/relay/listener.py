@@ -22,7 +22,8 @@ NO_ROOM_LOG_INTERVAL = 10.0
 class Listener:
     """Accepts on `sockets`, which it owns from now on, and carries each connection to what `use` named last.
 
-    While there is no dialer, or every dial fails safely, a connection waits up to `hold` seconds and is then reset.
+    While there is no dialer, or every dial fails safely, a connection waits up to `hold` seconds and is then reset; up to
+    `hold_refused`, when everybody refuses it.
     `on_knock` is called for each connection that arrives while there is no dialer, `watcher` is told of all.
     """
 
@@ -32,6 +33,7 @@ class Listener:
         sockets: Sequence[socket.socket],
         *,
         hold: float,
+        hold_refused: float = 2.0,
         on_knock: Callable[[], None],
         log: logging.Logger,
         watcher: Watcher = NOBODY,
@@ -41,7 +43,7 @@ class Listener:
         self._on_knock = on_knock
         self._log = log
         self._watcher = watcher
-        self._terms = Terms(name, hold, log, on_end=self._ended)
+        self._terms = Terms(name, hold, log, watcher.refused, self._ended, hold_refused)
         self._live: set[Connection] = set()
         self._all_ended = asyncio.Event()
         self._one_ended = Broadcast()
@@ -67,12 +69,17 @@ class Listener:
         for sock in self._sockets:
             self._watch(sock)
 
-    def use(self, dialer: Dialer | None, why: str = "") -> None:
+    @property
+    def waiting(self) -> int:
+        """Connections that are not joined to anything."""
+        return sum(not connection.joined for connection in self._live)
+
+    def use(self, dialer: Dialer | None, why: str = "", *, refused: bool = False) -> None:
         """Where connections go from now on; those that wait go at once, live ones stay where they are.
 
-        None: they wait, and `why` is what the log says when the hold runs out.
+        None: they wait, and `why` is what the log says when the hold runs out. `refused`: because everybody refuses them.
         """
-        self._terms.dialer, self._terms.why = dialer, why
+        self._terms.dialer, self._terms.why, self._terms.refused = dialer, why, refused
         for connection in tuple(self._live):
             connection.go()
 

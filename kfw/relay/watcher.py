@@ -6,14 +6,21 @@ from kfw.relay.connection import Connection
 
 
 class Watcher(Protocol):
-    """Called for each connection of a listener, once each; both must return at once."""
+    """Called for each connection of a listener, `refused` at most once for each; all must return at once."""
 
     def began(self, connection: Connection) -> None: ...
+    def refused(self, connection: Connection, why: str) -> None:
+        """Nothing listens where it goes. It ends soon if that stays so."""
+        ...
+
     def ended(self, connection: Connection) -> None: ...
 
 
 class Nobody:
     def began(self, connection: Connection) -> None:
+        pass
+
+    def refused(self, connection: Connection, why: str) -> None:
         pass
 
     def ended(self, connection: Connection) -> None:

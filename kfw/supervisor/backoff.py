@@ -7,9 +7,17 @@ _QUICK = frozenset({Reason.CHILD_EXITED, Reason.ENDPOINT_GONE})
 _QUICK_TRIES = 2
 
 
-def delay(failures: int, retry: Retry, reason: Reason) -> float:
-    """Seconds until the next attempt after the `failures`-th failure in a row (1 is the first)."""
+#: An app that refuses may listen a moment later, and nothing but a new attempt tells: seconds, doubled up to the last,
+#: and at most while a client waits.
+_REFUSED_FIRST, _REFUSED_LAST, _REFUSED_AWAITED = 0.25, 5.0, 0.5
+
+
+def delay(failures: int, retry: Retry, reason: Reason, *, awaited: bool = False) -> float:
+    """Seconds until the next attempt after the `failures`-th failure in a row (1 is the first); `awaited` by clients."""
     grown = failures - 1
+    if reason is Reason.APP_REFUSES:
+        longest = _REFUSED_AWAITED if awaited else _REFUSED_LAST
+        return min(_REFUSED_FIRST * 2.0 ** min(grown, 64), longest, retry.max_delay)
     if reason in _QUICK:
         if failures <= _QUICK_TRIES:
             return 0.0

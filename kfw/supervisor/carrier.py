@@ -8,8 +8,15 @@ from socket import socket
 from typing import Any
 
 from kfw.errors import KfwError
-from kfw.methods.base import Tunnel
-from kfw.methods.choose import Chosen, Methods, endpoints_for, open_way, owned_by_child
+from kfw.methods.base import Method, Tunnel
+from kfw.methods.choose import (
+    Chosen,
+    Methods,
+    answers_for_pods,
+    endpoints_for,
+    open_way,
+    owned_by_child,
+)
 from kfw.model import Endpoint, Forward, Resolution
 from kfw.relay.listener import Listener
 from kfw.relay.watcher import NOBODY, Watcher
@@ -72,6 +79,7 @@ class Carrier:
             self.forward.name,
             sockets,
             hold=self.forward.hold,
+            hold_refused=self.forward.hold_refused,
             on_knock=self._knock,
             log=self._log,
             watcher=self._watcher,
@@ -80,7 +88,7 @@ class Carrier:
 
     async def open(self, resolution: Resolution) -> None:
         """Make a way ready for `adopt`. The one in use is kept if it still carries. Raises KfwError."""
-        if self.way and self.goes_to(resolution) and await _carries(self.way.tunnel):
+        if self.way and self.goes_to(resolution) and await _carries(self.way.tunnel, self.way.method):
             return
         if self.listener is None:
             await self.drop()  # the child must give the port back first
@@ -112,10 +120,15 @@ class Carrier:
             self.listener.use(self.way.tunnel.dialer)
         return self.way
 
-    def hold(self, why: str) -> None:
-        """New connections wait; live ones go on."""
+    @property
+    def waiting(self) -> int:
+        """Connections that wait for a way."""
+        return self.listener.waiting if self.listener else 0
+
+    def hold(self, why: str, *, refused: bool = False) -> None:
+        """New connections wait, `refused` ones not for long; live ones go on."""
         if self.listener:
-            self.listener.use(None, why)
+            self.listener.use(None, why, refused=refused)
 
     async def discard(self) -> None:
         """Close what was opened and not adopted."""
@@ -143,10 +156,13 @@ def _give_back(sockets: list[socket]) -> None:
         bound.close()
 
 
-async def _carries(tunnel: Tunnel) -> bool:
+async def _carries(tunnel: Tunnel, method: Method) -> bool:
+    """Raises KfwError(app-refuses) when its pods say so: no other way leads to other ones."""
     try:
         await tunnel.probe()
-    except KfwError:
+    except KfwError as error:
+        if answers_for_pods(method, error):
+            raise
         return False
     return True
 

@@ -42,11 +42,21 @@ class Opened:
 
 @dataclass(frozen=True)
 class OpenFailed:
+    """`awaited`: clients wait for it."""
+
     problem: Problem
+    awaited: bool = False
 
 
 @dataclass(frozen=True)
 class Broke:
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A client's connection was refused by everybody: the way stands, and nothing listens at its end."""
+
     problem: Problem
 
 
@@ -86,6 +96,7 @@ Event = (
     | Opened
     | OpenFailed
     | Broke
+    | Refused
     | ProbeOk
     | ProbeFailed
     | Settled
@@ -120,6 +131,8 @@ class Now:
 
 #: Good checks that end `degraded`.
 GOOD_CHECKS = 2
+#: Refusals in a row until it is not an app that is just starting any more; with the delays between them 1 to 2 s.
+REFUSALS = 4
 
 _ERROR_REASONS = frozenset(
     {
@@ -144,17 +157,21 @@ def step(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]
             return _missing(now, event, retry)
         case Opened():
             return _opened(now)
-        case OpenFailed(problem):
-            return _failed(now, problem, retry) if now.state is State.OPENING else (now, Do.NOTHING)
+        case OpenFailed(problem, awaited):
+            if now.state is not State.OPENING:
+                return now, Do.NOTHING
+            return _failed(now, problem, retry, awaited=awaited)
         case Broke(problem):
             return _broke(now, problem, retry)
+        case Refused(problem) if now.state is State.UP:
+            return _failed(now, problem, retry, awaited=True)
         case ProbeOk() | ProbeFailed() if now.state is State.UP:
             return _probed(now, event, retry, health)
         case Settled() if now.state is State.UP:
             return replace(now, failures=0), Do.NOTHING
         case DelayOver():
             return _delay_over(now, retry)
-        case Knocked() if now.state is State.WAITING:
+        case Knocked() if now.state is State.WAITING or _is_refused(now):
             return _open(now)
         case Knocked() if now.state is State.LOST:
             return now, Do.ASK
@@ -171,7 +188,7 @@ def status_of(now: Now) -> Status:
     reason = now.problem.reason if now.problem else None
     if reason in _SUSPENDED_REASONS:
         return Status.SUSPENDED
-    if reason in _ERROR_REASONS:
+    if reason in _ERROR_REASONS or (reason is Reason.APP_REFUSES and now.failures >= REFUSALS):
         return Status.ERROR
     return Status.RECONNECTING if now.served else Status.STARTING
 
@@ -221,19 +238,28 @@ def _broke(now: Now, problem: Problem, retry: Retry) -> tuple[Now, Do]:
     return now, Do.NOTHING  # while opening: the old way broke, the new one is on its way
 
 
-def _failed(now: Now, problem: Problem, retry: Retry) -> tuple[Now, Do]:
+def _is_refused(now: Now) -> bool:
+    """Nothing tells when an app begins to listen, so a client is worth an attempt also after the last one."""
+    parked, problem = now.state is State.PARKED, now.problem
+    return parked and problem is not None and problem.reason is Reason.APP_REFUSES
+
+
+def _failed(now: Now, problem: Problem, retry: Retry, *, awaited: bool = False) -> tuple[Now, Do]:
     if problem.reason is Reason.PORT_IN_USE:
         return replace(now, state=State.PARKED, problem=problem), Do.HOLD
-    return _count(now, problem, retry, State.WAITING)
+    return _count(now, problem, retry, State.WAITING, awaited=awaited)
 
 
-def _count(now: Now, problem: Problem, retry: Retry, state: State) -> tuple[Now, Do]:
+def _count(
+    now: Now, problem: Problem, retry: Retry, state: State, *, awaited: bool = False
+) -> tuple[Now, Do]:
     """One more failure: wait, or give up when the attempts are used up."""
     failures = now.failures + 1
     now = replace(now, problem=now.away or problem, failures=failures, ill=0, well=0)
     if exhausted(failures, retry):
         return replace(now, state=State.PARKED, delay=0.0), Do.HOLD
-    return replace(now, state=state, delay=delay(failures, retry, problem.reason)), Do.WAIT
+    pause = delay(failures, retry, problem.reason, awaited=awaited)
+    return replace(now, state=state, delay=pause), Do.WAIT
 
 
 def _probed(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kfw.environ import Environs
 from kfw.errors import KfwError, describe
-from kfw.methods.base import Tunnel
+from kfw.methods.base import TellsRefusals, Tunnel
 from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
 from kfw.relay.watcher import NOBODY, Watcher
@@ -34,6 +34,7 @@ _OF_THE_TARGET = frozenset(
 _PASSING = frozenset(
     {
         Reason.NO_READY_POD,
+        Reason.APP_REFUSES,
         Reason.CLUSTER_UNREACHABLE,
         Reason.LOGIN_EXPIRED,
         Reason.LOGIN_PENDING,
@@ -92,6 +93,7 @@ class Runner:
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL
         self._bound = False
+        self._asked_for_pods = False
 
     def retry(self) -> None:
         """Try now what waits or is in error."""
@@ -166,7 +168,7 @@ class Runner:
             return
         self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
         if self._way_is_dead(event):
-            self._tasks.cancel("watch", "health", "settle")
+            self._tasks.cancel("watch", "refusals", "health", "settle")
             await self.carrier.drop()
         await self._do(do)
         if isinstance(event, machine.Opened):
@@ -186,14 +188,16 @@ class Runner:
             self.world.clusters.poke(self.forward)
             return
         self.next_attempt = None
-        self._tasks.cancel("delay", "health", "settle")
+        self._tasks.cancel("delay", "refusals", "health", "settle")
         await self._tasks.stop("open")
         await self.carrier.discard()
         if do is Do.OPEN:
             self._tasks.start("open", self._open())
             if self.carrier.way:
                 return  # it serves until the new one is up
-        self.carrier.hold(self.now.problem.message if self.now.problem else "there is no way yet")
+        problem = self.now.problem
+        refused = problem is not None and problem.reason is Reason.APP_REFUSES
+        self.carrier.hold(problem.message if problem else "there is no way yet", refused=refused)
         if do is Do.WAIT:
             self.next_attempt = self.world.clock.now() + self.now.delay if self.now.delay else None
             self._tasks.start("delay", self._later(self.now.delay, machine.DelayOver()))
@@ -210,6 +214,8 @@ class Runner:
         if before and before != way.tunnel.endpoint:
             self.world.log.info("%s: moved from %s to %s", self.forward.name, before, way.tunnel.endpoint)
         self._tasks.start("watch", self._watch(way.tunnel))
+        if isinstance(way.tunnel, TellsRefusals):
+            self._tasks.start("refusals", self._hear_refusals(way.tunnel))
         self._tasks.start("health", self._check_health(way.tunnel))
         self._tasks.start("settle", self._later(SETTLED_AFTER, machine.Settled()))
 
@@ -250,20 +256,34 @@ class Runner:
         return needs_api(self.world.methods, self.forward, self.resolution)
 
     def _knock(self) -> None:
-        moment = self.world.clock.monotonic()
-        if moment - self._last_knock >= KNOCK_INTERVAL:
-            self._last_knock = moment
-            self.world.clusters.want(self.forward, asked_for=False)
-            self._events.put_nowait(machine.Knocked())
+        """The first at once; those that come soon after it together, when the interval is over."""
+        left = self._last_knock + KNOCK_INTERVAL - self.world.clock.monotonic()
+        if left <= 0:
+            self._knock_now()
+        elif "knock" not in self._tasks:
+            self._tasks.start("knock", self._knock_later(left))
+
+    async def _knock_later(self, seconds: float) -> None:
+        await self.world.clock.sleep(seconds)
+        if self.carrier.waiting:
+            self._knock_now()
+
+    def _knock_now(self) -> None:
+        self._last_knock = self.world.clock.monotonic()
+        self.world.clusters.want(self.forward, asked_for=False)
+        self._events.put_nowait(machine.Knocked())
 
     async def _open(self) -> None:
         try:
             await self.carrier.open(self.resolution)
         except KfwError as error:
-            problem = problem_of(error)
+            problem = self._with_fix(problem_of(error))
             if problem.reason is Reason.ENDPOINT_GONE:
                 self.world.clusters.poke(self.forward)  # the cluster knows something that we do not yet
-            self._events.put_nowait(machine.OpenFailed(problem))
+            elif problem.reason is Reason.APP_REFUSES and not self._asked_for_pods:
+                self._asked_for_pods = True  # who may be able to say which ports there are
+                self.world.clusters.poke(self.forward)
+            self._events.put_nowait(machine.OpenFailed(problem, awaited=self.carrier.waiting > 0))
         else:
             self._events.put_nowait(machine.Opened())
 
@@ -271,6 +291,17 @@ class Runner:
         problem = await tunnel.broken()
         if self.carrier.way and self.carrier.way.tunnel is tunnel:
             self._events.put_nowait(machine.Broke(problem))
+
+    async def _hear_refusals(self, tunnel: TellsRefusals) -> None:
+        self._events.put_nowait(machine.Refused(self._with_fix(await tunnel.refused())))
+
+    def _with_fix(self, problem: Problem) -> Problem:
+        """What an app does, only the app knows."""
+        forward = self.forward
+        if problem.reason is not Reason.APP_REFUSES or problem.fix:
+            return problem
+        where = f"--context {forward.context} -n {forward.namespace}"
+        return replace(problem, fix=f"kubectl {where} logs {forward.target}")
 
     async def _check_health(self, tunnel: Tunnel, *, at_once: bool = False) -> None:
         health, good, ill = self.forward.health, 0, False

@@ -21,6 +21,10 @@ class Tasks:
         task.add_done_callback(self._done)
         self._running[name] = task
 
+    def __contains__(self, name: str) -> bool:
+        """It runs."""
+        return name in self._running and not self._running[name].done()
+
     def cancel(self, *names: str) -> None:
         """Ask these to end, without waiting; `end` waits. The task that calls is left alone."""
         for name in names:

@@ -31,7 +31,9 @@ portForwards:
     kubeconfig: kube/config
     method: kubectl
     address: [127.0.0.2, "::1"]
+    readiness: running
     hold: 1m30s
+    holdRefused: 500ms
     onPortInUse: next
     type: rest
     apiPath: api/v1
@@ -54,7 +56,9 @@ portForwards:
         type="rest",
         api_path="api/v1",
         swagger_path="docs/swagger",
+        readiness="running",
         hold=90.0,
+        hold_refused=0.5,
         on_port_in_use="next",
         retry=Retry(0.5, 5.0, 3.0, 7),
         health=Health("http", 2.0, 1.0, 2, "/ready"),
@@ -437,4 +441,28 @@ def test_a_delay_that_is_too_long_for_all_is_said_once(project: Project) -> None
             )
         )
         == 1
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "warned"),
+    [
+        ("holdRefused: 1m", True),
+        ("{holdRefused: 31s, hold: 30s}", True),
+        ("{holdRefused: 31s, hold: 31s}", False),
+        ("{holdRefused: 2s, hold: 1s}", False),  # as it is where nobody has chosen it
+        ("{hold: 0s}", False),
+        ("{holdRefused: 0s}", False),
+    ],
+)
+def test_a_hold_for_refused_connections_beyond_the_hold_is_a_warning_for_its_line(
+    project: Project, said: str, warned: bool
+) -> None:
+    said = said if said.startswith("{") else f"{{{said}}}"
+    project.write("kfw.yaml", f"defaults: {said}\n{API}    # nothing\n")
+    warnings = [line for line in project.load().warnings if "holdRefused" in line]
+
+    assert len(warnings) == warned
+    assert all(
+        line.startswith("kfw.yaml:1:") and "which ends it; make hold as long" in line for line in warnings
     )

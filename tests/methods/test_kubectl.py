@@ -163,7 +163,7 @@ async def test_a_login_that_has_run_out_is_not_tried_on_every_pod(opened: Open, 
 
 
 @pytest.mark.asyncio
-async def test_A37_a_closed_container_port_is_unhealthy_and_never_active(
+async def test_A37_a_closed_container_port_is_refused_by_the_app_and_never_active(
     opened: Open, stubs: Stubs, ledger: Ledger
 ):
     """As kubectl 1.32 does it: it listens, accepts, closes, says why, and ends."""
@@ -173,7 +173,7 @@ async def test_A37_a_closed_container_port_is_unhealthy_and_never_active(
         KfwError, match=r"^kubectl: failed to connect to localhost:7777 inside .* refused$"
     ) as error:
         await opened()
-    assert error.value.reason == "unhealthy"
+    assert error.value.reason == "app-refuses"
     assert ledger.entries() == []
 
 
@@ -251,7 +251,7 @@ async def test_a_line_that_says_that_nothing_goes_through_breaks_it_although_kub
     waiting = asyncio.ensure_future(tunnel.broken())
     stubs.go("end")
     problem = await asyncio.wait_for(waiting, 2)
-    assert problem.reason is Reason.UNHEALTHY
+    assert problem.reason is Reason.APP_REFUSES
     assert "connection refused" in problem.message
 
 

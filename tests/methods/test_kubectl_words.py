@@ -81,7 +81,7 @@ MEMCACHE = (
             ),
             "unhealthy",
         ),
-        (REFUSED, "unhealthy"),
+        (REFUSED, "app-refuses"),
     ],
 )
 def test_KB9_a_line_is_classed_by_kubectls_whole_phrase(line: str, reason: str):

@@ -200,9 +200,9 @@ async def test_a_way_that_no_node_takes_for_a_while_is_broken_and_says_why() -> 
             _, writer = await local.client()
             problem = await asyncio.wait_for(watching, 2)
             writer.close()
-        assert problem.reason is Reason.NODE_UNREACHABLE
+        assert problem.reason is Reason.APP_REFUSES
         assert problem.message == (
-            f"no node answers for service/api: node1 ({FIRST}:{node.port}): connection refused"
+            f"nothing listens behind the node port of service/api: node1 ({FIRST}:{node.port}): connection refused"
         )
         assert await tunnel.broken() == problem
 
@@ -248,7 +248,7 @@ async def test_a_probe_finds_the_node_that_answers_now_or_says_that_none_does() 
         await two.stop()
         with pytest.raises(KfwError, match="connection refused") as raised:
             await tunnel.probe()
-        assert raised.value.reason == "node-unreachable"
+        assert raised.value.reason == "app-refuses"
 
 
 async def test_the_nodes_of_an_open_way_may_change_but_not_the_one_in_use() -> None:

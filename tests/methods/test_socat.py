@@ -213,7 +213,7 @@ async def test_B22_a_node_that_does_not_answer_is_not_chosen(opened: Opened, bac
 async def test_without_a_node_that_answers_nothing_is_started(opened: Opened, ledger: Ledger, port: int):
     with pytest.raises(KfwError) as error:
         await opened(Endpoint("node", "dead", "127.0.0.1", 1))
-    assert error.value.reason == "node-unreachable"
+    assert error.value.reason == "app-refuses"
     assert not ledger.path.exists()
     assert free(port)
 

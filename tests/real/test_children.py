@@ -126,15 +126,13 @@ async def test_kubectl_carries_megabytes_whole(rig: Rig, children: Children) -> 
 
 
 @pytest.mark.asyncio
-async def test_A37_a_closed_container_port_is_unhealthy_in_kubectls_words(
-    rig: Rig, children: Children
-) -> None:
+async def test_A37_a_closed_container_port_is_refused_in_kubectls_words(rig: Rig, children: Children) -> None:
     pods = await asyncio.to_thread(web_pods, rig, 7777)
     with pytest.raises(
         KfwError, match=r"^kubectl: failed to connect to localhost:7777 inside namespace"
     ) as error:
         await Kubectl(children).open(Way(wanted(rig), pods[:1]))
-    assert error.value.reason == "unhealthy"
+    assert error.value.reason == "app-refuses"
     assert "connection refused" in error.value.what
 
 
@@ -240,7 +238,7 @@ async def test_a_node_port_that_nobody_serves_is_not_up(rig: Rig, children: Chil
         await Socat(children).open(
             Way(wanted(rig, port=free_port, health=Health(timeout=2)), nodes(rig, 31999))
         )
-    assert error.value.reason == "node-unreachable"
+    assert error.value.reason == "app-refuses"
 
 
 # -- both

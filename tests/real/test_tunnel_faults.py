@@ -27,7 +27,7 @@ AWAY: Seen = frozenset({("suspended", "cluster-unreachable"), ("degraded", "clus
 NODE_AWAY = AWAY | {
     (status, reason)
     for status in ("degraded", "reconnecting")
-    for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy")
+    for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy", "app-refuses")
 }
 NOBODY: Seen = frozenset()
 ALL = ("web", "echo", "lone")

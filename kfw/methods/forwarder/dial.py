@@ -39,7 +39,7 @@ def through_container(port: int) -> Connect:
 
 
 async def shake_hands(sock: socket.socket, greeting: bytes, timeout: float) -> None:
-    """Raises OSError unless the container says that it is connected."""
+    """Raises OSError unless the container says that it is connected; it ends at once where it is refused."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
@@ -48,4 +48,4 @@ async def shake_hands(sock: socket.socket, greeting: bytes, timeout: float) -> N
     except TimeoutError:
         raise TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:g} s") from None
     if answer != CONNECTED:
-        raise ConnectionError("the forwarder container cannot connect to it")
+        raise ConnectionRefusedError("the forwarder container cannot connect to it")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, Protocol
 
 from kfw.errors import KfwError
@@ -40,6 +41,8 @@ class TunnelMethod:
     name = "tunnel"
     wants: Literal["pod", "node"] = "pod"
     owns_port = False
+    #: A connection that every pod refuses is told to the owner, who then asks the app by itself until it listens.
+    asks_apps = True
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
@@ -49,8 +52,9 @@ class TunnelMethod:
         return None
 
     async def open(self, way: Way) -> "PodTunnel":
-        """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError(unhealthy) with the runtime's words."""
-        tunnel = PodTunnel(way, self._servers, self._spare, self._pace)
+        """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError with the runtime's words: app-refuses when
+        nothing listens in any pod, unhealthy."""
+        tunnel = PodTunnel(way, self._servers, self._spare, self._pace, asks_apps=self.asks_apps)
         try:
             await tunnel.prove()
         except BaseException:
@@ -64,9 +68,14 @@ class PodTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: Way, servers: Servers, spare: Spare, pace: Pace) -> None:
+    def __init__(
+        self, way: Way, servers: Servers, spare: Spare, pace: Pace, *, asks_apps: bool = True
+    ) -> None:
         """Raises KfwError when the API server is not known."""
         self._pace = pace
+        self._asks_apps = asks_apps
+        self._refusal = ""  # what the pods say, if each of them has refused the last connection
+        self._on_refused = asyncio.Event()
         self._forward = way.forward
         self._servers = servers
         self._server = servers.server(way.forward)
@@ -75,9 +84,11 @@ class PodTunnel:
             Terms(
                 way.forward.name,
                 way.forward.hold,
+                way.forward.hold_refused,
                 spare,
                 self._dial_link,
                 self._broke,
+                self._refused,
                 log,
                 way.sticky,
             )
@@ -101,11 +112,22 @@ class PodTunnel:
         return await asyncio.shield(self._broken)
 
     async def probe(self) -> None:
-        """By PING to the pods' runtimes, which the app does not notice; with health type http by a request."""
+        """By PING to the pods' runtimes, which the app does not notice; with health type http by a request. By a
+        connection, after one was refused."""
         if not care.is_proved(self._pool):
             await self.round_trip()
-        if self._forward.health.type == "http":
-            await probe(self._dial_once, self._forward.health)
+        health = self._forward.health
+        if health.type == "http":
+            await probe(self._dial_once, health)
+        elif self._refusal and self._asks_apps:
+            await probe(self._dial_once, replace(health, type="tcp"))
+        self._refusal = ""
+        self._on_refused.clear()
+
+    async def refused(self) -> Problem:
+        """See methods.base.TellsRefusals."""
+        await self._on_refused.wait()
+        return Problem(Reason.APP_REFUSES, self._refusal)
 
     async def round_trip(self) -> float:
         """Seconds to a pod's runtime and back. Raises KfwError."""
@@ -143,7 +165,7 @@ class PodTunnel:
         return await self._placing.connect(factory())
 
     async def _dial_once(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        return await self._placing.connect(factory(), patience=0)
+        return await self._placing.connect(factory(), once_within=self._forward.health.timeout)
 
     async def close(self) -> None:
         if self._tending:
@@ -166,6 +188,11 @@ class PodTunnel:
             link.abort("it does not answer")
             raise KfwError(f"the tunnel to pod {pod} broke at once: {link.why}", reason="cluster-unreachable")
         return link
+
+    def _refused(self, why: str) -> None:
+        self._refusal = why
+        if self._asks_apps:
+            self._on_refused.set()
 
     def _broke(self, error: KfwError) -> None:
         if not self._broken.done():

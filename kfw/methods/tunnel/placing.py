@@ -9,15 +9,15 @@ from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.pool import Pool, Terms
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.methods.tunnel.words import in_short
-from kfw.relay.dial import DialFailed
-from kfw.wire.portforward import Refusal
+from kfw.relay.dial import DialFailed, RefusedByApp
+from kfw.wire.portforward import Kind, Refusal
 
 #: Seconds that a connection waits for a link of its own while there is one to share.
 ALONE = 0.1
 #: Seconds between two looks while somebody waits: a dial may take long, so that another one is tried beside it.
 TICK = 0.05
 #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
-FIRST_ROUND, LAST_ROUND = 0.25, 2.0
+FIRST_ROUND, LAST_ROUND = 0.25, 1.0
 
 
 @dataclass(eq=False)
@@ -40,15 +40,17 @@ class Placing:
         self._next_look: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def connect(self, protocol: asyncio.Protocol, *, patience: float | None = None) -> Stream:
+    async def connect(self, protocol: asyncio.Protocol, *, once_within: float | None = None) -> Stream:
         """Raises DialFailed(safe=True): the app got nothing.
 
-        While one pod after the other refuses it is tried on the next, for `patience` seconds, by default the hold.
+        While one pod after the other refuses it is tried on the next, for as long as the terms say. `once_within`: only
+        once on each, within so many seconds; that is a probe.
         """
         now = self._loop.time()
-        if patience is None:
-            patience, self.pool.used_at = self._terms.hold, now
-        waiter = Waiter(Stream(protocol, self, now + patience if patience else 0.0), now)
+        if once_within is None:
+            self.pool.used_at = now
+        patience = self._terms.hold if once_within is None else once_within
+        waiter = Waiter(Stream(protocol, self, now + patience, once=once_within is not None), now)
         self._streams.add(waiter.stream)
         if self._waiters or not self._serve(waiter):
             await self._wait(waiter)
@@ -69,18 +71,42 @@ class Placing:
     def refused(self, stream: Stream, refusal: Refusal) -> bool:
         now = self._loop.time()
         self._terms.log.debug("%s: pod %s: %s", self._terms.name, stream.pod, refusal.text)
-        if self._closed or now >= stream.until:
-            return False
-        stream.refusal = in_short(refusal, stream.pod, stream.port)
+        endpoint = self.pool.endpoints.get(stream.pod)
+        declared = endpoint.declared if endpoint else None
+        stream.refusal = in_short(refusal, stream.pod, stream.port, declared)
         stream.tried.add(stream.pod)
+        stream.listens_nowhere = stream.listens_nowhere and refusal.kind is Kind.REFUSED
         pause = 0.0
-        if stream.tried.issuperset(self.pool.endpoints):
-            stream.tried.clear()
+        if self._was_tried_everywhere(stream):
+            self._finish_round(stream, now)
             pause = min(FIRST_ROUND * 2.0**stream.rounds, LAST_ROUND)
             stream.rounds += 1
+            if stream.once:
+                return False
+        if self._closed or now >= self._deadline(stream):
+            return False
         self._waiters[Waiter(stream, now, not_before=now + pause)] = None
         self._look()
         return True
+
+    def _was_tried_everywhere(self, stream: Stream) -> bool:
+        return stream.tried.issuperset(self.pool.endpoints)
+
+    def _finish_round(self, stream: Stream, now: float) -> None:
+        """Each pod has refused it."""
+        if not (stream.listens_nowhere and self.pool.endpoints):
+            stream.refused_at = None
+            return
+        stream.refused_at = now if stream.refused_at is None else stream.refused_at
+        if not stream.once:
+            stream.tell_refusal()
+            self._terms.refused(stream.refusal)
+
+    def _deadline(self, stream: Stream) -> float:
+        """That nothing listens is an answer, sooner than that there is no pod."""
+        if stream.refused_at is None:
+            return stream.until
+        return min(stream.until, stream.refused_at + self._terms.hold_refused)
 
     def returned(self, stream: Stream) -> bool:
         now = self._loop.time()
@@ -95,8 +121,9 @@ class Placing:
         for waiter in [waiter for waiter in self._waiters if waiter.stream is stream]:
             del self._waiters[waiter]
         if error and not self._closed:
-            quiet = isinstance(error, ResetByApp) or not stream.until  # a probe
-            level = logging.WARNING if stream.refusal else logging.DEBUG if quiet else logging.INFO
+            quiet = isinstance(error, ResetByApp) or stream.once
+            refused = stream.refusal and not stream.once
+            level = logging.WARNING if refused else logging.DEBUG if quiet else logging.INFO
             self._terms.log.log(level, "%s: a connection is reset: %s", self._terms.name, error)
 
     # -- who waits
@@ -126,19 +153,27 @@ class Placing:
 
     def _give_up(self, now: float) -> None:
         nowhere = not self.pool.endpoints
+        if nowhere:
+            for waiter in self._waiters:
+                waiter.stream.refused_at = None  # nobody is there to refuse it any more
         self._fail(
-            (w for w in self._waiters if (nowhere if w.placed else now >= w.stream.until)), "no pod is ready"
+            (w for w in self._waiters if (nowhere if w.placed else now >= self._deadline(w.stream))),
+            "no pod is ready",
         )
 
     def _serve_all(self, now: float) -> None:
         """In turn; one that has been refused may wait for another pod than the rest."""
         for number, waiter in enumerate(tuple(self._waiters)):
-            if waiter.not_before > now or waiter not in self._waiters:
+            if waiter not in self._waiters or not self._is_due(waiter, now):
                 continue
             surplus = self.pool.full and number >= self.pool.coming
             served = self._serve(waiter, share=surplus or now - waiter.since >= ALONE)
             if not (served or waiter.stream.tried):
                 break
+
+    def _is_due(self, waiter: Waiter, now: float) -> bool:
+        """A pod that has not refused it yet is tried at once, the others after a pause."""
+        return waiter.not_before <= now or not self._was_tried_everywhere(waiter.stream)
 
     def _serve(self, waiter: Waiter, *, share: bool = False) -> bool:
         pods = self.pool.pods_for(waiter.stream.tried)
@@ -148,6 +183,9 @@ class Placing:
     def _open(self, link: AnyLink, waiter: Waiter) -> bool:
         """What it opens may end before this returns, and wait again."""
         self._waiters.pop(waiter, None)
+        if self._was_tried_everywhere(waiter.stream):  # a new round
+            waiter.stream.tried.clear()
+            waiter.stream.listens_nowhere = True
         if not self.pool.open(link, waiter.stream):
             self._waiters[waiter] = None
             return False
@@ -157,7 +195,7 @@ class Placing:
 
     def _dial(self, now: float) -> None:
         """One for each who waits, as far as there is room."""
-        due = [waiter for waiter in self._waiters if waiter.not_before <= now]
+        due = [waiter for waiter in self._waiters if self._is_due(waiter, now)]
         for waiter in due[self.pool.coming :]:  # as those that come are for those before
             pods = self.pool.pods_for(waiter.stream.tried)
             if failure := self.pool.why_not(pods):
@@ -169,6 +207,7 @@ class Placing:
         for waiter in tuple(waiters):
             self._waiters.pop(waiter, None)
             if waiter.placed is None:
-                waiter.stream.end(ConnectionResetError(waiter.stream.refusal or why))
+                kind = ConnectionResetError if waiter.stream.refused_at is None else RefusedByApp
+                waiter.stream.end(kind(waiter.stream.refusal or why))
             elif not waiter.placed.done():
                 waiter.placed.set_exception(DialFailed(why, safe=True))

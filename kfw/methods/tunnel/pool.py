@@ -30,15 +30,18 @@ class Terms:
     """`spare` is that of all forwards. `dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is
     none and none can be made.
 
-    `hold`: seconds that a connection which every pod refuses is tried again. `sticky`: connections go to the same pod
-    as long as it takes them.
+    `hold`: seconds that a connection is tried again which no pod takes; `hold_refused`: which every pod refuses because
+    nothing listens. `refused` is told when every pod has. `sticky`: connections go to the same pod as long as it takes
+    them.
     """
 
     name: str
     hold: float
+    hold_refused: float
     spare: Spare
     dial: Dial
     broke: Callable[[KfwError], None]
+    refused: Callable[[str], None]
     log: logging.Logger
     sticky: bool = False
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from kfw.methods.tunnel.backlog import Backlog
 from kfw.methods.tunnel.ending import Ending, Verdict
 from kfw.methods.tunnel.words import in_short
+from kfw.relay.dial import HearsRefusals, RefusedByApp
 from kfw.wire.portforward import Kind, Refusal, classify
 
 #: What the client has sent is kept so long as it may have to be sent again, to another pod.
@@ -65,16 +66,20 @@ class Owner(Protocol):
 
 
 class Stream(asyncio.Transport):
-    """`protocol` is the relay's end; `port` the pod's. `until`: so long it may be tried, by the loop's time."""
+    """`protocol` is the relay's end; `port` the pod's. `until`: so long it may be tried, by the loop's time; `once`: by
+    each pod once."""
 
-    def __init__(self, protocol: asyncio.Protocol, owner: Owner, until: float) -> None:
+    def __init__(self, protocol: asyncio.Protocol, owner: Owner, until: float, *, once: bool = False) -> None:
         super().__init__()
         self.until = until
+        self.once = once
         self.pod = ""
         self.port = 0
         self.tried: set[str] = set()  # pods that refused it in this round
         self.rounds = 0  # over all of them
         self.refusal = ""  # the last one, in words
+        self.listens_nowhere = True  # of these each refused because nothing listens on the port
+        self.refused_at: float | None = None  # since when all pods have refused it for that reason
         self.link: Link | None = None
         self._protocol = protocol
         self._owner = owner
@@ -211,6 +216,10 @@ class Stream(asyncio.Transport):
 
     # -- for the owner and itself
 
+    def tell_refusal(self) -> None:
+        if isinstance(self._protocol, HearsRefusals):
+            self._protocol.on_refused(self.refusal)
+
     def end(self, error: Exception | None, how: Leave = Leave.CLOSE) -> None:
         """It is over; `error` becomes a reset of the client."""
         if self._over:
@@ -282,8 +291,11 @@ class Stream(asyncio.Transport):
             self.choke()  # until it is open elsewhere
             if self._owner.refused(self, refusal):
                 return
-        kind = ResetByApp if refusal.kind is Kind.RESET else ConnectionResetError
-        self.end(kind(in_short(refusal, self.pod, self.port)))
+        if self.refused_at is not None and not self._proven:
+            self.end(RefusedByApp(self.refusal))
+        else:
+            kind = ResetByApp if refusal.kind is Kind.RESET else ConnectionResetError
+            self.end(kind(in_short(refusal, self.pod, self.port)))
 
     def _finish_when_silent(self) -> None:
         left = self._heard + HOLD_FIN - self._loop.time()

@@ -222,7 +222,7 @@ async def test_a_far_side_that_does_not_answer_leaves_no_container(
     forwarder: Forwarder, engine: Engine
 ) -> None:
     error = await refused(forwarder, 1)
-    assert error.reason == Reason.NODE_UNREACHABLE
+    assert error.reason == Reason.APP_REFUSES
     assert len(engine.calls("run")) == 1  # the fixture `children` proves that it has ended
 
 

@@ -183,7 +183,7 @@ async def test_a_port_that_nothing_listens_on_is_said_in_a_few_words(way: str) -
             async with tunnel(far, health=Health(timeout=2)):
                 pass
         assert said.value.what == "nothing listens on port 8080 in pod web-1 (connection refused)"
-        assert said.value.reason == "unhealthy"
+        assert said.value.reason == "app-refuses"
         await until(lambda: not far.open)
 
 
