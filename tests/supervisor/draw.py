@@ -21,6 +21,7 @@ EVENTS: dict[str, Event] = {
     "open failed": machine.OpenFailed(_ILL),
     "port taken": machine.OpenFailed(Problem(Reason.PORT_IN_USE, "")),
     "broke": machine.Broke(Problem(Reason.CHILD_EXITED, "")),
+    "every pod refuses": machine.Refused(Problem(Reason.APP_REFUSES, "")),
     "third failed check": machine.ProbeFailed(_ILL),
     "delay over": machine.DelayOver(),
     "connection arrives": machine.Knocked(),

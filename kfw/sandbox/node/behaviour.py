@@ -3,6 +3,8 @@
 sandbox.kfw.dev/start-after: 500ms   or env KFW_START_AFTER    until its containers run
 sandbox.kfw.dev/ready-after: 2s      or env KFW_READY_AFTER    from running to ready
 sandbox.kfw.dev/ready: "false"       or env KFW_READY          never ready; the annotation can be changed at any time
+sandbox.kfw.dev/listen: "false"      or env KFW_LISTEN         its ports refuse; the annotation can be changed at any time
+sandbox.kfw.dev/listen-after: 2s     or env KFW_LISTEN_AFTER   from running until its ports are open
 sandbox.kfw.dev/crash-after: 3s      or env KFW_CRASH_AFTER    ends with code 1 that long after each start
 sandbox.kfw.dev/drain: 1s            or env KFW_DRAIN          serves on at least that long after it was told to end
 """
@@ -24,6 +26,8 @@ class Behaviour:
     start_after: float = 0.2
     ready_after: float = 0.2
     ready: bool = True
+    listen: bool = True
+    listen_after: float = 0.0
     crash_after: float | None = None
     drain: float = 0.3
 
@@ -35,6 +39,8 @@ def behaviour(pod: Object, usual: Behaviour) -> Behaviour:
         start_after=_or(_seconds(pod, "start-after"), usual.start_after),
         ready_after=_or(_seconds(pod, "ready-after"), usual.ready_after),
         ready=_said(pod, "ready") != "false",
+        listen=_said(pod, "listen") != "false",
+        listen_after=_or(_seconds(pod, "listen-after"), usual.listen_after),
         crash_after=usual.crash_after if crash is None else crash,
         drain=_or(_seconds(pod, "drain"), usual.drain),
     )

@@ -104,6 +104,7 @@ class PodLife:
         self.pod.start()
         clock = asyncio.get_running_loop().time
         started = clock()
+        self._listen(0.0)
         self._tell(Doing.RUNNING, started=self._store.now())
         for container in self._thing["spec"]["containers"]:
             self._event("Started", f"Started container {container['name']}")
@@ -111,13 +112,18 @@ class PodLife:
             now, how = clock() - started, self._behave(self._thing)
             if how.crash_after is not None and now >= how.crash_after:
                 return
+            self._listen(now)
             self._tell(Doing.RUNNING, ready=how.ready and now >= how.ready_after)
             moments = [
                 moment - now
-                for moment in (how.ready_after, how.crash_after)
+                for moment in (how.listen_after, how.ready_after, how.crash_after)
                 if moment is not None and moment > now
             ]
             await self._wait_for_change(min(moments, default=None))
+
+    def _listen(self, now: float) -> None:
+        how = self._behave(self._thing)
+        self.pod.listen(on=how.listen and now >= how.listen_after)
 
     async def _crash(self, backoff: float) -> None:
         self.pod.stop("exit code 1")

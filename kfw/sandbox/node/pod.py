@@ -27,6 +27,7 @@ class ServingPod:
         self._ports = served_ports(pod)
         self._tls = tls
         self._serving = False
+        self._listening = False
         self._live: dict[asyncio.Task[None], StreamWriter | None] = {}
         #: Called when the last connection has ended.
         self.when_idle: Callable[[], None] = lambda: None
@@ -38,6 +39,15 @@ class ServingPod:
 
     def start(self) -> None:
         self._serving = True
+
+    def listen(self, *, on: bool) -> None:
+        """Its ports are open, or refuse; connections that live go on."""
+        if on == self._listening:
+            return
+        self._listening = on
+        if not on:
+            self._box.say("its ports are closed")
+            return
         for port, one in sorted(self._ports.items()):
             self._box.say(f"listening on {port}{' with TLS' if one.tls else ''}")
 
@@ -50,7 +60,7 @@ class ServingPod:
         """It has ended: live connections are cut."""
         if self._serving:
             self._box.say(f"ended: {why}")
-        self._serving = False
+        self._serving = self._listening = False
         for task, writer in list(self._live.items()):
             if writer is not None:
                 writer.transport.abort()
@@ -59,7 +69,7 @@ class ServingPod:
     def accept(self, connection: socket.socket, port: int) -> bool:
         """Serve this connection on the container port; False: nothing serves there, and the caller closes it."""
         one = self._ports.get(port)
-        if one is None or not self._serving:
+        if one is None or not (self._serving and self._listening):
             return False
         task = asyncio.create_task(self._serve(connection, port, one), name=f"{self._box.pod}:{port}")
         self._live[task] = None
