@@ -41,7 +41,7 @@ def agent(where: str) -> Object:
 
 def seconds_until_reset(port: int) -> float:
     began = time.monotonic()
-    with connected(port) as one, pytest.raises(ConnectionResetError):
+    with pytest.raises(ConnectionResetError), connected(port) as one:
         one.settimeout(20)
         one.sendall(b"GET / HTTP/1.1\r\n\r\n")
         one.recv(1)
