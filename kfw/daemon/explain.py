@@ -47,9 +47,18 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=[*LIMITS.get(way.method.name, ()), *_own_limits(way.tunnel)] if way else [],
+        limits=[*_limits_of_pods(runner), *LIMITS.get(way.method.name, ()), *_own_limits(way.tunnel)]
+        if way
+        else [],
         round_trip_ms=await _round_trip(runner),
     )
+
+
+def _limits_of_pods(runner: Runner) -> tuple[str, ...]:
+    if not runner.resolution.unready:
+        return ()
+    asked = "readiness: running" if runner.forward.readiness == "running" else "the service publishes them"
+    return (f"no pod of it is ready: connections go to what runs all the same ({asked})",)
 
 
 def _order(runner: Runner) -> Iterable[str]:
