@@ -35,3 +35,17 @@ def test_health_checks_are_rare_while_all_is_well_and_frequent_while_one_failed(
     assert [next_check(health, good, ill=False) for good in (0, 1, 100)] == [15, 60, 60]
     assert next_check(health, 1, ill=True) == 2
     assert next_check(Health(interval=0.5), 0, ill=True) == 0.5
+
+
+def test_an_app_that_refuses_is_asked_again_soon_and_sooner_while_clients_wait() -> None:
+    def pauses(*, awaited: bool) -> list[float]:
+        return [delay(n, Retry(), Reason.APP_REFUSES, awaited=awaited) for n in range(1, 8)]
+
+    assert pauses(awaited=False) == [0.25, 0.5, 1, 2, 4, 5, 5]
+    assert pauses(awaited=True) == [0.25, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert delay(1_000_000, Retry(max_delay=0.1), Reason.APP_REFUSES) == 0.1
+
+
+def test_that_clients_wait_hastens_nothing_else() -> None:
+    for reason in set(Reason) - {Reason.APP_REFUSES}:
+        assert delay(4, Retry(), reason, awaited=True) == delay(4, Retry(), reason), reason

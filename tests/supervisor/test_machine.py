@@ -16,6 +16,7 @@ from kfw.supervisor.machine import (
     OpenFailed,
     ProbeFailed,
     ProbeOk,
+    Refused,
     RetryAsked,
     Settled,
     State,
@@ -34,6 +35,7 @@ GONE = problem(Reason.TARGET_NOT_FOUND)
 AWAY = problem(Reason.CLUSTER_UNREACHABLE)
 EXITED = problem(Reason.CHILD_EXITED)
 ILL = problem(Reason.UNHEALTHY)
+REFUSES = problem(Reason.APP_REFUSES)
 
 
 def play(*events: Event, now: Now | None = None, retry: Retry | None = None) -> tuple[Now, list[Do]]:
@@ -173,6 +175,61 @@ def test_a_missing_tool_is_an_error_with_a_next_attempt() -> None:
     assert (status_of(now), done[-1], now.delay) == (Status.ERROR, Do.WAIT, 1)
 
 
+# -- refused by the app
+
+
+def refused(times: int, *, now: Now | None = None, awaited: bool = False) -> Now:
+    now = now or play(Found())[0]
+    for _ in range(times):
+        now, _ = play(OpenFailed(REFUSES, awaited=awaited), DelayOver(), now=now)
+    return now
+
+
+def test_an_app_that_refuses_may_be_starting_and_soon_it_is_an_error_that_is_tried_on() -> None:
+    seen = [(status_of(refused(n)), refused(n).state) for n in (1, 2, 3, 4, 5)]
+    starting, error = (Status.STARTING, State.OPENING), (Status.ERROR, State.OPENING)
+    assert seen == [starting, starting, starting, error, error]
+
+
+def test_the_attempts_until_then_take_between_1_and_2_seconds() -> None:
+    for awaited in (False, True):
+        now, pauses = play(Found())[0], []
+        while status_of(now) is not Status.ERROR:
+            now, _ = play(OpenFailed(REFUSES, awaited=awaited), now=now)
+            pauses.append(now.delay)
+            now, _ = play(DelayOver(), now=now)
+        assert 1 <= sum(pauses[:-1]) <= 2
+
+
+def test_a_way_whose_app_refuses_is_not_active_and_comes_back_as_the_same_one() -> None:
+    now, done = play(Refused(REFUSES), now=UP)
+    assert (status_of(now), now.problem, done) == (Status.RECONNECTING, REFUSES, [Do.WAIT])
+    now, done = play(DelayOver(), Opened(), now=now)
+    assert (status_of(now), now.problem, done) == (Status.ACTIVE, None, [Do.OPEN, Do.NOTHING])
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not State.UP])
+def test_a_refusal_is_news_only_of_a_way_that_is_up(state: State) -> None:
+    now = Now(state=state, problem=NO_POD, findable=True)
+    assert step(now, Refused(REFUSES), Retry(), Health()) == (now, Do.NOTHING)
+
+
+def test_a_client_starts_an_attempt_also_when_attempts_are_used_up() -> None:
+    twice = Retry(max_attempts=2)
+    now = play(Found())[0]
+    for _ in range(3):
+        now, _ = play(OpenFailed(REFUSES), DelayOver(), now=now, retry=twice)
+    assert (now.state, status_of(now)) == (State.PARKED, Status.ERROR)
+    now, done = play(Knocked(), now=now, retry=twice)
+    assert done == [Do.OPEN]
+    assert status_of(play(Opened(), now=now)[0]) is Status.ACTIVE
+
+
+def test_a_pod_that_is_made_anew_ends_the_pause() -> None:
+    now, done = play(Found(), now=play(OpenFailed(REFUSES), now=refused(5))[0])
+    assert (now.failures, done) == (0, [Do.OPEN])
+
+
 @pytest.mark.parametrize("state", list(State))
 @pytest.mark.parametrize(
     "event",
@@ -181,7 +238,9 @@ def test_a_missing_tool_is_an_error_with_a_next_attempt() -> None:
         Missing(NO_POD),
         Opened(),
         OpenFailed(ILL),
+        OpenFailed(REFUSES, awaited=True),
         Broke(EXITED),
+        Refused(REFUSES),
         ProbeOk(),
         ProbeFailed(ILL),
         Settled(),

@@ -10,10 +10,10 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.methods.base import Way
-from kfw.model import Problem, Reason, Resolution, Retry, Status
+from kfw.model import Endpoint, Problem, Reason, Resolution, Retry, Status
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
-from tests.fakes import FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
+from tests.fakes import FakeDialer, FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
@@ -339,3 +339,140 @@ async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passe
             for _ in range(2):  # one for each of the two that listen
                 await api.fake.clusters.say(THERE)
             assert await waiting == b"patient"
+
+
+# -- refused by the app
+
+REFUSES = KfwError("nothing listens on port 8080 in pod api-1 (connection refused)", reason="app-refuses")
+
+
+class RefusingTunnel(FakeTunnel):
+    """See methods.base.TellsRefusals."""
+
+    def __init__(self, endpoint: Endpoint, dialer: FakeDialer | None) -> None:
+        super().__init__(endpoint, dialer)
+        self.refusal: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
+
+    async def refused(self) -> Problem:
+        return await asyncio.shield(self.refusal)
+
+    def refuse(self) -> None:
+        self.ill = REFUSES
+        self.refusal.set_result(Problem(Reason.APP_REFUSES, REFUSES.what))
+
+    def listen(self) -> None:
+        self.ill = None
+        self.refusal = asyncio.get_running_loop().create_future()
+
+
+class PodMethod(FakeMethod):
+    async def open(self, way: Way) -> RefusingTunnel:
+        opened = await super().open(way)
+        self.tunnels[-1] = tunnel = RefusingTunnel(opened.endpoint, opened.dialer)
+        return tunnel
+
+
+async def lost(port: int) -> float:
+    """Seconds until a connection is reset."""
+    began = asyncio.get_running_loop().time()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    return asyncio.get_running_loop().time() - began
+
+
+async def test_a_port_that_refuses_is_never_active_and_resets_soon() -> None:
+    method = FakeMethod("tunnel", "pod")
+    method.failures = [REFUSES] * 99
+    async with up(FakeWorld(method), method="tunnel", hold=30.0, hold_refused=0.2) as api:
+        await api.fake.clusters.say(THERE)
+        assert 0.15 < await lost(api.now.local_port) < 2
+        assert "active" not in api.statuses
+        assert (api.now.reason, api.now.status) == (Reason.APP_REFUSES, Status.STARTING)
+        assert api.now.message == f"{REFUSES.what}; kubectl --context test -n shop logs service/api"
+
+
+async def test_the_pods_are_asked_once_which_ports_they_have() -> None:
+    method = FakeMethod("tunnel", "pod")
+    method.failures = [REFUSES] * 99
+    async with up(FakeWorld(method), method="tunnel") as api:
+        await api.fake.clusters.say(THERE)
+        for _ in range(6):
+            await api.fake.clock.advance(5)
+        assert api.now.status is Status.ERROR
+        assert api.fake.clusters.pokes == 1
+
+
+async def test_that_the_pods_refuse_is_the_answer_and_no_other_method_is_asked() -> None:
+    tunnel, kubectl = FakeMethod("tunnel", "pod"), FakeMethod("kubectl", "pod")
+    tunnel.failures = [REFUSES] * 99
+    async with up(FakeWorld(FakeMethod("nodeport"), tunnel, kubectl)) as api:
+        await api.fake.clusters.say(Resolution(pods=(pod("api-1"),)))
+        assert (api.now.reason, kubectl.tunnels) == (Reason.APP_REFUSES, [])
+
+
+async def test_that_node_ports_refuse_is_no_answer_as_long_as_the_pods_can_be_asked() -> None:
+    nodeport, tunnel = FakeMethod("nodeport"), FakeMethod("tunnel", "pod")
+    nodeport.failures = [KfwError("nothing listens behind the node port", reason="app-refuses")]
+    async with up(FakeWorld(nodeport, tunnel)) as api:
+        await api.fake.clusters.say(THERE)
+        assert (api.now.status, api.now.method) == (Status.ACTIVE, "tunnel")
+
+
+async def test_a_way_that_was_up_and_refuses_is_kept_asked_again_and_used_again() -> None:
+    async with echo() as port:
+        method = PodMethod("tunnel", "pod", port)
+        async with up(FakeWorld(method), method="tunnel", hold_refused=0.2) as api:
+            await api.fake.clusters.say(THERE)
+            local = api.now.local_port
+            (tunnel,) = method.tunnels
+            assert isinstance(tunnel, RefusingTunnel)
+            tunnel.refuse()
+            await settle()
+            assert (api.now.status, api.now.reason) == (Status.RECONNECTING, Reason.APP_REFUSES)
+            assert await lost(local) < 2
+            tunnel.listen()
+            await api.fake.clock.advance(1)
+            assert api.now.status is Status.ACTIVE
+            assert await say(b"hello", local) == b"hello"
+            assert (method.tunnels, tunnel.closed, api.now.restarts) == ([tunnel], 0, 0)
+
+
+async def test_a_refusal_after_it_has_come_back_is_heard_again() -> None:
+    method = PodMethod("tunnel", "pod")
+    async with up(FakeWorld(method), method="tunnel") as api:
+        await api.fake.clusters.say(THERE)
+        (tunnel,) = method.tunnels
+        assert isinstance(tunnel, RefusingTunnel)
+        for _ in range(3):
+            tunnel.refuse()
+            await settle()
+            assert api.now.reason is Reason.APP_REFUSES
+            tunnel.listen()
+            await api.fake.clock.advance(5)
+            assert api.now.status is Status.ACTIVE
+
+
+async def test_a_client_that_comes_right_after_another_gets_its_attempt_when_the_interval_is_over() -> None:
+    async with echo() as port:
+        method = FakeMethod("tunnel", "pod", port)
+        method.failures = [REFUSES] * 9
+        async with up(FakeWorld(method), method="tunnel", hold_refused=20.0) as api:
+            await api.fake.clusters.say(THERE)
+            for _ in range(6):
+                await api.fake.clock.advance(5)  # the pauses have grown
+            left = len(method.failures)
+            _, first = await asyncio.open_connection("127.0.0.1", api.now.local_port)
+            await until(lambda: len(method.failures) == left - 1)
+            first.transport.abort()
+            await until(lambda: api.now.connections == 0)
+            await api.fake.clock.advance(0.5)  # nobody waits any more, so the next pause is a long one
+            assert len(method.failures) == left - 2
+            method.failures = []
+            asked = asyncio.create_task(say(b"hello", api.now.local_port))
+            await until(lambda: api.now.total_connections == 2)
+            await settle()
+            assert not method.tunnels
+            await api.fake.clock.advance(0.5)
+            assert await asked == b"hello"
