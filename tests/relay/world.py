@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from kfw.relay.connection import Connection
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.listener import Listener
 from kfw.relay.tcp import TcpDialer
@@ -19,12 +20,13 @@ LOCAL = "127.0.0.1"
 
 @dataclass
 class Port:
-    """A listener, its port, how often somebody knocked in vain, and what it said in the log."""
+    """A listener, its port, how often somebody knocked in vain, what it said in the log, and who it told of a refusal."""
 
     listener: Listener
     port: int
     knocks: list[None]
     said: list[str]
+    refused: list[str]
 
     async def client(self, host: str = LOCAL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(host, self.port)
@@ -39,12 +41,26 @@ class Said(logging.Handler):
         self.lines.append(record.getMessage())
 
 
+@dataclass
+class Told:
+    """A relay.watcher.Watcher."""
+
+    refused_because: list[str] = field(default_factory=list)
+
+    def began(self, connection: Connection) -> None: ...
+    def ended(self, connection: Connection) -> None: ...
+
+    def refused(self, connection: Connection, why: str) -> None:
+        self.refused_because.append(why)
+
+
 @asynccontextmanager
 async def listening(
     dialer: Dialer | None = None,
     *,
     why: str = "",
     hold: float = 5.0,
+    hold_refused: float = 2.0,
     addresses: Sequence[str] = (LOCAL,),
     level: int = logging.INFO,
 ) -> AsyncIterator[Port]:
@@ -52,11 +68,20 @@ async def listening(
     log = logging.Logger("test", level)
     log.addHandler(said)
     sockets, port = bind(addresses, 0)
-    listener = Listener("api", sockets, hold=hold, on_knock=lambda: knocks.append(None), log=log)
+    told = Told()
+    listener = Listener(
+        "api",
+        sockets,
+        hold=hold,
+        hold_refused=hold_refused,
+        on_knock=lambda: knocks.append(None),
+        log=log,
+        watcher=told,
+    )
     listener.use(dialer, why)
     listener.start()
     try:
-        yield Port(listener, port, knocks, said.lines)
+        yield Port(listener, port, knocks, said.lines, told.refused_because)
     finally:
         await listener.close()
 
@@ -131,18 +156,25 @@ class Refusing:
     """Fails so many times, then dials `then`; without it, it fails for ever."""
 
     def __init__(
-        self, times: int, then: Dialer | None = None, *, safe: bool = True, why: str = "refused"
+        self,
+        times: int,
+        then: Dialer | None = None,
+        *,
+        safe: bool = True,
+        why: str = "refused",
+        refused: bool = False,
     ) -> None:
         self.dials = 0
         self._times = times
         self._then = then
         self._safe = safe
         self._why = why
+        self._refused = refused
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         self.dials += 1
         if self._then is None or self.dials <= self._times:
-            raise DialFailed(self._why, safe=self._safe)
+            raise DialFailed(self._why, safe=self._safe, refused=self._refused)
         return await self._then.dial(factory)
 
 

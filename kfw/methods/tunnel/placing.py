@@ -16,6 +16,8 @@ from kfw.wire.portforward import Kind, Refusal
 ALONE = 0.1
 #: Seconds between two looks while somebody waits: a dial may take long, so that another one is tried beside it.
 TICK = 0.05
+#: Seconds in which one pod after the other is asked, although nothing shall be held.
+ASK_ALL = 1.0
 #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
 FIRST_ROUND, LAST_ROUND = 0.25, 1.0
 
@@ -103,7 +105,9 @@ class Placing:
             self._terms.refused(stream.refusal)
 
     def _deadline(self, stream: Stream) -> float:
-        """That nothing listens is an answer, sooner than that there is no pod."""
+        """That nothing listens is an answer, sooner than that there is no pod; but first each pod is asked."""
+        if not self._was_tried_everywhere(stream):
+            return max(stream.until, stream.began + ASK_ALL)
         if stream.refused_at is None:
             return stream.until
         return min(stream.until, stream.refused_at + self._terms.hold_refused)

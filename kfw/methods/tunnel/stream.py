@@ -84,6 +84,7 @@ class Stream(asyncio.Transport):
         self._protocol = protocol
         self._owner = owner
         self._loop = asyncio.get_running_loop()
+        self.began = self._loop.time()
         self._made = False  # the relay has been told of it
         self._over = False
         self._kept = bytearray()

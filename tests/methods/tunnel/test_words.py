@@ -27,3 +27,24 @@ def test_a_text_that_nobody_knows_is_cut() -> None:
     words = in_short(classify("x" * 3000, 7777), "web-1", 7777)
     assert len(words) < 260
     assert words.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("declared", "more"),
+    [
+        (None, ""),
+        ((), ""),
+        (("8080 (http)",), "; it has 8080 (http)"),
+        (("8080 (http)", "9000"), "; it has 8080 (http), 9000"),
+        (
+            ("8080", "7777 (odd)"),
+            ", although it declares that port: the app has not opened it yet, or on another address",
+        ),
+        (("77 (near)", "17777"), "; it has 77 (near), 17777"),
+    ],
+)
+def test_a_refused_port_is_said_with_those_that_the_pod_declares(
+    declared: tuple[str, ...] | None, more: str
+) -> None:
+    words = in_short(classify(refused_text(7777, "s"), 7777), "web-1", 7777, declared)
+    assert words == f"nothing listens on port 7777 in pod web-1 (connection refused){more}"

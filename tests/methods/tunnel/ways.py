@@ -47,11 +47,12 @@ async def tunnel(
     far: Far,
     *names: str,
     hold: float = 15.0,
+    hold_refused: float = 15.0,
     health: Health = UNASKED,
     at: Server | None = None,
     sticky: bool = False,
 ) -> AsyncIterator[PodTunnel]:
-    wanted = forward("web", hold=hold, health=health)
+    wanted = forward("web", hold=hold, hold_refused=hold_refused, health=health)
     with pytest.MonkeyPatch.context() as patch:
         if not far.hangs:  # however busy the machine is, the first link is to the first pod
             patch.setattr(care, "PROMPT", 5.0)
