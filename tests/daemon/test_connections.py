@@ -29,14 +29,22 @@ class Told:
 class Watched:
     """A listener of kfw's and the list that watches it."""
 
-    def __init__(self, dialer: Dialer | None, *, hold: float = 5.0) -> None:
+    def __init__(self, dialer: Dialer | None, *, hold: float = 5.0, hold_refused: float = 2.0) -> None:
         import logging
 
         self.told = Told()
         self.list = Connections(Clock(), self.told)
         sockets, self.port = bind((LOCAL,), 0)
         log = logging.getLogger("kfw.test")
-        self.listener = Listener("api", sockets, hold=hold, on_knock=lambda: None, log=log, watcher=self.list)
+        self.listener = Listener(
+            "api",
+            sockets,
+            hold=hold,
+            hold_refused=hold_refused,
+            on_knock=lambda: None,
+            log=log,
+            watcher=self.list,
+        )
         self.listener.use(dialer, "no pod is ready")
         self.listener.start()
 
@@ -125,6 +133,17 @@ async def test_one_that_found_no_way_in_time_is_a_loss() -> None:
             await reader.read()
         row = await near.row(lambda one: one.state == "lost")
         assert row.why == "nothing to connect it to within 0.05 s: nothing listens there"
+
+
+async def test_one_that_everybody_refused_is_a_loss_with_their_words() -> None:
+    why = "nothing listens on port 80 in pod api-1 (connection refused); it has 8080 (http)"
+    async with Watched(Refusing(99, why=why, refused=True), hold_refused=0.05) as near:
+        reader, _writer = await near.client()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        row = await near.row(lambda one: one.state == "lost")
+        assert row.why == why
+        assert near.told.events[0][1] == f"a connection was lost: {why}"
 
 
 async def test_a_client_that_resets_is_no_loss() -> None:

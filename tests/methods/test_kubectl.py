@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -315,3 +315,30 @@ async def test_a_kubectl_that_ignores_TERM_is_killed(
     await tunnel.close()
     assert time.monotonic() - before < 1
     assert look(tunnel.pid or 0) is None
+
+
+# -- refused by the app
+
+CLOSES = ({"listen": 0}, {"serve": "close"}, SAYS_PORT, {"sleep": 0.1}, {"err": REFUSED}, {"err": LOST})
+MISSING = {"err": 'Error from server (NotFound): pods "web-2" not found'}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [(ECHOES, ""), ((*CLOSES, {"exit": 1}), "app-refuses"), ((MISSING, {"exit": 1}), "endpoint-gone")],
+)
+async def test_that_an_app_refuses_is_the_answer_only_if_each_pod_says_so(
+    opened: Open, stubs: Stubs, second: Sequence[object], reason: str
+):
+    stubs.script("kubectl", {"wait_for": "the next script"}, *CLOSES, {"exit": 1})
+    opening = asyncio.ensure_future(opened(pod("web-1"), pod("web-2")))
+    await eventually(lambda: stubs.calls("kubectl"))
+    stubs.script("kubectl", *second, FOREVER)
+    stubs.go("the next script")
+    if not reason:
+        assert (await opening).endpoint == pod("web-2")
+        return
+    with pytest.raises(KfwError) as error:
+        await opening
+    assert error.value.reason == reason

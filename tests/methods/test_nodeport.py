@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 
 import pytest
 
@@ -275,3 +275,42 @@ async def test_a_node_that_left_the_cluster_is_not_asked_any_more() -> None:
             await one.start()
             assert await asyncio.wait_for(dialing, 1) == FIRST
             assert tunnel.endpoint.address == FIRST
+
+
+# -- refused
+
+
+async def test_that_every_node_refuses_is_an_answer_and_says_what_to_look_at() -> None:
+    with socket.socket() as nobody, pytest.raises(KfwError) as raised:
+        nobody.bind(("0.0.0.0", 0))
+        port = nobody.getsockname()[1]
+        await NodePort().open(way(port, FIRST, SECOND))
+    assert raised.value.reason == "app-refuses"
+    assert raised.value.what == (
+        f"nothing listens behind the node port of service/api: node1 ({FIRST}:{port}): connection refused; "
+        f"node2 ({SECOND}:{port}): connection refused"
+    )
+    assert "target port" in raised.value.fix
+
+
+@pytest.mark.parametrize("other", ["refuses", "is silent", "closes at once"])
+async def test_a_connection_that_every_node_refuses_is_reset_sooner_than_one_that_some_do_not_answer(
+    other: str,
+) -> None:
+    async with nodes(FIRST, SECOND) as (one, two), AsyncExitStack() as apps:
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        await one.stop()
+        await two.stop()
+        with ExitStack() as sockets:
+            if other == "is silent":
+                silent_port(sockets, SECOND, two.port)
+            if other == "closes at once":
+                await apps.enter_async_context(app(closes, SECOND, two.port))
+            async with listening(tunnel, hold=2.0, hold_refused=0.5) as local:
+                began = time.monotonic()
+                reader, writer = await local.client()
+                with suppress(ConnectionResetError):
+                    await asyncio.wait_for(reader.read(), 5)
+                writer.close()
+                took = time.monotonic() - began
+    assert {"refuses": 0.4 < took < 1.5, "is silent": took > 1.8, "closes at once": took < 1.0}[other], took

@@ -110,3 +110,17 @@ def test_a_second_slice_comes_and_goes_beside_the_one_that_has_the_same_ports() 
     assert done(service(), store) == []
     store.remove(kinds.PODS, "n", "b")
     assert done(service(), store) == [f"delete {kept}"]
+
+
+def test_a_service_that_publishes_unready_pods_calls_all_of_them_ready_also_those_that_end() -> None:
+    """k8s.io/endpointslice, `podToEndpoint`; kubectl get endpoints shows the same addresses."""
+    published = service(publishNotReadyAddresses=True)
+    some = [pod("a"), pod("b", ready=False), pod("c", leaving=True), pod("d", ready=False, leaving=True)]
+    (made,) = slices(published, some)
+    assert [
+        tuple(one["conditions"][key] for key in ("ready", "serving", "terminating"))
+        for one in made["endpoints"]
+    ] == [(True, True, False), (True, False, False), (True, True, True), (True, False, True)]
+    (subset,) = endpoints(published, some)["subsets"]
+    assert [one["targetRef"]["name"] for one in subset["addresses"]] == ["a", "b", "c", "d"]
+    assert "notReadyAddresses" not in subset

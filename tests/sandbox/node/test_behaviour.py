@@ -44,3 +44,9 @@ def test_an_image_is_known_with_any_tag(image: str) -> None:
 def test_other_images_are_not_there() -> None:
     assert workload("nginx") is None
     assert workload("registry:5000/kfw/http") is None
+
+
+def test_ports_can_be_closed_and_opened_late() -> None:
+    assert not behaviour(pod({"listen": "false"}), Behaviour()).listen
+    assert behaviour(pod({"listen": "true"}, KFW_LISTEN="false"), Behaviour()).listen
+    assert behaviour(pod(KFW_LISTEN_AFTER="2s"), Behaviour()).listen_after == 2.0

@@ -133,3 +133,19 @@ async def test_a_crash_cuts_connections_backs_off_and_comes_back(sandbox: Sandbo
     assert status["restartCount"] == 1
     sandbox.annotate("pods", "demo", "db-0", crash_after="never")
     await sandbox.until(lambda: bool(sandbox.pods("demo", "db")))
+
+
+async def test_a_pod_whose_ports_are_closed_is_ready_and_refuses_and_what_lives_goes_on(
+    sandbox: Sandbox,
+) -> None:
+    _, before = await connect(sandbox, "web")
+    for pod in sandbox.pods("demo", "web"):
+        sandbox.annotate("pods", "demo", pod["metadata"]["name"], listen="false")
+    await sandbox.quiet()
+    await asyncio.sleep(0.1)
+    assert sandbox.pods("demo", "web")
+    with pytest.raises(ConnectionResetError):
+        reader, _ = await connect(sandbox, "web")
+        await reader.readexactly(1)
+    assert not before.transport.is_closing()
+    await close(before)
