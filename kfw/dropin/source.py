@@ -14,6 +14,7 @@ from kfw.errors import KfwError
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from kfw.target import objects
 from kfw.target.decode.pod import Pod
+from kfw.target.ports import declared_ports
 
 #: Seconds between two looks at changes that come in bursts.
 SETTLE = 0.02
@@ -165,7 +166,10 @@ class Source:
             self.lost.set()
 
     def _resolution(self, number: int) -> Resolution:
-        endpoints = tuple(Endpoint("pod", pod.name, pod.ip, self.pairs[number].of(pod)) for pod in self._pods)
+        endpoints = tuple(
+            Endpoint("pod", pod.name, pod.ip, self.pairs[number].of(pod), declared_ports(pod))
+            for pod in self._pods
+        )
         problem = self._trouble
         if not endpoints and problem is None:
             problem = Problem(Reason.NO_READY_POD, f"no pod of {self.reach.reference} runs")

@@ -278,3 +278,4 @@ def test_port_forward_says_each_refused_connection_once_resets_it_and_takes_the_
         one.process.terminate()
         said = one.process.communicate()[1].decode()
     assert said.count("nothing listens on port 8080 in pod ") == 2, said
+    assert "although it declares that port" in said
