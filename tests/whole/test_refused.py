@@ -85,6 +85,7 @@ def test_A37_of_each_kind_of_target_up_says_soon_that_nothing_listens_and_what_t
         assert "; it has 8080 (http); kubectl --context " in row["message"], row
         assert "active" not in [row["status"] for row in kfw.history(name)]
     assert "it has 8080 (http)" in done.stdout + done.stderr
+    assert f"nothing listens on port {NOWHERE} in pod alone" in kfw("explain", "pod-alone").stdout
 
 
 def test_of_each_kind_a_connection_is_reset_after_2_seconds_and_an_event_has_the_reason(
@@ -200,6 +201,23 @@ def test_while_the_only_pod_is_made_anew_a_connection_waits_as_long_as_the_hold(
         assert one.recv(8) == b"HTTP/1.1"
 
 
+def test_while_all_refuse_a_pod_that_is_restarted_gets_the_connection_that_waits(
+    kfw: Program, shared: Place, namespace: str, port: int
+) -> None:
+    shared.apply(deployment(namespace, "web", ports=WEB, replicas=2))
+    before = shared.pods(namespace, "web")
+    shared.annotate_pods(namespace, listen="false")
+    entry = {"target": "deployment/web", "targetPort": "http", "localPort": port, "namespace": namespace}
+    kfw.up({"web": {**entry, "holdRefused": "8s"}}, code=1)
+    with connected(port) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")
+        shared.do(lambda sandbox: sandbox.delete("pods", namespace, before[0]))
+        one.settimeout(10)
+        answer = b"".join(iter(lambda: one.recv(65536), b""))
+    (new,) = set(shared.pods(namespace, "web")) - set(before)
+    assert f'"pod":"{new}"'.encode() in answer
+
+
 @pytest.mark.parametrize(
     ("said", "least", "most"),
     [
@@ -241,16 +259,17 @@ def test_how_long_a_refused_connection_waits_is_a_word_of_the_config(
 def test_port_forward_says_it_at_once_as_kubectl(
     program: tuple[str, ...], shared: Place, namespace: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    shared.apply(pod(namespace, "alone", ports=WEB))
-    until(lambda: shared.pods(namespace, "alone"), 5, lambda: "the pod is ready")
+    make_all_kinds(shared, namespace, port=NOWHERE)
     env = environment(shared.kubeconfig, tmp_path_factory.mktemp("home"))
-    with running(program, f"-n {namespace} pod/alone :{NOWHERE} --address 127.0.0.1", env) as one:
-        one.until(1)
-        with socket.create_connection(("127.0.0.1", one.ports[0]), 10):
-            said, waited = _first_line_of_stderr(one.process)
-    assert "an error occurred forwarding" in said
-    assert str(NOWHERE) in said
-    assert waited < 1
+    for target in ("pod/alone", "deploy/web", "sts/db", "ds/agent", "svc/web"):
+        number = 80 if target == "svc/web" else NOWHERE
+        with running(program, f"-n {namespace} {target} :{number} --address 127.0.0.1", env) as one:
+            one.until(1)
+            with socket.create_connection(("127.0.0.1", one.ports[0]), 10):
+                said, waited = _first_line_of_stderr(one.process)
+        assert "an error occurred forwarding" in said, target
+        assert str(NOWHERE) in said, target
+        assert waited < 1, target
 
 
 def _first_line_of_stderr(process: "subprocess.Popen[bytes]") -> tuple[str, float]:
