@@ -47,9 +47,17 @@ async def _examine(visitor: "_Visitor", health: Health) -> None:
 
 
 async def _tcp(visitor: "_Visitor", seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await visitor.heard(1)
+    """It must stand for so long where it is now: one that was refused there may be on its way elsewhere."""
+    now = asyncio.get_running_loop().time
+    began = now()
+    while not (visitor.ended or visitor.bytes):
+        placed_at = visitor.placed_at(began)
+        left = seconds if placed_at is None else placed_at + seconds - now()
+        if left <= 0:
+            break
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await visitor.heard(1)
     if visitor.ended and not visitor.bytes:
         raise (_refused if visitor.refused else _unhealthy)(visitor.ended)
 
@@ -89,6 +97,13 @@ class _Visitor(asyncio.Protocol):
         while len(self.bytes) < enough and not self.ended:
             self._news.clear()
             await self._news.wait()
+
+    def placed_at(self, began: float) -> float | None:
+        """Since when it is where it is, by the loop's time; None: nowhere for now. `began`: of transports without a say."""
+        if self.transport is None:
+            return began
+        found: float | None = self.transport.get_extra_info("placed_at", began)
+        return found
 
     def say(self, data: bytes) -> None:
         if self.transport is not None:

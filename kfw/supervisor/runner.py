@@ -94,6 +94,7 @@ class Runner:
         self._last_knock = -KNOCK_INTERVAL
         self._bound = False
         self._asked_for_pods = False
+        self._opened_for = self.resolution  # what was known when the last attempt began
 
     def retry(self) -> None:
         """Try now what waits or is in error."""
@@ -211,6 +212,7 @@ class Runner:
         if way is None:  # it broke between the probe and now
             self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone")))
             return
+        self._look_again()
         if before and before != way.tunnel.endpoint:
             self.world.log.info("%s: moved from %s to %s", self.forward.name, before, way.tunnel.endpoint)
         self._tasks.start("watch", self._watch(way.tunnel))
@@ -274,6 +276,7 @@ class Runner:
         self._events.put_nowait(machine.Knocked())
 
     async def _open(self) -> None:
+        self._opened_for = self.resolution
         try:
             await self.carrier.open(self.resolution)
         except KfwError as error:
@@ -284,8 +287,14 @@ class Runner:
                 self._asked_for_pods = True  # who may be able to say which ports there are
                 self.world.clusters.poke(self.forward)
             self._events.put_nowait(machine.OpenFailed(problem, awaited=self.carrier.waiting > 0))
+            self._look_again()
         else:
             self._events.put_nowait(machine.Opened())
+
+    def _look_again(self) -> None:
+        """At what has changed while a way was opened: it was opened without it."""
+        if self.resolution is not self._opened_for:
+            self._events.put_nowait(self._seen(self.resolution))
 
     async def _watch(self, tunnel: Tunnel) -> None:
         problem = await tunnel.broken()

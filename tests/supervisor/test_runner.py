@@ -476,3 +476,40 @@ async def test_a_client_that_comes_right_after_another_gets_its_attempt_when_the
             assert not method.tunnels
             await api.fake.clock.advance(0.5)
             assert await asked == b"hello"
+
+
+class SlowMethod(FakeMethod):
+    """Opens, or fails, when it is told to; its tunnels go to the endpoints that they were told last."""
+
+    def __init__(self) -> None:
+        super().__init__("tunnel", "pod")
+        self.go = asyncio.Event()
+        self.told: list[tuple[Endpoint, ...]] = []
+
+    async def open(self, way: Way) -> FakeTunnel:
+        await self.go.wait()
+        opened = await super().open(way)
+        self.told.append(way.endpoints)
+
+        def retarget(endpoints: tuple[Endpoint, ...]) -> bool:
+            self.told.append(endpoints)
+            return True
+
+        opened.retarget = retarget  # type: ignore[method-assign]
+        return opened
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_changes_while_a_way_is_opened_is_looked_at_when_that_is_over(fails: bool) -> None:
+    """One endpoint stays, so the attempt goes on; it was made without the new one."""
+    method = SlowMethod()
+    method.failures = [KfwError("no answer", reason="unhealthy")] if fails else []
+    both = Resolution(pods=(pod("api-1"), pod("api-3")))
+    async with up(FakeWorld(method), method="tunnel") as api:
+        await api.fake.clusters.say(Resolution(pods=(pod("api-1"), pod("api-2"))))
+        await api.fake.clusters.say(both)
+        assert api.now.status is Status.STARTING
+        method.go.set()
+        await settle()
+        assert api.now.status is Status.ACTIVE, "without a pause"
+        assert method.told[-1] == both.pods

@@ -18,7 +18,7 @@ from kfw.methods.tunnel.pace import Pace
 from kfw.methods.tunnel.placing import Placing
 from kfw.methods.tunnel.pool import Terms
 from kfw.methods.tunnel.spare import Spare
-from kfw.model import Endpoint, Forward, Problem, Reason
+from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dial import Dialer
 
 log = logging.getLogger("kfw.tunnel")
@@ -105,7 +105,7 @@ class PodTunnel:
         health = self._forward.health
         await self.round_trip()
         if health.type != "none":
-            await probe(self._dial_once, health)
+            await self._ask_app(health)
         self._tending = asyncio.create_task(care.tend(self._pool), name=f"tend {self._forward.name}")
 
     async def broken(self) -> Problem:
@@ -118,11 +118,21 @@ class PodTunnel:
             await self.round_trip()
         health = self._forward.health
         if health.type == "http":
-            await probe(self._dial_once, health)
+            await self._ask_app(health)
         elif self._refusal and self._asks_apps:
-            await probe(self._dial_once, replace(health, type="tcp"))
+            await self._ask_app(replace(health, type="tcp"))
         self._refusal = ""
         self._on_refused.clear()
+
+    async def _ask_app(self, health: Health) -> None:
+        """Raises KfwError. Where one pod refuses and another cannot be reached, that is what there is to say."""
+        try:
+            await probe(self._dial_once, health)
+        except KfwError as error:
+            unreachable = self._pool.failure if error.reason != Reason.APP_REFUSES else None
+            if unreachable is None:
+                raise
+            raise unreachable from error
 
     async def refused(self) -> Problem:
         """See methods.base.TellsRefusals."""

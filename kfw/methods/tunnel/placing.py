@@ -203,7 +203,7 @@ class Placing:
         for waiter in due[self.pool.coming :]:  # as those that come are for those before
             pods = self.pool.pods_for(waiter.stream.tried)
             if failure := self.pool.why_not(pods):
-                self._fail([waiter] if waiter.placed else [], failure.what)
+                self._fail([waiter] if waiter.placed or waiter.stream.once else [], failure.what)
             elif not self.pool.dial(pods):
                 break
 

@@ -153,6 +153,11 @@ class Pool:
         """The error, if a dial to each of them has failed just now."""
         return self._dials.why_not(pods)
 
+    @property
+    def failure(self) -> KfwError | None:
+        """Of a pod to which a dial has failed just now."""
+        return next(filter(None, (self.why_not([pod]) for pod in self.endpoints)), None)
+
     def dial(self, pods: Sequence[str]) -> bool:
         """False: no more now."""
         possible = [pod for pod in pods if self._dials.may_start(pod)]

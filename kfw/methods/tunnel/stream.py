@@ -85,6 +85,7 @@ class Stream(asyncio.Transport):
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self.began = self._loop.time()
+        self._placed_at = self.began
         self._made = False  # the relay has been told of it
         self._over = False
         self._kept = bytearray()
@@ -102,7 +103,9 @@ class Stream(asyncio.Transport):
     # -- for the relay
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """`endpoint`: the pod."""
+        """`endpoint`: the pod. `placed_at`: since when it is on its link, by the loop's time; None: on none for now."""
+        if name == "placed_at":
+            return self._placed_at if self.link else None
         return self.pod if name == "endpoint" and self.pod else default
 
     def is_closing(self) -> bool:
@@ -156,6 +159,7 @@ class Stream(asyncio.Transport):
     def opened(self, link: Link) -> bytes:
         """It is on this link now. Returns what must be sent first: what the client has said so far."""
         self.link, self.pod = link, link.pod
+        self._placed_at = self._loop.time()
         self._ending = Ending()
         self._unanswered = len(self._kept)
         self._heard = self._loop.time()

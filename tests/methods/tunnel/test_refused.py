@@ -9,7 +9,7 @@ from kfw.errors import KfwError
 from kfw.methods.base import TellsRefusals
 from kfw.model import Endpoint, Health, Reason
 from kfw.relay.dial import RefusedByApp
-from tests.methods.tunnel.far import ECHO, REFUSES, App, Far, far_side
+from tests.methods.tunnel.far import ECHO, REFUSES, App, Far, far_side, status
 from tests.methods.tunnel.ways import Client, client, pods, tunnel, until
 
 pytestmark = pytest.mark.asyncio
@@ -174,3 +174,27 @@ async def test_each_pod_is_asked_although_nothing_shall_be_held() -> None:
             for _ in range(5):
                 one = await client(way, b"hello")
                 await until(lambda one=one: one.got == b"hello")  # type: ignore[misc]
+
+
+async def test_a_probe_that_is_on_its_way_to_another_pod_has_proved_nothing() -> None:
+    """It stands long enough, but nowhere."""
+    async with far_side(apps={"web-1": REFUSES}, hangs={"web-2"}) as far:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(KfwError) as said:
+            async with tunnel(far, "web-1", "web-2", health=Health(timeout=0.6)):
+                pass
+        assert asyncio.get_running_loop().time() - began > 0.5
+        assert said.value.reason == "unhealthy"
+
+
+@pytest.mark.parametrize("refuses_first", [True, False])
+async def test_that_one_pod_refuses_and_another_is_gone_is_said_as_that_at_once(refuses_first: bool) -> None:
+    names = ("web-1", "web-2") if refuses_first else ("web-2", "web-1")
+    async with far_side(apps={"web-1": REFUSES}) as far:
+        far.answers["web-2"] = status(404, "NotFound", 'pods "web-2" not found')
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(KfwError) as said:
+            async with tunnel(far, *names, health=Health(timeout=5)):
+                pass
+        assert asyncio.get_running_loop().time() - began < 2
+        assert (said.value.reason, said.value.what) == ("endpoint-gone", 'pods "web-2" not found')
