@@ -213,7 +213,7 @@ class Connection:
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
         if not OPEN_FILES.has_room(self.near.transport.get_extra_info("socket").fileno(), Use.DIAL):
-            self._wait(os.strerror(errno.EMFILE).lower())
+            self._wait(os.strerror(errno.EMFILE).lower(), refused=False)
             return None
         far = FarEnd(self)
         try:
