@@ -46,13 +46,14 @@ class Followed:
     number: int
     api: HostileApi
     files: dict[Path, bytes] = field(default_factory=dict)
+    spoiled: set[Path] = field(default_factory=set)
     seen: list[Resolution] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
 
     def turn_good(self) -> None:
         self.api.turn_good()
         for file, content in self.files.items():
-            if not file.is_file() or file.stat().st_size > 1 << 24 or file.read_bytes() != content:
+            if file in self.spoiled:
                 outside_files.put(file, content)
 
     @property
@@ -167,6 +168,7 @@ def _forward(case: Case, random: Random, one: Followed, tls: ssl.SSLContext | No
     one.files = _files(case, config, one.api, tls)
     for file, content in one.files.items():
         if random.random() < 0.15:
+            one.spoiled.add(file)
             _spoil(case, random, file, content)
         else:
             outside_files.put(file, content)
@@ -203,13 +205,10 @@ def _spoil(case: Case, random: Random, file: Path, content: bytes) -> None:
         case 0:
             outside_files.spoil(random, file)
         case 1 if file.suffix == ".token":
-            file.write_bytes(
-                content
-                + random.choice((b"\n\nX: y", b"\x00", "é".encode(), b"\xff", b"\r", b" x" * 5_000_000))
-            )
+            file.write_bytes(content + random.choice(_TOKEN_ENDS))
         case _:
-            file.write_bytes(
-                random.choice(
-                    (b"", b"\n", b"{", b"\x00", random.randbytes(100), content[: len(content) // 2])
-                )
-            )
+            half = content[: len(content) // 2]
+            file.write_bytes(random.choice((b"", b"\n", b"{", b"\x00", random.randbytes(100), half)))
+
+
+_TOKEN_ENDS = (b"\n\nX: y", b"\x00", "é".encode(), b"\xff", b"\r", b" x" * 5_000_000)
