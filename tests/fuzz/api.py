@@ -3,7 +3,6 @@
 import asyncio
 import json
 import ssl
-from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from kfw.kube import errors
 from kfw.kube.timeouts import Timeouts
 from kfw.model import Forward, Resolution, Target
 from kfw.target.registry import ClusterRegistry
-from tests.fuzz import memory
+from tests.fuzz import memory, outside_files
 from tests.fuzz.api_server import HostileApi
 from tests.fuzz.area import Area, Case, Finding
 from tests.kube import certificates, wire
@@ -46,8 +45,16 @@ class Followed:
 
     number: int
     api: HostileApi
+    files: dict[Path, bytes] = field(default_factory=dict)
+    spoiled: set[Path] = field(default_factory=set)
     seen: list[Resolution] = field(default_factory=list)
     task: "asyncio.Task[None] | None" = None
+
+    def turn_good(self) -> None:
+        self.api.turn_good()
+        for file, content in self.files.items():
+            if file in self.spoiled:
+                outside_files.put(file, content)
 
     @property
     def is_right(self) -> bool:
@@ -80,7 +87,7 @@ class Api(Area):
             )
             peak = memory.peak() - before
             for one in followed:
-                one.api.turn_good()
+                one.turn_good()
             await _until_each(
                 followed, lambda one: one.is_right, _RIGHT, "does not come back after its server is good"
             )
@@ -114,10 +121,8 @@ def _about(one: Followed) -> str:
     faults = ", ".join(fault.__name__.strip("_") for fault in one.api._faults)
     tasks = [task for task in asyncio.all_tasks() if task.get_name().startswith(("api", "watch"))]
     stands = [f"{task.get_name()}: {_where(task)}" for task in tasks]
-    return (
-        f"server {one.number} of the case: {faults}; good answers: {one.api._good}; {one.api.answered} answers\n"
-        + "\n".join(stands)
-    )
+    said = f"server {one.number} of the case: {faults}; good answers: {one.api._good}; {one.api.answered} answers"
+    return "\n".join([said, *stands])
 
 
 def _where(task: "asyncio.Task[Any]") -> str:
@@ -159,8 +164,14 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 
 
 def _forward(case: Case, random: Random, one: Followed, tls: ssl.SSLContext | None) -> Forward:
-    file = case.folder / f"config{one.number}"
-    _write(case, file, one.api, tls)
+    config = case.folder / f"config{one.number}"
+    one.files = _files(case, config, one.api, tls)
+    for file, content in one.files.items():
+        if random.random() < 0.15:
+            one.spoiled.add(file)
+            _spoil(case, random, file, content)
+        else:
+            outside_files.put(file, content)
     target = random.choice(("service/web", "service/web", "pod/web-1"))
     return Forward(
         name=f"f{one.number}",
@@ -169,19 +180,35 @@ def _forward(case: Case, random: Random, one: Followed, tls: ssl.SSLContext | No
         local_port=0,
         namespace="shop",
         context="dev",
-        kubeconfig=(str(file),),
+        kubeconfig=(str(config),),
     )
 
 
-def _write(case: Case, file: Path, api: HostileApi, tls: ssl.SSLContext | None) -> None:
-    """With the mark in the token; over plain HTTP none is sent."""
+def _files(case: Case, config: Path, api: HostileApi, tls: ssl.SSLContext | None) -> dict[Path, bytes]:
+    """The kubeconfig and what it names, as they should be. The mark is in the token; over plain HTTP none is sent."""
+    token, ca = config.with_suffix(".token"), config.with_suffix(".ca")
     cluster: dict[str, Any] = {"server": api.url}
     if tls:
-        cluster["certificate-authority-data"] = b64encode(certificates.ca()).decode()
-    user = {"token": f"tok-{case.mark}"} if tls else {}
+        cluster["certificate-authority"] = ca.name
     content = {
         "clusters": [{"name": "dev", "cluster": cluster}],
-        "users": [{"name": "ada", "user": user}],
+        "users": [{"name": "ada", "user": {"tokenFile": token.name} if tls else {}}],
         "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "ada"}}],
     }
-    file.write_text(json.dumps(content))
+    files = {config: json.dumps(content).encode()}
+    return {**files, token: f"tok-{case.mark}".encode(), ca: certificates.ca()} if tls else files
+
+
+def _spoil(case: Case, random: Random, file: Path, content: bytes) -> None:
+    """No file, or one with something else in it: secrets stay secret in it."""
+    match random.randrange(3):
+        case 0:
+            outside_files.spoil(random, file)
+        case 1 if file.suffix == ".token":
+            file.write_bytes(content + random.choice(_TOKEN_ENDS))
+        case _:
+            half = content[: len(content) // 2]
+            file.write_bytes(random.choice((b"", b"\n", b"{", b"\x00", random.randbytes(100), half)))
+
+
+_TOKEN_ENDS = (b"\n\nX: y", b"\x00", "é".encode(), b"\xff", b"\r", b" x" * 5_000_000)

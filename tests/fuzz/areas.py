@@ -12,6 +12,7 @@ AREAS = {
     "state": "State",
     "plugin": "Plugin",
     "api": "Api",
+    "tunnel": "Tunnel",
     "control": "Control",
 }
 #: What can be asked for: also those that fail on purpose.

@@ -2,10 +2,8 @@
 
 import base64
 import inspect
-import os
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,7 +11,7 @@ from kfw.errors import KfwError
 from kfw.kubeconfig.entries import Access
 from kfw.target.registry import ClusterRegistry
 from tests.fakes import forward
-from tests.fuzz import memory, values
+from tests.fuzz import memory, outside_files, values
 from tests.fuzz.area import Area, Case, Finding
 from tests.fuzz.yaml_writer import YamlWriter, bomb, merge_bomb
 
@@ -74,33 +72,12 @@ def _file(case: Case, name: str) -> str:
     path = case.folder / name
     match case.random.randrange(24):
         case 0:
-            _no_file(case.random, path)
+            outside_files.spoil(case.random, path)
         case 1:
             path.write_bytes(_no_kubeconfig(case))
         case _:
             path.write_bytes(_encoded(case.random, _text(case), str(case.mark)))
     return str(path)
-
-
-def _no_file(random: Random, path: Path) -> None:
-    """What is at a name, but cannot be read as a file; or nothing is."""
-    match random.randrange(8):
-        case 0:
-            os.mkfifo(path)
-        case 1:
-            path.mkdir()
-        case 2:
-            path.symlink_to(path)
-        case 3:
-            path.symlink_to("/dev/zero")
-        case 4:
-            path.symlink_to("/proc/self/mem")
-        case 5:
-            os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 33)
-        case 6:
-            path.symlink_to("/dev/tty")
-        case _:
-            pass
 
 
 def _no_kubeconfig(case: Case) -> bytes:

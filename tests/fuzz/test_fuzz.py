@@ -11,7 +11,7 @@ from tests.fuzz.areas import AREAS
 from tests.real.rig import ROOT
 
 #: So many cases of each area, in some seconds together.
-CASES = {"kubeconfig": 60, "config": 40, "state": 20, "plugin": 10, "api": 1, "control": 4}
+CASES = {"kubeconfig": 60, "config": 40, "state": 20, "plugin": 10, "api": 1, "tunnel": 4, "control": 4}
 
 
 def fuzz(*arguments: str) -> "subprocess.CompletedProcess[str]":
