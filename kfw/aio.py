@@ -1,7 +1,13 @@
 """The asyncio helpers that all share."""
 
 import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import NoReturn
+
+#: Seconds until a turn that failed is tried again, doubled each time.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 
 
 class Broadcast:
@@ -19,3 +25,40 @@ class Broadcast:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._notified.wait()
+
+
+class Complaints:
+    """Failures of one loop in the log: each once with its traceback, not again while it only repeats itself."""
+
+    def __init__(self, log: logging.Logger, where: str) -> None:
+        self._log = log
+        self._where = where
+        self._last = ""
+
+    def tell(self, error: Exception) -> None:
+        words = f"{type(error).__name__}: {error}"
+        if words == self._last:
+            self._log.debug("%s failed again: %s", self._where, type(error).__name__)
+            return
+        self._last = words
+        self._log.error("%s failed, and is tried again", self._where, exc_info=error)
+
+
+async def keep_going(
+    turn: Callable[[], Awaitable[None]],
+    on_failure: Callable[[Exception], None],
+    wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> NoReturn:
+    """A loop that serves others: `turn` again and again, until it is cancelled. An exception ends the turn, never the loop.
+
+    `on_failure` hears of it; then `wait` passes the seconds of a back-off, or less when somebody wants it now.
+    """
+    failures = 0
+    while True:
+        try:
+            await turn()
+            failures = 0
+        except Exception as error:  # noqa: BLE001  whatever it is, the others must be served
+            on_failure(error)
+            await wait(min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE))
+            failures += 1

@@ -1,8 +1,11 @@
-"""HTTP/1.1 to an API server: one connection, one request after the other, answers read piece by piece."""
+"""HTTP/1.1 to an API server: one connection, one request after the other, answers read piece by piece.
+
+Nothing that comes back is trusted: heads, bodies and lines are bounded in size and in time.
+"""
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 
 import h11
@@ -11,15 +14,27 @@ import kfw
 from kfw.errors import KfwError
 from kfw.kube import dial
 from kfw.kube.dial import Address, Streams
-from kfw.kube.errors import ErrorContext, unreachable
+from kfw.kube.errors import FOREIGN, Abandoned, ErrorContext, NotUnderstood, TooLarge, unreachable
+from kfw.kube.share import ProcessorShare, Reading
 from kfw.wire.header_values import encode_header
 
-_FOREIGN = (OSError, EOFError, ssl.SSLError, h11.RemoteProtocolError, h11.LocalProtocolError)
 _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")
+
+#: Bytes of an answer, and of a line of a watch: 250 pods are some 2 MB, and etcd takes no object of more than 1.5 MB.
+MOST = 8 << 20
+#: Bytes of an answer that is an error, or says a version.
+MOST_OF_WORDS = 64 * 1024
+#: Bytes of an answer beyond which it takes its turn, so that several do not fill the memory together.
+LARGE = 1 << 20
+#: Answers with a status below 200 that may come before the one that counts.
+_INTERIM = 16
+#: Bytes a second below which an answer is given up, once so many seconds have passed.
+_SLOWEST, _SLOW_AFTER = 1024, 5.0
 
 
 class Connection:
-    """Raises ClusterUnreachable (LoginError where TLS says so) for whatever goes wrong on the wire.
+    """Raises ClusterUnreachable (LoginError where TLS says so) for whatever goes wrong on the wire, Abandoned if it is
+    closed from here.
 
     `host` is the Host header. `heard` is called for every piece that arrives.
     """
@@ -31,12 +46,14 @@ class Connection:
         host: str,
         error_context: ErrorContext,
         heard: Callable[[], None],
+        share: ProcessorShare | None = None,
     ) -> None:
         self._reader = reader
         self._writer = writer
         self._host = host
-        self._error_context = error_context
+        self.error_context = error_context
         self._heard = heard
+        self.reading = Reading(share or ProcessorShare())
         self._http = h11.Connection(h11.CLIENT)
         self.open = True
         self.used = False
@@ -44,20 +61,32 @@ class Connection:
     async def get(self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> "Answer":
         """`target` is path and query. `timeout`: seconds for the answer's head."""
         self.used = True
-        sent = [("Host", self._host), _AGENT, ("Accept", "application/json"), *headers]
+        self.reading.goes_on()
         try:
-            request = h11.Request(
-                method="GET", target=target, headers=[encode_header(name, value) for name, value in sent]
-            )
-            self._writer.write(self._http.send(request) or b"")
-            self._http.send(h11.EndOfMessage())
-            event = await self._next(timeout)
-            while isinstance(event, h11.InformationalResponse):
-                event = await self._next(timeout)
-            assert isinstance(event, h11.Response)
-        except _FOREIGN as error:
+            self._send(target, headers)
+            async with asyncio.timeout(timeout):
+                event = await self._head()
+        except FOREIGN as error:
             raise self._failed(error) from error
-        return Answer(self, event.status_code)
+        names = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        return Answer(self, event.status_code, names)
+
+    def _send(self, target: str, headers: Iterable[tuple[str, str]]) -> None:
+        sent = [("Host", self._host), _AGENT, ("Accept", "application/json"), *headers]
+        request = h11.Request(
+            method="GET", target=target, headers=[encode_header(name, value) for name, value in sent]
+        )
+        self._writer.write(self._http.send(request) or b"")
+        self._http.send(h11.EndOfMessage())
+
+    async def _head(self) -> h11.Response:
+        for _ in range(_INTERIM):
+            event = await self._next(None)
+            if isinstance(event, h11.Response):
+                return event
+            if not isinstance(event, h11.InformationalResponse):
+                break
+        raise EOFError("it does not come to its answer")
 
     async def pieces(self, timeout: float) -> AsyncGenerator[bytes, None]:
         """The body of the answer to the last `get`. Afterwards the connection can be used again."""
@@ -68,23 +97,29 @@ class Connection:
                 self._http.start_next_cycle()
             else:
                 self.close()
-        except _FOREIGN as error:
+        except FOREIGN as error:
             raise self._failed(error) from error
 
-    async def _next(self, timeout: float) -> h11.Event:
+    async def _next(self, timeout: float | None) -> h11.Event:
         while (event := self._http.next_event()) is h11.NEED_DATA:
+            self.reading.waits()
             async with asyncio.timeout(timeout):
                 data = await self._reader.read(65536)
+            self.reading.goes_on()
             self._heard()
             if not data and self._http.their_state is h11.SEND_RESPONSE:
                 raise EOFError("it closed the connection without an answer")
             self._http.receive_data(data)
-        assert not isinstance(event, type)  # h11's PAUSED: only after an upgrade, which is never asked for
+        await self.reading.pause_when_due()
+        if isinstance(event, type):  # PAUSED: it has switched to another protocol, which nobody asked for
+            raise EOFError("its answer is not HTTP")
         return event
 
     def _failed(self, error: Exception) -> KfwError:
+        if not self.open:
+            return Abandoned("the connection was closed to try again")
         self.close()
-        return unreachable(self._error_context, error)
+        return unreachable(self.error_context, error)
 
     def streams(self) -> Streams:
         """For another protocol than HTTP; nothing may have been asked before, and the caller closes them."""
@@ -93,35 +128,105 @@ class Connection:
         return self._reader, self._writer
 
     def close(self) -> None:
-        """At once. Whoever waits for an answer gets ClusterUnreachable. Harmless twice."""
+        """At once. Whoever waits for an answer gets Abandoned. Harmless twice."""
         self.open = False
         self._writer.transport.abort()
 
 
-class Answer:
-    """The head has come; the body is read by the one who wants it, or the connection closed."""
+async def _no_turn() -> None:
+    pass
 
-    def __init__(self, connection: Connection, status: int) -> None:
+
+class Answer:
+    """The head has come; the body is read by the one who wants it, or the connection closed.
+
+    `headers` have lower-case names.
+    """
+
+    def __init__(self, connection: Connection, status: int, headers: Mapping[str, str] | None = None) -> None:
         self._connection = connection
         self.status = status
+        self.headers = headers or {}
 
-    async def body(self, timeout: float) -> bytes:
-        async with aclosing(self._connection.pieces(timeout)) as pieces:
-            return b"".join([piece async for piece in pieces])
+    @property
+    def reading(self) -> Reading:
+        return self._connection.reading
 
-    async def lines(self, timeout: float) -> AsyncGenerator[bytes, None]:
-        """Of a body that goes on: each as soon as it is whole, without its newline."""
-        rest = bytearray()
+    async def body(self, timeout: float, turn: Callable[[], Awaitable[None]] = _no_turn) -> bytearray:
+        """Whole. `timeout`: seconds for its next piece; `turn` is waited for before more than LARGE of it is read.
+
+        Raises TooLarge, and ClusterUnreachable also if it comes very slowly.
+        """
+        self._check_encoding()
+        whole, has_turn = bytearray(), False
+        began = asyncio.get_running_loop().time()
         async with aclosing(self._connection.pieces(timeout)) as pieces:
             async for piece in pieces:
-                searched = len(rest)
+                whole += piece
+                if len(whole) > MOST:
+                    self._connection.close()
+                    raise TooLarge(f"more than {MOST >> 20} MB in one answer")
+                if len(whole) > LARGE and not has_turn:
+                    await turn()
+                    has_turn, began = True, asyncio.get_running_loop().time()
+                self._check_speed(len(whole), began)
+        return whole
+
+    async def words(self, timeout: float) -> bytes:
+        """The beginning of the body: enough of an error or a version."""
+        some = bytearray()
+        began = asyncio.get_running_loop().time()
+        async with aclosing(self._connection.pieces(timeout)) as pieces:
+            async for piece in pieces:
+                some += piece
+                if len(some) >= MOST_OF_WORDS or asyncio.get_running_loop().time() - began > timeout:
+                    self._connection.close()
+                    break
+        return bytes(some[:MOST_OF_WORDS])
+
+    async def lines(self, timeout: float, unfinished: float) -> AsyncGenerator[bytes, None]:
+        """Of a body that goes on: each as soon as it is whole, without its newline.
+
+        `unfinished`: seconds that a line which has begun may take. Raises TooLarge, ClusterUnreachable.
+        """
+        self._check_encoding()
+        loop = asyncio.get_running_loop()
+        rest, began = bytearray(), loop.time()
+        async with aclosing(self._connection.pieces(timeout)) as pieces:
+            async for piece in pieces:
+                searched, begins = len(rest), 0
+                began = began if rest else loop.time()
                 rest += piece
                 while (end := rest.find(b"\n", searched)) >= 0:
-                    line = bytes(rest[:end])
-                    del rest[: end + 1]
-                    searched = 0
+                    line = bytes(rest[begins:end])
+                    searched = begins = end + 1
                     if line:
                         yield line
+                        await self.reading.pause_when_due()
+                if begins:
+                    del rest[:begins]
+                    began = loop.time()
+                if len(rest) > MOST:
+                    self._connection.close()
+                    raise TooLarge(f"more than {MOST >> 20} MB in one event of a watch")
+                if rest and loop.time() - began > unfinished:
+                    raise self._too_slow("it stopped in the middle of an event")
+
+    def _check_encoding(self) -> None:
+        """None was offered, so none may come."""
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity"):
+            self._connection.close()
+            raise NotUnderstood(f"its answer is compressed ({encoding[:20]}), which kfw did not ask for")
+
+    def _check_speed(self, size: int, began: float) -> None:
+        seconds = asyncio.get_running_loop().time() - began
+        if seconds > _SLOW_AFTER and size < _SLOWEST * seconds:
+            raise self._too_slow(f"its answer comes at less than {_SLOWEST} bytes a second")
+
+    def _too_slow(self, words: str) -> KfwError:
+        self._connection.close()
+        return unreachable(self._connection.error_context, TimeoutError(words))
 
 
 async def connect(
@@ -131,6 +236,7 @@ async def connect(
     error_context: ErrorContext,
     heard: Callable[[], None],
     timeout: float,
+    share: ProcessorShare | None = None,
 ) -> Connection:
     """Raises ClusterUnreachable or LoginError."""
     try:
@@ -138,6 +244,6 @@ async def connect(
             reader, writer = await dial.dial(address, tls)
     except TimeoutError as error:
         raise unreachable(error_context, TimeoutError("it does not answer")) from error
-    except _FOREIGN as error:
+    except FOREIGN as error:
         raise unreachable(error_context, error) from error
-    return Connection(reader, writer, host, error_context, heard)
+    return Connection(reader, writer, host, error_context, heard, share)

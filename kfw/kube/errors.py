@@ -4,8 +4,11 @@ import errno
 import os
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
+import h11
 import msgspec
 from msgspec import Struct
 
@@ -13,8 +16,14 @@ from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.model import Problem, Reason
 from kfw.system.files import Unreadable
 
-#: Characters of what a foreign error says.
-_WORDS = 200
+#: Characters of what a foreign error says, and of what an API server says itself.
+_WORDS, _SENTENCES = 200, 1000
+#: Seconds that a server may ask to be left alone. It may be wrong about them, as one that says 10^18 is.
+LONGEST_RETRY_AFTER = 30.0
+
+#: What a dial, a request or an answer may raise, whatever a kubeconfig or an API server holds: each is an `unreachable`.
+#: ValueError is also a name that cannot be encoded, or a port that does not exist.
+FOREIGN = (OSError, EOFError, h11.ProtocolError, ValueError, OverflowError, RecursionError)
 
 
 class Gone(KfwError):
@@ -29,6 +38,22 @@ class Busy(KfwError):
     def __init__(self, what: str, fix: str = "", *, retry_after: float = 0.0) -> None:
         super().__init__(what, fix)
         self.retry_after = retry_after
+
+
+class NotUnderstood(KfwError):
+    """An answer that comes from no API server, or is more than one may say."""
+
+    default_reason = "cluster-unreachable"
+
+
+class TooLarge(NotUnderstood):
+    """Fewer objects at once may do."""
+
+
+class Abandoned(KfwError):
+    """kfw has closed the connection itself, to try again on a new one."""
+
+    default_reason = "cluster-unreachable"
 
 
 class Absent(KfwError):
@@ -49,7 +74,7 @@ class ErrorContext:
 
 
 class _Details(Struct, rename="camel"):
-    retry_after_seconds: int = 0
+    retry_after_seconds: object = 0
 
 
 class _Status(Struct, rename="camel"):
@@ -66,7 +91,7 @@ def problem_of(error: KfwError) -> Problem:
 
 
 def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreachable | LoginError:
-    """For what a dial or a read raised: OSError, ssl.SSLError, TimeoutError, EOFError or a protocol error."""
+    """For what a dial or a read raised: one of FOREIGN."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return ClusterUnreachable(
             f"cannot trust the API server {error_context.server}: {error.verify_message}",
@@ -86,6 +111,12 @@ def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreach
 def words_of(error: Exception) -> str:
     if isinstance(error, ssl.SSLError):
         return _ssl_words(error)
+    if isinstance(error, h11.LocalProtocolError):  # its own words quote the header, which may be a login
+        return "the request cannot be sent: a header has a character that HTTP does not allow"
+    if isinstance(error, h11.RemoteProtocolError):
+        return f"its answer is not HTTP: {str(error)[:_WORDS]}"
+    if isinstance(error, UnicodeError):
+        return "the host name is not a name that can be looked up"
     if isinstance(error, socket.gaierror):
         return f"the host name cannot be looked up: {error.strerror}"
     if isinstance(error, Unreadable):
@@ -109,13 +140,24 @@ def _refuses_certificate(error: ssl.SSLError) -> bool:
 
 
 def _ssl_words(error: ssl.SSLError) -> str:
-    return (error.reason or str(error)).lower().replace("_", " ")
+    if error.reason in _NO_TLS:
+        return "it does not speak TLS: is its URL http://, or is a proxy in between?"
+    return (error.reason or str(error)).lower().replace("_", " ")[:_WORDS]
 
 
-def error_of(status: int, body: bytes, error_context: ErrorContext) -> KfwError:
-    """For an HTTP answer that is not 2xx."""
+#: What OpenSSL says when plain text comes back.
+_NO_TLS = frozenset(
+    {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
+)
+
+
+def error_of(
+    status: int, body: bytes, error_context: ErrorContext, headers: Mapping[str, str] | None = None
+) -> KfwError:
+    """For an HTTP answer that is not 2xx. `headers` have lower-case names."""
     said = status_of(body)
     message = said.message or f"HTTP {status}"
+    headers = headers or {}
     match status:
         case 401:
             return LoginError(
@@ -132,14 +174,59 @@ def error_of(status: int, body: bytes, error_context: ErrorContext) -> KfwError:
             return Absent(f"the API server {error_context.server} answers 404: {message}", hint)
         case 410:
             return Gone(message)
-    retry_after = said.details.retry_after_seconds if said.details else 0
-    return Busy(f"the API server {error_context.server} answers {status}: {message}", retry_after=retry_after)
+    if 300 <= status < 400:
+        return NotUnderstood(
+            f"the API server {error_context.server} sends kfw elsewhere ({status}{_elsewhere(headers)})",
+            f"a proxy or a network's login page may answer for it; check the server of cluster {error_context.cluster}",
+        )
+    asked = said.details.retry_after_seconds if said.details else 0
+    return Busy(
+        f"the API server {error_context.server} answers {status}: {message}",
+        retry_after=max(seconds_of(asked), seconds_of(headers.get("retry-after", ""))),
+    )
+
+
+def _elsewhere(headers: Mapping[str, str]) -> str:
+    """Without the path and the query, where secrets may be."""
+    try:
+        url = urlsplit(headers.get("location", ""))
+        return f", to {url.scheme}://{url.hostname}" if url.hostname else ""
+    except ValueError:
+        return ""
+
+
+def seconds_of(said: object) -> float:
+    """Of a retryAfterSeconds or a Retry-After, which client-go takes as a whole number only; 0 for anything else."""
+    if isinstance(said, str) and said.strip().isdecimal():
+        said = int(said.strip()[:20])
+    if not isinstance(said, int | float) or not said > 0:
+        return 0.0
+    return float(min(said, LONGEST_RETRY_AFTER))
 
 
 def status_of(body: bytes) -> _Status:
     """What a proxy in between says instead is cut to its first line."""
     try:
-        return msgspec.json.decode(body, type=_Status)
-    except msgspec.DecodeError:
-        first = body.decode(errors="replace").strip().partition("\n")[0]
-        return _Status(message=first[:200])
+        said = msgspec.json.decode(body, type=_Status)
+    except (ValueError, RecursionError):  # DecodeError is a ValueError
+        return _Status(message="a web page (HTML)" if is_html(body) else _first_line(body))
+    said.message = said.message[:_SENTENCES]
+    return said
+
+
+def _first_line(body: bytes) -> str:
+    return body[:_SENTENCES].decode(errors="replace").strip().partition("\n")[0][:_WORDS]
+
+
+def is_html(body: bytes | bytearray) -> bool:
+    return (
+        bytes(body[:200]).lstrip().lower().startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<!--"))
+    )
+
+
+def not_understood(error: NotUnderstood, error_context: ErrorContext) -> NotUnderstood:
+    """A decoder's error, with the server that it is about."""
+    return NotUnderstood(
+        f"the API server {error_context.server} answers what Kubernetes does not: {error.what}",
+        error.fix or f"check the server of cluster {error_context.cluster}, and what is between here and it",
+    )

@@ -1,12 +1,19 @@
-"""Whether an API server is there: asked when it has been silent, and again and again while it is away."""
+"""Whether an API server is there: asked when it has been silent, and again and again while it is away.
+
+A machine that is gone is noticed by the kernel (kube.dial), at no cost. A proxy, a load balancer, or the kernel of a
+machine whose API server hangs, answers for a server that does not: so silence is asked about all the same.
+"""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from kfw.aio import Broadcast
+from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError
 from kfw.kube.timeouts import Timeouts
+
+log = logging.getLogger(__name__)
 
 #: Asks the server on a fresh line, or on the one that stands (fresh False), within that many seconds.
 #: Raises KfwError if it does not answer.
@@ -24,6 +31,7 @@ class ServerMonitor:
     ) -> None:
         self.away: KfwError | None = None
         self.back_at = float("-inf")  # when it was last there again, in the loop's time
+        self.judged_at = float("-inf")  # when the question was asked whose answer `away` is
         self._ask = ask
         self._timeouts = timeouts
         self._changed = changed
@@ -35,6 +43,7 @@ class ServerMonitor:
         self._there.set()
         self._poked = Broadcast()
         self._since = 0.0
+        self._verdict_wanted = float("inf")  # of a question asked after that time
 
     def heard(self) -> None:
         self._heard = self._loop.time()
@@ -45,6 +54,11 @@ class ServerMonitor:
         self._doubt.set()
         self._poked.notify_all()
 
+    def judge_again(self) -> None:
+        """While it is away: `changed` is called once it has been asked again, also when it still is."""
+        self._verdict_wanted = self._loop.time()
+        self.poke()
+
     async def wait_until_answers(self) -> None:
         """After a connection failed: returns when the server has been seen since."""
         self._there.clear()
@@ -52,16 +66,31 @@ class ServerMonitor:
         await self._there.wait()
 
     async def run(self) -> None:
-        while True:
-            await self._wait_until_idle()
-            error = await self._ask_twice()
-            if error:
-                self._say(error)
-                await self._until_back()
-                self.back_at = self._loop.time()
-                self._say(None)
-            self.heard()
-            self._there.set()
+        """For ever. A failure of its own is told as any other: nobody must trust what is not watched any more."""
+        complaints = Complaints(log, "the look after an API server")
+
+        def on_failure(error: Exception) -> None:
+            complaints.tell(error)
+            self._doubt.set()  # in what state it is, is open
+            self._say(
+                KfwError(f"kfw cannot ask the API server ({type(error).__name__}); the log has the details")
+            )
+
+        await keep_going(self._turn, on_failure, self._poked.wait)
+
+    async def _turn(self) -> None:
+        await self._wait_until_idle()
+        asked = self._loop.time()
+        error = await self._ask_twice()
+        if error:
+            self.judged_at = asked
+            self._say(error)
+            await self._until_back()
+            self.back_at = self._loop.time()
+        if self.away:
+            self._say(None)
+        self.heard()
+        self._there.set()
 
     async def _wait_until_idle(self) -> None:
         while not self._doubt.is_set():
@@ -74,16 +103,33 @@ class ServerMonitor:
         self._doubt.clear()
 
     async def _ask_twice(self) -> KfwError | None:
-        """First on the line that stands: it may be dead while the server is well, after a change of network."""
+        """On the line that stands, and when that takes long on a fresh one beside it: the line may be dead while the
+        server is well, after a change of network."""
+        standing = asyncio.create_task(self._error(False, self._timeouts.probe), name="api-probe")
+        fresh: asyncio.Task[KfwError | None] | None = None
         try:
-            await self._ask(False, self._timeouts.probe)
-        except KfwError:
-            try:
-                await self._ask(True, self._timeouts.fresh)
-            except KfwError as error:
-                return error
+            done, _ = await asyncio.wait({standing}, timeout=self._timeouts.probe_beside)
+            if done and standing.result() is None:
+                return None
+            fresh = asyncio.create_task(self._error(True, self._timeouts.fresh), name="api-probe-fresh")
+            error, on_standing = await asyncio.gather(fresh, standing)
+        finally:
+            asked = [task for task in (standing, fresh) if task]
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        if on_standing is None:
+            return None
+        if error is None:
             self.back_at = self._loop.time()
             self._redial()
+        return error
+
+    async def _error(self, fresh: bool, seconds: float) -> KfwError | None:
+        try:
+            await self._ask(fresh, seconds)
+        except KfwError as error:
+            return error
         return None
 
     async def _until_back(self) -> None:
@@ -114,13 +160,14 @@ class ServerMonitor:
             waiting.cancel()
 
     async def _answered(self) -> bool:
-        try:
-            await self._ask(True, self._timeouts.dial)
-        except KfwError as error:
-            if self.away and error.what != self.away.what:
+        asked = self._loop.time()
+        error = await self._error(True, self._timeouts.dial)
+        if error and self.away:
+            self.judged_at = max(self.judged_at, asked)
+            if error.what != self.away.what or asked >= self._verdict_wanted:
+                self._verdict_wanted = float("inf")
                 self._say(error)
-            return False
-        return True
+        return error is None
 
     def _say(self, away: KfwError | None) -> None:
         self.away = away

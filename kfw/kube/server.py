@@ -7,22 +7,27 @@ import ssl
 from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
-from kfw.aio import Broadcast
+from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
 from kfw.kube.connection import Connection, connect
 from kfw.kube.dial import Address
-from kfw.kube.errors import Absent, ErrorContext, problem_of, unreachable
+from kfw.kube.errors import FOREIGN, Absent, ErrorContext, problem_of, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.server_login import ServerLogin
 from kfw.kube.session import ApiSession
+from kfw.kube.share import ProcessorShare
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
 from kfw.secret import redact
+from kfw.system.bulk import give_back
+
+#: Seconds until the system gets memory back: what is read meanwhile goes with it.
+_GIVE_BACK = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +60,12 @@ class Server:
         )
         self.monitor = ServerMonitor(self._probe, timeouts, self._monitor_changed, self._redial)
         self.poked = Broadcast()
+        self.large = asyncio.Lock()  # of who reads a large answer: one at a time
+        self._share = ProcessorShare()
+        self._giving_back: asyncio.TimerHandle | None = None
         self._changed = changed
         self._refusal: KfwError | None = None
+        self._refused_at = float("-inf")
         self._sessions = set[ApiSession]()
         self._probe_session = ApiSession(self)
         self._ca = OutsideFile(access.cluster.ca)
@@ -71,6 +80,13 @@ class Server:
         if self.login.pending and not self.monitor.away:
             return self.login.pending
         return problem_of(error) if error else None
+
+    @property
+    def judged_at(self) -> float:
+        """When the request was made of which `problem` tells, in the loop's time."""
+        if self.monitor.away:
+            return self.monitor.judged_at
+        return float("inf") if self.login.pending else self._refused_at
 
     @property
     def host(self) -> str:
@@ -97,7 +113,10 @@ class Server:
         self._sessions.discard(session)
 
     async def run(self) -> None:
-        looking = asyncio.create_task(self._look_at_files(), name=f"files {self.error_context.server}")
+        complaints = Complaints(log, "the look at the files of a login")
+        looking = asyncio.create_task(
+            keep_going(self._look_at_files, complaints.tell), name=f"files {self.error_context.server}"
+        )
         self.login.listeners.add(self._changed)
         try:
             await self.monitor.run()
@@ -109,21 +128,36 @@ class Server:
             self._probe_session.close()
 
     def poke(self) -> None:
-        """Somebody wants it now: try again what waits."""
+        """Somebody wants it now: try again what waits, also for an answer that does not come."""
         self.login.try_again()
         self.monitor.poke()
         self.poked.notify_all()
+        for session in self._sessions:
+            session.abandon_late(self.timeouts.late)
+
+    def judge_again(self) -> None:
+        """As `poke`, for somebody who has just come: `changed` is called once it has been asked again."""
+        self.monitor.judge_again()
+        self.poke()
+
+    def give_back(self) -> None:
+        """Something large has been read: soon the system gets its memory back."""
+        if self._giving_back is None:
+            self._giving_back = asyncio.get_running_loop().call_later(_GIVE_BACK, self._give_back)
+
+    def _give_back(self) -> None:
+        self._giving_back = None
+        give_back()
 
     def want(self, *, asked_for: bool) -> None:
         """Somebody waits for what it knows: see Login.want."""
         self.login.want(asked_for=asked_for)
 
     def refused(self, error: KfwError) -> None:
-        """A login failed; `admitted` takes it back."""
-        if self._refusal is None or self._refusal.what != error.what:
-            self._refusal = error
-            self._in_trouble.set()
-            self._changed()
+        """A login failed; `admitted` takes it back. Told each time: some wait for a verdict that is new."""
+        self._refusal, self._refused_at = error, asyncio.get_running_loop().time()
+        self._in_trouble.set()
+        self._changed()
 
     def admitted(self) -> None:
         if self._refusal is not None:
@@ -146,13 +180,30 @@ class Server:
 
     async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection:
         """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
+        try:
+            address = self._address()
+            secure = await self._tls(certificate) if self._is_https else None
+        except FOREIGN as error:
+            raise unreachable(self.error_context, error) from error
+        return await connect(
+            address,
+            secure,
+            self.authority,
+            self.error_context,
+            self.monitor.heard,
+            timeout,
+            self._share,
+        )
+
+    @property
+    def _is_https(self) -> bool:
+        return urlsplit(self.access.cluster.server).scheme == "https"
+
+    def _address(self) -> Address:
         cluster = self.access.cluster
-        url = urlsplit(cluster.server)
         way = proxy.choose(cluster.server, cluster.proxy_url, self._environ)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        address = Address(self.host, port, cluster.tls_server_name, way)
-        secure = await self._tls(certificate) if url.scheme == "https" else None
-        return await connect(address, secure, self.authority, self.error_context, self.monitor.heard, timeout)
+        port = urlsplit(cluster.server).port or (443 if self._is_https else 80)
+        return Address(self.host, port, cluster.tls_server_name, way)
 
     async def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
         """The newest login's and, for probes, the one without a certificate; of the CA as it is in its file now.
@@ -185,15 +236,14 @@ class Server:
 
     async def _look_at_files(self) -> None:
         """While the server refuses or cannot be reached: a renewed file may be the end of it."""
-        while True:
-            await self._in_trouble.wait()
-            before = await self._contents()
-            await asyncio.sleep(self.timeouts.files)
-            if self.problem is None:
-                self._in_trouble.clear()
-            elif await self._contents() != before:
-                self.login.try_again()
-                self.poked.notify_all()
+        await self._in_trouble.wait()
+        before = await self._contents()
+        await asyncio.sleep(self.timeouts.files)
+        if self.problem is None:
+            self._in_trouble.clear()
+        elif await self._contents() != before:
+            self.login.try_again()
+            self.poked.notify_all()
 
     async def _contents(self) -> tuple[bytes, ...]:
         try:
@@ -211,6 +261,9 @@ class Server:
             raise unreachable(self.error_context, TimeoutError("it does not answer")) from error
         except LoginError:
             return  # TLS wants a certificate: the server is there
+        except FOREIGN as error:
+            session.close()
+            raise unreachable(self.error_context, error) from error
         finally:
             if fresh:
                 session.close()

@@ -1,6 +1,7 @@
 """A session with an API server: at most one connection, dialled when needed, and a login that is renewed once on 401."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -40,6 +41,7 @@ class ApiSession:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._connection: Connection | None = None
+        self._waits_since: float | None = None  # for an answer's head
         self._certificate: ClientCertificate | None = None
 
     async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
@@ -50,13 +52,21 @@ class ApiSession:
             self._server.refused(error)
             raise
 
-    async def read(self, path: str, query: Mapping[str, str | int] | None = None) -> bytes:
-        return await (await self.get(path, query)).body(self._server.timeouts.answer)
+    async def read(
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None = None,
+        turn: Callable[[], Awaitable[None]] | None = None,
+    ) -> bytes:
+        """The whole body. `turn` is waited for before a large one is read. Raises also TooLarge."""
+        answer = await self.get(path, query)
+        timeout = self._server.timeouts.answer
+        return bytes(await (answer.body(timeout, turn) if turn else answer.body(timeout)))
 
     async def alive(self, timeout: float) -> None:
         """Raises KfwError unless the server answers. A 401 will do, so no login is needed; a 5xx is a gateway's."""
         answer = await self._ask("/version", None, _NOBODY, timeout)
-        body = await answer.body(timeout)
+        body = await answer.words(timeout)
         if answer.status >= 500:
             raise ClusterUnreachable(error_of(answer.status, body, self._server.error_context).what)
 
@@ -64,6 +74,11 @@ class ApiSession:
         """At once; it dials again when it is used again."""
         if self._connection:
             self._connection.close()
+
+    def abandon_late(self, seconds: float) -> None:
+        """Close it if it has waited so long for an answer."""
+        if self._waits_since is not None and asyncio.get_running_loop().time() - self._waits_since >= seconds:
+            self.close()
 
     async def _get_with_login(self, path: str, query: Mapping[str, str | int] | None) -> Answer:
         timeout, login = self._server.timeouts.answer, self._server.login
@@ -75,7 +90,8 @@ class ApiSession:
                 self._server.admitted()
                 if 200 <= answer.status < 300:
                     return answer
-            error = error_of(answer.status, await answer.body(timeout), self._server.error_context)
+            said = await answer.words(timeout)
+            error = error_of(answer.status, said, self._server.error_context, answer.headers)
             if answer.status != 401 or not login.refused(credentials, error):
                 raise error
 
@@ -85,12 +101,16 @@ class ApiSession:
         """A connection that was used before may have been closed by the server meanwhile: then on a new one."""
         target = f"{self._server.prefix}{path}" + (f"?{urlencode(query)}" if query else "")
         connection = await self._connect(who, timeout)
-        if connection.used:
-            try:
-                return await connection.get(target, who.headers, timeout=timeout)
-            except ClusterUnreachable:
-                connection = await self._connect(who, timeout)
-        return await connection.get(target, who.headers, timeout=timeout)
+        self._waits_since = asyncio.get_running_loop().time()
+        try:
+            if connection.used:
+                try:
+                    return await connection.get(target, who.headers, timeout=timeout)
+                except ClusterUnreachable:
+                    connection = await self._connect(who, timeout)
+            return await connection.get(target, who.headers, timeout=timeout)
+        finally:
+            self._waits_since = None
 
     async def _connect(self, who: Credentials, timeout: float) -> Connection:
         current = self._connection

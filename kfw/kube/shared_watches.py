@@ -1,11 +1,9 @@
 """What all forwards to one server share: the server, its login, and one watch for each kind and namespace."""
 
 import asyncio
-import logging
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
-from kfw.errors import KfwError, describe
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
 from kfw.kube.resource import Resource
@@ -13,8 +11,6 @@ from kfw.kube.server import Server
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access
-
-log = logging.getLogger(__name__)
 
 OnChange = Callable[[], None]
 Key = tuple[Resource, str]
@@ -40,18 +36,21 @@ class SharedWatches:
     def join(self, listener: OnChange) -> None:
         self.listeners.add(listener)
         if None not in self._tasks:
-            task = self._start(None, self.server.run(), f"api {self.server.error_context.server}")
-            task.add_done_callback(self._server_ended)
+            self._start(None, self.server.run(), f"api {self.server.error_context.server}")
 
     def watch(self, resource: Resource, namespace: str, listener: OnChange) -> Watch:
         """Of the nodes, which belong to no namespace, there is one for all."""
         key = (resource, namespace if resource.namespaced else "")
         if key not in self._watches:
             made = self._watches[key] = Watch(self.server, resource, namespace, self._decoder(resource))
-            task = self._start(key, made.run(), f"watch {resource} {key[1]}")
-            task.add_done_callback(lambda ended: _mistake(made, ended))
+            self._start(key, made.run(), f"watch {resource} {key[1]}")
         self._watches[key].listeners.add(listener)
         return self._watches[key]
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Something here could not be read when it was asked for last."""
+        return self.server.problem is not None or any(watch.problem for watch in self._watches.values())
 
     async def leave(self, listener: OnChange) -> None:
         """Ends the watches that nobody else listens to, and all if nobody is left."""
@@ -67,9 +66,9 @@ class SharedWatches:
         self._watches.clear()
         await self._end(list(self._tasks))
 
-    def _start(self, key: Key | None, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
-        task = self._tasks[key] = asyncio.create_task(work, name=name)
-        return task
+    def _start(self, key: Key | None, work: Coroutine[None, None, None], name: str) -> None:
+        """Neither a watch nor the server's monitor ends by itself, whatever happens to it."""
+        self._tasks[key] = asyncio.create_task(work, name=name)
 
     async def _end(self, keys: Iterable[Key | None]) -> None:
         tasks = [task for key in keys if (task := self._tasks.pop(key, None))]
@@ -77,21 +76,6 @@ class SharedWatches:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _server_ended(self, ended: asyncio.Task[None]) -> None:
-        if not ended.cancelled() and (error := ended.exception()):
-            log.error("the watch over %s ended", self.server.error_context.server, exc_info=error)
-            self.server.refused(
-                KfwError(f"kfw has lost sight of {self.server.error_context.server}: {describe(error)}")
-            )
-
     def _tell(self) -> None:
         for listener in tuple(self.listeners):
             listener()
-
-
-def _mistake(watch: Watch, ended: asyncio.Task[None]) -> None:
-    """A watch never ends by itself: if it does, that is a mistake in kfw, to be seen by all who rely on it."""
-    error = None if ended.cancelled() else ended.exception()
-    if error is not None:
-        log.error("the watch of %s ended", watch.resource, exc_info=error)
-        watch.broke(error)

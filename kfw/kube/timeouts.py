@@ -7,9 +7,12 @@ from dataclasses import dataclass
 class Timeouts:
     dial: float = 5.0  # TCP, proxy and TLS together
     answer: float = 30.0  # an answer's head, or its next piece
-    idle_before_probe: float = 8.0  # no byte from the API server: then it is asked whether it is there
-    probe: float = 3.0  # its answer to that on the line that stands; then a fresh one has `fresh`
-    fresh: float = 2.0
+    #: These make less than 5 s together: so long a silent API server is taken for one that is there.
+    idle_before_probe: float = 2.0  # no byte from the API server: then it is asked whether it is there
+    probe: float = 2.5  # its answer to that on the line that stands
+    probe_beside: float = 1.0  # until it is asked on a fresh line, too
+    fresh: float = 1.5  # its answer to that
+    late: float = 1.0  # an answer that has not come by then is not waited for when the user says `retry`
     reconnect_interval: float = 0.3  # between fresh dials while it is away
     reconnect_interval_later: float = 1.0  # after a minute
     reconnect_interval_latest: float = 5.0  # after ten
@@ -21,6 +24,8 @@ class Timeouts:
     forbidden: float = 60.0  # until what was not permitted is tried again
     files: float = 2.0  # between looks at the kubeconfig while the login or the way to the server is broken
     namespace: float = 10.0  # between questions whether a missing namespace is there
+    namespace_answer: float = 1.0  # the answer to that
+    unexplained: float = 2.0  # until a forward that knows nothing yet says what it waits for
     nodes: float = 1.0  # for the nodes' addresses, before a service is said to be known without them
     settle: float = 0.05  # between two looks at changes that come in bursts
 

@@ -4,30 +4,55 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from contextlib import aclosing
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import msgspec
 
-from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing, describe
-from kfw.kube.decoder import Change, Decoder
-from kfw.kube.errors import Absent, Busy, Gone, problem_of, status_of
+from kfw.aio import Complaints, keep_going
+from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing
+from kfw.kube.connection import LARGE, Answer
+from kfw.kube.decoder import Change, Decoder, Page
+from kfw.kube.errors import (
+    Abandoned,
+    Absent,
+    Busy,
+    Gone,
+    NotUnderstood,
+    TooLarge,
+    not_understood,
+    problem_of,
+    status_of,
+)
 from kfw.kube.resource import Resource
 from kfw.kube.server import Server
 from kfw.kube.session import ApiSession
 from kfw.model import Problem, Reason
 
+log = logging.getLogger(__name__)
+
 #: Objects in a page of a list: 250 pods are some 2 MB of JSON.
 PAGE = 250
-#: Seconds that a watch must last, or bring something, to count as one that works.
+#: Objects of one kind in one namespace, and bytes that they take as JSON, trimmed. Some 300 bytes is a pod.
+MOST_OBJECTS, MOST_BYTES = 50_000, 16 << 20
+#: Pages in a row that bring nothing new.
+_MOST_IDLE_PAGES = 20
+#: Seconds that a watch must last to count as one that works.
 _WORKS = 1.0
 #: Failures in a row until a server that answers, but not this, is worth a Problem.
 _ENOUGH = 3
+#: As many count at most of watches that end soon, but bring something: they are asked again within a second.
+_BRINGS = 4
 
 
-class _MayNotWatch(NotPermitted):
-    """The list was allowed, the watch is not: then it is listed again and again."""
+class _CannotWatch(KfwError):
+    """The list comes, the watch does not: then it is listed again and again."""
+
+
+class _TooMany(NotUnderstood):
+    """More objects than kfw keeps. Its words are for people as they are."""
 
 
 class Watch:
@@ -49,6 +74,7 @@ class Watch:
         self.objects: dict[str, Any] = {}
         self.synced = False
         self.problem: Problem | None = None
+        self.judged_at = float("-inf")  # when it was asked what `problem` answers, in the loop's time
         self.listeners = set[Callable[[], None]]()
         self.resource = resource
         self._server = server
@@ -56,7 +82,10 @@ class Watch:
         self._where = where or {}
         self._decoder = decoder
         self._version: str | None = None
+        self._bytes = 0  # of the objects, as JSON
         self._failures = 0
+        self._watch_failures = 0  # after lists that came
+        self._asked = float("-inf")
 
     @property
     def settled(self) -> bool:
@@ -68,111 +97,208 @@ class Watch:
         return self.synced and self.problem is None
 
     async def run(self) -> None:
+        """For ever."""
         session = self._server.session()
+        complaints = Complaints(
+            log, f"the watch of {self.resource} in namespace {self._namespace or '(all)'}"
+        )
+
+        def on_failure(error: Exception) -> None:
+            complaints.tell(error)
+            session.close()
+            self._version = None
+            name = type(error).__name__
+            self._cannot(Problem(Reason.INTERNAL, f"internal error: cannot read {self.resource} ({name})"))
+
         try:
-            while True:
-                await self._once(session)
+            await keep_going(lambda: self._once(session), on_failure, self._server.poked.wait)
         finally:
             self._server.close_session(session)
 
-    def broke(self, error: BaseException) -> None:
-        """`run` ended, which is a mistake in kfw: nobody shall trust what is here."""
-        self._cannot(Problem(Reason.INTERNAL, f"the watch of {self.resource} ended: {describe(error)}"))
-
     async def _once(self, session: ApiSession) -> None:
+        self._asked = asyncio.get_running_loop().time()
         try:
             if self._version is None:
                 await self._list(session)
             await self._watch(session)
-        except _MayNotWatch:
+        except _CannotWatch as error:
+            session.close()
+            log.debug("%s cannot be watched, so they are listed: %s", self.resource, error.what)
             self._version = None
-            await self._server.poked.wait(self._server.timeouts.relist)
-        except (KfwError, msgspec.DecodeError) as error:
+            pause = self._server.timeouts.pause(self._watch_failures)
+            await self._server.poked.wait(max(self._server.timeouts.relist, pause))
+            return
+        except Abandoned:
+            if self._server.monitor.away:
+                await self._server.monitor.wait_until_answers()
+            return
+        except KfwError as error:
             session.close()
             self._failures += 1
             await self._after(error)
         await self._server.poked.wait(self._server.timeouts.pause(self._failures))
 
-    async def _after(self, error: KfwError | msgspec.DecodeError) -> None:
+    async def _after(self, error: KfwError) -> None:
         """What must be true before it is worth another try."""
+        listing = self._version is None
         match error:
-            case Gone() | msgspec.DecodeError():
+            case Gone():
                 self._version = None
+            case NotUnderstood():
+                self._version = None
+                self._server.give_back()
+                if isinstance(error, _TooMany) or (listing and self._failures >= _ENOUGH):
+                    self._cannot(problem_of(error))
             case NotPermitted() | Absent():
                 self._version = None
                 self._cannot(problem_of(error))
                 # An API server that has just started refuses what it will allow in a moment.
-                await self._server.poked.wait(min(2.0**self._failures, self._server.timeouts.forbidden))
+                await self._server.poked.wait(
+                    min(2.0 ** min(self._failures, 16), self._server.timeouts.forbidden)
+                )
             case LoginError() | ToolMissing():  # which is the server's problem, too
                 if pause := self._server.login.pause:
                     self._failures = 1
                     await self._server.poked.wait(pause)
             case Busy():
-                if self._failures >= _ENOUGH:
+                if listing and self._failures >= _ENOUGH:
                     self._cannot(problem_of(error))
                 await self._server.poked.wait(error.retry_after)
             case KfwError():
                 await self._server.monitor.wait_until_answers()
+                if listing and self._failures >= _ENOUGH:  # it answers, but not this
+                    self._cannot(problem_of(error))
+                elif self._failures >= _ENOUGH:  # the watch alone fails, so changes must come by lists
+                    self._version = None
+
+    # -- the list
 
     async def _list(self, session: ApiSession) -> None:
         found: dict[str, Any] = {}
-        token = ""
+        size, same, token, idle, limit = 0, True, "", 0, PAGE
         while True:
-            query: dict[str, str | int] = {**self._where, "limit": PAGE}
-            if token:
-                query["continue"] = token
-            page = self._decoder.page(await session.read(self._path(), query))
-            found.update((item.name, item) for item in page.items)
+            before = len(found)
+            try:
+                async with self._page(session, token, limit) as (answer, page):
+                    for raw in page.items:
+                        item = self._decoder.item(raw)
+                        size += _size(item) - (_size(found[item.name]) if item.name in found else 0)
+                        found[item.name] = item
+                        same = same and self.objects.get(item.name) == item
+                        self._check_size(len(found), size)
+                        await answer.reading.pause_when_due()
+            except TooLarge as error:
+                if limit == 1:
+                    raise self._not_understood(error) from error
+                limit = max(limit // 4, 1)
+                continue
+            except NotUnderstood as error:
+                raise self._not_understood(error) from error
+            idle = idle + 1 if len(found) == before else 0
+            if idle > _MOST_IDLE_PAGES or (page.next and page.next == token):
+                raise self._not_understood(NotUnderstood("a list that never ends"))
             token = page.next
             if not token:
                 break
-        self._version = page.version
-        news = found != self.objects or not self.synced or self.problem is not None
+        self._version, self._bytes = page.version, size
+        news = not (same and len(found) == len(self.objects) and self.readable)
         self.objects, self.synced, self.problem = found, True, None
         if news:
             self._tell()
 
+    @asynccontextmanager
+    async def _page(self, session: ApiSession, token: str, limit: int) -> AsyncIterator[tuple[Answer, Page]]:
+        """Large ones are read one after the other, so that they do not fill the memory together."""
+        query: dict[str, str | int] = {**self._where, "limit": limit}
+        if token:
+            query["continue"] = token
+        turn = self._server.large
+        has_turn = False
+
+        async def take_turn() -> None:
+            nonlocal has_turn
+            has_turn = await turn.acquire()
+
+        try:
+            answer = await session.get(self._path(), query)
+            body = await answer.body(self._server.timeouts.answer, take_turn)
+            yield answer, self._decoder.page(body)
+        finally:
+            if has_turn:
+                turn.release()
+                self._server.give_back()
+
+    def _check_size(self, objects: int, size: int) -> None:
+        if objects > MOST_OBJECTS or size > MOST_BYTES:
+            where = f"in namespace {self._namespace}" if self.resource.namespaced else "in the cluster"
+            raise _TooMany(
+                f"there are more {self.resource} {where} than kfw can follow: {objects} take {size / 1e6:.0f} MB",
+                "use method kubectl for this forward: it asks for the target alone",
+            )
+
+    def _not_understood(self, error: NotUnderstood) -> NotUnderstood:
+        return error if isinstance(error, _TooMany) else not_understood(error, self._server.error_context)
+
+    # -- the watch
+
     async def _watch(self, session: ApiSession) -> None:
-        """Until the server ends it."""
-        timeouts = self._server.timeouts
-        query: dict[str, str | int] = {
+        """Until the server ends it. Raises _CannotWatch once lists come and watches do not."""
+        began, brought = asyncio.get_running_loop().time(), False
+        try:
+            answer = await session.get(self._path(), self._watch_query())
+            lines = answer.lines(self._server.timeouts.watch_idle, self._server.timeouts.answer)
+            async with aclosing(lines):
+                async for text in lines:
+                    self._take(self._decoder.change(text), len(text))
+                    brought = True
+        except NotPermitted as error:
+            raise _CannotWatch(error.what) from error
+        except (Busy, Absent, NotUnderstood) as error:
+            self._watch_failures += 1
+            if self._watch_failures >= _ENOUGH and not isinstance(error, _TooMany):
+                raise _CannotWatch(error.what) from error
+            raise self._not_understood(error) if isinstance(error, NotUnderstood) else error from error
+        self._failures, self._watch_failures = self._after_watch(began, brought), 0
+
+    def _watch_query(self) -> dict[str, str | int]:
+        return {
             **self._where,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version or "",
-            "timeoutSeconds": round(timeouts.watch) or 1,
+            "timeoutSeconds": round(self._server.timeouts.watch) or 1,
         }
-        began = asyncio.get_running_loop().time()
-        try:
-            answer = await session.get(self._path(), query)
-        except NotPermitted as error:
-            raise _MayNotWatch(error.what, error.fix) from error
-        async with aclosing(answer.lines(timeouts.watch_idle)) as lines:
-            async for text in lines:
-                self._take(self._decoder.change(text))
-                self._failures = 0
-        short = asyncio.get_running_loop().time() - began < _WORKS
-        self._failures = self._failures + 1 if short else 0
 
-    def _take(self, change: Change) -> None:
+    def _after_watch(self, began: float, brought: bool) -> int:
+        """The failures in a row: one that ends at once is one, too, or it would be asked again without a pause."""
+        if asyncio.get_running_loop().time() - began >= _WORKS:
+            return 0
+        return min(self._failures + 1, _BRINGS) if brought else self._failures + 1
+
+    def _take(self, change: Change, length: int) -> None:
+        if length > LARGE:
+            self._server.give_back()
         if change.type == "ERROR":
             raise _stream_error(change.item)
         self._version = change.version
         if change.item is None:
             return
         name, before = change.item.name, self.objects.get(change.item.name)
+        if before == change.item and change.type != "DELETED":
+            return  # something changed that kfw does not look at
+        self._bytes -= _size(before) if before is not None else 0
         if change.type == "DELETED":
             self.objects.pop(name, None)
-        elif before == change.item:
-            return  # something changed that kfw does not look at
         else:
+            self._bytes += _size(change.item)
+            self._check_size(len(self.objects), self._bytes)
             self.objects[name] = change.item
         self._tell()
 
     def _cannot(self, problem: Problem) -> None:
-        if self.problem != problem:
-            self.problem = problem
-            self._tell()
+        """Told each time: some wait for a verdict that is new."""
+        self.problem, self.judged_at = problem, self._asked
+        self._tell()
 
     def _tell(self) -> None:
         for listener in tuple(self.listeners):
@@ -180,6 +306,10 @@ class Watch:
 
     def _path(self) -> str:
         return self.resource.path(self._namespace)
+
+
+def _size(item: Any) -> int:
+    return len(msgspec.json.encode(item))
 
 
 def _stream_error(status: bytes) -> KfwError:

@@ -49,6 +49,13 @@ class OpenFailed:
 
 
 @dataclass(frozen=True)
+class Slow:
+    """An attempt goes on for so long that somebody may ask why."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True)
 class Broke:
     problem: Problem
 
@@ -95,6 +102,7 @@ Event = (
     | Missing
     | Opened
     | OpenFailed
+    | Slow
     | Broke
     | Refused
     | ProbeOk
@@ -161,6 +169,8 @@ def step(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]
             if now.state is not State.OPENING:
                 return now, Do.NOTHING
             return _failed(now, problem, retry, awaited=awaited)
+        case Slow(problem) if now.state is State.OPENING and now.problem is None:
+            return replace(now, problem=problem), Do.NOTHING
         case Broke(problem):
             return _broke(now, problem, retry)
         case Refused(problem) if now.state is State.UP:

@@ -4,9 +4,11 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from kfw.aio import Complaints
 from kfw.environ import Environs
 from kfw.errors import KfwError, describe
 from kfw.methods.base import TellsRefusals, Tunnel
@@ -23,6 +25,8 @@ from kfw.system.clock import Clock
 
 #: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
 SETTLED_AFTER = 10.0
+#: Seconds that an attempt may take until it is said what is waited for.
+SLOW_AFTER = 2.0
 #: A new local connection brings the next attempt forward, but not more often than this, in seconds.
 KNOCK_INTERVAL = 1.0
 
@@ -78,6 +82,7 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
+        self._complaints = Complaints(world.log, f"{forward.name}: internal error: it")
         self.carrier = Carrier(
             forward,
             world.methods,
@@ -136,19 +141,24 @@ class Runner:
                     if isinstance(event, Exception):
                         raise event
                     await self._happened(event)
-                except Exception as defect:  # noqa: BLE001  logged, told, and mended by `_stumble`
+                    self._changed(self)
+                except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_stumble`
                     await self._stumble(defect)
-                self._changed(self)
+                    with suppress(Exception):  # it may be what has failed; the log has it
+                        self._changed(self)
         finally:
             await self._tasks.end()
             await self.carrier.end()
 
     async def _stumble(self, defect: Exception) -> None:
         """A mistake in kfw: the port stays bound, connections wait, and after a delay all begins anew."""
-        self.world.log.error("%s: internal error", self.forward.name, exc_info=defect)
+        self._complaints.tell(defect)
         await self._tasks.end()
-        await self.carrier.discard()
-        await self.carrier.drop()
+        for end in (self.carrier.discard, self.carrier.drop):
+            try:
+                await end()
+            except Exception as another:  # noqa: BLE001  the runner lives until its owner ends it
+                self._complaints.tell(another)
         told = Problem(Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where")
         failures = self.now.failures + 1
         pause = delay(failures, self.forward.retry, told.reason)
@@ -189,11 +199,12 @@ class Runner:
             self.world.clusters.poke(self.forward)
             return
         self.next_attempt = None
-        self._tasks.cancel("delay", "refusals", "health", "settle")
+        self._tasks.cancel("delay", "slow", "refusals", "health", "settle")
         await self._tasks.stop("open")
         await self.carrier.discard()
         if do is Do.OPEN:
             self._tasks.start("open", self._open())
+            self._tasks.start("slow", self._later(SLOW_AFTER, machine.Slow(self._slow())))
             if self.carrier.way:
                 return  # it serves until the new one is up
         problem = self.now.problem
@@ -296,6 +307,11 @@ class Runner:
         if self.resolution is not self._opened_for:
             self._events.put_nowait(self._seen(self.resolution))
 
+    def _slow(self) -> Problem:
+        ends = (*self.resolution.pods, *self.resolution.nodes)
+        to = f" to {ends[0]}" if ends else ""
+        return Problem(Reason.TIMED_OUT, f"waiting for the way{to} to open")
+
     async def _watch(self, tunnel: Tunnel) -> None:
         problem = await tunnel.broken()
         if self.carrier.way and self.carrier.way.tunnel is tunnel:
@@ -314,6 +330,7 @@ class Runner:
 
     async def _check_health(self, tunnel: Tunnel, *, at_once: bool = False) -> None:
         health, good, ill = self.forward.health, 0, False
+        complaints = Complaints(self.world.log, f"the health check of {self.forward.name}")
         while health.type != "none":
             await self.world.clock.sleep(0 if at_once else next_check(health, good, ill=ill))
             at_once = False
@@ -322,6 +339,13 @@ class Runner:
             except KfwError as error:
                 good, ill = 0, True
                 self._events.put_nowait(machine.ProbeFailed(problem_of(error)))
+            except Exception as defect:  # noqa: BLE001  a check that fails in a new way is a failed check
+                good, ill = 0, True
+                complaints.tell(defect)
+                told = Problem(
+                    Reason.INTERNAL, f"internal error: {type(defect).__name__}", "`kfw logs` shows where"
+                )
+                self._events.put_nowait(machine.ProbeFailed(told))
             else:
                 good += 1
                 ill = ill and good < machine.GOOD_CHECKS

@@ -1,11 +1,13 @@
 """One forward's target, followed: what it is now, and again at each change."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+import logging
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
+from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints
 from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.kube.errors import problem_of
@@ -18,6 +20,8 @@ from kfw.kubeconfig.entries import Access
 from kfw.model import Forward, Problem, Reason, Resolution
 from kfw.target.objects import Objects
 from kfw.target.resolve import Needs, needs, resolve
+
+log = logging.getLogger(__name__)
 
 #: The API cannot be asked, or does not answer this user: what was known before may still serve.
 _TROUBLE = frozenset(
@@ -71,13 +75,15 @@ class TargetWatcher:
         self._began = asyncio.get_running_loop().time()
         self._wanted_at = float("-inf")
         self._asked_for = False
+        self._failures = 0
+        self._complaints = Complaints(log, f"the look at the target of {forward.name}")
 
     async def resolutions(self) -> AsyncGenerator[Resolution, None]:
         """As soon as something is known, then at each change, for ever."""
         last: tuple[Resolution, tuple[object, ...]] | None = None
         while True:
             self._changed.clear()
-            now = await self._look()
+            now = await self._look_whatever_happens()
             if now is not None:
                 self._last_look = asyncio.get_running_loop().time()
                 seen = now, tuple(endpoint.declared for endpoint in now.pods)  # which equality leaves out
@@ -116,15 +122,39 @@ class TargetWatcher:
         if shared:
             await self._pool.leave(shared, self._changed.set)
 
+    async def _look_whatever_happens(self) -> Resolution | None:
+        """A mistake in kfw is a problem to be told, and another look comes after a pause."""
+        try:
+            now = await self._look()
+        except Exception as error:  # noqa: BLE001  a forward is followed until its owner ends it
+            self._complaints.tell(error)
+            self._failures += 1
+            name = type(error).__name__
+            return self._with_trouble(
+                Problem(Reason.INTERNAL, f"internal error: cannot follow the target ({name})")
+            )
+        self._failures = 0
+        return now
+
     async def _look(self) -> Resolution | None:
         """None: nothing can be said yet."""
         if self._trouble and (broken := await self._connect()):
             return self._with_trouble(broken)
         assert self._shared
-        if problem := self._shared.server.problem:
+        server = self._shared.server
+        if problem := server.problem:
+            if self._is_old(server.judged_at):
+                self._wanted()  # so that somebody asks
+                return self._unexplained(f"the API server {server.error_context.server} to answer")
             return self._with_trouble(problem)
         wanted = self._wanted()
-        if not self._settled(wanted.must) or (self._in_time and not self._settled(wanted.soon)):
+        unsettled = [resource for resource in wanted.must if not self._is_settled(resource)]
+        if unsettled:
+            return self._unexplained(
+                f"the API server {server.error_context.server} to list the {unsettled[0]} "
+                f"of namespace {self.forward.namespace}"
+            )
+        if self._in_time and not all(map(self._is_settled, wanted.soon)):
             return None
         found = await self._resolved()
         if found.problem and found.problem.reason in _TROUBLE:
@@ -146,6 +176,20 @@ class TargetWatcher:
         fix = f"{said}; `kfw retry {self.forward.name}` in your shell sends it"
         return replace(problem, fix=f"{problem.fix}; {fix}" if problem.fix else fix)
 
+    def _is_old(self, judged_at: float) -> bool:
+        """That was said before this forward was there: what is wanted now is asked now, and it waits for the answer."""
+        return self._known == Resolution() and judged_at < self._began
+
+    def _unexplained(self, waits_for: str) -> Resolution | None:
+        """What it waits for, once it has waited for so long that somebody may ask."""
+        if self._known != Resolution() or self._waited < self._pool.timeouts.unexplained:
+            return None
+        return replace(self._known, problem=Problem(Reason.TIMED_OUT, f"waiting for {waits_for}"))
+
+    @property
+    def _waited(self) -> float:
+        return asyncio.get_running_loop().time() - self._began
+
     async def _connect(self) -> Problem | None:
         """To the server that the kubeconfig names now; another one only after trouble with the last."""
         try:
@@ -162,6 +206,8 @@ class TargetWatcher:
             self._shared = self._pool.join(access, environ, self._changed.set)
             if self._began - self._wanted_at < PERSON:
                 self._shared.server.want(asked_for=self._asked_for)
+            if self._shared.is_in_trouble:
+                self._shared.server.judge_again()
         return None
 
     def _wanted(self) -> Needs:
@@ -177,14 +223,16 @@ class TargetWatcher:
                     resource, self.forward.namespace, self._changed.set
                 )
 
-    def _settled(self, resources: Iterable[Resource]) -> bool:
-        return all(self._watches[resource].settled for resource in resources)
+    def _is_settled(self, resource: Resource) -> bool:
+        watch = self._watches[resource]
+        if watch.problem:
+            return not self._is_old(watch.judged_at)
+        return watch.synced
 
     @property
     def _in_time(self) -> bool:
         """It is so soon that it is worth to wait for more."""
-        now = asyncio.get_running_loop().time()
-        return self._known == Resolution() and now - self._began < self._pool.timeouts.nodes
+        return self._known == Resolution() and self._waited < self._pool.timeouts.nodes
 
     def _objects(self) -> Objects:
         assert self._shared
@@ -219,7 +267,7 @@ class TargetWatcher:
             self._asked_namespace = now
             self._namespace_answer = False
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._pool.timeouts.fresh):
+                async with asyncio.timeout(self._pool.timeouts.namespace_answer):
                     self._namespace_answer = await self._shared.server.namespace_is_missing(
                         self.forward.namespace
                     )
@@ -233,6 +281,10 @@ class TargetWatcher:
             seconds = timeouts.files
         elif self._in_time:
             seconds = timeouts.nodes
+        if self._failures:
+            seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 16), LONGEST_PAUSE)
+        if self._known == Resolution() and self._waited < timeouts.unexplained:
+            seconds = min(seconds or timeouts.unexplained, timeouts.unexplained - self._waited + 0.001)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()

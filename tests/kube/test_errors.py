@@ -7,7 +7,18 @@ import ssl
 import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
-from kfw.kube.errors import Absent, Busy, ErrorContext, Gone, error_of, problem_of, unreachable
+from kfw.kube.errors import (
+    Absent,
+    Busy,
+    ErrorContext,
+    Gone,
+    NotUnderstood,
+    error_of,
+    problem_of,
+    seconds_of,
+    status_of,
+    unreachable,
+)
 from kfw.kube.timeouts import Timeouts
 from kfw.model import Problem, Reason
 
@@ -38,7 +49,7 @@ def tls(reason: str) -> ssl.SSLError:
             EOFError("it closed the connection without an answer"),
             "it closed the connection without an answer",
         ),
-        (tls("WRONG_VERSION_NUMBER"), "wrong version number"),
+        (tls("WRONG_VERSION_NUMBER"), "it does not speak TLS"),
         (tls("TLSV1_ALERT_PROTOCOL_VERSION"), "tlsv1 alert protocol version"),
         (OSError("the proxy http://gate:1 answers 407"), "the proxy http://gate:1 answers 407"),
     ],
@@ -76,7 +87,6 @@ def body(code: int, message: str) -> bytes:
         (429, Busy, Reason.CLUSTER_UNREACHABLE, 1),
         (500, Busy, Reason.CLUSTER_UNREACHABLE, 1),
         (503, Busy, Reason.CLUSTER_UNREACHABLE, 1),
-        (302, Busy, Reason.CLUSTER_UNREACHABLE, 1),
     ],
 )
 def test_a_status_says_who_is_at_fault(
@@ -99,7 +109,45 @@ def test_a_403_is_the_servers_sentence_as_it_names_verb_resource_and_namespace()
 def test_what_a_proxy_says_instead_is_cut_to_a_line() -> None:
     error = error_of(502, b"<html>\nBad Gateway\n" + b"x" * 10_000, ASKER)
 
-    assert error.what == "the API server https://api:6443 answers 502: <html>"
+    assert error.what == "the API server https://api:6443 answers 502: a web page (HTML)"
+    assert error_of(502, b"no healthy upstream\nx", ASKER).what.endswith("answers 502: no healthy upstream")
+
+
+def test_a_redirect_names_where_to_without_path_and_query() -> None:
+    headers = {"location": "https://login.example.com/sso?token=S3CR3T"}
+    error = error_of(302, b"", ASKER, headers)
+
+    assert isinstance(error, NotUnderstood) and problem_of(error).reason is Reason.CLUSTER_UNREACHABLE
+    assert (
+        error.what
+        == "the API server https://api:6443 sends kfw elsewhere (302, to https://login.example.com)"
+    )
+    assert error_of(301, b"", ASKER, {"location": "http://[x"}).what.endswith("sends kfw elsewhere (301)")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (7, 7.0),
+        (10**18, 30.0),
+        (-5, 0.0),
+        (1.5, 1.5),
+        (None, 0.0),
+        ("12", 12.0),
+        ("9" * 5000, 30.0),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 0.0),
+        (float("nan"), 0.0),
+        (float("inf"), 30.0),
+        ([], 0.0),
+    ],
+)
+def test_the_time_to_come_back_is_bounded_whatever_a_server_says(said: object, seconds: float) -> None:
+    assert seconds_of(said) == seconds
+
+
+def test_the_sentence_of_a_server_is_bounded_and_so_is_its_depth() -> None:
+    assert len(status_of(b'{"message":"' + b"x" * 100_000 + b'"}').message) == 1000
+    assert len(status_of(b'{"a":' * 5000 + b"1" + b"}" * 5000).message) <= 200
 
 
 def test_a_busy_server_says_when_to_come_back() -> None:

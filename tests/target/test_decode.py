@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from kfw.kube import resource as r
+from kfw.kube.errors import NotUnderstood
 from kfw.target import objects as o
 from kfw.target.decode.kinds import decoder
 from kfw.target.objects import ContainerPort, Owner, SliceEndpoint, SlicePort
@@ -19,7 +20,7 @@ def listed(*items: dict[str, Any], **meta: str) -> bytes:
 
 
 def one(resource: r.Resource, item: dict[str, Any]) -> Any:
-    return decoder(resource).page(listed(item)).items[0]
+    return decoder(resource).item(msgspec.json.encode(item))
 
 
 def running_pod(name: str = "web-1", **status: Any) -> dict[str, Any]:
@@ -293,7 +294,7 @@ def test_an_error_in_the_stream_is_handed_on_as_it_came() -> None:
 
 @pytest.mark.parametrize("line", [b"<html>", b'{"type":"ADDED"}', b'{"type":"NEW","object":{}}', b"[]"])
 def test_what_is_no_event_is_refused(line: bytes) -> None:
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(NotUnderstood):
         decoder(r.PODS).change(line)
 
 
@@ -303,7 +304,7 @@ def test_500_pods_are_kept_in_less_than_a_megabyte() -> None:
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
-        pods = {pod.name: pod for pod in reader.page(body).items}
+        pods = {pod.name: pod for pod in map(reader.item, reader.page(body).items)}
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

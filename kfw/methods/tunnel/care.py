@@ -5,14 +5,18 @@ afterwards. It is dead when the same question is answered on another link meanwh
 """
 
 import asyncio
+import logging
 from collections.abc import Collection
 from functools import partial
 
+from kfw.aio import Complaints, keep_going
 from kfw.errors import KfwError
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.pool import RECENT, Pool
 from kfw.methods.tunnel.spare import dismiss
 from kfw.relay.race import AllFailed, race
+
+log = logging.getLogger("kfw.tunnel")
 
 #: Seconds between two looks.
 LOOK = 5.0
@@ -107,16 +111,19 @@ def _judge(link: AnyLink, answer: "asyncio.Future[float | None]") -> None:
 
 async def tend(pool: Pool) -> None:
     """For ever."""
-    while True:
-        await asyncio.sleep(LOOK)
-        now = asyncio.get_running_loop().time()
-        used = now - pool.used_at < RECENT
-        _close_idle(pool, now, used=used)
-        pool.spare_free()
-        pool.keep_warm()
-        silent = SILENT if used else SILENT_UNUSED
-        if any(now - link.heard_at > silent for link in pool.links if link.usable):
-            await _ask_the_silent(pool)
+    await keep_going(lambda: _look(pool), Complaints(log, "the care of tunnels").tell)
+
+
+async def _look(pool: Pool) -> None:
+    await asyncio.sleep(LOOK)
+    now = asyncio.get_running_loop().time()
+    used = now - pool.used_at < RECENT
+    _close_idle(pool, now, used=used)
+    pool.spare_free()
+    pool.keep_warm()
+    silent = SILENT if used else SILENT_UNUSED
+    if any(now - link.heard_at > silent for link in pool.links if link.usable):
+        await _ask_the_silent(pool)
 
 
 async def _ask_the_silent(pool: Pool) -> None:

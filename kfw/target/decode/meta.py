@@ -4,10 +4,15 @@ from functools import lru_cache
 from sys import intern
 from typing import Any, TypeVar
 
+import msgspec
+
 from kfw.kube.decoder import Wire
 from kfw.target import objects
 
 T = TypeVar("T")
+
+#: Bytes, as JSON, of what is kept once: ten ports, or an owner with the longest name, have some 500.
+_LARGEST_SHARED = 1000
 
 
 class OwnerReference(Wire, frozen=True):
@@ -51,6 +56,9 @@ def _kept_once(value: Any) -> Any:
 
 
 def shared(value: T) -> T:
-    """The same object for equal values: pods of one owner share its reference and their ports."""
+    """The same object for equal values: pods of one owner share its reference and their ports. What is large is not
+    kept beyond the object that it belongs to."""
+    if len(msgspec.json.encode(value)) > _LARGEST_SHARED:
+        return value
     kept: T = _kept_once(value)
     return kept

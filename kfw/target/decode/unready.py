@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from kfw.kube.decoder import Wire
 from kfw.target.decode.meta import Condition
 
+#: Characters of a message.
+_MESSAGE = 300
+
 #: Waiting reasons that only say "wait".
 _PASSING = frozenset({"ContainerCreating", "PodInitializing"})
 
@@ -98,4 +101,4 @@ def _otherwise(pod: PodState, ready: Condition | None) -> str:
 
 
 def _with(what: str, message: str) -> str:
-    return f"{what} ({message})" if message else what
+    return f"{what} ({message[:_MESSAGE]})" if message else what
