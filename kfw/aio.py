@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 #: Seconds until a turn that failed is tried again, doubled each time.
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 
 class Broadcast:
@@ -58,7 +58,8 @@ async def keep_going(
         try:
             await turn()
             failures = 0
+            continue
         except Exception as error:  # noqa: BLE001  whatever it is, the others must be served
             on_failure(error)
-            await wait(min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE))
-            failures += 1
+        await wait(min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE))
+        failures += 1

@@ -30,6 +30,8 @@ LARGE = 1 << 20
 _INTERIM = 16
 #: Bytes a second below which an answer is given up, once so many seconds have passed.
 _SLOWEST, _SLOW_AFTER = 1024, 5.0
+#: So many pieces of fewer bytes than that on average are no answer, but work.
+_MANY_PIECES, _SMALLEST = 5000, 16
 
 
 class Connection:
@@ -90,8 +92,12 @@ class Connection:
 
     async def pieces(self, timeout: float) -> AsyncGenerator[bytes, None]:
         """The body of the answer to the last `get`. Afterwards the connection can be used again."""
+        size = count = 0
         try:
             while isinstance(event := await self._next(timeout), h11.Data):
+                size, count = size + len(event.data), count + 1
+                if count > _MANY_PIECES and size < _SMALLEST * count:
+                    raise EOFError(f"its answer comes in pieces of less than {_SMALLEST} bytes")
                 yield bytes(event.data)
             if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
                 self._http.start_next_cycle()
@@ -101,7 +107,7 @@ class Connection:
             raise self._failed(error) from error
 
     async def _next(self, timeout: float | None) -> h11.Event:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
+        while (event := self._http.next_event()) is h11.NEED_DATA and self.open:
             self.reading.waits()
             async with asyncio.timeout(timeout):
                 data = await self._reader.read(65536)
@@ -111,7 +117,9 @@ class Connection:
                 raise EOFError("it closed the connection without an answer")
             self._http.receive_data(data)
         await self.reading.pause_when_due()
-        if isinstance(event, type):  # PAUSED: it has switched to another protocol, which nobody asked for
+        if isinstance(
+            event, type
+        ):  # it was closed from here; or PAUSED, for another protocol that nobody asked for
             raise EOFError("its answer is not HTTP")
         return event
 

@@ -19,7 +19,7 @@ from kfw.system.files import Unreadable
 #: Characters of what a foreign error says, and of what an API server says itself.
 _WORDS, _SENTENCES = 200, 1000
 #: Seconds that a server may ask to be left alone. It may be wrong about them, as one that says 10^18 is.
-LONGEST_RETRY_AFTER = 30.0
+LONGEST_RETRY_AFTER = 8.0
 
 #: What a dial, a request or an answer may raise, whatever a kubeconfig or an API server holds: each is an `unreachable`.
 #: ValueError is also a name that cannot be encoded, or a port that does not exist.
@@ -84,6 +84,12 @@ class _Status(Struct, rename="camel"):
     reason: str = ""
     code: int = 0
     details: _Details | None = None
+
+
+def without_frames(error: KfwError) -> KfwError:
+    """The same, for who keeps it: its traceback, and those of its causes, hold all that was read until then."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def problem_of(error: KfwError) -> Problem:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError
+from kfw.kube.errors import without_frames
 from kfw.kube.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
@@ -129,7 +130,7 @@ class ServerMonitor:
         try:
             await self._ask(fresh, seconds)
         except KfwError as error:
-            return error
+            return without_frames(error)
         return None
 
     async def _until_back(self) -> None:

@@ -27,9 +27,12 @@ class ProcessorShare:
 
 
 class Reading:
-    """One who reads from it: says when the processor is his and when he only waits, and pauses when it is time."""
+    """One who reads from it: says when the processor is his and when he only waits, and pauses when it is time.
 
-    def __init__(self, share: ProcessorShare, clock: Callable[[], float] = time.perf_counter) -> None:
+    `clock` counts the processor time of this thread: a machine that is busy with others is not held against a server.
+    """
+
+    def __init__(self, share: ProcessorShare, clock: Callable[[], float] = time.thread_time) -> None:
         self._share = share
         self._clock = clock
         self._since = clock()

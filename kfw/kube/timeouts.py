@@ -19,9 +19,9 @@ class Timeouts:
     watch: float = 240.0  # one watch request; the API server ends it
     watch_idle: float = 75.0  # no event in a watch: bookmarks come each minute, so it may be dead
     first_pause: float = 0.25  # after a failure that is no outage, doubled each time
-    longest_pause: float = 30.0
+    longest_pause: float = 8.0  # a server that is well again is seen within 10 s
     relist: float = 5.0  # between lists for a user who may list, but not watch
-    forbidden: float = 60.0  # until what was not permitted is tried again
+    forbidden: float = 8.0  # until what was not permitted is tried again
     files: float = 2.0  # between looks at the kubeconfig while the login or the way to the server is broken
     namespace: float = 10.0  # between questions whether a missing namespace is there
     namespace_answer: float = 1.0  # the answer to that

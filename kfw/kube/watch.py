@@ -25,6 +25,7 @@ from kfw.kube.errors import (
     not_understood,
     problem_of,
     status_of,
+    without_frames,
 )
 from kfw.kube.resource import Resource
 from kfw.kube.server import Server
@@ -35,8 +36,9 @@ log = logging.getLogger(__name__)
 
 #: Objects in a page of a list: 250 pods are some 2 MB of JSON.
 PAGE = 250
-#: Objects of one kind in one namespace, and bytes that they take as JSON, trimmed. Some 300 bytes is a pod.
-MOST_OBJECTS, MOST_BYTES = 50_000, 16 << 20
+#: Objects of one kind in one namespace, and bytes that they take as JSON, trimmed: a pod has some 300. So many take 8 MB
+#: of memory, most of which comes back when they go.
+MOST_OBJECTS, MOST_BYTES = 25_000, 12 << 20
 #: Pages in a row that bring nothing new.
 _MOST_IDLE_PAGES = 20
 #: Seconds that a watch must last to count as one that works.
@@ -116,30 +118,38 @@ class Watch:
             self._server.close_session(session)
 
     async def _once(self, session: ApiSession) -> None:
+        failure = await self._list_and_watch(session)
+        pause = self._server.timeouts.pause
+        match failure:
+            case None:
+                await self._server.poked.wait(pause(self._failures))
+            case Abandoned():
+                if self._server.monitor.away:
+                    await self._server.monitor.wait_until_answers()
+            case _CannotWatch():
+                log.debug("%s cannot be watched, so they are listed: %s", self.resource, failure.what)
+                self._version = None
+                relist = self._server.timeouts.relist
+                await self._server.poked.wait(max(relist, pause(self._watch_failures)))
+            case _:
+                self._failures += 1
+                least = await self._after(failure)
+                await self._server.poked.wait(max(least, pause(self._failures)))
+
+    async def _list_and_watch(self, session: ApiSession) -> KfwError | None:
+        """Until it ends: what went wrong."""
         self._asked = asyncio.get_running_loop().time()
         try:
             if self._version is None:
                 await self._list(session)
             await self._watch(session)
-        except _CannotWatch as error:
-            session.close()
-            log.debug("%s cannot be watched, so they are listed: %s", self.resource, error.what)
-            self._version = None
-            pause = self._server.timeouts.pause(self._watch_failures)
-            await self._server.poked.wait(max(self._server.timeouts.relist, pause))
-            return
-        except Abandoned:
-            if self._server.monitor.away:
-                await self._server.monitor.wait_until_answers()
-            return
         except KfwError as error:
             session.close()
-            self._failures += 1
-            await self._after(error)
-        await self._server.poked.wait(self._server.timeouts.pause(self._failures))
+            return without_frames(error)
+        return None
 
-    async def _after(self, error: KfwError) -> None:
-        """What must be true before it is worth another try."""
+    async def _after(self, error: KfwError) -> float:
+        """The least seconds until it is worth another try. Returns when the server answers."""
         listing = self._version is None
         match error:
             case Gone():
@@ -159,22 +169,36 @@ class Watch:
             case LoginError() | ToolMissing():  # which is the server's problem, too
                 if pause := self._server.login.pause:
                     self._failures = 1
-                    await self._server.poked.wait(pause)
+                    return pause
             case Busy():
                 if listing and self._failures >= _ENOUGH:
                     self._cannot(problem_of(error))
-                await self._server.poked.wait(error.retry_after)
+                return error.retry_after
             case KfwError():
                 await self._server.monitor.wait_until_answers()
                 if listing and self._failures >= _ENOUGH:  # it answers, but not this
                     self._cannot(problem_of(error))
                 elif self._failures >= _ENOUGH:  # the watch alone fails, so changes must come by lists
                     self._version = None
+        return 0.0
 
     # -- the list
 
     async def _list(self, session: ApiSession) -> None:
         found: dict[str, Any] = {}
+        try:
+            self._version, self._bytes, same = await self._all_pages(session, found)
+        except KfwError:
+            if len(found) > PAGE:
+                self._server.give_back()
+            raise
+        news = not (same and len(found) == len(self.objects) and self.readable)
+        self.objects, self.synced, self.problem = found, True, None
+        if news:
+            self._tell()
+
+    async def _all_pages(self, session: ApiSession, found: dict[str, Any]) -> tuple[str, int, bool]:
+        """Into `found`. The version, the bytes that they take, and whether all are known as they are."""
         size, same, token, idle, limit = 0, True, "", 0, PAGE
         while True:
             before = len(found)
@@ -199,12 +223,7 @@ class Watch:
                 raise self._not_understood(NotUnderstood("a list that never ends"))
             token = page.next
             if not token:
-                break
-        self._version, self._bytes = page.version, size
-        news = not (same and len(found) == len(self.objects) and self.readable)
-        self.objects, self.synced, self.problem = found, True, None
-        if news:
-            self._tell()
+                return page.version, size, same
 
     @asynccontextmanager
     async def _page(self, session: ApiSession, token: str, limit: int) -> AsyncIterator[tuple[Answer, Page]]:
@@ -257,7 +276,9 @@ class Watch:
             self._watch_failures += 1
             if self._watch_failures >= _ENOUGH and not isinstance(error, _TooMany):
                 raise _CannotWatch(error.what) from error
-            raise self._not_understood(error) if isinstance(error, NotUnderstood) else error from error
+            if isinstance(error, NotUnderstood):
+                raise self._not_understood(error) from error
+            raise
         self._failures, self._watch_failures = self._after_watch(began, brought), 0
 
     def _watch_query(self) -> dict[str, str | int]:

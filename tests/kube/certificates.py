@@ -2,8 +2,11 @@
 
 import datetime
 import ipaddress
+import ssl
+import tempfile
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,16 +35,17 @@ def ca() -> bytes:
 
 
 @cache
-def pair(name: str, *hosts: str) -> Pair:
+def pair(name: str, *hosts: str, expired: bool = False, self_signed: bool = False) -> Pair:
     """A server's, or with no hosts a client's."""
     root_key, root = _root()
     key = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder(name, key).issuer_name(root.subject)
+    builder = _builder(name, key, expired=expired)
+    builder = builder.issuer_name(_name(name) if self_signed else root.subject)
     if hosts:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False
         )
-    certificate = builder.sign(root_key, hashes.SHA256())
+    certificate = builder.sign(key if self_signed else root_key, hashes.SHA256())
     return Pair(
         certificate.public_bytes(serialization.Encoding.PEM),
         key.private_bytes(
@@ -50,8 +54,20 @@ def pair(name: str, *hosts: str) -> Pair:
     )
 
 
-def _builder(name: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def server_context(made: Pair) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.TemporaryDirectory() as folder:
+        crt, key = Path(folder, "crt"), Path(folder, "key")
+        crt.write_bytes(made.certificate)
+        key.write_bytes(made.key)
+        context.load_cert_chain(crt, key)
+    return context
+
+
+def _builder(name: str, key: ec.EllipticCurvePrivateKey, *, expired: bool = False) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
+    if expired:
+        now -= datetime.timedelta(hours=2)
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
