@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NoReturn
 
+log = logging.getLogger(__name__)
+
 #: Seconds until a turn that failed is tried again, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
@@ -60,6 +62,9 @@ async def keep_going(
             failures = 0
             continue
         except Exception as error:  # noqa: BLE001  whatever it is, the others must be served
-            on_failure(error)
+            try:
+                on_failure(error)
+            except Exception:
+                log.exception("a failure could not be told: %s", type(error).__name__)
         await wait(min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE))
         failures += 1

@@ -312,7 +312,7 @@ class Watch:
             self.objects.pop(name, None)
         else:
             self._bytes += _size(change.item)
-            self._check_size(len(self.objects), self._bytes)
+            self._check_size(len(self.objects) + (before is None), self._bytes)
             self.objects[name] = change.item
         self._tell()
 

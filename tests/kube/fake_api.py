@@ -43,7 +43,7 @@ class FakeApi:
         self.oldest = 0  # watches from before it are Gone
         self.gone_in_stream = False
         self.frozen = asyncio.Event()  # set: nobody gets an answer
-        self.port = 0
+        self.host, self.port = "127.0.0.1", 0
         self._thawed = asyncio.Event()
         self._lost = set[asyncio.StreamWriter]()
         self._held: dict[str, asyncio.Event] = {}
@@ -96,7 +96,7 @@ class FakeApi:
     # -- what happens to the wire
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

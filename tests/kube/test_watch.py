@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Protocol
 
 import pytest
 
@@ -15,7 +16,7 @@ from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, Cluster, User
 from kfw.model import Reason
 from kfw.target.decode.kinds import decoder
-from tests.kube.fake_api import FakeApi, serving, status
+from tests.kube.fake_api import serving, status
 from tests.kube.wire import PODS, pod
 from tests.until import until
 
@@ -33,9 +34,14 @@ QUICK = Timeouts(
 )
 
 
+class HasUrl(Protocol):
+    @property
+    def url(self) -> str: ...
+
+
 @asynccontextmanager
 async def watching(
-    api: FakeApi, timeouts: Timeouts = QUICK, token: str = "good"
+    api: HasUrl, timeouts: Timeouts = QUICK, token: str = "good"
 ) -> AsyncIterator[tuple[Watch, Server]]:
     access = Access("dev", Cluster("dev", api.url), User("ada", token=token))
     server = Server(access, Login(access), timeouts, lambda: None)

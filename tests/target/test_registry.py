@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -474,3 +474,123 @@ async def test_a_mistake_in_a_watch_is_seen_and_not_mistaken_for_health(
             monkeypatch.undo()
             await seen.until_pods("web-1")
     assert "the watch of services in namespace shop failed, and is tried again" in caplog.text
+
+
+# -- a new forward believes no old verdict
+
+
+def silent_monitor(**more: float) -> Timeouts:
+    """What is known to be wrong is not asked about again by itself."""
+    long = 1000.0
+    return replace(
+        TIMEOUTS, reconnect_interval=long, forbidden=long, longest_pause=long, first_pause=long, **more
+    )
+
+
+@asynccontextmanager
+async def forbidden(api: FakeApi) -> AsyncIterator[Reason]:
+    api.forbidden[wire.SERVICES] = "services is forbidden"
+    yield Reason.NOT_PERMITTED
+    api.forbidden.clear()
+
+
+@asynccontextmanager
+async def stopped(api: FakeApi) -> AsyncIterator[Reason]:
+    await api.stop()
+    yield Reason.CLUSTER_UNREACHABLE
+    await api.start()
+
+
+@asynccontextmanager
+async def frozen(api: FakeApi) -> AsyncIterator[Reason]:
+    api.freeze()
+    yield Reason.CLUSTER_UNREACHABLE
+    api.thaw()
+
+
+@asynccontextmanager
+async def unauthorized(api: FakeApi) -> AsyncIterator[Reason]:
+    api.tokens = set()
+    yield Reason.LOGIN_EXPIRED
+    api.tokens = None
+
+
+@asynccontextmanager
+async def absent(api: FakeApi) -> AsyncIterator[Reason]:
+    api.answers[wire.SERVICES].extend([(404, b"404 page not found")] * 1000)
+    yield Reason.CLUSTER_UNREACHABLE
+    api.answers.clear()
+
+
+@asynccontextmanager
+async def web_pages(api: FakeApi) -> AsyncIterator[Reason]:
+    api.answers[wire.SERVICES].extend([(200, b"<html>")] * 1000)
+    yield Reason.CLUSTER_UNREACHABLE
+    api.answers.clear()
+
+
+@pytest.mark.parametrize("trouble", [forbidden, stopped, frozen, unauthorized, absent, web_pages])
+@pytest.mark.asyncio
+async def test_a_new_forward_asks_for_itself_and_never_tells_what_was_true_before(
+    tmp_path: Path, trouble: Any
+) -> None:
+    first_pause = 0.01 if trouble is web_pages else 1000.0
+    timeouts = replace(silent_monitor(), first_pause=first_pause)
+    async with shop() as api, ClusterRegistry(timeouts=timeouts) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        async with trouble(api) as reason, AsyncExitStack() as stack:
+            [old] = await stack.enter_async_context(following(clusters, forward(file)))
+            await old.until_problem(reason)
+            kept = stack.pop_all()
+        async with kept, following(clusters, forward(file, name="new")) as [new]:
+            await new.until_pods("web-1")
+            assert [one.problem for one in new.all] == [None]
+            await old.until_pods("web-1")
+
+
+@pytest.mark.parametrize("trouble", [forbidden, stopped, unauthorized, absent])
+@pytest.mark.asyncio
+async def test_a_new_forward_is_told_of_what_is_still_wrong(tmp_path: Path, trouble: Any) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=silent_monitor()) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        async with trouble(api) as reason:
+            async with following(clusters, forward(file)) as [old]:
+                await old.until_problem(reason)
+                async with following(clusters, forward(file, name="new")) as [new]:
+                    await new.until_problem(reason)
+
+
+@pytest.mark.asyncio
+async def test_a_forward_that_knows_nothing_yet_says_what_it_waits_for(tmp_path: Path) -> None:
+    timeouts = replace(TIMEOUTS, unexplained=0.2, idle_before_probe=1000)
+    async with shop() as api, ClusterRegistry(timeouts=timeouts) as clusters:
+        api.hold(wire.SERVICES)
+        began = asyncio.get_running_loop().time()
+        async with following(clusters, forward(kubeconfig(tmp_path / "k", api))) as [seen]:
+            message = await seen.until_problem(Reason.TIMED_OUT)
+            assert message == f"waiting for the API server {api.url} to list the services of namespace shop"
+            assert asyncio.get_running_loop().time() - began >= 0.2
+            api.release(wire.SERVICES)
+            await seen.until_pods("web-1")
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), RecursionError(), KeyError("y"), OSError(24, "x")])
+@pytest.mark.asyncio
+async def test_a_mistake_in_the_look_at_a_target_is_told_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise error
+
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        one = forward(kubeconfig(tmp_path / "k", api))
+        async with following(clusters, one) as [seen]:
+            await seen.until_pods("web-1")
+            with monkeypatch.context() as patch:
+                patch.setattr("kfw.target.watcher.resolve", broken)
+                await api.put(wire.PODS, wire.pod("web-2"))
+                await api.put(wire.SLICES, wire.slice_("web-1", "web-2"))
+                await seen.until_problem(Reason.INTERNAL)
+                assert seen.pods == ["web-1"], "what was known may still serve"
+            clusters.poke(one)
+            await seen.until_pods("web-1", "web-2")

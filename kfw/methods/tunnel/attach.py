@@ -3,8 +3,10 @@
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Protocol, TypeAlias
 
+from kfw.kube.dial import UNACKNOWLEDGED
 from kfw.kube.upgrade import V4, WEBSOCKET, Upgraded
 from kfw.methods.tunnel.carriage import Bare, InWebSocket
 from kfw.methods.tunnel.channel import Channel
@@ -12,10 +14,9 @@ from kfw.methods.tunnel.link import Link
 
 AnyLink: TypeAlias = Link | Channel
 
-#: An API server may be silent for as long, and connections go on where they were; new ones do not wait for it.
-UNACKNOWLEDGED = 60_000  # milliseconds
-#: Seconds of idleness until the kernel asks the far side, and between questions.
-KEEPALIVE = (30, 10)
+#: Milliseconds that the far side may acknowledge nothing. In use: an API server may be silent for as long, and connections
+#: go on where they were; new ones do not wait for it. Warm: as kube.dial has it, as nothing is lost with such a link.
+IN_USE, WARM = 60_000, UNACKNOWLEDGED
 #: linux/tcp.h, since 6.15: at most so many milliseconds between two retransmissions. Without it connections go on only
 #: after a pause as long again as half the silence was.
 _TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
@@ -34,13 +35,16 @@ def attach(open_portforward: Upgraded, pod: str, port: int, owner: Owner) -> Any
     writer = open_portforward.streams[1]
     transport = writer.transport
     encrypted = transport.get_extra_info("ssl_object") is not None
-    _be_patient(transport.get_extra_info("socket"))
+    sock = transport.get_extra_info("socket")
+    _retransmit_often(sock)
+    be_patient(sock, IN_USE)
     made: AnyLink
     if open_portforward.transport is V4:
         made = Channel(pod, port, open_portforward.transport.name, owner, encrypted=encrypted)
     else:
         made = Link(pod, open_portforward.transport.name, owner)
         in_websocket = open_portforward.transport is WEBSOCKET
+        made.be_patient = partial(be_patient, sock)
         made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else Bare()
     made.keep = writer  # a collected writer would close its transport
     transport.set_protocol(made)
@@ -50,12 +54,14 @@ def attach(open_portforward: Upgraded, pod: str, port: int, owner: Owner) -> Any
     return made
 
 
-def _be_patient(sock: socket.socket) -> None:
-    idle, interval = KEEPALIVE
-    options = {"TCP_KEEPIDLE": idle, "TCP_KEEPINTVL": interval, "TCP_USER_TIMEOUT": UNACKNOWLEDGED}
-    for name, value in options.items():
-        if (option := getattr(socket, name, None)) is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+def be_patient(sock: socket.socket, milliseconds: int) -> None:
+    """The kernel's own questions, from kube.dial, go on every second or two and cost nothing here."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def _retransmit_often(sock: socket.socket) -> None:
     if sys.platform == "linux":
         with suppress(OSError):  # an older kernel
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, _RTO_MAX)

@@ -18,10 +18,13 @@ from kfw.relay.race import AllFailed, race
 
 log = logging.getLogger("kfw.tunnel")
 
-#: Seconds between two looks.
-LOOK = 5.0
-#: Seconds that a link may be silent until it is asked; middleboxes cut after a minute and more.
-SILENT, SILENT_UNUSED = 4.0, 20.0
+#: Seconds between two looks, at a forward that is used and at others.
+LOOK, LOOK_UNUSED = 2.0, 5.0
+#: Seconds that a link may be silent until it is asked: of one in use it is known within 5 s that it is dead. Others are
+#: watched by the kernel (attach.WARM), and asked for the sake of middleboxes, which cut after a minute and more.
+SILENT, SILENT_UNUSED = 2.5, 20.0
+#: Seconds for the answer to that.
+ANSWER = 5.0
 #: Seconds that a link may be idle beyond those that are kept warm.
 IDLE = 30.0
 #: Seconds for an answer until another way is tried as well, and in round trips: the greater counts.
@@ -115,7 +118,8 @@ async def tend(pool: Pool) -> None:
 
 
 async def _look(pool: Pool) -> None:
-    await asyncio.sleep(LOOK)
+    used = asyncio.get_running_loop().time() - pool.used_at < RECENT
+    await asyncio.sleep(LOOK if used else LOOK_UNUSED)
     now = asyncio.get_running_loop().time()
     used = now - pool.used_at < RECENT
     _close_idle(pool, now, used=used)
@@ -128,7 +132,7 @@ async def _look(pool: Pool) -> None:
 
 async def _ask_the_silent(pool: Pool) -> None:
     try:
-        await prove(pool, LOOK)
+        await prove(pool, ANSWER)
     except KfwError:
         return  # it shows in the health checks, and in what is known of the API server
 

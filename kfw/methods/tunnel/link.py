@@ -1,7 +1,7 @@
 """One SPDY connection to one pod: frames out, frames in, and whether it can take another stream."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Protocol, cast
 
@@ -42,9 +42,13 @@ class Owner(Protocol):
 
 
 class Link(asyncio.Protocol):
-    """`carriage` is set by who makes it, before it is handed a transport."""
+    """`carriage` and `be_patient` are set by who makes it, before it is handed a transport.
+
+    `be_patient(milliseconds)`: so long the kernel waits for a far side that acknowledges nothing.
+    """
 
     carriage: Carriage
+    be_patient: Callable[[int], None]
     #: It can carry connections one after the other, and several at once.
     lasting = True
 

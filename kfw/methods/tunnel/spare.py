@@ -2,7 +2,8 @@
 
 import asyncio
 
-from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.attach import IN_USE, WARM, AnyLink
+from kfw.methods.tunnel.link import Link
 from kfw.system.bulk import give_back
 
 #: So many. A link takes some 60 KB; one that is missed costs the next connection a dial.
@@ -25,7 +26,10 @@ class Spare:
 
     def add(self, link: AnyLink) -> None:
         """It is free. Beyond the cap the one that has waited longest is closed."""
-        self._links.setdefault(link)
+        if link not in self._links:
+            self._links[link] = None
+            if isinstance(link, Link):
+                link.be_patient(WARM)
         if len(self._links) > self._most:
             oldest = next(iter(self._links))
             self.discard(oldest)
@@ -33,7 +37,11 @@ class Spare:
 
     def discard(self, link: AnyLink) -> None:
         """It is not free any more."""
-        self._links.pop(link, None)
+        if link not in self._links:
+            return
+        del self._links[link]
+        if isinstance(link, Link) and not link.closed:
+            link.be_patient(IN_USE)
 
     def gone(self, link: AnyLink) -> None:
         """It is closed."""

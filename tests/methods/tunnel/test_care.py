@@ -90,6 +90,7 @@ async def test_links_that_nobody_uses_are_closed_but_one_for_each_pod_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
     monkeypatch.setattr(care, "IDLE", 0.1)
     async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
         some = [await client(way, b"x") for _ in range(8)]
@@ -104,6 +105,7 @@ async def test_of_a_forward_that_is_not_used_one_link_is_kept(monkeypatch: pytes
     for module in (care, pool):
         monkeypatch.setattr(module, "RECENT", 0.1)
     monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
     monkeypatch.setattr(care, "IDLE", 0.05)
     async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
         one = await client(way, b"x")
@@ -118,6 +120,7 @@ async def test_idle_links_are_asked_again_and_again_so_that_no_middlebox_forgets
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(care, "LOOK", 0.05)
+    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
     monkeypatch.setattr(care, "SILENT", 0.05)
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         await client(way)  # idle, but alive
