@@ -7,8 +7,10 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from kfw import __version__, paths
+from kfw.aio import Complaints, keep_going
 from kfw.daemon.connections import Connections
 from kfw.daemon.core import Core
 from kfw.daemon.events import Events
@@ -120,7 +122,9 @@ async def _supervisor(
             methods = family(children, clusters)
             world = World(clusters, methods, Clock(), forward_log, watcher=watcher, environs=environs)
             supervisor = Supervisor(world, tell)
-            watching = asyncio.create_task(upheaval.watch(world.clock, upheaval.outgoing, supervisor.doubt))
+            watch = partial(upheaval.watch, world.clock, upheaval.outgoing, supervisor.doubt)
+            complaints = Complaints(log, "the look after changes of the network")
+            watching = asyncio.create_task(keep_going(watch, complaints.tell))
             try:
                 yield supervisor
             finally:

@@ -19,6 +19,7 @@ from kfw.supervisor.machine import (
     Refused,
     RetryAsked,
     Settled,
+    Slow,
     State,
     status_of,
     step,
@@ -36,6 +37,7 @@ AWAY = problem(Reason.CLUSTER_UNREACHABLE)
 EXITED = problem(Reason.CHILD_EXITED)
 ILL = problem(Reason.UNHEALTHY)
 REFUSES = problem(Reason.APP_REFUSES)
+LATE = problem(Reason.TIMED_OUT)
 
 
 def play(*events: Event, now: Now | None = None, retry: Retry | None = None) -> tuple[Now, list[Do]]:
@@ -56,6 +58,15 @@ def test_found_and_opened_is_active() -> None:
 
 def test_before_anything_is_known_it_is_starting() -> None:
     assert status_of(Now()) is Status.STARTING
+
+
+def test_an_attempt_that_takes_long_says_so_until_it_is_over_and_hides_no_better_reason() -> None:
+    now, done = play(Found(), Slow(LATE))
+    assert (status_of(now), now.problem, done[-1]) == (Status.STARTING, LATE, Do.NOTHING)
+    assert play(Opened(), now=now)[0].problem is None
+    assert play(OpenFailed(ILL), now=now)[0].problem == ILL
+    assert play(Broke(EXITED), Found(), Slow(LATE), now=UP)[0].problem == EXITED
+    assert play(Slow(LATE), now=UP)[0] == UP
 
 
 def test_a_dead_child_is_tried_again_at_once_and_says_why() -> None:
@@ -239,6 +250,7 @@ def test_a_pod_that_is_made_anew_ends_the_pause() -> None:
         Opened(),
         OpenFailed(ILL),
         OpenFailed(REFUSES, awaited=True),
+        Slow(LATE),
         Broke(EXITED),
         Refused(REFUSES),
         ProbeOk(),

@@ -513,3 +513,74 @@ async def test_what_changes_while_a_way_is_opened_is_looked_at_when_that_is_over
         await settle()
         assert api.now.status is Status.ACTIVE, "without a pause"
         assert method.told[-1] == both.pods
+
+
+async def test_an_attempt_that_does_not_end_says_after_2_s_what_it_waits_for() -> None:
+    class Slow(FakeMethod):
+        async def open(self, way: object) -> object:  # type: ignore[override]
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    async with up(FakeWorld(Slow("tunnel", "pod")), method="tunnel") as api:
+        await api.fake.clusters.say(THERE)
+        assert (api.now.status, api.now.message) == (Status.STARTING, "")
+        await api.fake.clock.advance(2)
+        assert (api.now.status, api.now.reason) == (Status.STARTING, Reason.TIMED_OUT)
+        assert api.now.message == "waiting for the way to pod api-1:8080 to open"
+
+
+@pytest.mark.parametrize(
+    "defect", [ValueError(), OSError(24, "x"), RecursionError(), KeyError(), MemoryError()]
+)
+async def test_a_health_check_that_fails_in_a_new_way_is_a_failed_check_and_the_next_one_comes(
+    defect: Exception,
+) -> None:
+    class Ill(FakeTunnel):
+        broken_probe: Exception | None = None
+
+        async def probe(self) -> None:
+            await super().probe()
+            if self.broken_probe:
+                raise self.broken_probe
+
+    class Method(FakeMethod):
+        async def open(self, way: Way) -> FakeTunnel:
+            await super().open(way)
+            self.tunnels[-1] = Ill(self.tunnels[-1].endpoint, self.tunnels[-1].dialer)
+            return self.tunnels[-1]
+
+    method = Method()
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        [tunnel] = method.tunnels
+        assert isinstance(tunnel, Ill)
+        tunnel.broken_probe = defect
+        await api.fake.clock.advance(15)
+        assert (api.now.status, api.now.reason) == (Status.DEGRADED, Reason.INTERNAL)
+        assert type(defect).__name__ in api.now.message
+        tunnel.broken_probe = None
+        await api.fake.clock.advance(2)
+        await api.fake.clock.advance(2)
+        assert api.now.status is Status.ACTIVE
+        assert tunnel.closed == 0
+
+
+async def test_a_status_that_cannot_be_told_ends_no_runner() -> None:
+    fake = FakeWorld()
+    told = list[str]()
+
+    def tell(kind: str, status: ForwardStatus) -> None:
+        told.append(status.status)
+        if status.status is Status.ACTIVE and told.count("active") == 1:
+            raise KeyError("a subscriber's own mistake")
+
+    supervisor = Supervisor(fake.world, tell)
+    await supervisor.up([forward()])
+    await settle()
+    try:
+        await fake.clusters.say(THERE)
+        await fake.clock.advance(1)
+        await fake.clusters.say(THERE)
+        assert told[-1] == "active"
+    finally:
+        await supervisor.close()

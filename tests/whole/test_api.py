@@ -130,3 +130,18 @@ def test_A40_an_api_server_behind_a_path_works(
         here.do(lambda sandbox: sandbox.scale("deployments", "shop", "web", 0))
         kfw.until_row("web", reason="no-ready-pod")  # so the watch goes through it, too
         assert time.monotonic() - gone < 5
+
+
+def test_a_forward_that_is_added_when_the_cluster_is_back_hears_nothing_of_before(
+    here: Place, make_kfw: Make
+) -> None:
+    kfw = make_kfw(here.kubeconfig)
+    one, *others = talk.free_ports(4)
+    kfw.up({"web": {**entry(one), "method": "tunnel"}})
+    for port in others:
+        here.stop_api()
+        kfw.until_row("web", within=6, reason="cluster-unreachable")
+        here.start_api()
+        kfw("add", f"web-{port}", "service/web", f"{port}:80", "--namespace", "shop")
+        assert kfw.status(f"web-{port}")["status"] == "active"
+        kfw.until_row("web", within=10, status="active")

@@ -147,13 +147,15 @@ class Placing:
         if self._closed or not self._waiters:
             return
         now = self._loop.time()
-        self._give_up(now)
-        self._serve_all(now)
-        self._dial(now)
-        if self._next_look:
-            self._next_look.cancel()
-        next_round = min((w.not_before for w in self._waiters if w.not_before > now), default=now + TICK)
-        self._next_look = self._loop.call_at(min(next_round, now + TICK), self._look)
+        try:
+            self._give_up(now)
+            self._serve_all(now)
+            self._dial(now)
+        finally:  # a mistake in one look must not leave those who wait alone
+            if self._next_look:
+                self._next_look.cancel()
+            next_round = min((w.not_before for w in self._waiters if w.not_before > now), default=now + TICK)
+            self._next_look = self._loop.call_at(min(next_round, now + TICK), self._look)
 
     def _give_up(self, now: float) -> None:
         nowhere = not self.pool.endpoints

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from kfw import aio
 from kfw.errors import KfwError
 from kfw.methods.tunnel import care, pool
 from kfw.model import Health
@@ -170,3 +171,26 @@ async def test_an_expired_login_does_not_end_what_stands_and_new_connections_sha
             assert at.problem.reason == "login-expired"
             assert not way._broken.done()
             assert not old.lost
+
+
+@pytest.mark.parametrize(
+    "defect", [ValueError(), OSError(24, "x"), RecursionError(), KeyError(), ZeroDivisionError()]
+)
+async def test_the_care_of_links_goes_on_after_any_exception(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, defect: Exception
+) -> None:
+    monkeypatch.setattr(care, "LOOK", 0.01)
+    monkeypatch.setattr(care, "LOOK_UNUSED", 0.01)
+    monkeypatch.setattr(aio, "FIRST_PAUSE", 0.01)
+    looks = 0
+
+    def close_idle(*_: object, **__: object) -> None:
+        nonlocal looks
+        looks += 1
+        if looks <= 3:
+            raise defect
+
+    monkeypatch.setattr(care, "_close_idle", close_idle)
+    async with far_side() as far, tunnel(far):
+        await until(lambda: looks > 5)
+    assert caplog.text.count("the care of tunnels failed, and is tried again") == 1

@@ -1,17 +1,19 @@
 """Links that carry nothing, of several forwards that share a cap; and how many dials there are at a time."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
 
 from kfw.methods.base import Way
-from kfw.methods.tunnel import care, pace, spare
+from kfw.methods.tunnel import attach, care, pace, spare
+from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from tests.fakes import forward
 from tests.methods.tunnel.far import Far, far_side
-from tests.methods.tunnel.ways import UNASKED, Servers, client, pods, server, until
+from tests.methods.tunnel.ways import UNASKED, Servers, client, pods, server, tunnel, until
 
 
 async def _forwards(stack: AsyncExitStack, far: Far, count: int) -> list[PodTunnel]:
@@ -104,3 +106,22 @@ async def test_dials_take_turns_but_nobody_waits_long_for_those_that_hang(
     ends.set()
     await asyncio.gather(*dials)
     assert turns._turns._value == pace.AT_ONCE
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
+@pytest.mark.asyncio
+async def test_the_kernel_soon_gives_up_a_dead_link_that_is_warm_and_later_one_in_use() -> None:
+    def patience(link: AnyLink) -> int:
+        sock = link._transport.get_extra_info("socket")
+        return int(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+
+    async with far_side() as far, tunnel(far) as way:
+        await until(lambda: all(link.free for link in way._pool.links))
+        assert [patience(link) for link in way._pool.links] == [attach.WARM]
+        assert attach.WARM < 5000
+        one = await client(way, b"x")
+        await until(lambda: one.got == b"x")
+        used = next(link for link in way._pool.links if link.live)
+        assert patience(used) == attach.IN_USE
+        one.transport.close()
+        await until(lambda: used.free and patience(used) == attach.WARM)
