@@ -78,9 +78,7 @@ def _of_forward(forward: Forward) -> Iterator[str]:
     if not _RESOURCE.fullmatch(forward.target.name):
         yield f"there is no target named {shown(forward.target.name)}"
     yield from _of_ports(forward)
-    if not _NAMESPACE.fullmatch(forward.namespace) and not (
-        forward.namespace_is_default and not forward.namespace
-    ):
+    if not _NAMESPACE.fullmatch(forward.namespace) and (forward.namespace or _needs_namespace(forward)):
         yield f"{shown(forward.namespace)} is not the name of a namespace"
     if forward.context and not _is_word(forward.context, 1024):
         yield f"{shown(forward.context)} is not the name of a context"
@@ -91,6 +89,11 @@ def _of_forward(forward: Forward) -> Iterator[str]:
         if text and not _is_text(text):
             yield f"{shown(text)} is too long, or holds a NUL"
     yield from _of_times(forward.hold, forward.retry, forward.health)
+
+
+def _needs_namespace(forward: Forward) -> bool:
+    """One that is not started has no context yet, whose namespace it may have."""
+    return forward.enabled and not forward.namespace_is_default
 
 
 def _of_ports(forward: Forward) -> Iterator[str]:

@@ -52,6 +52,8 @@ def test_whatever_a_config_can_say_is_no_fault(tmp_path: Path, line: str) -> Non
 
 def test_what_pin_leaves_to_the_context_is_no_fault() -> None:
     assert fault(replace(forward("a"), namespace="", namespace_is_default=True)) == ""
+    assert fault(replace(forward("a"), namespace="", enabled=False)) == ""
+    assert fault(replace(forward("a"), namespace="", enabled=True)) != ""
     assert pin([], None) == []
 
 
