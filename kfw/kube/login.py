@@ -5,7 +5,6 @@ import os
 import shlex
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Protocol
 
 from kfw.errors import KfwError, LoginError
@@ -15,7 +14,7 @@ from kfw.kube.errors import words_of
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Access, Cluster, Exec
+from kfw.kubeconfig.entries import Access, Cluster, Exec, default_files
 from kfw.model import Problem
 from kfw.secret import reveal
 
@@ -278,7 +277,7 @@ def try_by_hand(access: Access) -> str:
     files = access.files or tuple(filter(None, [access.user.file]))
     words = ["kubectl"]
     before = ""
-    if len(files) == 1 and files[0] != str(Path.home() / ".kube" / "config"):
+    if len(files) == 1 and files != default_files(None):
         words += ["--kubeconfig", shlex.quote(files[0])]
     elif len(files) > 1:
         before = f"KUBECONFIG={shlex.quote(os.pathsep.join(files))} "
