@@ -68,6 +68,7 @@ class Secret(str):
     _value: str
 
     def __new__(cls, value: str = "") -> "Secret":
+        value = value.reveal() if isinstance(value, Secret) else value
         made = super().__new__(cls, MASK if value else "")
         made._value = value
         if len(value) >= _SHORTEST:

@@ -17,6 +17,7 @@ def test_exit_codes_are_those_of_the_product() -> None:
         "context-not-found": 2,
         "cluster-unreachable": 4,
         "login-expired": 5,
+        "login-pending": 5,
         "not-permitted": 5,
         "port-in-use": 6,
         "timed-out": 7,

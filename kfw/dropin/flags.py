@@ -6,6 +6,7 @@ from typing import Any
 
 from kfw.dropin import gotext
 from kfw.dropin.told import misuse, usage
+from kfw.secret import Secret
 
 #: `kubectl options` and `kubectl port-forward --help` of 1.32 to 1.34, by what reads the value.
 _TEXTS = (
@@ -19,6 +20,7 @@ _SWITCHES = (
 )  # fmt: skip
 _READERS: Mapping[str, Callable[[str], Any]] = {
     **dict.fromkeys((*_TEXTS, *_LISTS), str),
+    **dict.fromkeys(("token", "password"), Secret),
     **dict.fromkeys(_SWITCHES, gotext.truth),
     **dict.fromkeys(("pod-running-timeout", "log-flush-frequency"), gotext.duration),
     "v": gotext.whole,
@@ -40,7 +42,9 @@ class Arguments:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        return str(self.options.get(name, ""))
+        """Of a token or a password it is a Secret."""
+        found = self.options.get(name, "")
+        return found if isinstance(found, str) else str(found)
 
 
 def parse(argv: Sequence[str]) -> Arguments | None:

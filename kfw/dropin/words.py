@@ -43,7 +43,7 @@ def _line(error: KfwError, server: str) -> str:
         case Busy():
             return f"Error from server: {error.what.partition(': ')[2] or error.what}"
         case ClusterUnreachable() if "refused" in error.what.lower():
-            where = urlsplit(server).netloc
+            where = urlsplit(server).netloc.rpartition("@")[2]
             return (
                 f"The connection to the server {where} was refused - did you specify the right host or port?"
             )

@@ -5,15 +5,14 @@ The texts that this was made for are in tests/kube/test_plugin_words.py.
 
 import re
 
+from kfw.printable import printable
+
 #: Characters of a plugin's words that are shown in one sentence.
 _LONGEST = 400
 #: Lines around a sign-in URL that belong to it.
 _BEFORE, _AFTER = 2, 4
 
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-#: Control characters, line separators and marks of direction; what they would do to a terminal, or to a reader.
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-
 _URL = re.compile(r"https?://\S+")
 _SIGN_IN = re.compile(
     r"(?:^|\W)(?:open|visit|browser|go to|navigate|sign in|device|enter the (?:following )?code|user.?code)\b",
@@ -65,7 +64,7 @@ def lines_of(said: bytes) -> list[str]:
     """Without blank ones, colours and what a progress bar has overwritten; control characters are escaped."""
     text = _ESCAPE_SEQUENCE.sub("", said.decode(errors="replace"))
     rows = (row.rstrip("\r").rpartition("\r")[2] for row in text.split("\n"))
-    return [_visible(row.expandtabs(8)) for row in rows if row.strip()]
+    return [printable(row.expandtabs(8)) for row in rows if row.strip()]
 
 
 def asks_a_person(lines: list[str]) -> bool:
@@ -132,7 +131,3 @@ def _what_to_do(lines: list[str], found: int) -> list[str]:
 def _cut(text: str) -> str:
     """Of a chain of causes both ends tell most."""
     return text if len(text) <= _LONGEST else f"{text[:250]} … {text[-140:]}"
-
-
-def _visible(text: str) -> str:
-    return _HARMFUL.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from kfw.errors import UsageError
 from kfw.paths import user_home
-from kfw.secret import NO_SECRET, Secret, is_secret_name
+from kfw.secret import NO_SECRET, Secret, is_secret_name, reveal
 
 T = TypeVar("T")
 
@@ -41,6 +41,12 @@ class Cluster:
     tls_server_name: str = ""
     proxy_url: str = ""
     exec_config: str = ""
+    secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """What its URLs hold is known as secret as long as this entry lives."""
+        values = dict.fromkeys((*_secrets_in(reveal(self.server)), *_secrets_in(reveal(self.proxy_url))))
+        object.__setattr__(self, "secrets", tuple(map(Secret, values)))
 
 
 @dataclass(frozen=True)
@@ -147,29 +153,38 @@ class Kubeconfig:
         return " or ".join(self.files) or "any kubeconfig"
 
 
-#: The password in a URL.
+#: The password in a URL, which may hold a slash although it should not, and `NAME=VALUE` anywhere.
 _PASSWORD_IN_URL = re.compile(r"://[^\s/?#@:]*:([^\s@]+)@")
+_ASSIGNMENT = re.compile(r"([\w.-]+)=([^\s&;#'\"]+)")
+
+
+def _secrets_in(text: str) -> Iterable[str]:
+    """Passwords of URLs, whole and in the pieces that a parser may quote; values of names that are those of secrets."""
+    for password in _PASSWORD_IN_URL.findall(text):
+        yield password
+        yield from re.split("[/?#]", password)
+    yield from (value for name, value in _ASSIGNMENT.findall(text) if is_secret_name(name))
 
 
 def _secrets_in_args(args: Sequence[str]) -> Iterable[str]:
-    """`--client-secret=X`, `--client-secret X`, `CLIENT_SECRET=X` (for env), and the passwords of URLs."""
+    """`--client-secret=X`, `--client-secret X`, `CLIENT_SECRET=X` (for env), and what is in URLs."""
     takes_next = False
     for arg in args:
-        name, _, value = arg.partition("=")
+        name, equals, value = arg.partition("=")
         secret = is_secret_name(name)
         if value and secret:
             yield value
         elif takes_next and not arg.startswith("-"):
             yield arg
-        yield from _PASSWORD_IN_URL.findall(arg)
-        takes_next = secret and not value and arg.startswith("-")
+        yield from _secrets_in(arg)
+        takes_next = secret and not equals and arg.startswith("-")
 
 
 def _secrets_in_env(env: Iterable[tuple[str, str]]) -> Iterable[str]:
     for name, value in env:
         if value and is_secret_name(name):
             yield value
-        yield from _PASSWORD_IN_URL.findall(value)
+        yield from _secrets_in(value)
 
 
 def default_files(kubeconfig: str | None) -> tuple[str, ...]:

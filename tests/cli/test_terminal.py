@@ -49,6 +49,17 @@ def test_up_draws_in_place_and_leaves_only_the_table(daemon: FakeDaemon, project
     assert ESCAPE not in table
 
 
+def test_up_shows_what_a_login_wants_whole_and_once(daemon: FakeDaemon, project: Path) -> None:
+    words = f"waiting for a login of user ada: open https://login.example/{'x' * 150} and enter the code ABCD-EFGH"
+    waits = {"reason": "login-pending", "message": words}
+    configure(project, {name: {"target": "service/x", "localPort": 0} for name in ("api", "db")})
+    daemon.forwards = [row("api", "starting", **waits), row("db", "starting", **waits)]
+    daemon.events = [event(1, row("api")), event(2, row("db"))]
+    code, output = on_a_terminal(["up"], env={"NO_COLOR": "1"}, cwd=project)
+    assert code == 0
+    assert output.count(f"{words}\n") == 1
+
+
 def test_A40_ctrl_c_on_a_terminal_is_130_and_no_traceback(daemon: FakeDaemon) -> None:
     daemon.forwards = [row("api")]
     code, output = on_a_terminal(["status", "--watch"], interrupt_at="active")

@@ -584,3 +584,43 @@ async def test_a_status_that_cannot_be_told_ends_no_runner() -> None:
         assert told[-1] == "active"
     finally:
         await supervisor.close()
+
+
+async def test_up_retry_and_a_connection_say_that_somebody_waits_and_a_restored_forward_does_not() -> None:
+    """A login that needs a person is begun only for somebody: `True` is a command, `False` a connection."""
+    fake = FakeWorld()
+    async with up(fake) as watched:
+        assert fake.clusters.wants == [True]
+        await fake.clusters.say(Resolution(problem=Problem(Reason.LOGIN_EXPIRED, "expired")))
+        watched.supervisor.retry(["api"])
+        assert fake.clusters.wants == [True, True]
+        reader, writer = await asyncio.open_connection("127.0.0.1", watched.now.local_port)
+        await until(lambda: fake.clusters.wants == [True, True, False])
+        writer.close()
+        del reader
+        watched.supervisor.doubt("the network has changed")
+        await settle()
+        assert fake.clusters.wants == [True, True, False]
+        await watched.supervisor.up([forward()])
+        assert fake.clusters.wants[3:] == [True], "who says up again waits, too"
+
+    fake = FakeWorld()
+    supervisor = Supervisor(fake.world, lambda kind, status: None)
+    await supervisor.up([forward()], asked_for=False)
+    await settle()
+    assert fake.clusters.wants == []
+    await supervisor.close()
+
+
+async def test_a_login_that_waits_for_a_person_is_no_verdict_and_stops_nothing_that_serves() -> None:
+    fake = FakeWorld()
+    async with echo() as port, up(fake) as watched:
+        del port
+        pending = Problem(Reason.LOGIN_PENDING, "waiting for a login: open https://x")
+        await fake.clusters.say(Resolution(problem=pending))
+        assert (watched.now.status, watched.now.reason) == (Status.STARTING, Reason.LOGIN_PENDING)
+        await fake.clusters.say(THERE)
+        await until(lambda: watched.now.status is Status.ACTIVE)
+        await fake.clusters.say(replace(THERE, problem=pending))
+        assert (watched.now.status, watched.now.reason) == (Status.ACTIVE, Reason.LOGIN_PENDING)
+        assert watched.supervisor.retry([]) == ["api"], "what serves may wait for a person, too"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ DEVICE_CODE = (
 class Plugin:
     """A login plugin that waits until `go` is there, and notes each of its runs. `life`: seconds of its token."""
 
-    def __init__(self, folder: Path, place: Place, *, says: str = DEVICE_CODE) -> None:
+    def __init__(self, folder: Path, place: Place, *, arguments: Sequence[str] = ()) -> None:
         self.folder = folder
         self.go = folder / "go"
         self.runs_file = folder / "runs"
@@ -48,13 +49,15 @@ class Plugin:
             f"#!{sys.executable}\nimport os, sys, time\n"
             f"open({str(self.runs_file)!r}, 'a').write('x')\n"
             f"if not os.path.exists({str(self.go)!r}):\n"
-            f"    sys.stderr.write('{says}'); sys.stderr.flush()\n"
+            f"    sys.stderr.write('{DEVICE_CODE}'); sys.stderr.flush()\n"
             f"while not os.path.exists({str(self.go)!r}): time.sleep(0.02)\n"
             f"print(open({str(folder / 'answer')!r}).read())\n"
         )
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
         exec_entry = {"apiVersion": "client.authentication.k8s.io/v1", "command": str(path)}
-        admin["users"][0]["user"] = {"exec": {**exec_entry, "interactiveMode": "IfAvailable"}}
+        admin["users"][0]["user"] = {
+            "exec": {**exec_entry, "args": [*arguments], "interactiveMode": "IfAvailable"}
+        }
         self.kubeconfig.write_text(yaml.safe_dump(admin))
 
     @property
