@@ -15,6 +15,8 @@ MASK = "***"
 
 #: Shorter values are not looked for in foreign text: they would hide half of every sentence.
 _SHORTEST = 4
+#: Characters of the beginning of a value that are looked for where a text was cut.
+_BEGINNING = 8
 
 _SECRET_WORDS = (
     "token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature"
@@ -138,6 +140,19 @@ def _without_known(text: str) -> str:
     for value in _spelled_values():
         if value in text:
             text = text.replace(value, MASK)
+    return _without_a_beginning(text)
+
+
+def _without_a_beginning(text: str) -> str:
+    """Texts are bounded before they come here: the last of one may be the greater part of a secret."""
+    last = text[-_BEGINNING:]
+    for value in _spelled_values() if len(last) == _BEGINNING else ():
+        at = value.find(last)
+        while at >= 0:
+            length = at + _BEGINNING
+            if text.endswith(value[:length]):
+                return text[:-length] + MASK
+            at = value.find(last, at + 1)
     return text
 
 
@@ -152,9 +167,16 @@ def _spelled_values() -> tuple[str, ...]:
     state = _counted, len(_known)
     if _spelled[0] != state:
         values = {secret.reveal() for secret in list(_known.values())}
+        values |= {what for value in values if (what := _credential(value))}
         spelled = {form for value in values for form in _spellings(value)}
         _spelled = state, tuple(sorted(spelled, key=len, reverse=True))
     return _spelled[1]
+
+
+def _credential(header: str) -> str:
+    """Of an Authorization header what comes after its scheme: a server may quote the token alone."""
+    scheme, _, what = header.partition(" ")
+    return what if scheme in ("Bearer", "Basic") and len(what) >= _SHORTEST else ""
 
 
 def _spellings(value: str) -> Iterator[str]:

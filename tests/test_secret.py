@@ -90,6 +90,43 @@ def test_a_secret_that_exists_is_taken_out_of_what_others_say(said: str) -> None
     assert secret.reveal() not in redact(said)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"the token {VALUE} has expired",
+        f"<html>{VALUE}</html>",
+        f'{{"access":"{VALUE}"}}',
+        f"GET /callback?t={quote(VALUE)}",
+        f"{VALUE} {VALUE}",
+    ],
+)
+@pytest.mark.parametrize("scheme", ["Bearer", "Basic"])
+def test_the_token_of_a_header_is_taken_out_where_it_stands_alone(scheme: str, said: str) -> None:
+    header = Secret(f"{scheme} {VALUE}")
+
+    assert VALUE not in redact(said)
+    assert header.reveal().endswith(VALUE)
+
+
+@pytest.mark.parametrize("length", [8, 9, 12, len(VALUE) - 1])
+@pytest.mark.parametrize("before", ["", "no such user: ", "S3CR3T-S3CR3T-", f"{VALUE} ", VALUE[:12]])
+def test_a_text_that_was_cut_within_a_secret_shows_no_part_of_it(before: str, length: int) -> None:
+    secret = Secret(VALUE)
+    shown = redact(before + VALUE[:length])
+
+    assert not shown.endswith(VALUE[:length])
+    assert shown.endswith(MASK)
+    assert secret.reveal() == VALUE
+
+
+def test_a_sentence_that_ends_like_a_secret_goes_on_or_is_too_short_stays_whole() -> None:
+    secret = Secret("Bearer abcdefgh")
+
+    for said in ("Bearer", "the Bearer ", "abcdefg", "it is Bearer abc and more"):
+        assert redact(said) == said
+    assert secret.reveal()
+
+
 @given(st.text(min_size=4).filter(lambda text: len(text.strip()) >= 4 and set(text) - {"*"}))
 def test_any_value_is_taken_out_however_it_is_quoted(value: str) -> None:
     secret = Secret(value)

@@ -138,7 +138,7 @@ def _where(task: "asyncio.Task[Any]") -> str:
 async def _followed(case: Case, stack: AsyncExitStack, registry: ClusterRegistry, number: int) -> Followed:
     random = Random(case.random.getrandbits(64))
     tls = serves("127.0.0.1") if random.random() < 0.3 else None
-    api = HostileApi(random, f"tok-{case.mark}", tls)
+    api = HostileApi(random, tls)
     await api.put(wire.SERVICES, wire.service())
     await api.put(wire.SLICES, wire.slice_("web-1"))
     await api.put(wire.PODS, wire.pod("web-1"))

@@ -52,14 +52,14 @@ CODES += (410, 411, 413, 418, 422, 429, 431, 451, 499, 500, 501, 502, 503, 504, 
 
 
 class HostileApi(FakeApi):
-    """`mark` is the token that it is sent: it says it back now and then."""
+    """The token that it is sent it says back now and then."""
 
-    def __init__(self, random: Random, mark: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, random: Random, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(tls)
         self.hostile = True
         self.answered = 0
         self._random = random
-        self._mark = mark
+        self._token = "none"
         # A server has few faults at a time: some of all, mixed with good answers.
         self._faults = random.sample(FAULTS, random.choice((1, 1, 2, 3)))
         self._good = random.choice((0.0, 0.0, 0.3, 0.7))
@@ -118,11 +118,13 @@ class HostileApi(FakeApi):
             if not self.hostile:
                 await asyncio.sleep(_SILENCE)  # one that never heard of it
             self.answered += 1
+            if b"Bearer " in head:
+                self._token = head.partition(b"Bearer ")[2].partition(b"\r\n")[0].decode(errors="replace")
             target = [*head.split(b" ", 2), b""][1].decode(errors="replace")
             if self._random.random() < self._good:
                 steps = _whole(_good_body(target))
             else:
-                steps = self._random.choice(self._faults)(self._random, target, self._mark)
+                steps = self._random.choice(self._faults)(self._random, target, self._token)
             for step in steps:
                 await _do(writer, step)
 
@@ -219,11 +221,11 @@ def _whole(body: Any, code: int = 200, *headers: str) -> list[Step]:
 # -- faults
 
 
-def _changed_json(random: Random, target: str, mark: str) -> list[Step]:
+def _changed_json(random: Random, target: str, token: str) -> list[Step]:
     return _whole(values.mutate(random, _good_body(target), random.choice((1, 1, 2, 5))))
 
 
-def _other_json(random: Random, target: str, mark: str) -> list[Step]:
+def _other_json(random: Random, target: str, token: str) -> list[Step]:
     body = random.choice(
         (None, [], {}, "text", 1, True, {"items": None}, {"kind": "Status"}, values.value(random))
     )
@@ -231,7 +233,7 @@ def _other_json(random: Random, target: str, mark: str) -> list[Step]:
     return [("say", _head(200, len(data)) + data)]
 
 
-def _deep_json(random: Random, target: str, mark: str) -> list[Step]:
+def _deep_json(random: Random, target: str, token: str) -> list[Step]:
     deep = values.deep_json(random, random.choice((100, 1500, 20_000)))
     wrapped = random.choice(
         (deep, b'{"metadata":{},"items":[{"metadata":{"name":"x","labels":%s}}]}' % deep, deep + b"\n")
@@ -240,10 +242,10 @@ def _deep_json(random: Random, target: str, mark: str) -> list[Step]:
     return [("say", _head(200, len(wrapped)) + wrapped)]
 
 
-def _broken_status(random: Random, target: str, mark: str) -> list[Step]:
+def _broken_status(random: Random, target: str, token: str) -> list[Step]:
     code = random.choice(CODES)
     message = random.choice(
-        ("no", f"token {mark} is not valid", f"Bearer {mark}", "x" * 100_000, values.text(random))
+        ("no", f"token {token} is not valid", f"Bearer {token}", "x" * 100_000, values.text(random))
     )
     said: Any = status(code, random.choice(("Unauthorized", "Expired", "Gone", "X", "")), message)
     said["details"] = {"retryAfterSeconds": random.choice((0, 1, -1, 10**18, 10**400, "1", None, 1.5, True))}
@@ -255,8 +257,8 @@ def _broken_status(random: Random, target: str, mark: str) -> list[Step]:
     return _whole({"x": said} if random.random() < 0.1 else said, code, *headers)
 
 
-def _html(random: Random, target: str, mark: str) -> list[Step]:
-    data = f"<html><h1>Sign in</h1>{'x' * random.choice((1, 100_000))} {mark}\x1b[2J</html>".encode()
+def _html(random: Random, target: str, token: str) -> list[Step]:
+    data = f"<html><h1>Sign in</h1>{'x' * random.choice((1, 100_000))} {token}\x1b[2J</html>".encode()
     code = random.choice((200, 200, 302, 403, 404, 502, 503))
     return [
         (
@@ -267,12 +269,12 @@ def _html(random: Random, target: str, mark: str) -> list[Step]:
     ]
 
 
-def _changed_bytes(random: Random, target: str, mark: str) -> list[Step]:
+def _changed_bytes(random: Random, target: str, token: str) -> list[Step]:
     data = b"".join(value for what, value in _whole(_good_body(target)) if what == "say")
     return [("say", values.bytes_changed(random, data, random.choice((1, 1, 2, 10)))), _end(random)]
 
 
-def _cut(random: Random, target: str, mark: str) -> list[Step]:
+def _cut(random: Random, target: str, token: str) -> list[Step]:
     data = b"".join(value for what, value in _whole(_good_body(target)) if what == "say")
     return [("say", data[: random.randrange(len(data))]), _end(random)]
 
@@ -283,7 +285,7 @@ def _end(random: Random) -> Step:
     )
 
 
-def _headers(random: Random, target: str, mark: str) -> list[Step]:
+def _headers(random: Random, target: str, token: str) -> list[Step]:
     data = _bytes_of(_good_body(target))
     odd = random.choice(
         (
@@ -330,7 +332,7 @@ _BAD_CHUNKS = (
 )
 
 
-def _chunks(random: Random, target: str, mark: str) -> list[Step]:
+def _chunks(random: Random, target: str, token: str) -> list[Step]:
     data = _bytes_of(_good_body(target))
     bad = random.choice(_BAD_CHUNKS)
     return [("say", _head(200, None) + _chunk(data[:10]) + bad + data[10:]), _end(random)]
@@ -343,8 +345,8 @@ _BEGINNINGS = (
 )
 
 
-def _endless(random: Random, target: str, mark: str) -> list[Step]:
-    filling, begin = random.choice((*_FILLINGS, f"{mark} ".encode())), random.choice(_BEGINNINGS)
+def _endless(random: Random, target: str, token: str) -> list[Step]:
+    filling, begin = random.choice((*_FILLINGS, f"{token} ".encode())), random.choice(_BEGINNINGS)
     code = random.choice((200, 200, 200, 401, 403, 404, 410, 500, 503))
     match random.randrange(4):
         case 0:
@@ -367,7 +369,7 @@ def _endless(random: Random, target: str, mark: str) -> list[Step]:
             ]
 
 
-def _pages(random: Random, target: str, mark: str) -> list[Step]:
+def _pages(random: Random, target: str, token: str) -> list[Step]:
     """Another page, for ever; or a page of very many."""
     body = _good_body(target)
     if not isinstance(body, dict) or "items" not in body:
@@ -380,7 +382,7 @@ def _pages(random: Random, target: str, mark: str) -> list[Step]:
     return _whole(body)
 
 
-def _versions(random: Random, target: str, mark: str) -> list[Step]:
+def _versions(random: Random, target: str, token: str) -> list[Step]:
     """Versions and names are sent back to it: in a URL."""
     odd = random.choice((values.text(random), "0", "", "-1", "\r\nX: y", "x" * 100_000, "\ud800"))
     body = _good_body(target)
@@ -392,14 +394,14 @@ def _versions(random: Random, target: str, mark: str) -> list[Step]:
     return _whole(body)
 
 
-def _events(random: Random, target: str, mark: str) -> list[Step]:
+def _events(random: Random, target: str, token: str) -> list[Step]:
     """In watches; the rest is good."""
     body = _good_body(target)
     if not isinstance(body, list):
         return _whole(body)
     error = {
         "type": "ERROR",
-        "object": status(random.choice((410, 500, 0, 401)), random.choice(("Expired", "x")), mark),
+        "object": status(random.choice((410, 500, 0, 401)), random.choice(("Expired", "x")), token),
     }
     odd = random.choice(
         (error, {"type": "X"}, {"object": {}}, {"type": "ADDED", "object": None}, [], values.value(random))
@@ -413,21 +415,21 @@ def _events(random: Random, target: str, mark: str) -> list[Step]:
     return [("slowly", _head(200, None) + _chunk(data)), random.choice((("say", b"0\r\n\r\n"), _end(random)))]
 
 
-def _at_once(random: Random, target: str, mark: str) -> list[Step]:
+def _at_once(random: Random, target: str, token: str) -> list[Step]:
     return [_end(random)]
 
 
-def _upgrade(random: Random, target: str, mark: str) -> list[Step]:
+def _upgrade(random: Random, target: str, token: str) -> list[Step]:
     protocol = random.choice(("SPDY/3.1", "websocket", "h2c", ""))
     head = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: {protocol}\r\nConnection: Upgrade\r\n\r\n".encode()
     return [("say", head + random.randbytes(random.choice((0, 20, 5000)))), _end(random)]
 
 
-def _good_version_only(random: Random, target: str, mark: str) -> list[Step]:
+def _good_version_only(random: Random, target: str, token: str) -> list[Step]:
     return _whole(_good_body(target)) if target == "/version" else [_end(random)]
 
 
-def _unasked(random: Random, target: str, mark: str) -> list[Step]:
+def _unasked(random: Random, target: str, token: str) -> list[Step]:
     """More answers than questions."""
     return [
         ("say", b"".join(value for what, value in _whole(_good_body(target)) * 3 if what == "say")),
