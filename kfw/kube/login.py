@@ -14,7 +14,7 @@ from kfw.kube.errors import words_of
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Access, Cluster, Exec, default_files
+from kfw.kubeconfig.entries import Access, Cluster, Exec
 from kfw.model import Problem
 from kfw.secret import reveal
 
