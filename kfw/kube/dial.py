@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from kfw.kube.proxy import Proxy
+from kfw.kubeconfig.proxy_url import Proxy
 from kfw.secret import reveal
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

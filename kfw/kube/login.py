@@ -262,6 +262,8 @@ class Login:
 
 def hint(access: Access) -> str:
     user = access.user
+    if user.withheld:
+        return user.withheld
     if user.exec:
         return f"log in again, then {try_by_hand(access)}"
     if user.token_file:

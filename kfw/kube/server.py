@@ -5,7 +5,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from kfw.aio import Broadcast
 from kfw.errors import KfwError, LoginError
@@ -22,7 +22,6 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
-from kfw.secret import redact
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ class Server:
         self.timeouts = timeouts
         self.error_context = ErrorContext(
             access.context,
-            redact(access.cluster.server),
+            str(access.cluster.url),
             access.user.name or "nobody",
             access.cluster.name,
             login.hint,
@@ -74,17 +73,17 @@ class Server:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.access.cluster.server).hostname or ""
+        return self.access.cluster.url.host
 
     @property
     def authority(self) -> str:
         """For the Host header."""
-        return urlsplit(self.access.cluster.server).netloc.rpartition("@")[2]
+        return self.access.cluster.url.authority
 
     @property
     def prefix(self) -> str:
         """Of all paths: an API server may be behind a gateway."""
-        return urlsplit(self.access.cluster.server).path
+        return self.access.cluster.url.prefix
 
     def session(self) -> ApiSession:
         """To be closed with `close_session`."""
@@ -147,11 +146,10 @@ class Server:
     async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection:
         """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
         cluster = self.access.cluster
-        url = urlsplit(cluster.server)
-        way = proxy.choose(cluster.server, cluster.proxy_url, self._environ)
-        port = url.port or (443 if url.scheme == "https" else 80)
-        address = Address(self.host, port, cluster.tls_server_name, way)
-        secure = await self._tls(certificate) if url.scheme == "https" else None
+        url = cluster.url
+        way = proxy.choose(url, cluster.proxy_url, self._environ)
+        address = Address(url.host, url.port, cluster.tls_server_name, way)
+        secure = await self._tls(certificate) if url.is_https else None
         return await connect(address, secure, self.authority, self.error_context, self.monitor.heard, timeout)
 
     async def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:

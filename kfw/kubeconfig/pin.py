@@ -59,8 +59,8 @@ class _Pinner:
 
 
 def _current(known: Kubeconfig) -> str:
-    if known.current_context:
-        return known.current_context
+    if current := known.current():
+        return current
     where = " or ".join(known.files)
     if not known.contexts:
         raise UsageError(

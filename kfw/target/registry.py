@@ -105,7 +105,7 @@ class ClusterRegistry:
         access = replace(self.access(forward), namespace="")
         shared = self._shared.get(self._key(access, self.environ(forward))) or self._followed(forward)
         if shared is None:
-            raise ClusterUnreachable(f"nobody watches the API server {access.cluster.server} yet")
+            raise ClusterUnreachable(f"nobody watches the API server {access.cluster.url} yet")
         return shared.server
 
     def environ(self, forward: Forward) -> Environ:
