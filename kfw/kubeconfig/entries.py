@@ -206,7 +206,7 @@ class Kubeconfig:
             )
         cluster = self.cluster(context.cluster) or self._missing("cluster", context, self.clusters)
         user = User("")
-        if context.user:
+        if context.user or "" in self.users:
             user = self.user(context.user) or self._missing("user", context, self.users)
         if not cluster.server:
             raise UsageError(

@@ -4,6 +4,7 @@ What is static in an entry is checked here, with file and line, by the rules of 
 what its transport refuses; differences from it are listed in tests/kubeconfig/differences.py.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -185,9 +186,10 @@ class _Reader:
         return Pem(data=data) if data else Pem(file=self._beside(one.text(key)) or None)
 
     def _beside(self, path: str) -> str:
+        """Without dots, as Go's filepath.Join has it: a folder that `..` leads out of need not be there."""
         if "\0" in path:
             raise Faulty("a file's name must not hold a NUL")
-        return str(self._folder / path) if path else ""
+        return os.path.normpath(self._folder / path) if path else ""
 
 
 def _check_url(one: Fields, key: str, text: str, parse: Callable[[str], object]) -> None:

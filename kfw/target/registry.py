@@ -145,10 +145,14 @@ class ClusterRegistry:
         """One for each user and environment, also across contexts; a plugin that is told the cluster logs in to each."""
         plugin = access.user.exec
         told = access.cluster if plugin and plugin.provide_cluster_info else None
-        key = (access.user, told, environ.key(plugin=True) if plugin else b"")
+        key = (
+            access.user,
+            told,
+            environ.key(plugin=plugin is not None) if plugin or access.user.auth_provider else b"",
+        )
         if key not in self._logins:
             runs = self._plugin or partial(exec_plugin.run, environ=environ)
-            self._logins[key] = Login(access, plugin=runs)
+            self._logins[key] = Login(access, plugin=runs, environ=environ)
         return self._logins[key]
 
     def _forget_logins(self) -> None:

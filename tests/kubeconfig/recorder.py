@@ -191,6 +191,8 @@ def _owned(handler: Handler, tasks: set[asyncio.Task[None]]) -> Handler:
         tasks.add(task)
         try:
             await handler(reader, writer)
+        except asyncio.CancelledError:
+            pass  # by `recording`, at its end: asyncio would log it
         finally:
             tasks.discard(task)
             writer.transport.abort()

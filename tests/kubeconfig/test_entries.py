@@ -87,7 +87,7 @@ def test_paths_are_relative_to_their_file_and_inline_data_wins(tmp_path: Path) -
     user = known.users["a"]
 
     assert known.clusters["a"].ca.file == str(tmp_path / "conf" / "pki" / "ca.crt")
-    assert user.certificate.file == str(tmp_path / "conf" / "../user.crt")
+    assert user.certificate.file == str(tmp_path / "user.crt")
     assert user.key.data == b"KEY"
     assert user.token_file == str(tmp_path / "conf" / "token")
     assert user.exec and user.exec.command == str(tmp_path / "conf" / "bin/login")
