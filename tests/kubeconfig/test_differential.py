@@ -165,7 +165,7 @@ def _says_where(error: KfwError) -> bool:
 async def _ask(file: Path) -> None:
     wanted = Forward(name="x", target=Target.parse("service/x"), target_port=80, local_port=1, namespace="")
     (pinned,) = pin([wanted], str(file))
-    access = Kubeconfigs().access(pinned.kubeconfig, pinned.context)
+    access = await Kubeconfigs().access(pinned.kubeconfig, pinned.context)
     server = Server(access, Login(access), replace(Timeouts(), answer=5.0), lambda: None)
     session = server.session()
     try:
