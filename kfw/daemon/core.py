@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,12 @@ from kfw.model import Forward
 from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
+from kfw.system.files import outside
 
 log = logging.getLogger("kfw.daemon")
+
+#: Seconds that reading one project's config and kubeconfigs again may take.
+READ_AGAIN = 10.0
 
 
 class Core:
@@ -70,10 +74,13 @@ class Core:
         """
         request = request or ReloadRequest()
         environ = self.supervisor.environ_of(request.environ)
-        wanted = [(asked, self._wanted(asked)) for key, asked in self._asked.items() if key != ADDED]
+        again = [asked for key, asked in self._asked.items() if key != ADDED]
+        wanted = [(asked, await self._read_again(asked)) for asked in again]
         total = UpReply([], [], [], [])
         for asked, forwards in wanted:
             key = asked.source.key
+            if key not in self._asked:  # it was taken down meanwhile
+                continue
             takes = key == request.project or self.supervisor.environ_is_missing(key)
             reply = await self.supervisor.up(forwards, replaces=key, environ=environ if takes else None)
             total = UpReply(
@@ -90,21 +97,14 @@ class Core:
         log.info("stopping: %s", why)
         self.ended.set()
 
-    def _wanted(self, asked: Asked) -> list[Forward]:
-        from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
-        from kfw.kubeconfig.pin import pin
-
-        source = asked.source
-        settings = load_config(
-            Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
-        )
+    async def _read_again(self, asked: Asked) -> list[Forward]:
+        """Off the loop: a project may be on a file system that hangs."""
         running = self.supervisor.running()
-        forwards = [
-            replace(forward, source=source.key)
-            for forward in settings.forwards.values()
-            if asked.whole or (forward.name in running and running[forward.name].source == source.key)
-        ]
-        return pin(forwards, source.kubeconfig)
+        try:
+            return await outside(lambda: _wanted(asked, running), READ_AGAIN)
+        except TimeoutError as error:
+            what = f"cannot read the files of {asked.source.cwd} again: it takes more than {READ_AGAIN:g} s"
+            raise KfwError(what, "check the file system that it is on") from error
 
     def _went(self) -> None:
         """After forwards ended: a daemon that nobody asked for ends with the last."""
@@ -123,3 +123,20 @@ class Core:
             told = f"a restart of kfw will not know what is up now: {error.what}"
             log.error("%s", told)
             self.events.emit("daemon", message=told)
+
+
+def _wanted(asked: Asked, running: Mapping[str, Forward]) -> list[Forward]:
+    """Blocking."""
+    from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
+    from kfw.kubeconfig.pin import pin
+
+    source = asked.source
+    settings = load_config(
+        Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
+    )
+    forwards = [
+        replace(forward, source=source.key)
+        for forward in settings.forwards.values()
+        if asked.whole or (forward.name in running and running[forward.name].source == source.key)
+    ]
+    return pin(forwards, source.kubeconfig)
