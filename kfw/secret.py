@@ -47,7 +47,7 @@ _SHAPES = (
         r"(?P<keep>\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#@:'\"]*:(?!\d+[/?#])[^\s@'\"]*|[^\s/?#@'\"]*)(?=@)",
     ),
     _shape("?|&|; =", rf"(?P<keep>[?&;]{_SECRET_NAME}=)[^\s&;#'\"]+"),
-    _shape(f"- {_MARKS}|auth|code", rf"(?P<keep>--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
+    _shape(f"- {_MARKS}|auth|code", rf"(?P<keep>(?<!\w)--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
     _shape("bearer|basic", r"(?P<keep>\b(?:Bearer|Basic)\s+)(?!\*)[\w.~+/=-]{6,}"),
     _shape(
         f"=|: {_MARKS}",

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,13 @@ from kfw.model import Forward
 from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
+from kfw.system.files import outside
 from kfw.system.limits import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
+
+#: Seconds that reading one project's config and kubeconfigs again may take.
+READ_AGAIN = 10.0
 
 
 class Core:
@@ -77,10 +81,13 @@ class Core:
         """
         request = request or ReloadRequest()
         environ = self.supervisor.environ_of(request.environ)
-        wanted = [(asked, self._wanted(asked)) for key, asked in self._asked.items() if key != ADDED]
+        again = [asked for key, asked in self._asked.items() if key != ADDED]
+        wanted = [(asked, await self._read_again(asked)) for asked in again]
         total = UpReply([], [], [], [])
         for asked, forwards in wanted:
             key = asked.source.key
+            if key not in self._asked:  # it was taken down meanwhile
+                continue
             takes = key == request.project or self.supervisor.environ_is_missing(key)
             reply = await self.supervisor.up(forwards, replaces=key, environ=environ if takes else None)
             total = UpReply(
@@ -97,21 +104,14 @@ class Core:
         log.info("stopping: %s", why)
         self.ended.set()
 
-    def _wanted(self, asked: Asked) -> list[Forward]:
-        from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
-        from kfw.kubeconfig.pin import pin
-
-        source = asked.source
-        settings = load_config(
-            Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
-        )
+    async def _read_again(self, asked: Asked) -> list[Forward]:
+        """Off the loop: a project may be on a file system that hangs."""
         running = self.supervisor.running()
-        forwards = [
-            replace(forward, source=source.key)
-            for forward in settings.forwards.values()
-            if asked.whole or (forward.name in running and running[forward.name].source == source.key)
-        ]
-        return pin(forwards, source.kubeconfig)
+        try:
+            return await outside(lambda: _wanted(asked, running), READ_AGAIN)
+        except TimeoutError as error:
+            what = f"cannot read the files of {asked.source.cwd} again: it takes more than {READ_AGAIN:g} s"
+            raise KfwError(what, "check the file system that it is on") from error
 
     def _went(self) -> None:
         """After forwards ended: a daemon that nobody asked for ends with the last."""
@@ -133,3 +133,20 @@ class Core:
             )
             log.error("%s", self._unsaved)
             self.events.emit("daemon", message=self._unsaved)
+
+
+def _wanted(asked: Asked, running: Mapping[str, Forward]) -> list[Forward]:
+    """Blocking."""
+    from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
+    from kfw.kubeconfig.pin import pin
+
+    source = asked.source
+    settings = load_config(
+        Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
+    )
+    forwards = [
+        replace(forward, source=source.key)
+        for forward in settings.forwards.values()
+        if asked.whole or (forward.name in running and running[forward.name].source == source.key)
+    ]
+    return pin(forwards, source.kubeconfig)

@@ -8,7 +8,7 @@ from pathlib import Path
 from kfw.dropin.flags import Arguments
 from kfw.dropin.told import Told
 from kfw.errors import UsageError
-from kfw.kubeconfig import entries
+from kfw.kubeconfig import entries, server_url
 from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
 from kfw.secret import Secret
 
@@ -33,16 +33,19 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, str]) -> Access:
-    """With the namespace that is to be used. Raises Told."""
+    """With the namespace that is to be used. Raises Told. Blocking."""
     try:
-        known = entries.load(names)
+        return _access(arguments, entries.load(names), environ)
     except UsageError as error:
         raise Told(f"error: error loading config file: {error.what}", error.fix) from error
+
+
+def _access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str]) -> Access:
     context = _context(arguments, known)
     if context is None and not arguments.text("server"):
         inside = _in_cluster(environ)
         if inside is None:
-            raise _nothing_named(names)
+            raise _nothing_named(known.files)
         return _instead(arguments, inside)
     context = context or Context("", "")
     found = Access(
@@ -52,27 +55,30 @@ def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, s
 
 
 def _context(arguments: Arguments, known: Kubeconfig) -> Context | None:
-    name = arguments.text("context") or known.current_context
-    if name and name not in known.contexts:
+    name = arguments.text("context") or known.current()
+    found = known.context(name) if name else None
+    if name and found is None:
         raise Told(
             f'error: context "{name}" does not exist',
             f"known are: {', '.join(sorted(known.contexts)) or 'none'}",
         )
-    return known.contexts.get(name)
+    return found
 
 
 def _cluster(arguments: Arguments, context: Context, known: Kubeconfig) -> Cluster:
     name = arguments.text("cluster") or context.cluster
-    if name and name not in known.clusters:
+    found = known.cluster(name) if name else None
+    if name and found is None:
         raise Told(f'error: cluster "{name}" does not exist')
-    return known.clusters.get(name) or Cluster(name, "")
+    return found or Cluster(name, "")
 
 
 def _user(arguments: Arguments, context: Context, known: Kubeconfig) -> User:
     name = arguments.text("user") or context.user
-    if name and name not in known.users:
+    found = known.user(name) if name else None
+    if name and found is None:
         raise Told(f'error: auth info "{name}" does not exist')
-    return known.users.get(name) or User(name)
+    return found or User(name)
 
 
 def _in_cluster(environ: Mapping[str, str]) -> Access | None:
@@ -92,17 +98,14 @@ def _in_cluster(environ: Mapping[str, str]) -> Access | None:
 def _instead(arguments: Arguments, found: Access) -> Access:
     """What the command line names wins, one by one, as kubectl's overrides do."""
     namespace = arguments.text("namespace") or found.namespace or "default"
-    return replace(
-        found,
-        cluster=_other_cluster(arguments, found.cluster),
-        user=_other_user(arguments, found.user),
-        namespace=namespace,
-    )
+    cluster = _other_cluster(arguments, found.cluster)
+    user = entries.login_for(_other_user(arguments, found.user), cluster)
+    return replace(found, cluster=cluster, user=user, namespace=namespace)
 
 
 def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
     if server := arguments.text("server"):
-        cluster = replace(cluster, server=_url(server))
+        cluster = replace(cluster, server=server_url.guard(server.strip()))
     if file := arguments.text("certificate-authority"):
         cluster = replace(cluster, ca=_pem(file))
     if name := arguments.text("tls-server-name"):
@@ -112,11 +115,6 @@ def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
     if not cluster.server:
         raise Told(f'error: cluster "{cluster.name}" has no server')
     return cluster
-
-
-def _url(server: str) -> str:
-    """Without a scheme it is plain HTTP, as for client-go."""
-    return (server if "://" in server else f"http://{server}").rstrip("/")
 
 
 def _other_user(arguments: Arguments, user: User) -> User:

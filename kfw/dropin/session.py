@@ -60,7 +60,7 @@ async def _run(arguments: Arguments, environ: Mapping[str, str], speech: Speech)
         try:
             await beginning
         except KfwError as error:
-            raise words.told(error, cluster.known.cluster.server) from error
+            raise words.told(error, str(cluster.known.cluster.url)) from error
         from kfw.dropin.forwards import Forwards
 
         forwards = Forwards(cluster, source, speech)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from kfw.kube.proxy import Proxy
+from kfw.kubeconfig.proxy_url import Proxy
 from kfw.secret import reveal
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -35,22 +35,34 @@ class Address:
 
 async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     """Raises OSError, ssl.SSLError or EOFError. No time limit: that is the caller's."""
-    name = (address.name or address.host) if tls else None
+    name = (address.name or address.host).rstrip(".") if tls else None
     if address.proxy is None:
         reader, writer = await asyncio.open_connection(
             address.host, address.port, ssl=tls, server_hostname=name, **_stagger(address.host)
         )
         _keep_alive(writer)
         return reader, writer
-    reader, writer = await asyncio.open_connection(address.proxy.host, address.proxy.port)
+    reader, writer = await _dial_proxy(address.proxy, tls)
     try:
-        _keep_alive(writer)
         await _through(address.proxy, address, reader, writer)
         if tls is not None:
             await writer.start_tls(tls, server_hostname=name)
     except BaseException:
         writer.transport.abort()
         raise
+    return reader, writer
+
+
+async def _dial_proxy(proxy: Proxy, tls: ssl.SSLContext | None) -> Streams:
+    """An https proxy is trusted by the cluster's CA, as Go does: by the system's if the cluster has none, or no TLS."""
+    if proxy.scheme != "https":
+        reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
+    else:
+        trust = tls or ssl.create_default_context()
+        reader, writer = await asyncio.open_connection(
+            proxy.host, proxy.port, ssl=trust, server_hostname=proxy.host.rstrip(".")
+        )
+    _keep_alive(writer)
     return reader, writer
 
 

@@ -113,11 +113,11 @@ def info(plugin: Exec, cluster: Cluster, ca: bytes = b"") -> bytes:
 
 def _cluster_info(cluster: Cluster, ca: bytes) -> dict[str, Any]:
     every = {
-        "server": cluster.server,
+        "server": reveal(cluster.server),
         "tls-server-name": cluster.tls_server_name,
         "insecure-skip-tls-verify": cluster.insecure,
         "certificate-authority-data": base64.b64encode(ca).decode(),
-        "proxy-url": cluster.proxy_url,
+        "proxy-url": reveal(cluster.proxy_url),
         "config": msgspec.Raw(cluster.exec_config.encode()) if cluster.exec_config else None,
     }
     return {key: value for key, value in every.items() if value}

@@ -4,18 +4,20 @@ import asyncio
 import os
 import shlex
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import exec_plugin
 from kfw.kube.credentials import Credentials, UserEntry, bearer, check_header
 from kfw.kube.errors import words_of
+from kfw.kube.oidc import Issuer
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Access, Cluster, Exec
-from kfw.model import Problem
+from kfw.kubeconfig.entries import Access, Cluster, Exec, User
+from kfw.model import Problem, Reason
 from kfw.secret import reveal
 
 #: Seconds before its end that a login is renewed, but not more than a tenth of its life.
@@ -77,9 +79,14 @@ class Login:
     """
 
     def __init__(
-        self, access: Access, *, plugin: Plugin = exec_plugin.run, now: Callable[[], float] = time.time
+        self,
+        access: Access,
+        *,
+        plugin: Plugin = exec_plugin.run,
+        now: Callable[[], float] = time.time,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """`now` is the wall clock, in seconds."""
+        """`now` is the wall clock, in seconds. `environ` names the proxy to an issuer of tokens."""
         self.listeners = set[Callable[[], None]]()
         self.now = now
         self.held: Credentials | None = None
@@ -89,6 +96,7 @@ class Login:
         self._cluster = access.cluster
         self._plugin = plugin
         self._ca = OutsideFile(access.cluster.ca)
+        self._issuer = Issuer(access.user, environ, now)
         self._renewal: asyncio.Task[Credentials | KfwError] | None = None
         self._ending: asyncio.Task[Credentials | KfwError] | None = None
         self._callers = 0
@@ -220,12 +228,17 @@ class Login:
         user = self._user
         if user.exec:
             return await self._by_plugin(user.exec)
+        if user.auth_provider == "oidc":
+            return await self._by_issuer()
         if user.auth_provider:
-            raise LoginError(
-                f"user {user.name} logs in with auth-provider {user.auth_provider}, which Kubernetes has removed",
-                "use an exec plugin instead, for example kubelogin or gke-gcloud-auth-plugin",
-            )
+            raise removed(user)
         return await self.entry.credentials()
+
+    async def _by_issuer(self) -> Credentials:
+        rest = await self.entry.credentials()
+        token, ends = await self._issuer.token()
+        check_header(token, f"the id-token of user {self._user.name}", self.hint)
+        return replace(rest, headers=(bearer(token), *rest.headers), ends=ends)
 
     async def _by_plugin(self, plugin: Exec) -> Credentials:
         by_hand = try_by_hand(self._access)
@@ -261,8 +274,12 @@ class Login:
 
 def hint(access: Access) -> str:
     user = access.user
+    if user.withheld:
+        return user.withheld
     if user.exec:
         return f"log in again, then {try_by_hand(access)}"
+    if user.auth_provider:
+        return f"log in again with what wrote user {user.name} into {user.file}"
     if user.token_file:
         return f"put a valid token into {user.token_file}"
     if user.certificate:
@@ -270,6 +287,22 @@ def hint(access: Access) -> str:
     if user.name:
         return f"put a valid token for user {user.name} into {user.file}"
     return "the context names no user: kubectl config set-context CONTEXT --user=NAME"
+
+
+#: What replaces the auth-providers that Kubernetes removed in 1.26.
+_REPLACED = {
+    "gcp": "install gke-gcloud-auth-plugin, then write the entry again: gcloud container clusters get-credentials CLUSTER",
+    "azure": "install kubelogin, then change the entry: kubelogin convert-kubeconfig",
+}
+
+
+def removed(user: User) -> LoginError:
+    place = f" in {user.file}:{user.line}" if user.line else ""
+    return LoginError(
+        f"user {user.name}{place} logs in with auth-provider {user.auth_provider}, which Kubernetes has removed",
+        _REPLACED.get(user.auth_provider, f"use an exec plugin instead for user {user.name} in {user.file}"),
+        reason=Reason.BAD_CONFIG.value,
+    )
 
 
 def try_by_hand(access: Access) -> str:

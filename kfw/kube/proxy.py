@@ -4,95 +4,85 @@ https://pkg.go.dev/golang.org/x/net/http/httpproxy#Config
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
-from urllib.parse import SplitResult, unquote, urlsplit
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from kfw.errors import UsageError
-from kfw.secret import NO_SECRET, Secret
-
-_PORTS = {"http": 80, "socks5": 1080, "socks5h": 1080}
-
-
-@dataclass(frozen=True)
-class Proxy:
-    """`scheme` http (CONNECT) or socks5; the proxy looks the host name up."""
-
-    scheme: str
-    host: str
-    port: int
-    username: str = ""
-    password: Secret = NO_SECRET
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
+from kfw.kubeconfig.proxy_url import Proxy, parse
+from kfw.kubeconfig.server_url import BadUrl, ServerUrl
+from kfw.secret import reveal
 
 
-def choose(server: str, proxy_url: str, environ: Mapping[str, str]) -> Proxy | None:
-    """None: go there directly. Raises UsageError for a proxy of a kind that kfw cannot use."""
+def choose(server: ServerUrl, proxy_url: str, environ: Mapping[str, str]) -> Proxy | None:
+    """None: go there directly. Raises UsageError for a proxy that kfw cannot use."""
     if proxy_url:
-        return parse(proxy_url)
-    url = urlsplit(server)
-    host = url.hostname or ""
-    port = url.port or (443 if url.scheme == "https" else 80)
-    variable = f"{url.scheme}_proxy"
-    found = environ.get(variable.upper()) or environ.get(variable)
-    if not found or _is_local(host) or _excepted(host, port, environ):
+        return _parsed(reveal(proxy_url), "proxy-url")
+    variable = f"{server.scheme}_proxy"
+    variable = variable.upper() if environ.get(variable.upper()) else variable
+    found = environ.get(variable)
+    if not found or _is_local(server.host) or _excepted(server.host, server.port, environ):
         return None
-    return parse(found)
+    return _parsed(found, variable)
 
 
-def parse(text: str) -> Proxy:
-    url = urlsplit(text if "://" in text else f"http://{text}")
-    if url.scheme not in _PORTS or not url.hostname:
+def _parsed(text: str, whose: str) -> Proxy:
+    try:
+        return parse(text)
+    except BadUrl as error:
         raise UsageError(
-            f"cannot go through the proxy {_without_password(url)}: kfw knows http and socks5 proxies",
-            "set proxy-url of the cluster (or HTTPS_PROXY) to http://HOST:PORT or socks5://HOST:PORT",
-        )
-    return Proxy(
-        url.scheme.removesuffix("h"),
-        url.hostname,
-        url.port or _PORTS[url.scheme],
-        unquote(url.username or ""),
-        Secret(unquote(url.password or "")),
-    )
-
-
-def _without_password(url: SplitResult) -> str:
-    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
+            f"cannot go through the proxy of {whose}: it {error.what}",
+            f"set {whose} to http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT",
+        ) from error
 
 
 def _is_local(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
 
 
 def _excepted(host: str, port: int, environ: Mapping[str, str]) -> bool:
     listed = environ.get("NO_PROXY") or environ.get("no_proxy") or ""
-    return any(
-        _matches(host.lower(), port, part.strip().lower()) for part in listed.split(",") if part.strip()
-    )
+    rules = [rule for part in listed.split(",") if (rule := part.strip().lower())]
+    return any(_matches(host.lower(), port, rule) for rule in rules)
 
 
 def _matches(host: str, port: int, rule: str) -> bool:
-    """`*`, an address or network, `example.com` (and all below it), `.example.com` (only below); with a port or not."""
+    """`*`, an address or network, `example.com` (and all below it), `.example.com` (only below); with a port or not.
+
+    As Go's httpproxy reads them: a network has no port, and a rule of a port alone matches nothing.
+    """
     if rule == "*":
         return True
+    address = _address(host)
     if "/" in rule:
-        return _in_network(host, rule)
-    name, colon, wanted = rule.rpartition(":")
-    if colon and wanted.isdecimal() and (":" not in name or name.startswith("[")):
-        if int(wanted) != port:
-            return False
-        rule = name
-    rule = rule.strip("[]").removeprefix("*")
-    return host == rule or host.endswith(rule if rule.startswith(".") else f".{rule}")
+        return address is not None and _is_in(address, rule)
+    name, wanted = _split_port(rule)
+    if wanted and wanted != str(port):
+        return False
+    if (wanted_address := _address(name.strip("[]"))) is not None:
+        return address == wanted_address
+    if not name:
+        return False
+    name = name.removeprefix("*") if name.startswith("*.") else name
+    return host.endswith(name) if name.startswith(".") else host == name or host.endswith(f".{name}")
 
 
-def _in_network(host: str, rule: str) -> bool:
+def _split_port(rule: str) -> tuple[str, str]:
+    """As net.SplitHostPort: of two colons without brackets none is one before a port."""
+    name, colon, port = rule.rpartition(":")
+    if not colon or (":" in name and not name.endswith("]")):
+        return rule, ""
+    return name, port
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(host) in ip_network(rule, strict=False)
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_in(address: IPv4Address | IPv6Address, rule: str) -> bool:
+    try:
+        return address in ip_network(rule, strict=False)
     except ValueError:
         return False

@@ -5,7 +5,7 @@ import logging
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
@@ -23,7 +23,6 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
-from kfw.secret import redact
 from kfw.system.bulk import give_back
 
 #: Seconds until the system gets memory back: what is read meanwhile goes with it.
@@ -53,7 +52,7 @@ class Server:
         self.timeouts = timeouts
         self.error_context = ErrorContext(
             access.context,
-            redact(access.cluster.server),
+            str(access.cluster.url),
             access.user.name or "nobody",
             access.cluster.name,
             login.hint,
@@ -90,17 +89,17 @@ class Server:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.access.cluster.server).hostname or ""
+        return self.access.cluster.url.host
 
     @property
     def authority(self) -> str:
         """For the Host header."""
-        return urlsplit(self.access.cluster.server).netloc.rpartition("@")[2]
+        return self.access.cluster.url.authority
 
     @property
     def prefix(self) -> str:
         """Of all paths: an API server may be behind a gateway."""
-        return urlsplit(self.access.cluster.server).path
+        return self.access.cluster.url.prefix
 
     def session(self) -> ApiSession:
         """To be closed with `close_session`."""
@@ -182,7 +181,7 @@ class Server:
         """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
         try:
             address = self._address()
-            secure = await self._tls(certificate) if self._is_https else None
+            secure = await self._tls(certificate) if self.access.cluster.url.is_https else None
         except FOREIGN as error:
             raise unreachable(self.error_context, error) from error
         return await connect(
@@ -195,15 +194,11 @@ class Server:
             self._share,
         )
 
-    @property
-    def _is_https(self) -> bool:
-        return urlsplit(self.access.cluster.server).scheme == "https"
-
     def _address(self) -> Address:
         cluster = self.access.cluster
-        way = proxy.choose(cluster.server, cluster.proxy_url, self._environ)
-        port = urlsplit(cluster.server).port or (443 if self._is_https else 80)
-        return Address(self.host, port, cluster.tls_server_name, way)
+        url = cluster.url
+        way = proxy.choose(url, cluster.proxy_url, self._environ)
+        return Address(url.host, url.port, cluster.tls_server_name, way)
 
     async def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
         """The newest login's and, for probes, the one without a certificate; of the CA as it is in its file now.

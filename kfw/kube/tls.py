@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
+from kfw.kube import ca_bundle
 from kfw.kube.errors import words_of
 from kfw.kubeconfig.entries import Cluster
 
@@ -87,8 +88,8 @@ def unusable_ca(cluster: Cluster, error: Exception) -> ClusterUnreachable:
 
 def _trust(made: ssl.SSLContext, cluster: Cluster, ca: bytes) -> None:
     try:
-        made.load_verify_locations(cadata=ca.decode("ascii"))
-    except (OSError, ValueError, ssl.SSLError) as error:
+        ca_bundle.trust(made, ca)
+    except (OSError, ValueError) as error:
         raise unusable_ca(cluster, error) from error
 
 

@@ -3,20 +3,30 @@
 The first file that has an entry of a name has it whole; current-context is that of the first file that sets one;
 missing files are skipped; paths in a file are relative to it.
 https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+
+An entry that is faulty is kept as a Fault, and raised only for who needs it. So is a file that cannot be read: what
+earlier files have is certain, and whatever is looked for beyond them is not, as it might have been in that file.
 """
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
+from kfw.kubeconfig import server_url
+from kfw.kubeconfig.server_url import BadUrl, ServerUrl
 from kfw.paths import user_home
 from kfw.secret import NO_SECRET, Secret, is_secret_name, reveal
 
 T = TypeVar("T")
+
+#: A kind of entry (context, cluster, user) and a name.
+Key = tuple[str, str]
+CURRENT: Key = ("current-context", "")
 
 
 @dataclass(frozen=True)
@@ -32,7 +42,10 @@ class Pem:
 
 @dataclass(frozen=True)
 class Cluster:
-    """`server` is the URL, without a slash at its end. `exec_config` is JSON for exec plugins."""
+    """`server` and `proxy_url` as they are written, a Secret where they may hold one; `url` is for use.
+
+    `exec_config` is JSON for exec plugins. `file` and `line` say where it was read.
+    """
 
     name: str
     server: str
@@ -41,12 +54,23 @@ class Cluster:
     tls_server_name: str = ""
     proxy_url: str = ""
     exec_config: str = ""
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
     secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """What its URLs hold is known as secret as long as this entry lives."""
         values = dict.fromkeys((*_secrets_in(reveal(self.server)), *_secrets_in(reveal(self.proxy_url))))
         object.__setattr__(self, "secrets", tuple(map(Secret, values)))
+
+    @cached_property
+    def url(self) -> ServerUrl:
+        """Raises UsageError."""
+        try:
+            return server_url.parse(reveal(self.server))
+        except BadUrl as error:
+            raise UsageError(f'the server of cluster "{self.name}" {error.what}') from error
 
 
 @dataclass(frozen=True)
@@ -72,7 +96,10 @@ class Exec:
 
 @dataclass(frozen=True)
 class User:
-    """`impersonate` holds headers as they are sent. `file` is where it was read, for the words of errors."""
+    """`impersonate` holds headers as they are sent. `file` and `line` say where it was read.
+
+    `withheld` says why nothing of a login is sent although the entry has one.
+    """
 
     name: str
     token: Secret = NO_SECRET
@@ -85,6 +112,9 @@ class User:
     auth_provider: str = ""
     impersonate: tuple[tuple[str, str], ...] = ()
     file: str = ""
+    line: int = field(default=0, compare=False)
+    auth_config: tuple[tuple[str, Secret], ...] = field(default=(), repr=False)
+    withheld: str = ""
     secrets: tuple[Secret, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +129,7 @@ class Context:
     cluster: str
     user: str = ""
     namespace: str = ""
+    line: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -113,44 +144,132 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What is wrong in a file, or (`whole`) with it. `line` 0: it has none. `passing`: it may be gone at the next look."""
+
+    file: str
+    line: int
+    what: str
+    passing: bool = False
+    whole: bool = False
+
+    @property
+    def words(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"cannot read the kubeconfig {place}: {self.what}"
+
+    def error(self) -> UsageError:
+        if self.line:
+            return UsageError(self.words, f"correct line {self.line} of {self.file}")
+        return UsageError(self.words, f"ls -l {self.file}")
+
+
+@dataclass(frozen=True)
 class Kubeconfig:
+    """`faults` by kind and name, and CURRENT; none of them is in the other mappings.
+
+    `broken`: a file could not be read, so what is not here may be in it, or in one behind it.
+    """
+
     files: tuple[str, ...] = ()
     current_context: str = ""
     contexts: Mapping[str, Context] = field(default_factory=dict)
     clusters: Mapping[str, Cluster] = field(default_factory=dict)
     users: Mapping[str, User] = field(default_factory=dict)
+    faults: Mapping[Key, Fault] = field(default_factory=dict)
+    broken: Fault | None = None
+
+    def known(self) -> set[Key]:
+        """All that it says something about, be it faulty."""
+        named = {"context": self.contexts, "cluster": self.clusters, "user": self.users}
+        known: set[Key] = {(kind, name) for kind, entries in named.items() for name in entries}
+        return known | set(self.faults) | ({CURRENT} if self.current_context else set())
+
+    def current(self) -> str:
+        """The current context's name, "" if none is set. Raises UsageError if that cannot be known."""
+        self._check(CURRENT, self.current_context)
+        return self.current_context
+
+    def context(self, name: str) -> Context | None:
+        """Raises UsageError for a faulty one, as do `cluster` and `user`."""
+        self._check(("context", name), self.contexts.get(name))
+        return self.contexts.get(name)
+
+    def cluster(self, name: str) -> Cluster | None:
+        self._check(("cluster", name), self.clusters.get(name))
+        return self.clusters.get(name)
+
+    def user(self, name: str) -> User | None:
+        self._check(("user", name), self.users.get(name))
+        return self.users.get(name)
 
     def access(self, name: str) -> Access:
-        """Raises UsageError (context-not-found) that lists the known names."""
-        context = self.contexts.get(name)
+        """Raises UsageError: context-not-found with the known names, or bad-config with file and line."""
+        context = self.context(name)
         if context is None:
             raise UsageError(
                 f'context "{name}" does not exist in {self._where()}',
                 f"use one of: {', '.join(sorted(self.contexts)) or 'none is defined'}",
                 reason="context-not-found",
             )
-        cluster = self._named("cluster", context, context.cluster, self.clusters)
-        user = self._named("user", context, context.user, self.users) if context.user else User("")
+        cluster = self.cluster(context.cluster) or self._missing("cluster", context, self.clusters)
+        user = User("")
+        if context.user or "" in self.users:
+            user = self.user(context.user) or self._missing("user", context, self.users)
         if not cluster.server:
             raise UsageError(
                 f'cluster "{cluster.name}" of context "{name}" has no server in {self._where()}',
                 f"kubectl config set-cluster {cluster.name} --server=https://HOST:PORT",
                 reason="context-not-found",
             )
+        user = login_for(user, cluster)
         return Access(name, cluster, user, context.namespace or "default", self.files)
 
-    def _named(self, kind: str, context: Context, name: str, known: Mapping[str, T]) -> T:
-        if name not in known:
-            raise UsageError(
-                f'context "{context.name}" names the {kind} "{name}", which does not exist in {self._where()}',
-                f"kubectl config set-context {context.name} --{kind}=NAME, with one of: "
-                f"{', '.join(sorted(known)) or 'none is defined'}",
-                reason="context-not-found",
-            )
-        return known[name]
+    def _check(self, key: Key, found: object) -> None:
+        if fault := self.faults.get(key):
+            raise fault.error()
+        if not found and self.broken:
+            raise self.broken.error()
+
+    def _missing(self, kind: str, context: Context, known: Mapping[str, T]) -> T:
+        name = context.cluster if kind == "cluster" else context.user
+        raise UsageError(
+            f'context "{context.name}" names the {kind} "{name}", which does not exist in {self._where()}',
+            f"kubectl config set-context {context.name} --{kind}=NAME, with one of: "
+            f"{', '.join(sorted(known)) or 'none is defined'}",
+            reason="context-not-found",
+        )
 
     def _where(self) -> str:
         return " or ".join(self.files) or "any kubeconfig"
+
+
+def login_for(user: User, cluster: Cluster) -> User:
+    """What of the user's login goes to this cluster, as kubectl has it.
+
+    A name in the server's URL wins over all; over plain HTTP nothing else is sent; a login that is written there wins
+    over one that must be asked for.
+    """
+    url = cluster.url
+    if url.has_login:
+        password = url.password
+        return replace(_bare(user), username=reveal(url.username), password=password, withheld="")
+    if not url.is_https:
+        return _bare(user)
+    if user.token or user.token_file or user.username:
+        return replace(user, exec=None, auth_provider="", auth_config=())
+    return replace(user, exec=None) if user.certificate else user
+
+
+def _bare(user: User) -> User:
+    """Without any login, but as whom it acts."""
+    has_one = (user.token, user.token_file, user.username, user.certificate, user.exec, user.auth_provider)
+    why = (
+        "no login is sent over plain HTTP: the cluster's server must begin with https://"
+        if any(has_one)
+        else ""
+    )
+    return User(name=user.name, impersonate=user.impersonate, file=user.file, line=user.line, withheld=why)
 
 
 #: The password in a URL, which may hold a slash although it should not, and `NAME=VALUE` anywhere.
@@ -196,31 +315,33 @@ def default_files(kubeconfig: str | None) -> tuple[str, ...]:
 
 
 def merge(parts: Iterable[Kubeconfig]) -> Kubeconfig:
-    """Earlier parts win."""
-    files: list[str] = []
-    current = ""
-    contexts, clusters, users = dict[str, Context](), dict[str, Cluster](), dict[str, User]()
+    """Earlier parts win, also with what is faulty in them. Nothing is taken from behind one that is broken."""
+    merged = Kubeconfig()
     for part in parts:
-        files += part.files
-        current = current or part.current_context
-        _add(contexts, part.contexts)
-        _add(clusters, part.clusters)
-        _add(users, part.users)
-    return Kubeconfig(tuple(files), current, contexts, clusters, users)
+        files = (*merged.files, *part.files)
+        merged = replace(merged if merged.broken else _over(merged, part), files=files)
+    return merged
 
 
-def _add(into: dict[str, T], entries: Mapping[str, T]) -> None:
-    for name, entry in entries.items():
-        into.setdefault(name, entry)
+def _over(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
+    known = first.known()
+    return Kubeconfig(
+        current_context=first.current_context if CURRENT in known else second.current_context,
+        contexts={**_unknown("context", second.contexts, known), **first.contexts},
+        clusters={**_unknown("cluster", second.clusters, known), **first.clusters},
+        users={**_unknown("user", second.users, known), **first.users},
+        faults={**{key: fault for key, fault in second.faults.items() if key not in known}, **first.faults},
+        broken=second.broken,
+    )
+
+
+def _unknown(kind: str, entries: Mapping[str, T], known: Set[Key]) -> dict[str, T]:
+    return {name: entry for name, entry in entries.items() if (kind, name) not in known}
 
 
 def load(files: Sequence[str]) -> Kubeconfig:
-    """Reads and merges. Raises UsageError for a file that cannot be read or is no kubeconfig; a missing one is none."""
+    """Reads and merges; what is wrong is kept in it. Blocking. A missing file is none."""
     from kfw.kubeconfig.read import read  # brings in yaml
 
     parts = [part for file in files if (part := read(Path(file))) is not None]
-    return merge([Kubeconfig(tuple(files)), *(_without_file(part) for part in parts)])
-
-
-def _without_file(part: Kubeconfig) -> Kubeconfig:
-    return Kubeconfig((), part.current_context, part.contexts, part.clusters, part.users)
+    return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])

@@ -1,43 +1,86 @@
-"""The kubeconfigs in use, read again only when a file has changed."""
+"""The kubeconfigs in use: read again only when a file has changed, and never on the event loop."""
 
+import asyncio
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries
 from kfw.kubeconfig.entries import Access, Kubeconfig
+from kfw.system.files import OUTSIDE_TIMEOUT, outside
 
 #: Modification time, size and inode of each file; None: it is not there.
 _Stamp = tuple[tuple[int, int, int] | None, ...]
+_Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """`stamp` None: it is read again by the next who asks, as what went wrong may be over by then."""
+
+    stamp: _Stamp | None
+    content: Kubeconfig
 
 
 class Kubeconfigs:
-    def __init__(self) -> None:
-        self._read: dict[tuple[str, ...], tuple[_Stamp, Kubeconfig | UsageError]] = {}
+    def __init__(self, timeout: float = OUTSIDE_TIMEOUT) -> None:
+        """`timeout`: seconds that looking at the files may take."""
+        self._timeout = timeout
+        self._read: dict[_Names, _Read] = {}
+        self._reading: dict[_Names, asyncio.Task[_Read]] = {}
+        self._last: dict[tuple[_Names, str], Access] = {}
 
-    def access(self, files: Sequence[str], context: str) -> Access:
+    async def access(self, files: Sequence[str], context: str) -> Access:
         """`files` () are the user's default. Raises UsageError."""
-        names = tuple(files) or entries.default_files(os.environ.get("KUBECONFIG"))
-        stamp = tuple(_stamp(name) for name in names)
-        if names not in self._read or self._read[names][0] != stamp:
-            self._read[names] = (stamp, _load(names))
-        found = self._read[names][1]
-        if isinstance(found, UsageError):
-            raise found.with_traceback(None)  # else each time makes the kept error longer
-        return found.access(context)
+        names = _names(files)
+        found = (await self._look(names)).content.access(context)
+        self._last[names, context] = found
+        return found
+
+    def last(self, files: Sequence[str], context: str) -> Access | None:
+        """What `access` gave last, whatever the files say by now."""
+        return self._last.get((_names(files), context))
+
+    async def _look(self, names: _Names) -> _Read:
+        """Who comes while somebody looks waits for the same look."""
+        task = self._reading.get(names)
+        if task is None:
+            task = self._reading[names] = asyncio.create_task(self._look_outside(names), name="kubeconfig")
+            task.add_done_callback(lambda _: self._reading.pop(names, None))
+        return await asyncio.shield(task)
+
+    async def _look_outside(self, names: _Names) -> _Read:
+        before = self._read.get(names)
+        try:
+            found = await outside(lambda: _read(names, before), self._timeout)
+        except TimeoutError as error:
+            raise UsageError(
+                f"cannot read the kubeconfig {os.pathsep.join(names)}: it takes more than {self._timeout:g} s",
+                "check the file system that it is on",
+            ) from error
+        self._read[names] = found
+        return found
 
 
-def _load(names: tuple[str, ...]) -> Kubeconfig | UsageError:
-    try:
-        return entries.load(names)
-    except UsageError as error:
-        return error
+def _names(files: Sequence[str]) -> _Names:
+    return tuple(files) or entries.default_files(os.environ.get("KUBECONFIG"))
+
+
+def _read(names: _Names, before: _Read | None) -> _Read:
+    """Blocking."""
+    stamp = tuple(_stamp(name) for name in names)
+    if before and before.stamp == stamp:
+        return before
+    content = entries.load(names)
+    passing = content.broken is not None and content.broken.passing
+    return _Read(None if passing else stamp, content)
 
 
 def _stamp(name: str) -> tuple[int, int, int] | None:
     try:
         found = Path(name).stat()
-    except OSError:
+    except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino

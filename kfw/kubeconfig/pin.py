@@ -13,8 +13,8 @@ from kfw.model import Forward
 def pin(forwards: Iterable[Forward], kubeconfig: str | None) -> list[Forward]:
     """Each with its context, namespace and the absolute paths of its kubeconfig files; `kubeconfig` is $KUBECONFIG.
 
-    Raises UsageError: of all contexts that do not exist at once, with the names that do (context-not-found), or of a
-    file that is no kubeconfig.
+    Raises UsageError: of all contexts that do not exist, with the names that do (context-not-found), and of all that
+    cannot be read (bad-config), at once.
     """
     pinner = _Pinner(kubeconfig)
     pinned = [pinner.pin(forward) for forward in forwards]
@@ -53,14 +53,15 @@ class _Pinner:
         errors = list(self._errors.values())
         if errors:
             fixes = dict.fromkeys(error.fix for error in errors)
-            raise UsageError(
-                "; ".join(error.what for error in errors), "; ".join(fixes), reason="context-not-found"
+            reason = next(
+                (error.reason for error in errors if error.reason == "bad-config"), errors[0].reason
             )
+            raise UsageError("; ".join(error.what for error in errors), "; ".join(fixes), reason=reason)
 
 
 def _current(known: Kubeconfig) -> str:
-    if known.current_context:
-        return known.current_context
+    if current := known.current():
+        return current
     where = " or ".join(known.files)
     if not known.contexts:
         raise UsageError(

@@ -1,208 +1,256 @@
-"""One kubeconfig file: YAML or JSON -> its entries, with file and line of what is wrong."""
+"""One kubeconfig file -> its entries, one by one: a fault of one concerns only the contexts that use it.
 
-import base64
-import binascii
-import re
-from collections.abc import Callable, Iterable
+What is static in an entry is checked here, with file and line, by the rules of client-go's clientcmd/validation.go and
+what its transport refuses; differences from it are listed in tests/kubeconfig/differences.py.
+"""
+
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
-import yaml
 
-from kfw.errors import UsageError
-from kfw.kubeconfig import shape
-from kfw.kubeconfig.entries import Cluster, Context, Exec, Kubeconfig, Pem, User
+from kfw.kubeconfig import proxy_url as proxies
+from kfw.kubeconfig import server_url, yaml_tree
+from kfw.kubeconfig.entries import CURRENT, Cluster, Context, Exec, Fault, Key, Kubeconfig, Pem, User
+from kfw.kubeconfig.fields import Faulty, Fields
+from kfw.kubeconfig.server_url import BadUrl
+from kfw.kubeconfig.yaml_tree import BadYaml, Mapping
 from kfw.secret import Secret
+from kfw.system.files import read_bounded
 
-S = TypeVar("S", bound=shape.Named)
-T = TypeVar("T")
+T = TypeVar("T", Context, Cluster, User)
 
 #: The extension of a cluster whose content goes to exec plugins.
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
-
-
-_BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _Loader(_BaseLoader):  # type: ignore[misc]  # the C loader has no types
-    """Only true, false and null are special: a context may be called `on`, a token may look like a date."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # as the base class has it
-
-
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
+_INTERACTIVE_MODES = ("Never", "IfAvailable", "Always")
+#: Of RFC 9110 section 5.6.2, without the percent sign: client-go escapes all others in a header's name.
+_TOKEN_CHARACTERS = "!#$&'*+-.^_`|~"
 
 
 def read(path: Path) -> Kubeconfig | None:
-    """None for a file that does not exist. Raises UsageError."""
+    """None for a file that does not exist. A file that cannot be read at all has `broken` set."""
     try:
-        text = path.read_bytes()
+        text = read_bounded(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}", f"ls -l {path}") from error
-    return _Reader(path, text).kubeconfig()
+        return _broken(path, 0, error.strerror or "it cannot be read", passing=True)
+    except ValueError:  # a NUL in its name
+        return _broken(path, 0, "its name is not a file's name")
+    try:
+        root = yaml_tree.parse(text)
+        if root is None or (isinstance(root, yaml_tree.Scalar) and root.is_null):
+            root = Mapping(1)
+        if not isinstance(root, Mapping):
+            raise Faulty("it is not a mapping with clusters, users and contexts", root.line)
+        return _Reader(path, Fields(root, "")).kubeconfig()
+    except BadYaml as error:
+        return _broken(path, error.line or 0, error.what)
+    except Faulty as error:
+        return _broken(path, error.line, error.what)
+
+
+def _broken(path: Path, line: int, what: str, *, passing: bool = False) -> Kubeconfig:
+    return Kubeconfig((str(path),), broken=Fault(str(path), line, what, passing=passing, whole=True))
 
 
 class _Reader:
-    def __init__(self, path: Path, text: bytes) -> None:
+    def __init__(self, path: Path, root: Fields) -> None:
         self._path = path
-        self._text = text
+        self._root = root
         self._folder = path.absolute().parent
-        try:
-            data = yaml.load(text, _Loader)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise self._broken(_line_of(error), _words_of(error)) from error
-        try:
-            self._file = msgspec.convert(data or {}, shape.File)
-        except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at ")
-            raise self._broken(self._line(where.strip("`")), what) from error
+        self._faults: dict[Key, Fault] = {}
 
     def kubeconfig(self) -> Kubeconfig:
-        file = self._file
-        return Kubeconfig(
-            (str(self._path),),
-            file.current_context or "",
-            self._entries("contexts", file.contexts, self._context),
-            self._entries("clusters", file.clusters, self._cluster),
-            self._entries("users", file.users, self._user),
-        )
+        """Raises Faulty for what makes the whole file none."""
+        self._check_kind()
+        contexts = self._entries("context", self._context)
+        clusters = self._entries("cluster", self._cluster)
+        users = self._entries("user", self._user)
+        current = ""
+        try:
+            current = self._root.text("current-context")
+        except Faulty as error:
+            self._faults[CURRENT] = self._fault(error, self._root.line)
+        return Kubeconfig((str(self._path),), current, contexts, clusters, users, self._faults)
 
-    def _entries(self, key: str, named: list[S] | None, make: Callable[[S, str], T]) -> dict[str, T]:
-        entries: dict[str, T] = {}
-        for index, one in enumerate(named or ()):
-            where = f"$.{key}[{index}]"
-            if one.name in entries:  # kubectl refuses the file, too
-                raise self._broken(self._line(where), f'the name "{one.name}" is in {key} twice')
-            entries[one.name] = make(one, where)
-        return entries
+    def _check_kind(self) -> None:
+        for key, wanted in (("apiVersion", "v1"), ("kind", "Config")):
+            if self._root.text(key) not in ("", wanted):
+                raise Faulty(f"its {key} must be {wanted}: it is not a kubeconfig", self._root.line_of(key))
 
-    def _context(self, named: shape.NamedContext, where: str) -> Context:
-        one = named.context or shape.Context()
-        return Context(named.name, one.cluster or "", one.user or "", one.namespace or "")
+    def _entries(self, kind: str, make: Callable[[str, Fields, int], T]) -> dict[str, T]:
+        """Of a name that is there twice nobody knows which one counts; kubectl refuses the file."""
+        made: dict[str, T] = {}
+        lines: dict[str, int] = {}
+        for one in self._root.mappings(f"{kind}s"):
+            try:
+                name = one.text("name")
+            except Faulty:
+                continue  # nothing can name it
+            if name in lines:
+                both = f'the name "{name}" is in {kind}s twice, in lines {lines[name]} and {one.line}'
+                self._faults[kind, name] = self._fault(Faulty(both, one.line), one.line)
+                made.pop(name, None)
+                continue
+            lines[name] = one.line
+            try:
+                made[name] = make(name, one.inside(kind), one.line)
+            except Faulty as error:
+                self._faults[kind, name] = self._fault(error, one.line)
+        return made
 
-    def _cluster(self, named: shape.NamedCluster, where: str) -> Cluster:
-        one = named.cluster or shape.Cluster()
-        config = next((e.extension for e in one.extensions or () if e.name == _EXEC_EXTENSION), None)
+    def _fault(self, error: Faulty, line: int) -> Fault:
+        return Fault(str(self._path), error.line or line, error.what)
+
+    def _context(self, name: str, one: Fields, line: int) -> Context:
+        return Context(name, one.text("cluster"), one.text("user"), one.text("namespace"), line)
+
+    def _cluster(self, name: str, one: Fields, line: int) -> Cluster:
+        server, proxy_url = one.text("server").strip(), one.text("proxy-url").strip()
+        insecure = one.flag("insecure-skip-tls-verify")
+        ca = self._pem(one, "certificate-authority")
+        if insecure and ca:
+            raise Faulty(
+                "insecure-skip-tls-verify and a certificate-authority exclude each other",
+                one.line_of("insecure-skip-tls-verify"),
+            )
+        _check_url(one, "server", server, server_url.parse)
+        _check_url(one, "proxy-url", proxy_url, proxies.parse)
         return Cluster(
-            name=named.name,
-            server=_url(one),
-            ca=self._pem(
-                one.certificate_authority_data,
-                one.certificate_authority,
-                f"{where}.cluster.certificate-authority-data",
-            ),
-            insecure=one.insecure_skip_tls_verify or False,
-            tls_server_name=one.tls_server_name or "",
-            proxy_url=one.proxy_url or "",
-            exec_config="" if config is None else msgspec.json.encode(config).decode(),
-        )
-
-    def _user(self, named: shape.NamedUser, where: str) -> User:
-        one = named.user or shape.User()
-        inside = f"{where}.user.client"
-        return User(
-            name=named.name,
-            token=Secret(one.token or ""),
-            token_file=self._beside(one.token_file),
-            username=one.username or "",
-            password=Secret(one.password or ""),
-            certificate=self._pem(
-                one.client_certificate_data, one.client_certificate, f"{inside}-certificate-data"
-            ),
-            key=self._pem(one.client_key_data, one.client_key, f"{inside}-key-data"),
-            exec=self._exec(one.exec) if one.exec else None,
-            auth_provider=one.auth_provider.name if one.auth_provider else "",
-            impersonate=tuple(_impersonation(one)),
+            name=name,
+            server=server_url.guard(server),
+            ca=ca,
+            insecure=insecure,
+            tls_server_name=one.text("tls-server-name"),
+            proxy_url=server_url.guard(proxy_url),
+            exec_config=_exec_config(one),
+            line=line,
             file=str(self._path),
         )
 
-    def _exec(self, one: shape.Exec) -> Exec:
+    def _user(self, name: str, one: Fields, line: int) -> User:
+        token = one.text("token").rstrip(" \t")
+        if _has_control(token):
+            raise Faulty("token holds a line break or another control character", one.line_of("token"))
+        user = User(
+            name=name,
+            token=Secret(token),
+            token_file=self._beside(one.text("tokenFile")),
+            username=one.text("username"),
+            password=Secret(one.text("password")),
+            certificate=self._pem(one, "client-certificate"),
+            key=self._pem(one, "client-key"),
+            exec=self._exec(one.inside("exec")) if one.has("exec") else None,
+            auth_provider=one.inside("auth-provider").text("name"),
+            auth_config=_auth_config(one.inside("auth-provider").inside("config")),
+            impersonate=tuple(_impersonation(one)),
+            file=str(self._path),
+            line=line,
+        )
+        _check_login(user, one)
+        return user
+
+    def _exec(self, one: Fields) -> Exec:
         """A command with a slash is relative to the file, others are looked up in PATH."""
+        command, version, mode = (one.text(key) for key in ("command", "apiVersion", "interactiveMode"))
+        if not command or not version:
+            raise Faulty(f"exec must say its {'command' if not command else 'apiVersion'}", one.line)
+        if mode and mode not in _INTERACTIVE_MODES:
+            words = ", ".join(_INTERACTIVE_MODES)
+            raise Faulty(f"interactiveMode must be one of {words}", one.line_of("interactiveMode"))
+        env = tuple((variable.text("name"), variable.text("value")) for variable in one.each("env"))
+        if not all(_can_be_set(variable, value) for variable, value in env):
+            raise Faulty(
+                "a variable in env of exec has no name, or one that cannot be set", one.line_of("env")
+            )
+        args = one.texts("args")
+        if any("\0" in word for word in (command, *args)):
+            raise Faulty("command and args of exec must not hold a NUL", one.line)
         return Exec(
-            api_version=one.api_version,
-            command=self._beside(one.command) if "/" in one.command else one.command,
-            args=tuple(one.args or ()),
-            env=tuple((variable.name, variable.value or "") for variable in one.env or ()),
-            install_hint=(one.install_hint or "").strip(),
-            provide_cluster_info=one.provide_cluster_info or False,
-            interactive_mode=one.interactive_mode or "IfAvailable",
+            api_version=version,
+            command=self._beside(command) if "/" in command else command,
+            args=args,
+            env=env,
+            install_hint=one.text("installHint").strip(),
+            provide_cluster_info=one.flag("provideClusterInfo"),
+            interactive_mode=mode or "IfAvailable",
         )
 
-    def _pem(self, data: str | None, file: str | None, where: str) -> Pem:
-        """Inline data wins over a file, as in client-go."""
-        if not data:
-            return Pem(file=self._beside(file) or None)
-        try:
-            return Pem(data=base64.b64decode("".join(data.split()), validate=True))
-        except binascii.Error as error:
-            raise self._broken(self._line(where), f"{where.rpartition('.')[2]} is not base64") from error
+    def _pem(self, one: Fields, key: str) -> Pem:
+        """Inline data wins over a file."""
+        data = one.data(f"{key}-data")
+        return Pem(data=data) if data else Pem(file=self._beside(one.text(key)) or None)
 
-    def _beside(self, path: str | None) -> str:
-        return str(self._folder / path) if path else ""
-
-    def _broken(self, line: int | None, what: str) -> UsageError:
-        place = f"{self._path}:{line}" if line else str(self._path)
-        return UsageError(
-            f"cannot read the kubeconfig {place}: {what}", f"kubectl config view --kubeconfig {self._path}"
-        )
-
-    def _line(self, path: str) -> int | None:
-        """The line of `$.users[0].user.exec`, or of the nearest node around it."""
-        node, line = yaml.compose(self._text, _Loader), None
-        for step in re.findall(r"\[(\d+)\]|([\w-]+)", path.removeprefix("$")):
-            if node is None:
-                break
-            line = node.start_mark.line + 1
-            node = _child(node, *step)
-        return node.start_mark.line + 1 if node is not None else line
+    def _beside(self, path: str) -> str:
+        """Without dots, as Go's filepath.Join has it: a folder that `..` leads out of need not be there."""
+        if "\0" in path:
+            raise Faulty("a file's name must not hold a NUL")
+        return os.path.normpath(self._folder / path) if path else ""
 
 
-def _child(node: yaml.Node, index: str, key: str) -> yaml.Node | None:
-    if isinstance(node, yaml.SequenceNode) and index and int(index) < len(node.value):
-        child: yaml.Node = node.value[int(index)]
-        return child
-    if isinstance(node, yaml.MappingNode):
-        return next((value for name, value in node.value if name.value == key), None)
-    return None
+def _check_url(one: Fields, key: str, text: str, parse: Callable[[str], object]) -> None:
+    try:
+        if text:
+            parse(text)
+    except BadUrl as error:
+        raise Faulty(f"{key} {error.what}", one.line_of(key)) from error
 
 
-def _url(cluster: shape.Cluster) -> str:
-    """Without a scheme it is https if anything is said about TLS, else http: as client-go has it."""
-    server = (cluster.server or "").rstrip("/")
-    if not server or "://" in server:
-        return server
-    about_tls = (
-        cluster.certificate_authority
-        or cluster.certificate_authority_data
-        or cluster.insecure_skip_tls_verify
-    )
-    return f"{'https' if about_tls else 'http'}://{server}"
+def _has_control(text: str) -> bool:
+    """What no header can hold (RFC 9110 section 5.5)."""
+    return any((character < " " and character != "\t") or character == "\x7f" for character in text)
 
 
-def _impersonation(user: shape.User) -> Iterable[tuple[str, str]]:
+def _can_be_set(variable: str, value: str) -> bool:
+    return bool(variable) and "=" not in variable and "\0" not in variable + value
+
+
+def _exec_config(cluster: Fields) -> str:
+    for extension in cluster.each("extensions"):
+        if extension.text("name") == _EXEC_EXTENSION and extension.has("extension"):
+            return msgspec.json.encode(extension.value("extension")).decode()
+    return ""
+
+
+def _auth_config(config: Fields) -> tuple[tuple[str, Secret], ...]:
+    return tuple((key, Secret(config.text(key))) for key in config.names())
+
+
+def _impersonation(user: Fields) -> Iterator[tuple[str, str]]:
     """https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation"""
-    if user.as_:
-        yield "Impersonate-User", user.as_
-    if user.as_uid:
-        yield "Impersonate-Uid", user.as_uid
-    for group in user.as_groups or ():
-        yield "Impersonate-Group", group
-    for key, values in (user.as_user_extra or {}).items():
+    extra = user.inside("as-user-extra")
+    asked = [
+        ("as", "Impersonate-User", (user.text("as"),)),
+        ("as-uid", "Impersonate-Uid", (user.text("as-uid"),)),
+        ("as-groups", "Impersonate-Group", user.texts("as-groups")),
+        *(("as-user-extra", f"Impersonate-Extra-{_escape(key)}", extra.texts(key)) for key in extra.names()),
+    ]
+    for key, header, values in asked:
         for value in values:
-            yield f"Impersonate-Extra-{key}", value
+            if _has_control(value):
+                raise Faulty(f"{key} holds a line break or another control character", user.line_of(key))
+            if value or key in ("as-groups", "as-user-extra"):
+                yield header, value.strip(" \t")
 
 
-def _line_of(error: Exception) -> int | None:
-    mark = getattr(error, "problem_mark", None)
-    return mark.line + 1 if mark else None
+def _escape(key: str) -> str:
+    """As client-go's transport.headerKeyEscape does."""
+    return quote(key, safe=_TOKEN_CHARACTERS)
 
 
-def _words_of(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
+def _check_login(user: User, one: Fields) -> None:
+    """Raises Faulty for what contradicts itself."""
+    if user.token and user.username:
+        raise Faulty("it has a token and a username: only one way to log in is allowed", one.line)
+    if user.exec and user.auth_provider:
+        raise Faulty("it has exec and an auth-provider: only one of them is allowed", one.line)
+    if user.certificate and not user.key:
+        raise Faulty(
+            "a client-certificate needs client-key-data or client-key", one.line_of("client-certificate-data")
+        )
+    if user.impersonate and not one.text("as"):
+        raise Faulty("as-uid, as-groups and as-user-extra need as: whom to act as", one.line)

@@ -9,9 +9,11 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from kfw.errors import KfwError
 from kfw.folders import user_name
@@ -20,6 +22,8 @@ log = logging.getLogger("kfw.files")
 
 #: Opening a FIFO or a device must not wait, and must not make a terminal ours.
 _NO_WAITING = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+T = TypeVar("T")
 
 #: Bytes that a file which others name may have, and seconds that reading it may take.
 OUTSIDE_LIMIT = 4 << 20
@@ -150,33 +154,37 @@ async def read_outside(
     path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT, timeout: float = OUTSIDE_TIMEOUT
 ) -> bytes:
     """`read_bounded` off the event loop, in at most `timeout` seconds. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bytes] = loop.create_future()
-
-    def tell(data: bytes | None, error: OSError | None) -> None:
-        if answer.done():
-            return
-        if error is not None:
-            answer.set_exception(error)
-        else:
-            answer.set_result(data or b"")
-
-    def read() -> None:
-        data, failure = None, None
-        try:
-            data = read_bounded(path, limit)
-        except OSError as error:
-            failure = error
-        with suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(tell, data, failure)
-
-    # A thread of its own that nobody waits for: one that hangs in a dead network file system takes no other's place.
-    threading.Thread(target=read, name="read", daemon=True).start()
     try:
-        async with asyncio.timeout(timeout):
-            return await answer
+        return await outside(lambda: read_bounded(path, limit), timeout)
     except TimeoutError as error:
         raise Unreadable(errno.EIO, f"reading it takes more than {timeout:g} s", os.fspath(path)) from error
+
+
+async def outside(work: Callable[[], T], timeout: float) -> T:
+    """What blocks, off the event loop. Raises what it raises, and TimeoutError after `timeout` seconds.
+
+    A thread of its own that nobody waits for: one that hangs in a dead network file system takes no other's place.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def tell(set_it: Callable[[], None]) -> None:
+        if not answer.done():
+            set_it()
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001  it is raised where it is waited for
+            done = partial(answer.set_exception, error)
+        else:
+            done = partial(answer.set_result, result)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, done)
+
+    threading.Thread(target=run, name="outside", daemon=True).start()
+    async with asyncio.timeout(timeout):
+        return await answer
 
 
 def _check(path: str | os.PathLike[str], found: os.stat_result, limit: int) -> None:

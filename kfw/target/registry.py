@@ -101,11 +101,14 @@ class ClusterRegistry:
             self._wanted.add(forward.name)  # it is followed in a moment
 
     def server(self, forward: Forward) -> Server:
-        """The API server of a forward that is being followed. Raises UsageError, ClusterUnreachable."""
-        access = replace(self.access(forward), namespace="")
-        shared = self._shared.get(self._key(access, self.environ(forward))) or self._followed(forward)
+        """The API server of a forward that is being followed. Raises ClusterUnreachable."""
+        known = self._kubeconfigs.last(forward.kubeconfig, forward.context)
+        shared = self._followed(forward)
+        if known:
+            key = self._key(replace(known, namespace=""), self.environ(forward))
+            shared = self._shared.get(key) or shared
         if shared is None:
-            raise ClusterUnreachable(f"nobody watches the API server {access.cluster.server} yet")
+            raise ClusterUnreachable(f"the API server of context {forward.context} is not watched yet")
         return shared.server
 
     def environ(self, forward: Forward) -> Environ:
@@ -115,9 +118,9 @@ class ClusterRegistry:
         """What it goes by until its watcher has seen that its environment changed."""
         return next((f.shared for f in self._followers if f.forward.name == forward.name and f.shared), None)
 
-    def access(self, forward: Forward) -> Access:
+    async def access(self, forward: Forward) -> Access:
         """Raises UsageError."""
-        return self._kubeconfigs.access(forward.kubeconfig, forward.context)
+        return await self._kubeconfigs.access(forward.kubeconfig, forward.context)
 
     def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches:
         key = self._key(access, environ)
@@ -145,10 +148,14 @@ class ClusterRegistry:
         """One for each user and environment, also across contexts; a plugin that is told the cluster logs in to each."""
         plugin = access.user.exec
         told = access.cluster if plugin and plugin.provide_cluster_info else None
-        key = (access.user, told, environ.key(plugin=True) if plugin else b"")
+        key = (
+            access.user,
+            told,
+            environ.key(plugin=plugin is not None) if plugin or access.user.auth_provider else b"",
+        )
         if key not in self._logins:
             runs = self._plugin or partial(exec_plugin.run, environ=environ)
-            self._logins[key] = Login(access, plugin=runs)
+            self._logins[key] = Login(access, plugin=runs, environ=environ)
         return self._logins[key]
 
     def _forget_logins(self) -> None:

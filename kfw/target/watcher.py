@@ -47,7 +47,7 @@ _UNKNOWN_ENVIRONMENT = {
 class Pool(Protocol):
     timeouts: Timeouts
 
-    def access(self, forward: Forward) -> Access: ...
+    async def access(self, forward: Forward) -> Access: ...
     def environ(self, forward: Forward) -> Environ: ...
     def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches: ...
     async def leave(self, shared: SharedWatches, listener: OnChange) -> None: ...
@@ -66,6 +66,7 @@ class TargetWatcher:
         self._watches: dict[Resource, Watch] = {}
         self._known = Resolution()
         self._trouble = True  # so that the kubeconfig is read
+        self._broken: Problem | None = None  # why it cannot be read, while what it was before goes on
         self._doubt = False
         self._unready = forward.readiness == "running"
         self._namespace_missing = False
@@ -164,6 +165,9 @@ class TargetWatcher:
 
     def _with_trouble(self, problem: Problem) -> Resolution:
         self._trouble = True
+        if self._broken:
+            both = f"{problem.message}; and {self._broken.message}, so what it said before goes on"
+            problem = replace(problem, message=both, fix=self._broken.fix)
         return replace(self._known, problem=self._of_unknown_environment(problem))
 
     def _of_unknown_environment(self, problem: Problem) -> Problem:
@@ -191,11 +195,15 @@ class TargetWatcher:
         return asyncio.get_running_loop().time() - self._began
 
     async def _connect(self) -> Problem | None:
-        """To the server that the kubeconfig names now; another one only after trouble with the last."""
+        """To the server that the kubeconfig names now; another one only after trouble with the last.
+
+        Of a kubeconfig that cannot be read what it was before goes on.
+        """
         try:
-            access = replace(self._pool.access(self.forward), namespace="")
+            access = replace(await self._pool.access(self.forward), namespace="")
         except UsageError as error:
-            return problem_of(error)
+            return self._broken_kubeconfig(problem_of(error))
+        self._broken = None
         environ = self._pool.environ(self.forward)
         self._environ = environ
         joined = (access, environ.key(plugin=access.user.exec is not None))
@@ -208,6 +216,15 @@ class TargetWatcher:
                 self._shared.server.want(asked_for=self._asked_for)
             if self._shared.is_in_trouble:
                 self._shared.server.judge_again()
+        return None
+
+    def _broken_kubeconfig(self, problem: Problem) -> Problem | None:
+        """None: what it was before goes on."""
+        if self._shared is None or problem.reason is not Reason.BAD_CONFIG:
+            return problem
+        if problem != self._broken:
+            self._broken = problem
+            log.warning("%s: %s; what it said before goes on", self.forward.name, problem.message)
         return None
 
     def _wanted(self) -> Needs:

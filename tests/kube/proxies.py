@@ -1,6 +1,7 @@
 """Two tiny proxies: HTTP CONNECT and SOCKS5. They carry on to wherever they are asked, and remember what that was."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -83,9 +84,10 @@ def socks5(user: str = "", password: str = "") -> Handshake:
 
 
 @asynccontextmanager
-async def proxying(handshake: Handshake) -> AsyncIterator[Proxy]:
+async def proxying(handshake: Handshake, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
+    """`tls`: of an https proxy."""
     proxy = Proxy(handshake)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

@@ -139,11 +139,16 @@ async def test_a_credential_file_that_is_missing_is_named(user: User) -> None:
     assert caught.value.fix == "fix user ada in /k"
 
 
+@pytest.mark.parametrize(
+    ("provider", "instead"),
+    [("gcp", "gke-gcloud-auth-plugin"), ("azure", "kubelogin"), ("openstack", "exec plugin")],
+)
 @pytest.mark.asyncio
-async def test_an_auth_provider_is_refused_with_what_replaces_it() -> None:
-    with pytest.raises(LoginError, match="auth-provider gcp, which Kubernetes has removed") as caught:
-        await Login(access(User("ada", auth_provider="gcp"))).credentials()
-    assert "exec plugin" in caught.value.fix
+async def test_an_auth_provider_is_refused_with_what_replaces_it(provider: str, instead: str) -> None:
+    with pytest.raises(LoginError, match=f"auth-provider {provider}, which Kubernetes has removed") as caught:
+        await Login(access(User("ada", auth_provider=provider))).credentials()
+    assert instead in caught.value.fix
+    assert caught.value.reason == "bad-config"
 
 
 @pytest.mark.asyncio

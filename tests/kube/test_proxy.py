@@ -3,14 +3,23 @@
 import pytest
 
 from kfw.errors import UsageError
-from kfw.kube.proxy import Proxy, choose
+from kfw.kube import proxy
+from kfw.kubeconfig.proxy_url import Proxy
+from kfw.kubeconfig.server_url import parse
+from kfw.secret import Secret
 
 SERVER = "https://api.example.com:6443"
 VIA = {"HTTPS_PROXY": "http://proxy:3128"}
 
 
+def choose(server: str, proxy_url: str, environ: dict[str, str]) -> Proxy | None:
+    return proxy.choose(parse(server), proxy_url, environ)
+
+
 def test_the_clusters_own_proxy_wins() -> None:
-    assert choose(SERVER, "socks5://ada:p%40ss@gate", VIA) == Proxy("socks5", "gate", 1080, "ada", "p@ss")
+    assert choose(SERVER, "socks5://ada:p%40ss@gate", VIA) == Proxy(
+        "socks5", "gate", 1080, "ada", Secret("p@ss")
+    )
 
 
 @pytest.mark.parametrize(
@@ -50,6 +59,13 @@ def test_the_environment_is_read_as_kubectl_does(
         ("https://11.1.2.3", "10.0.0.0/8", False),
         ("https://[fd00::1]:6443", "fd00::/8", True),
         ("https://[fd00::1]:6443", "[fd00::1]:6443", True),
+        ("https://[fd00::1]:6443", "[fd00::1]:443", False),
+        ("https://[fd00::1]:6443", "fd00:0::1", True),
+        ("https://10.1.2.3", "10.0.0.0/33", False),
+        ("https://10.1.2.3", "10.1.2.3:1", False),
+        (SERVER, ":6443", False),
+        (SERVER, "*example.com", False),
+        (SERVER, "example.com.", False),
         (SERVER, "", False),
     ],
 )
@@ -59,11 +75,11 @@ def test_NO_PROXY_is_read_as_kubectl_does(server: str, rule: str, direct: bool) 
 
 def test_a_proxy_of_another_kind_is_refused_without_its_password() -> None:
     with pytest.raises(UsageError) as caught:
-        choose(SERVER, "https://ada:secret@gate:3128", {})
+        choose(SERVER, "ftp://ada:secret@gate:3128", {})
 
     assert (
         caught.value.what
-        == "cannot go through the proxy https://gate:3128: kfw knows http and socks5 proxies"
+        == 'cannot go through the proxy of proxy-url: it has the scheme "ftp": kfw knows http, https and socks5 proxies'
     )
 
 

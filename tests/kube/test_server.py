@@ -193,7 +193,7 @@ async def test_a_proxy_in_the_environment_is_not_used_for_loopback(monkeypatch: 
 
 @pytest.mark.asyncio
 async def test_a_proxy_that_kfw_cannot_use_is_refused() -> None:
-    with pytest.raises(UsageError, match="kfw knows http and socks5 proxies"):
+    with pytest.raises(UsageError, match="kfw knows http, https and socks5 proxies"):
         await read(Cluster("dev", "https://10.0.0.1", proxy_url="ftp://gate"))
 
 

@@ -83,13 +83,14 @@ def test_paths_are_relative_to_their_file_and_inline_data_wins(tmp_path: Path) -
         "exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "./bin/login"},
     }
     write(tmp_path / "conf" / "pki" / "ca.crt", "CA")
-    access = load([write(tmp_path / "conf" / "config", file)]).access("a")
+    known = load([write(tmp_path / "conf" / "config", file)])
+    user = known.users["a"]
 
-    assert access.cluster.ca.file == str(tmp_path / "conf" / "pki" / "ca.crt")
-    assert access.user.certificate.file == str(tmp_path / "conf" / "../user.crt")
-    assert access.user.key.data == b"KEY"
-    assert access.user.token_file == str(tmp_path / "conf" / "token")
-    assert access.user.exec and access.user.exec.command == str(tmp_path / "conf" / "bin/login")
+    assert known.clusters["a"].ca.file == str(tmp_path / "conf" / "pki" / "ca.crt")
+    assert user.certificate.file == str(tmp_path / "user.crt")
+    assert user.key.data == b"KEY"
+    assert user.token_file == str(tmp_path / "conf" / "token")
+    assert user.exec and user.exec.command == str(tmp_path / "conf" / "bin/login")
 
 
 def test_a_plugin_without_a_slash_is_looked_up_in_PATH(tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ preferences: {}
     merged = load([write(tmp_path / "a", text)])
     access = merged.access(merged.current_context)
 
-    assert access.cluster.server == "https://gate.example.com/k8s/clusters/c-1"
+    assert str(access.cluster.url) == "https://gate.example.com/k8s/clusters/c-1"
     assert (access.cluster.insecure, access.cluster.tls_server_name) == (True, "kubernetes")
     assert access.cluster.proxy_url == "socks5://localhost:1080"
     assert json.loads(access.cluster.exec_config) == {"audience": "far"}
@@ -151,7 +152,7 @@ preferences: {}
     ("server", "more", "url"),
     [
         ("localhost:8080", {}, "http://localhost:8080"),
-        ("host:6443/", {"insecure-skip-tls-verify": True}, "https://host:6443"),
+        ("host:6443/", {"insecure-skip-tls-verify": True}, "http://host:6443"),
         ("https://host", {}, "https://host"),
     ],
 )
@@ -161,7 +162,7 @@ def test_a_server_without_a_scheme_is_read_as_kubectl_does(
     file = entry("a", server)
     file["clusters"][0]["cluster"].update(more)
 
-    assert load([write(tmp_path / "a", file)]).access("a").cluster.server == url
+    assert str(load([write(tmp_path / "a", file)]).access("a").cluster.url) == url
 
 
 def test_secrets_are_not_in_what_is_printed(tmp_path: Path) -> None:
@@ -178,30 +179,183 @@ def test_secrets_are_not_in_what_is_printed(tmp_path: Path) -> None:
     [
         ("clusters: [\n", 2, "node content"),
         ("a: b\n c: d\n", 2, "mapping values are not allowed"),
-        ("clusters:\n- name: a\n  cluster:\n    server: [1]\n", 4, "Expected `str | null`, got `array`"),
-        ("users:\n- name: a\n- user: {}\n", 3, "missing required field `name`"),
-        ("users:\n- name: a\n  user:\n    client-key-data: '*'\n", 4, "client-key-data is not base64"),
-        ("contexts:\n- name: a\n- name: b\n- name: a\n", 4, 'the name "a" is in contexts twice'),
-        ("just words\n", 1, "Expected `object`, got `str`"),
+        ("just words\n", 1, "it is not a mapping"),
+        ("- a\n", 1, "it is not a mapping"),
+        ("clusters: 5\n", 1, "clusters must be a list, and is a single value"),
+        ("apiVersion: v1\nusers: {a: b}\n", 2, "users must be a list, and is a mapping"),
+        ("apiVersion: v1\nkind: Pod\n", 2, "its kind must be Config"),
+        ("x: *gone\n", 1, "an alias names an anchor that does not come before it"),
     ],
 )
-def test_a_broken_file_is_named_with_the_line(tmp_path: Path, text: str, line: int, what: str) -> None:
+def test_a_file_that_is_no_kubeconfig_is_named_with_the_line(
+    tmp_path: Path, text: str, line: int, what: str
+) -> None:
     file = write(tmp_path / "config", text)
 
     with pytest.raises(UsageError) as caught:
-        load([file])
+        load([file]).access("a")
 
     assert caught.value.what.startswith(f"cannot read the kubeconfig {file}:{line}: ")
     assert what in caught.value.what
+    assert caught.value.reason == "bad-config"
+
+
+GOOD = """
+apiVersion: v1
+kind: Config
+current-context: good
+clusters:
+- name: good
+  cluster: {server: "https://good"}
+- {name: bad, cluster: @cluster@}
+users:
+- name: good
+  user: {token: fine}
+- {name: bad, user: @user@}
+contexts:
+- {name: good, context: {cluster: good, user: good}}
+- {name: bad, context: @context@}
+"""
+BAD = {
+    "cluster": '{server: "https://bad"}',
+    "user": "{token: SECRET}",
+    "context": "{cluster: bad, user: bad}",
+}
+FAULTY = [
+    ("cluster", "{server: [SECRET]}", "server must be a text, and is a list"),
+    ("cluster", "SECRET", "cluster must be a mapping, and is a single value"),
+    ("cluster", '{server: "ftp://SECRET"}', 'server has the scheme "ftp": it must be https or http'),
+    ("cluster", '{server: "https://SECRET:99999"}', "server has a port that is not a number from 1 to 65535"),
+    ("cluster", '{server: "https://SECRET:-1"}', "server has a port"),
+    ("cluster", '{server: "https://"}', "server names no host"),
+    ("cluster", '{server: "https://[SECRET]"}', "server is not a URL"),
+    ("cluster", '{server: "https://SECRET SECRET"}', "not a host name"),
+    ("cluster", '{server: "https://' + "x" * 64 + '"}', "not a host name"),
+    ("cluster", '{server: "https://SECRET..x"}', "not a host name"),
+    ("cluster", '{server: "https://x/%SECRET"}', "server has a % in its path that escapes nothing"),
+    ("cluster", '{server: "https://x\\u0007"}', "server holds a control character"),
+    ("cluster", '{server: "https://x", certificate-authority-data: "*SECRET"}', "is not base64"),
+    (
+        "cluster",
+        '{server: "https://x", insecure-skip-tls-verify: "yes"}',
+        "must be true or false, without quotes",
+    ),
+    ("cluster", '{server: "https://x", insecure-skip-tls-verify: 1}', "must be true or false"),
+    (
+        "cluster",
+        '{server: "https://x", insecure-skip-tls-verify: yes, certificate-authority: x}',
+        "exclude each",
+    ),
+    ("cluster", '{server: "https://x", proxy-url: "ftp://joe:SECRET@x"}', "kfw knows http, https and socks5"),
+    ("cluster", '{server: "https://x", proxy-url: "http://joe:SECRET@x:99999"}', "port from 1 to 65535"),
+    ("cluster", '{server: "https://x", extensions: SECRET}', "extensions must be a list"),
+    ("user", "{token: {SECRET: x}}", "token must be a text, and is a mapping"),
+    ("user", '{token: "SECRET\\n"}', "token holds a line break"),
+    ("user", "{token: SECRET, username: x}", "only one way to log in is allowed"),
+    ("user", "{client-key-data: '*SECRET'}", "client-key-data is not base64"),
+    ("user", "{client-certificate: x}", "a client-certificate needs client-key-data or client-key"),
+    ("user", "{as-groups: [SECRET]}", "need as: whom to act as"),
+    ("user", '{as: "a\\nSECRET"}', "as holds a line break"),
+    ("user", '{as: a, as-user-extra: {k: ["a\\rSECRET"]}}', "as-user-extra holds a line break"),
+    ("user", "{as: a, as-user-extra: {k: SECRET}}", "k must be a list"),
+    ("user", "{exec: {apiVersion: x}}", "exec must say its command"),
+    ("user", "{exec: {command: SECRET}}", "exec must say its apiVersion"),
+    (
+        "user",
+        "{exec: {command: x, apiVersion: x, interactiveMode: SECRET}}",
+        "interactiveMode must be one of",
+    ),
+    (
+        "user",
+        "{exec: {command: x, apiVersion: x, env: [{value: SECRET}]}}",
+        "a variable in env of exec has no name",
+    ),
+    ("user", "{exec: {command: x, apiVersion: x}, auth-provider: {name: x}}", "only one of them is allowed"),
+    ("user", '{tokenFile: "a\\0SECRET"}', "must not hold a NUL"),
+    ("context", "[SECRET]", "context must be a mapping, and is a list"),
+    ("context", "{cluster: {SECRET: x}}", "cluster must be a text, and is a mapping"),
+    (
+        "context",
+        "{cluster: bad, user: bad}}\n- {name: bad, context: {}",
+        'the name "bad" is in contexts twice',
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "written", "what"), FAULTY, ids=lambda value: value[:40])
+def test_a_faulty_entry_concerns_only_the_contexts_that_use_it(
+    tmp_path: Path, kind: str, written: str, what: str
+) -> None:
+    text = GOOD
+    for each, good in BAD.items():
+        text = text.replace(f"@{each}@", written if each == kind else good)
+    file = write(tmp_path / "config", text)
+    known = load([file])
+
+    assert known.access(known.current()).user.token == "fine"
+    with pytest.raises(UsageError) as caught:
+        known.access("bad")
+    assert what in caught.value.what
+    assert caught.value.reason == "bad-config"
+    line = next(
+        number for number, row in enumerate(text.splitlines(), 1) if written.partition("\n")[0] in row
+    )
+    twice = "twice" in what
+    assert caught.value.what.startswith(f"cannot read the kubeconfig {file}:{line + twice}: ")
+    assert "SECRET" not in caught.value.what + caught.value.fix
+
+
+@pytest.mark.parametrize("first", ["good", "broken"])
+def test_what_files_before_a_broken_one_have_is_certain_and_what_may_be_in_it_is_not(
+    tmp_path: Path, first: str
+) -> None:
+    good, broken = write(tmp_path / "good", entry("a")), write(tmp_path / "broken", "x: [\n")
+    known = load([good, broken] if first == "good" else [broken, good])
+
+    if first == "good":
+        assert known.access("a").cluster.server == "https://a.example.com"
+    else:
+        with pytest.raises(UsageError, match=f"{broken}:2: "):
+            known.access("a")
+    for asked in ("b", "c"):
+        with pytest.raises(UsageError, match=f"{broken}:2: "):
+            known.access(asked)
+
+
+def test_a_faulty_entry_of_an_earlier_file_is_not_replaced_by_a_good_one_of_a_later_file(
+    tmp_path: Path,
+) -> None:
+    first = write(tmp_path / "1", {"users": [{"name": "a", "user": {"token": ["x"]}}]})
+    second = write(tmp_path / "2", entry("a", token="other"))
+
+    with pytest.raises(UsageError, match=f"{first}:1: token must be a text"):
+        load([first, second]).access("a")
+
+
+def test_a_later_faulty_entry_does_not_harm_an_earlier_good_one(tmp_path: Path) -> None:
+    first = write(tmp_path / "1", entry("a", token="mine"))
+    second = write(
+        tmp_path / "2", {"users": [{"name": "a", "user": {"token": ["x"]}}], "current-context": ["x"]}
+    )
+
+    assert load([first, second]).access("a").user.token == "mine"
+    with pytest.raises(UsageError, match=f"{second}:1: current-context must be a text"):
+        load([first, second]).current()
 
 
 def test_a_file_that_is_not_utf8_or_not_readable_is_named(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes(b"current-context: caf\xe9\n")
     (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    with (tmp_path / "sparse").open("wb") as sparse:
+        sparse.truncate(5 << 30)
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
 
-    for name in ("latin", "folder"):
-        with pytest.raises(UsageError, match=name):
-            load([str(tmp_path / name)])
+    for name in ("latin", "folder", "fifo", "sparse", "device", "loop"):
+        with pytest.raises(UsageError, match=name) as caught:
+            load([str(tmp_path / name)]).access("a")
+        assert caught.value.reason == "bad-config"
 
 
 def test_a_context_that_does_not_exist_lists_those_that_do(tmp_path: Path) -> None:

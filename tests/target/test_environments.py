@@ -169,7 +169,7 @@ async def test_a_plugin_is_found_on_that_path_only(shells: Shells, tmp_path: Pat
 def behind_a_name(file: Path, port: int) -> str:
     """That nobody but a proxy of the test can find."""
     content = json.loads(file.read_text())
-    content["clusters"][0]["cluster"]["server"] = f"http://api.invalid:{port}"
+    content["clusters"][0]["cluster"]["server"] = f"https://api.invalid:{port}"
     file.write_text(json.dumps(content))
     return str(file)
 
@@ -181,8 +181,8 @@ async def test_each_goes_through_the_proxy_of_its_own_environment(shells: Shells
 
     async with cluster(shells) as (api, clusters), proxying(to_here) as first, proxying(to_here) as second:
         file = behind_a_name(Path(kubeconfig(tmp_path / "k", api)), api.port)
-        shells.sent(["a"], HTTP_PROXY=f"http://127.0.0.1:{first.port}")
-        shells.sent(["b"], HTTP_PROXY=f"http://127.0.0.1:{second.port}")
+        shells.sent(["a"], HTTPS_PROXY=f"http://127.0.0.1:{first.port}")
+        shells.sent(["b"], HTTPS_PROXY=f"http://127.0.0.1:{second.port}")
         async with following(clusters, forward(file, name="a"), forward(file, name="b")) as all_seen:
             for seen in all_seen:
                 await seen.until_pods("web-1")

@@ -20,6 +20,7 @@ from kfw.model import Endpoint, Forward, Reason, Resolution, Target
 from kfw.target.registry import ClusterRegistry
 from tests.kube import wire
 from tests.kube.fake_api import FakeApi, serving
+from tests.kube.test_server import serves
 from tests.kube.test_watch import QUICK
 from tests.target.following import following
 from tests.until import until
@@ -30,9 +31,10 @@ WEB_2 = Endpoint("pod", "web-2", "10.0.0.1", 8080)
 
 
 def kubeconfig(file: Path, api: FakeApi | None, token: str = "good", **user: Any) -> str:
-    server = api.url if api else "http://127.0.0.1:1"
+    server = api.url if api else "https://127.0.0.1:1"
+    cluster = {"server": server, "insecure-skip-tls-verify": True}
     content = {
-        "clusters": [{"name": "dev", "cluster": {"server": server}}],
+        "clusters": [{"name": "dev", "cluster": cluster}],
         "users": [{"name": "ada", "user": user or {"token": token}}],
         "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "ada"}}],
         "current-context": "dev",
@@ -71,7 +73,8 @@ def running() -> list[str]:
 
 @asynccontextmanager
 async def shop() -> AsyncIterator[FakeApi]:
-    async with serving() as api:
+    """With TLS, as no login is sent without it."""
+    async with serving(serves("127.0.0.1")) as api:
         await api.put(wire.SERVICES, wire.service())
         await api.put(wire.SLICES, wire.slice_("web-1"))
         await api.put(wire.PODS, wire.pod("web-1"))
