@@ -11,8 +11,8 @@ from kfw.secret import show
 
 #: Seconds that a login may take: while somebody waits for it, counted from when that was said last, and alone.
 PERSON, ALONE = 300.0, 60.0
-#: Seconds after which it is told that a plugin runs, and what it has said. Most need less.
-QUIET = 0.7
+#: Seconds after which what a plugin has said is told, and after which it is told that it runs. Most need less.
+QUIET, SILENT = 0.7, 2.0
 #: Seconds between two sentences about what it says.
 INTERVAL = 0.25
 #: Seconds until a connection may ask a person once more after nobody has answered, doubled each time.
@@ -97,7 +97,7 @@ class PluginRun:
     async def finish(self, running: Awaitable[Status]) -> Status:
         """What it answers. Raises what it raises, and LoginError when its time is over."""
         run = asyncio.ensure_future(running)
-        told = self._loop.call_later(QUIET, self._tell)
+        timers = (self._loop.call_later(QUIET, self._understand), self._loop.call_later(SILENT, self._tell))
         try:
             while (left := self._waiting.until(self._began) - self._loop.time()) > 0 and not run.done():
                 await asyncio.wait([run], timeout=left)
@@ -105,7 +105,8 @@ class PluginRun:
                 raise self._out_of_time()
             return run.result()
         finally:
-            told.cancel()
+            for timer in timers:
+                timer.cancel()
             self._understand(tell=False)
             run.cancel()
             await asyncio.wait([run])
@@ -118,7 +119,7 @@ class PluginRun:
         if self._said:
             self._lines = lines_of(self._said[-4096:])
             self._waiting.asked = self._waiting.asked or asks_a_person(self._lines)
-        if tell and (self._waiting.asked or self._loop.time() - self._began >= QUIET):
+        if tell and self._lines and (self._waiting.asked or self._loop.time() - self._began > 0.9 * QUIET):
             self._tell()
 
     def _tell(self) -> None:

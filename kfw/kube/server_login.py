@@ -77,8 +77,8 @@ class ServerLogin:
 
     @property
     def pending(self) -> Problem | None:
-        """Why a login is not there yet, while it is on its way."""
-        return self.login.pending
+        """Why a login is not there yet, while it is on its way; None as long as this server accepts what there is."""
+        return None if self._good else self.login.pending
 
     @property
     def asks(self) -> str:

@@ -53,6 +53,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_run, "ALONE", 0.3)
     monkeypatch.setattr(plugin_run, "PERSON", 1.0)
     monkeypatch.setattr(plugin_run, "QUIET", 0.05)
+    monkeypatch.setattr(plugin_run, "SILENT", 0.05)
     monkeypatch.setattr(plugin_run, "INTERVAL", 0.01)
 
 
@@ -254,3 +255,18 @@ async def test_one_who_leaves_ends_no_login_that_others_wait_for() -> None:
         person.done.set()
         await task
     assert person.runs == 1
+
+
+async def test_a_server_that_accepts_what_there_is_waits_for_nothing() -> None:
+    person = Person()
+    person.silent = True
+    login = login_by(person)
+    used = await login.credentials()
+    login.accepted(used)
+    other = ServerLogin(login.login)
+    assert other.refused(await other.credentials(), LoginError("Unauthorized"))
+    person.silent = False
+    async with asking(other):
+        await until(lambda: other.pending)
+        assert login.pending is None
+        assert await login.credentials() is used
