@@ -20,9 +20,10 @@ from kfw.kube.server import Server
 from kfw.kube.share import BURST, RATE, ProcessorShare, Reading
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
-from kfw.kubeconfig.entries import Access, Cluster, User
+from kfw.kubeconfig.entries import Access, Cluster, Pem, User
 from kfw.model import Reason
 from kfw.target.decode.kinds import decoder
+from tests.kube.certificates import pair, server_context
 from tests.kube.fake_api import serving, status
 from tests.kube.test_watch import QUICK, knows, watching
 from tests.kube.wire import PODS, pod
@@ -35,7 +36,7 @@ pytestmark = pytest.mark.asyncio
 async def watching_at(
     url: str, user: User, timeouts: Timeouts = QUICK
 ) -> AsyncIterator[tuple[Watch, Server]]:
-    access = Access("dev", Cluster("dev", url), user)
+    access = Access("dev", Cluster("dev", url, insecure=url.startswith("https")), user)
     server = Server(access, Login(access), timeouts, lambda: None)
     made = Watch(server, r.PODS, "shop", decoder(r.PODS))
     tasks = [asyncio.create_task(server.run()), asyncio.create_task(made.run())]
@@ -51,23 +52,19 @@ async def watching_at(
 @pytest.mark.parametrize(
     ("url", "user"),
     [
-        ("http://127.0.0.1:99999", User("ada")),
-        ("http://127.0.0.1:-1", User("ada")),
-        ("http://127.0.0.1:x", User("ada")),
-        (f"http://{'a' * 64}.example.com", User("ada")),
-        (f"http://{'a.' * 200}com", User("ada")),
-        ("http://a..b", User("ada")),
-        ("http://[::1", User("ada")),
-        ("http://127.0.0.1:1/with blank", User("ada")),
-        ("http://127.0.0.1:1/\N{SNOWMAN}", User("ada")),
-        ("http://127.0.0.1:{port}", User("ada", token="two\nlines")),
-        ("http://127.0.0.1:{port}", User("ada", token="\N{SNOWMAN}")),
-        ("http://127.0.0.1:{port}", User("ada", impersonate=(("Impersonate-User", "a\x00b"),))),
-        ("http://127.0.0.1:{port}/with blank", User("ada")),
+        ("https://127.0.0.1:1", User("ada")),
+        ("https://127.0.0.1:1/with blank", User("ada")),
+        ("https://no-such-host.invalid", User("ada")),
+        ("https://127.0.0.1:{port}", User("ada", token="two\nlines")),
+        ("https://127.0.0.1:{port}", User("ada", token="\N{SNOWMAN}")),
+        ("https://127.0.0.1:{port}", User("ada", impersonate=(("Impersonate-User", "a\x00b"),))),
+        ("https://127.0.0.1:{port}", User("ada", certificate=Pem(data=b"none"), key=Pem(data=b"none"))),
+        ("http://127.0.0.1:{port}", User("ada")),
     ],
 )
 async def test_whatever_a_kubeconfig_holds_the_watch_lives_and_says_why(url: str, user: User) -> None:
-    async with serving() as api:
+    """What can be told from its text alone never comes so far: tests/kubeconfig."""
+    async with serving(server_context(pair("kfw-test", "127.0.0.1"))) as api:
         async with watching_at(url.format(port=api.port), user) as (one, server):
             await until(lambda: one.problem or server.problem, 5)
             problem = one.problem or server.problem
