@@ -179,5 +179,6 @@ class Resolution:
     problem: Problem | None = None
     no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine
     sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service
+    warning: Problem | None = None  # the endpoints are right, and the user should know of this
     cluster: int = 0  # which API server, as which user: another number when the kubeconfig leads elsewhere
     unready: bool = False  # the pods run and are not ready: `readiness: running`, or published by the service

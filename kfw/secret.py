@@ -15,6 +15,8 @@ MASK = "***"
 
 #: Shorter values are not looked for in foreign text: they would hide half of every sentence.
 _SHORTEST = 4
+#: A shorter value is a word, perhaps: it is taken out where it stands alone, not out of the middle of another word.
+_NO_WORD = 8
 #: Characters of the beginning of a value that are looked for where a text was cut.
 _BEGINNING = 8
 
@@ -143,8 +145,12 @@ def redact(text: str) -> str:
 
 def _without_known(text: str) -> str:
     for value in _spelled_values():
-        if value in text:
+        if value not in text:
+            continue
+        if len(value) >= _NO_WORD:
             text = text.replace(value, MASK)
+        else:
+            text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", MASK, text)
     return _without_a_beginning(text)
 
 

@@ -178,6 +178,16 @@ def test_a_sentence_without_a_secret_stays_whole(said: str) -> None:
     assert redact(said) == said
 
 
+def test_a_short_secret_hides_itself_and_no_part_of_another_word() -> None:
+    secret = Secret("good")
+
+    assert (
+        redact("the last_good_one says good, 'good' and goods")
+        == "the last_good_one says ***, '***' and goods"
+    )
+    assert secret.reveal() == "good"
+
+
 def test_an_error_holds_no_secret() -> None:
     secret = Secret(VALUE)
     error = LoginError(f"refused: {secret.reveal()}", f"try --token {VALUE}")

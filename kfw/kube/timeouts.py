@@ -22,6 +22,7 @@ class Timeouts:
     longest_pause: float = 8.0  # a server that is well again is seen within 10 s
     relist: float = 5.0  # between lists for a user who may list, but not watch
     forbidden: float = 8.0  # until what was not permitted is tried again
+    files_interval: float = 1.0  # between looks at the kubeconfig otherwise
     files: float = 2.0  # between looks at the kubeconfig while the login or the way to the server is broken
     namespace: float = 10.0  # between questions whether a missing namespace is there
     namespace_answer: float = 1.0  # the answer to that

@@ -4,15 +4,13 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries
 from kfw.kubeconfig.entries import Access, Kubeconfig
+from kfw.system.changes import Stamp, stamp
 from kfw.system.files import OUTSIDE_TIMEOUT, outside
 
-#: Modification time, size and inode of each file; None: it is not there.
-_Stamp = tuple[tuple[int, int, int] | None, ...]
 _Names = tuple[str, ...]
 
 
@@ -20,7 +18,7 @@ _Names = tuple[str, ...]
 class _Read:
     """`stamp` None: it is read again by the next who asks, as what went wrong may be over by then."""
 
-    stamp: _Stamp | None
+    stamp: tuple[Stamp, ...] | None
     content: Kubeconfig
 
 
@@ -42,6 +40,12 @@ class Kubeconfigs:
     def last(self, files: Sequence[str], context: str) -> Access | None:
         """What `access` gave last, whatever the files say by now."""
         return self._last.get((_names(files), context))
+
+    def stamps(self, files: Sequence[str]) -> dict[str, Stamp]:
+        """Each file as it was when it was read last; none while they must be read again anyway."""
+        names = _names(files)
+        read = self._read.get(names)
+        return dict(zip(names, read.stamp, strict=True)) if read and read.stamp else {}
 
     async def _look(self, names: _Names) -> _Read:
         """Who comes while somebody looks waits for the same look."""
@@ -70,17 +74,9 @@ def _names(files: Sequence[str]) -> _Names:
 
 def _read(names: _Names, before: _Read | None) -> _Read:
     """Blocking."""
-    stamp = tuple(_stamp(name) for name in names)
-    if before and before.stamp == stamp:
+    now = tuple(stamp(name) for name in names)
+    if before and before.stamp == now:
         return before
     content = entries.load(names)
     passing = content.broken is not None and content.broken.passing
-    return _Read(None if passing else stamp, content)
-
-
-def _stamp(name: str) -> tuple[int, int, int] | None:
-    try:
-        found = Path(name).stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return _Read(None if passing else now, content)

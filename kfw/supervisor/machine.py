@@ -22,9 +22,10 @@ class State(StrEnum):
 # What can happen
 @dataclass(frozen=True)
 class Found:
-    """The target has endpoints. `same`: the one in use is still among them."""
+    """The target has endpoints. `same`: the one in use is still among them; `warning`: what else is to be told."""
 
     same: bool = False
+    warning: Problem | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _open(now: Now) -> tuple[Now, Do]:
 
 
 def _found(now: Now, event: Found) -> tuple[Now, Do]:
-    now = replace(now, findable=True, away=None)
+    now = replace(now, findable=True, away=event.warning)
     match now.state:
         case State.UP if event.same:
             return now, Do.NOTHING

@@ -18,6 +18,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, Cluster, User
 from kfw.kubeconfig.files import Kubeconfigs
 from kfw.model import Forward, Resolution
+from kfw.system.changes import FileChanges
 from kfw.target.decode.kinds import decoder
 from kfw.target.watcher import TargetWatcher
 
@@ -47,16 +48,20 @@ class ClusterRegistry:
         self._logins: dict[_LoginKey, Login] = {}
         self._shared: dict[_Key, SharedWatches] = {}
         self._followers = set[TargetWatcher]()
+        self._changes: FileChanges | None = None
         self._wanted = set[str]()
 
     async def __aenter__(self) -> "ClusterRegistry":
         tls.share_buffers()
+        self._changes = FileChanges(self.timeouts.files_interval)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ends what still runs; the forwards' own `follow` should have ended before."""
+        if self._changes:
+            self._changes.close()
         shared, self._shared = list(self._shared.values()), {}
         await asyncio.gather(*(one.close() for one in shared))
         await asyncio.gather(*(login.close() for login in self._logins.values()))
@@ -78,6 +83,8 @@ class ClusterRegistry:
                     yield resolution
         finally:
             self._followers.discard(follower)
+            if self._changes:
+                self._changes.watch(follower, {}, follower.look_at_kubeconfig)
             await follower.leave()
 
     def poke(self, forward: Forward) -> None:
@@ -121,6 +128,12 @@ class ClusterRegistry:
     async def access(self, forward: Forward) -> Access:
         """Raises UsageError."""
         return await self._kubeconfigs.access(forward.kubeconfig, forward.context)
+
+    def watch_kubeconfig(self, follower: TargetWatcher) -> None:
+        """It is told when a file of its kubeconfig is not what it was when it was read."""
+        if self._changes:
+            stamps = self._kubeconfigs.stamps(follower.forward.kubeconfig)
+            self._changes.watch(follower, stamps, follower.look_at_kubeconfig)
 
     def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches:
         key = self._key(access, environ)

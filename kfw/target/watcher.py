@@ -48,6 +48,7 @@ class Pool(Protocol):
     timeouts: Timeouts
 
     async def access(self, forward: Forward) -> Access: ...
+    def watch_kubeconfig(self, follower: "TargetWatcher") -> None: ...
     def environ(self, forward: Forward) -> Environ: ...
     def join(self, access: Access, environ: Environ, listener: OnChange) -> SharedWatches: ...
     async def leave(self, shared: SharedWatches, listener: OnChange) -> None: ...
@@ -65,8 +66,9 @@ class TargetWatcher:
         self._shared: SharedWatches | None = None
         self._watches: dict[Resource, Watch] = {}
         self._known = Resolution()
-        self._trouble = True  # so that the kubeconfig is read
-        self._broken: Problem | None = None  # why it cannot be read, while what it was before goes on
+        self._trouble = True
+        self._kubeconfig_is_new = True
+        self._broken: Problem | None = None  # why it cannot be used, while what it was before goes on
         self._doubt = False
         self._unready = forward.readiness == "running"
         self._namespace_missing = False
@@ -99,6 +101,11 @@ class TargetWatcher:
         self._asked_namespace = float("-inf")
         if self._shared:
             self._shared.server.poke()
+        self._changed.set()
+
+    def look_at_kubeconfig(self) -> None:
+        """One of its files has changed."""
+        self._kubeconfig_is_new = True
         self._changed.set()
 
     def look_again(self) -> None:
@@ -139,7 +146,7 @@ class TargetWatcher:
 
     async def _look(self) -> Resolution | None:
         """None: nothing can be said yet."""
-        if self._trouble and (broken := await self._connect()):
+        if (self._trouble or self._kubeconfig_is_new) and (broken := await self._connect()):
             return self._with_trouble(broken)
         assert self._shared
         server = self._shared.server
@@ -160,8 +167,9 @@ class TargetWatcher:
         found = await self._resolved()
         if found.problem and found.problem.reason in _TROUBLE:
             return self._with_trouble(found.problem)
+        found = replace(found, cluster=hash(self._joined[0]) if self._joined else 0)
         self._trouble, self._known = False, found
-        return found
+        return replace(found, warning=self._broken)
 
     def _with_trouble(self, problem: Problem) -> Resolution:
         self._trouble = True
@@ -195,14 +203,14 @@ class TargetWatcher:
         return asyncio.get_running_loop().time() - self._began
 
     async def _connect(self) -> Problem | None:
-        """To the server that the kubeconfig names now; another one only after trouble with the last.
-
-        Of a kubeconfig that cannot be read what it was before goes on.
-        """
+        """To the server that the kubeconfig names now. While it names none, the last one goes on."""
+        self._kubeconfig_is_new = False
         try:
             access = replace(await self._pool.access(self.forward), namespace="")
         except UsageError as error:
             return self._broken_kubeconfig(problem_of(error))
+        finally:
+            self._pool.watch_kubeconfig(self)
         self._broken = None
         environ = self._pool.environ(self.forward)
         self._environ = environ
@@ -220,7 +228,7 @@ class TargetWatcher:
 
     def _broken_kubeconfig(self, problem: Problem) -> Problem | None:
         """None: what it was before goes on."""
-        if self._shared is None or problem.reason is not Reason.BAD_CONFIG:
+        if self._shared is None:
             return problem
         if problem != self._broken:
             self._broken = problem
@@ -294,7 +302,7 @@ class TargetWatcher:
         """Files do not tell when they change, so in trouble they are looked at now and then."""
         timeouts = self._pool.timeouts
         seconds = timeouts.namespace if self._namespace_missing else None
-        if self._trouble:
+        if self._trouble or self._broken:
             seconds = timeouts.files
         elif self._in_time:
             seconds = timeouts.nodes
