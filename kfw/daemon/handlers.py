@@ -15,7 +15,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.core import Core
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
-from kfw.daemon.server import Reply, Request
+from kfw.daemon.http import Reply, Request
 from kfw.daemon.validation import check, check_environ, shortened, shown
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import (

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kfw.daemon.server import LIMITS, MAX_BODY, Limits, Reply, Request, Server
+from kfw.daemon.http import LIMITS, MAX_BODY, Limits, Reply, Request
+from kfw.daemon.server import Server
 from kfw.errors import KfwError
 from tests.until import until
 
