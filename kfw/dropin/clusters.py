@@ -17,6 +17,7 @@ from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access
 from kfw.model import Forward
+from kfw.system.files import OUTSIDE_TIMEOUT, outside
 from kfw.target.decode.kinds import decoder
 
 #: Of each kubeconfig file its modification time and size; None: it is not there.
@@ -58,12 +59,20 @@ class OneCluster:
         await shared.leave(listener)
 
     def access(self) -> Access:
-        """As the kubeconfig says now; one that cannot be read now is passed over."""
-        if (stamp := self._stamp()) != self._read:
-            self._read = stamp
-            with suppress(KfwError):
-                self.known = access.access(self._arguments, self._names, self._environ)
+        """As the kubeconfig said at the last look."""
         return replace(self.known, namespace="")
+
+    async def look(self) -> None:
+        """At the kubeconfig again, off the loop; one that cannot be read now is passed over."""
+        with suppress(KfwError, TimeoutError):
+            self._read, self.known = await outside(self._look, OUTSIDE_TIMEOUT)
+
+    def _look(self) -> tuple[_Stamp, Access]:
+        """Blocking. Raises Told."""
+        stamp = self._stamp()
+        if stamp == self._read:
+            return stamp, self.known
+        return stamp, access.access(self._arguments, self._names, self._environ)
 
     def _stamp(self) -> _Stamp:
         return tuple(map(_stamp_of, self._names))

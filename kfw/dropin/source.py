@@ -120,6 +120,7 @@ class Source:
 
     async def _look_at_the_kubeconfig(self) -> None:
         """It may lead to another server, or with another login, by now."""
+        await self._clusters.look()
         if self._clusters.access() != self.reach.access:
             old, self.reach = self.reach, Reach(self._clusters, self.reach.reference, self._changed.set)
             await old.close()

@@ -35,7 +35,7 @@ class Address:
 
 async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     """Raises OSError, ssl.SSLError or EOFError. No time limit: that is the caller's."""
-    name = (address.name or address.host).rstrip(".") if tls else None
+    name = _name_to_check(address) if tls else None
     if address.proxy is None:
         reader, writer = await asyncio.open_connection(
             address.host, address.port, ssl=tls, server_hostname=name, **_stagger(address.host)
@@ -51,6 +51,14 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
         writer.transport.abort()
         raise
     return reader, writer
+
+
+def _name_to_check(address: Address) -> str:
+    """Without the dot of an absolute name, and without a zone, which certificates do not have."""
+    name = (address.name or address.host).partition("%")[0].rstrip(".")
+    if not name:
+        raise OSError("there is no name that its certificate could be checked for")  # for asyncio "" is any
+    return name
 
 
 async def _dial_proxy(proxy: Proxy, tls: ssl.SSLContext | None) -> Streams:

@@ -52,8 +52,13 @@ class Kubeconfigs:
         task = self._reading.get(names)
         if task is None:
             task = self._reading[names] = asyncio.create_task(self._look_outside(names), name="kubeconfig")
-            task.add_done_callback(lambda _: self._reading.pop(names, None))
+            task.add_done_callback(lambda ended: self._looked(names, ended))
         return await asyncio.shield(task)
+
+    def _looked(self, names: _Names, ended: asyncio.Task[_Read]) -> None:
+        del self._reading[names]
+        if not ended.cancelled():
+            ended.exception()  # who waited has it; perhaps nobody waits any more
 
     async def _look_outside(self, names: _Names) -> _Read:
         before = self._read.get(names)

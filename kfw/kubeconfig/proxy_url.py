@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from kfw.kubeconfig.server_url import BadUrl
+from kfw.kubeconfig.server_url import BadUrl, host_and_port
 from kfw.secret import NO_SECRET, Secret
 
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
@@ -29,19 +29,18 @@ def parse(text: str) -> Proxy:
     text = text.strip()
     try:
         url = urlsplit(text if "://" in text else f"http://{text}")
-        port = url.port
     except ValueError as error:  # its words may quote the password
-        raise BadUrl("is not a URL with a port from 1 to 65535") from error
-    # Go's dialer takes an address without a host for this machine.
-    host = url.hostname or ("localhost" if port else "")
+        raise BadUrl("is not a URL") from error
     if url.scheme not in _PORTS:
         raise BadUrl(f'has the scheme "{url.scheme}": kfw knows http, https and socks5 proxies')
-    if not host or port == 0 or any(character <= " " or character == "\x7f" for character in host):
-        raise BadUrl("names no host and port")
+    login, _, place = url.netloc.rpartition("@")
+    # Go's dialer takes an address without a host for this machine.
+    host, port = host_and_port(f"localhost{place}" if place.startswith(":") else place)
+    name, _, word = login.partition(":")
     return Proxy(
         url.scheme.removesuffix("h"),
         host,
         port or _PORTS[url.scheme],
-        unquote(url.username or ""),
-        Secret(unquote(url.password or "")),
+        unquote(name),
+        Secret(unquote(word)),
     )

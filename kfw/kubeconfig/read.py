@@ -111,6 +111,7 @@ class _Reader:
 
     def _cluster(self, name: str, one: Fields, line: int) -> Cluster:
         server, proxy_url = one.text("server").strip(), one.text("proxy-url").strip()
+        tls_server_name = one.text("tls-server-name").strip()
         insecure = one.flag("insecure-skip-tls-verify")
         ca = self._pem(one, "certificate-authority")
         if insecure and ca:
@@ -120,12 +121,13 @@ class _Reader:
             )
         _check_url(one, "server", server, server_url.parse)
         _check_url(one, "proxy-url", proxy_url, proxies.parse)
+        _check_url(one, "tls-server-name", tls_server_name, server_url.name_of)
         return Cluster(
             name=name,
             server=server_url.guard(server),
             ca=ca,
             insecure=insecure,
-            tls_server_name=one.text("tls-server-name"),
+            tls_server_name=tls_server_name,
             proxy_url=server_url.guard(proxy_url),
             exec_config=_exec_config(one),
             line=line,

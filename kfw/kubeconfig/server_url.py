@@ -64,7 +64,7 @@ def parse(text: str) -> ServerUrl:
         raise BadUrl(f'has the scheme "{url.scheme}": it must be https or http')
     login, at, place = url.netloc.rpartition("@")
     name, _, word = login.partition(":")
-    host, port = _host_and_port(place)
+    host, port = host_and_port(place)
     return ServerUrl(
         scheme=url.scheme,
         host=host,
@@ -82,7 +82,7 @@ def guard(text: str) -> str:
     return Secret(text) if "@" in text or "?" in text else text
 
 
-def _host_and_port(place: str) -> tuple[str, int | None]:
+def host_and_port(place: str) -> tuple[str, int | None]:
     """The host as it is dialled: without brackets, and in ASCII (RFC 3490)."""
     if place.startswith("["):
         host, bracket, rest = place[1:].partition("]")
@@ -91,6 +91,15 @@ def _host_and_port(place: str) -> tuple[str, int | None]:
         return unquote(host), _port(rest[1:])
     host, _, port = place.partition(":")
     return _host_name(host), _port(port)
+
+
+def name_of(text: str) -> str:
+    """What a certificate is to be for: a host name or an address. Raises BadUrl.
+
+    Never empty: for asyncio an empty name means that none is checked.
+    """
+    text = text.strip()
+    return text if _is_address(text) else _host_name(text)
 
 
 def _port(text: str) -> int | None:

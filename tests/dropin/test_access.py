@@ -1,10 +1,13 @@
 """To which API server as whom `kfw port-forward` goes: the kubeconfig, and what the command line says instead."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
 from kfw.dropin import access, flags
+from kfw.dropin.clusters import OneCluster
 from kfw.dropin.told import Told
 from kfw.kubeconfig.entries import Access
 from kfw.secret import Secret
@@ -85,3 +88,27 @@ def test_a_server_of_the_command_line_gets_the_login_that_kubectl_would_send(tmp
     named = asked(tmp_path, "--server https://joe:pw@other")
     assert (named.user.username, named.user.password, named.user.token) == ("joe", Secret("pw"), "")
     assert "pw" not in repr(named)
+
+
+@pytest.mark.asyncio
+async def test_the_kubeconfig_is_looked_at_again_and_one_that_cannot_be_read_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config"
+    file.write_text(GOOD)
+    arguments = flags.parse(["svc/web", "80", f"--kubeconfig={file}"])
+    assert arguments
+    async with OneCluster(arguments, {}) as cluster:
+        for broken in ("x: [", "kind: Pod", GOOD.replace("abc", "[abc]"), ""):
+            file.write_text(broken)
+            await cluster.look()
+            assert cluster.access().user.token == "abc"
+        file.unlink()
+        os.mkfifo(file)
+        async with asyncio.timeout(1):
+            await cluster.look()
+        assert cluster.access().user.token == "abc"
+        file.unlink()
+        file.write_text(GOOD.replace("abc", "newer"))
+        await cluster.look()
+        assert cluster.access().user.token == "newer"

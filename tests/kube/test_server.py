@@ -317,3 +317,13 @@ async def test_a_large_answer_over_tls_comes_whole() -> None:
         big["metadata"]["annotations"] = {"x": "y" * 3_000_000}
         await api.put(PODS, big)
         assert len(await read(Cluster("dev", api.url, ca=CA))) > 3_000_000
+
+
+@pytest.mark.parametrize("name", [".", "..", "%", "%x", ".%x"])
+@pytest.mark.asyncio
+async def test_a_name_of_nothing_is_not_a_reason_to_check_none(name: str) -> None:
+    """asyncio checks no name at all if it is given an empty one."""
+    async with serving(serves("other.example")) as api:
+        with pytest.raises(ClusterUnreachable, match="no name that its certificate could be checked for"):
+            await read(Cluster("dev", api.url, ca=CA, tls_server_name=name))
+        assert not api.requests

@@ -314,6 +314,10 @@ def _trust() -> Iterator[Case]:
         "not insecure and a CA": f"insecure-skip-tls-verify: no, {CA_DATA}",
         "another server name": f"{CA_DATA}, tls-server-name: kubernetes",
         "a wrong server name": f"{CA_DATA}, tls-server-name: nope",
+        "a server name of a dot": f"{CA_DATA}, tls-server-name: .",
+        "a server name with a dot at its end": f"{CA_DATA}, tls-server-name: kubernetes.",
+        "a server name with blanks": f'{CA_DATA}, tls-server-name: " kubernetes "',
+        "a server name that is an address": f"{CA_DATA}, tls-server-name: 127.0.0.1",
         "a server name and insecure": "insecure-skip-tls-verify: true, tls-server-name: nope",
     }.items():
         yield Case(f"trust: {name}", config(f'server: "@HTTPS@", {cluster}'))

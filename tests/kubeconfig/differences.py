@@ -8,7 +8,7 @@ Kind = Literal["kfw goes on", "kfw refuses", "other request"]
 
 _OTHERS = "kubectl refuses the whole file; for kfw a faulty entry concerns only the contexts that use it"
 _NOBODY = "kubectl asks for a name and a password on the terminal; kfw has none, and goes there as nobody"
-_BLANKS = "nobody means blanks around a URL"
+_BLANKS = "nobody means blanks around a URL or a name of a host"
 _TEXT = "kubectl refuses the whole file; where a text is wanted, kfw takes what is written"
 _BOTH = "kubectl refuses, and says that the data would override the file: kfw takes the data"
 _PEM = "Go's PEM decoder finds no block here; what is meant is beyond doubt"
@@ -21,6 +21,7 @@ DIFFERENCES: dict[str, tuple[Kind, str]] = {
     "server '@HTTP@\\\\t'": ("kfw goes on", _BLANKS),
     "server '@HTTP@\\\\n'": ("kfw goes on", _BLANKS),
     "proxy-url ' @PROXY@'": ("kfw goes on", _BLANKS),
+    "trust: a server name with blanks": ("kfw goes on", _BLANKS),
     "server 'http://[127.0.0.1]:@http-PORT@'": ("kfw refuses", "brackets are for IPv6 addresses (RFC 3986)"),
     "server 'localhost:@http-PORT@/a'": ("kfw goes on", "a path is as clear without a scheme as with one"),
     "login: a password without a name": ("kfw goes on", _NOBODY),

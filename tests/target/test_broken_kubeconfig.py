@@ -38,7 +38,7 @@ BREAK: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", BREAK)
-async def test_the_last_good_one_stays_in_use_until_a_valid_one_is_there(
+async def test_what_it_said_before_stays_in_use_until_a_valid_one_is_there(
     tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
