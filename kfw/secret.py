@@ -157,7 +157,10 @@ def _without_known(text: str) -> str:
 def _without_a_beginning(text: str) -> str:
     """Texts are bounded before they come here: the last of one may be the greater part of a secret."""
     last = text[-_BEGINNING:]
-    for value in _spelled_values() if len(last) == _BEGINNING else ():
+    worth = len(last) == _BEGINNING and not last.endswith(
+        "://"
+    )  # "must begin with https://" is no secret URL
+    for value in _spelled_values() if worth else ():
         at = value.find(last)
         while at >= 0:
             length = at + _BEGINNING

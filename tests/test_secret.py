@@ -225,6 +225,13 @@ def test_what_a_person_must_type_in_can_be_read_and_known_secrets_cannot(said: s
     assert redact(shown) == shown
 
 
+def test_the_scheme_of_a_secret_url_can_be_named() -> None:
+    url = Secret("https://issuer.example/realm")
+
+    assert redact("its URL must begin with https://") == "its URL must begin with https://"
+    assert redact(f"cannot reach {url.reveal()}") == "cannot reach ***"
+
+
 def test_a_password_with_a_slash_is_taken_out_and_a_port_is_none() -> None:
     assert redact("https://joe:PA/SS@host/x") == "https://***@host/x"
     assert redact("see https://host:6443/a@b") == "see https://host:6443/a@b"

@@ -94,6 +94,10 @@ class Exec:
         object.__setattr__(self, "secrets", tuple(map(Secret, values)))
 
 
+#: Characters: less is no key, but may be any word, which would be missing in every sentence.
+_SHORTEST_KEY = 20
+
+
 @dataclass(frozen=True)
 class User:
     """`impersonate` holds headers as they are sent. `file` and `line` say where it was read.
@@ -119,8 +123,8 @@ class User:
 
     def __post_init__(self) -> None:
         """What stands in the file is known as secret as long as this entry lives, also a key that is given inline."""
-        key = self.key.data.decode("latin-1") if self.key.data else ""
-        object.__setattr__(self, "secrets", (Secret(key),))
+        key = (self.key.data or b"").decode("latin-1")
+        object.__setattr__(self, "secrets", (Secret(key),) if len(key) > _SHORTEST_KEY else ())
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ async def test_a_client_certificate_is_read_from_its_files(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "user",
     [
-        User("ada", token_file="/none/token", file="/k"),
-        User("ada", certificate=Pem(file="/none/token"), file="/k"),
+        User("ada", token_file="/no/such/file", file="/k"),
+        User("ada", certificate=Pem(file="/no/such/file"), file="/k"),
     ],
 )
 @pytest.mark.asyncio
@@ -134,7 +134,8 @@ async def test_a_credential_file_that_is_missing_is_named(user: User) -> None:
         await Login(access(user)).credentials()
 
     assert (
-        caught.value.what == "cannot read the credentials of user ada: /none/token: No such file or directory"
+        caught.value.what
+        == "cannot read the credentials of user ada: /no/such/file: No such file or directory"
     )
     assert caught.value.fix == "fix user ada in /k"
 

@@ -317,8 +317,8 @@ def test_no_mark_is_seen_anywhere(place_of_marks: Fields, make_kfw: Make) -> Non
         }
         replies |= {f"explain {name}": json.dumps(kfw.ask(f"/v1/forwards/{name}/explain")) for name in rows}
 
-    assert len(rows) >= len(place_of_marks.files) - 3, "the broken ones cannot be added"
-    assert {row["reason"] for row in rows.values()} >= {"login-expired", "bad-config"}
+    assert len(rows) > len(place_of_marks.files) / 2, "what is wrong as it is written is refused at once"
+    assert {row["reason"] for row in rows.values()} >= {"login-expired", "cluster-unreachable"}
     assert rows["good"]["reason"] == rows["exec-good"]["reason"] == "target-not-found", "these work"
     log = (kfw.home / "state" / "kfw.log").read_text()
     assert "DEBUG" in log and "the login plugin plugin-exec-fails of user ada: error: failed with" in log
