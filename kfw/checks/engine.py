@@ -107,7 +107,7 @@ def sdk(ask: Ask, tool: str = "docker") -> Finding:
     answer = ask([sys.executable, "-m", "kfw.checks.engine_worker"], timeout=PATIENCE)
     try:
         told = json.loads(answer.out)
-    except ValueError:
+    except (ValueError, RecursionError):
         return warning("sdk", f"docker's Python SDK said nothing: {answer.words}")
     if "error" in told:
         return warning("sdk", f"docker's Python SDK cannot reach the engine: {told['error']}")

@@ -123,5 +123,5 @@ def _requirements(selector: Selector) -> Iterable[str]:
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Told(f"error: the API server's answer is no {kind.__name__.strip('_')}: {error}") from error

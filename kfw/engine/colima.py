@@ -132,6 +132,6 @@ def _profile(profile: str) -> Sequence[str]:
 def _object(text: str) -> dict[str, Any]:
     try:
         told = json.loads(text or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

@@ -144,7 +144,7 @@ def containers(out: str) -> list[Container]:
     """What `inspect` answered on stdout."""
     try:
         told = json.loads(out or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     return [_container(each) for each in told if isinstance(each, dict)]
 
@@ -163,7 +163,7 @@ def context_host(out: str) -> str:
     """The endpoint of `context_inspect`'s answer, `unix:///…`; empty when it has none."""
     try:
         told = json.loads(out or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     first = told[0] if isinstance(told, list) and told else {}
     return str(first.get("Endpoints", {}).get("docker", {}).get("Host") or "")
@@ -234,6 +234,6 @@ def _podman(told: Mapping[str, Any]) -> Engine:
 def _object(out: str) -> dict[str, Any]:
     try:
         told = json.loads(out or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}

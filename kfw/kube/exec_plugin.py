@@ -211,6 +211,8 @@ def _read(printed: bytes) -> tuple[Answer | None, str]:
     """JSON, or YAML as kubectl takes it; None with what is wrong. What is secret in it is known as such from now on."""
     try:
         answer = msgspec.json.decode(printed, type=Answer)
+    except RecursionError:
+        return None, "it is nested too deeply"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _read_yaml(printed, str(error))
     return _with_secrets(answer), ""

@@ -78,3 +78,10 @@ def test_a_contexts_endpoint() -> None:
     told = [{"Name": "colima", "Endpoints": {"docker": {"Host": "unix:///h/.colima/docker.sock"}}}]
     assert docker.context_host(json.dumps(told)) == "unix:///h/.colima/docker.sock"
     assert docker.context_host("") == ""
+
+
+@pytest.mark.parametrize("out", ["[" * 100_000, '{"a":' * 100_000, "[{}]" + "[" * 100_000])
+def test_an_answer_that_is_nested_too_deeply_is_none(out: str) -> None:
+    assert docker.containers(out) == []
+    assert docker.context_host(out) == ""
+    assert not isinstance(docker.engine(out), Engine) or docker.engine(out) == docker.engine("{}")

@@ -410,3 +410,22 @@ async def test_many_logins_leave_no_descriptor_open(script: Callable[[str], str]
         with suppress(LoginError):
             await exec_plugin.run(good, "ada", DEV, timeout=0.001)
     assert descriptors() == before
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "'[' * 100_000",
+        "'[' * 100_000 + ']' * 100_000",
+        "'{\"a\":' * 100_000",
+        '\'{"kind": "ExecCredential", "apiVersion": "v1", "spec": \' + \'[\' * 5000 + \']\' * 5000 + \'}\'',
+        "'a: ' + '{a: ' * 100_000",
+        "'- ' * 100_000",
+    ],
+)
+@pytest.mark.asyncio
+async def test_an_answer_that_is_nested_too_deeply_is_none(
+    script: Callable[[str], str], printed: str
+) -> None:
+    with pytest.raises(LoginError, match=r"printed no ExecCredential: .{5,200}$"):
+        await exec_plugin.run(plugin(script(f"print({printed})")), "ada", DEV)
