@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from typing import Any
 
 
+class CancelledFromInside(Exception):
+    """A task ended by a cancellation that its owner did not ask for: a mistake in what it waited for."""
+
+
 class Tasks:
-    """`on_defect` hears of every task that ended with an exception: nothing fails unheard."""
+    """`on_defect` hears of every task that ended with an exception, or by a cancellation that was not asked for here:
+    nothing ends unheard, so that nobody waits for it for ever."""
 
     def __init__(self, owner: str, on_defect: Callable[[Exception], None]) -> None:
         self._owner = owner
@@ -39,8 +43,7 @@ class Tasks:
         task = self._running.get(name)
         self.cancel(name)
         if task is not None and task is not asyncio.current_task():
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])  # its cancellation is not ours
 
     async def end(self) -> None:
         self.cancel(*self._running)
@@ -48,5 +51,8 @@ class Tasks:
             await asyncio.wait(self._ending)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        if task.cancelled():
+            if task in self._running.values():
+                self._on_defect(CancelledFromInside(f"{task.get_name()} was cancelled by what it waited for"))
+        elif isinstance(error := task.exception(), Exception):
             self._on_defect(error)

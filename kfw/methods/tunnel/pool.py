@@ -89,6 +89,9 @@ class Pool:
         try:
             return await asyncio.shield(dial)
         except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if dial.cancelled() and not (task and task.cancelling()):
+                raise KfwError("the tunnel was closed while it dialled", reason="endpoint-gone") from None
             self._dials.left_alone(dial)
             raise
 
