@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+import kfw
 from kfw.errors import EXIT_CODE_OF_REASON, FAMILY, KfwError, describe
 from kfw.model import Problem, Reason
 from kfw.secret import Secret
@@ -41,3 +45,12 @@ def test_a_problem_holds_no_secret_whoever_said_it() -> None:
     )
 
     assert (problem.message, problem.fix) == ("pod web-1: cannot start with --token=***", "https://***@c")
+
+
+def test_no_text_for_people_holds_the_repr_of_an_exception() -> None:
+    """It quotes what the exception was about: a header with its token. `describe` is for that."""
+    shown = re.compile(r"\{(?:self\.)?_?(?:e|err|error|exc|exception|defect|problem|failure|cause)!r")
+    package = Path(kfw.__file__).parent
+    found = [path.name for path in package.rglob("*.py") if shown.search(path.read_text())]
+
+    assert found == []
