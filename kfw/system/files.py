@@ -150,14 +150,39 @@ def read_bounded(path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT) -> by
         os.close(handle)
 
 
+#: Files whose reading took too long and has not ended yet.
+_hanging = set[str]()
+_hanging_lock = threading.Lock()
+
+
 async def read_outside(
     path: str | os.PathLike[str], limit: int = OUTSIDE_LIMIT, timeout: float = OUTSIDE_TIMEOUT
 ) -> bytes:
-    """`read_bounded` off the event loop, in at most `timeout` seconds. Raises OSError."""
+    """`read_bounded` off the event loop, in at most `timeout` seconds. Raises OSError.
+
+    Of a file on a dead file system one reading hangs, not one for each try.
+    """
+    name = os.fspath(path)
+    if name in _hanging:
+        raise Unreadable(errno.EIO, "reading it has hung for a while", name)
+    ended = False
+
+    def read() -> bytes:
+        nonlocal ended
+        try:
+            return read_bounded(path, limit)
+        finally:
+            with _hanging_lock:
+                ended = True
+                _hanging.discard(name)
+
     try:
-        return await outside(lambda: read_bounded(path, limit), timeout)
+        return await outside(read, timeout)
     except TimeoutError as error:
-        raise Unreadable(errno.EIO, f"reading it takes more than {timeout:g} s", os.fspath(path)) from error
+        with _hanging_lock:
+            if not ended:
+                _hanging.add(name)
+        raise Unreadable(errno.EIO, f"reading it takes more than {timeout:g} s", name) from error
 
 
 async def outside(work: Callable[[], T], timeout: float) -> T:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import KfwError
+from kfw.system import files
 from kfw.system.files import (
     OUTSIDE_LIMIT,
     Locked,
@@ -27,6 +28,7 @@ from kfw.system.files import (
     read_outside,
     write_atomic,
 )
+from tests.until import until
 
 HOLD = """
 import pathlib, sys, time
@@ -261,6 +263,30 @@ def test_a_file_system_that_hangs_takes_a_thread_and_nothing_else(
 
     assert [type(one) for one in asyncio.run(three())] == [Unreadable] * 3
     hang.set()
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_hangs_takes_no_further_thread_for_each_try_and_is_read_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"good")
+    hang, real = threading.Event(), files._read_all
+    monkeypatch.setattr(files, "_read_all", lambda *which: hang.wait(10) and real(*which))
+
+    def readers() -> int:
+        return sum(thread.name == "outside" for thread in threading.enumerate())
+
+    before = readers()
+    with pytest.raises(Unreadable, match="takes more than"):
+        await read_outside(path, timeout=0.05)
+    for _ in range(20):
+        with pytest.raises(Unreadable, match="has hung for a while"):
+            await read_outside(path, timeout=0.05)
+    assert readers() - before == 1
+    hang.set()
+    await until(lambda: readers() == before)
+    assert await read_outside(path) == b"good"
 
 
 #: What may lie where a file should.
