@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from kfw.aio import Broadcast, Complaints, keep_going
-from kfw.errors import KfwError
+from kfw.errors import KfwError, describe
 from kfw.kube.errors import without_frames
 from kfw.kube.timeouts import Timeouts
 
@@ -73,9 +73,8 @@ class ServerMonitor:
         def on_failure(error: Exception) -> None:
             complaints.tell(error)
             self._doubt.set()  # in what state it is, is open
-            self._say(
-                KfwError(f"kfw cannot ask the API server ({type(error).__name__}); the log has the details")
-            )
+            told = f"internal error: cannot ask the API server: {describe(error)}"
+            self._say(KfwError(told, "`kfw logs` shows where"))
 
         await keep_going(self._turn, on_failure, self._poked.wait)
 

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kfw.aio import Complaints, keep_going
-from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing
+from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing, describe
 from kfw.kube.connection import LARGE, Answer
 from kfw.kube.decoder import Change, Decoder, Page
 from kfw.kube.errors import (
@@ -109,8 +109,8 @@ class Watch:
             complaints.tell(error)
             session.close()
             self._version = None
-            name = type(error).__name__
-            self._cannot(Problem(Reason.INTERNAL, f"internal error: cannot read {self.resource} ({name})"))
+            told = f"internal error: cannot read {self.resource}: {describe(error)}"
+            self._cannot(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
 
         try:
             await keep_going(lambda: self._once(session), on_failure, self._server.poked.wait)

@@ -343,7 +343,7 @@ class Runner:
                 good, ill = 0, True
                 complaints.tell(defect)
                 told = Problem(
-                    Reason.INTERNAL, f"internal error: {type(defect).__name__}", "`kfw logs` shows where"
+                    Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where"
                 )
                 self._events.put_nowait(machine.ProbeFailed(told))
             else:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints
 from kfw.environ import Environ
-from kfw.errors import UsageError
+from kfw.errors import UsageError, describe
 from kfw.kube.errors import problem_of
 from kfw.kube.plugin_run import PERSON
 from kfw.kube.resource import Resource
@@ -137,10 +137,8 @@ class TargetWatcher:
         except Exception as error:  # noqa: BLE001  a forward is followed until its owner ends it
             self._complaints.tell(error)
             self._failures += 1
-            name = type(error).__name__
-            return self._with_trouble(
-                Problem(Reason.INTERNAL, f"internal error: cannot follow the target ({name})")
-            )
+            told = f"internal error: cannot follow the target: {describe(error)}"
+            return self._with_trouble(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
         self._failures = 0
         return now
 

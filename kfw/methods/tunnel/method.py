@@ -205,6 +205,7 @@ class PodTunnel:
             self._on_refused.set()
 
     def _broke(self, error: KfwError) -> None:
-        if not self._broken.done():
+        """While the API server is away that is told by itself, and what there is goes on when it is back."""
+        if not self._broken.done() and self._server.monitor.away is None:
             reason = Reason(error.reason) if error.reason in _REASONS else Reason.UNHEALTHY
             self._broken.set_result(Problem(reason, error.what, error.fix))

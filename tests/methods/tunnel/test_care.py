@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kfw import aio
-from kfw.errors import KfwError
+from kfw.errors import ClusterUnreachable, KfwError
 from kfw.methods.tunnel import care, pool
 from kfw.model import Health
 from tests.methods.tunnel.far import SILENT, far_side, status
@@ -194,3 +194,20 @@ async def test_the_care_of_links_goes_on_after_any_exception(
     async with far_side() as far, tunnel(far):
         await until(lambda: looks > 5)
     assert caplog.text.count("the care of tunnels failed, and is tried again") == 1
+
+
+async def test_while_the_api_server_is_away_a_way_without_links_is_kept_for_when_it_is_back() -> None:
+    """Its warm links end after some seconds of silence, and new ones cannot be made."""
+    async with far_side() as far:
+        at = server(far)
+        async with tunnel(far, at=at) as way:
+            at.monitor.away = ClusterUnreachable("it does not answer")
+            await far.stop()
+            await until(lambda: not way._pool.links and way._pool.why_not(way._pool.endpoints))
+            await asyncio.sleep(0.05)
+            assert not way._broken.done()
+            await far.start()
+            at.monitor.away = None
+            await way.probe()
+            one = await client(way, b"x")
+            await until(lambda: one.got == b"x")
