@@ -24,9 +24,13 @@ _SECRET_WORDS = (
     "token|secret|passw(?:or)?d|passphrase|api[_-]?key|access[_-]?key|private[_-]?key|credential|signature"
 )
 _MARKS = "token|secret|passw|passphrase|key|credential|signature|sig|pwd"
-_SECRET_NAME = rf"(?:[\w.-]*(?:{_SECRET_WORDS})[\w.-]*|sig|pwd|auth|code)"
+#: Names are looked for at their first character only and taken whole (`++`): a text of nothing but `token-token-...` would
+#: else take a time that grows with the third power of its length.
+_BEGINS = r"(?<![\w.-])"
+_HAS_SECRET_WORD = rf"(?=[\w.-]*?(?:{_SECRET_WORDS}))"
+_SECRET_NAME = rf"(?:{_HAS_SECRET_WORD}[\w.-]++|(?:sig|pwd|auth|code)(?![\w.-]))"
 #: In prose a code is what a person shall type in ("then enter the code: ABCD-EFGH"), or an exit code.
-_SECRET_IN_PROSE = rf"(?:[\w.-]*(?:{_SECRET_WORDS})[\w.-]*|sig|pwd)"
+_SECRET_IN_PROSE = rf"(?:{_HAS_SECRET_WORD}|(?=(?:[\w.-]*[.-])?(?:sig|pwd)(?![\w.-])))[\w.-]++"
 Marks = tuple[tuple[str, ...], ...]
 _IS_SECRET_NAME = re.compile(rf"(?:--?)?{_SECRET_NAME}", re.IGNORECASE)
 
@@ -46,16 +50,17 @@ _SHAPES = (
     # A password may hold a slash, although it should not; what looks like host:port/path is none.
     _shape(
         ":// @",
-        r"(?P<keep>\b[a-z][a-z0-9+.-]*://)(?:[^\s/?#@:'\"]*:(?!\d+[/?#])[^\s@'\"]*|[^\s/?#@'\"]*)(?=@)",
+        r"(?P<keep>(?<![a-z0-9+.-])[a-z0-9+.-]++://)"
+        r"(?:[^\s/?#@:'\"]{0,2048}:(?!\d+[/?#])[^\s@'\"]{0,4096}|[^\s/?#@'\"]{0,4096})(?=@)",
     ),
     _shape("?|&|; =", rf"(?P<keep>[?&;]{_SECRET_NAME}=)[^\s&;#'\"]+"),
-    _shape(f"- {_MARKS}|auth|code", rf"(?P<keep>(?<!\w)--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
+    _shape(f"- {_MARKS}|auth|code", rf"(?P<keep>{_BEGINS}--?{_SECRET_NAME}(?:=|\s+))(?!-)[^\s'\",;]+"),
     _shape("bearer|basic", r"(?P<keep>\b(?:Bearer|Basic)\s+)(?!\*)[\w.~+/=-]{6,}"),
     _shape(
         f"=|: {_MARKS}",
-        rf"(?P<keep>\b{_SECRET_IN_PROSE}['\"]?\s*[=:]\s*)(?P<quote>['\"]?)(?!\*\*\*)[^\s'\",;}}]{{6,}}(?P=quote)",
+        rf"(?P<keep>{_BEGINS}{_SECRET_IN_PROSE}['\"]?\s*[=:]\s*)(?P<quote>['\"]?)(?!\*\*\*)[^\s'\",;}}]{{6,}}(?P=quote)",
     ),
-    _shape("eyj", r"(?P<keep>)\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?"),
+    _shape("eyj", r"(?P<keep>)(?<![\w-])eyJ[\w-]{8,}+\.[\w-]+(?:\.[\w-]*)?"),
 )
 
 #: What each of them has at least one of.

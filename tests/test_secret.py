@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import pickle
+import time
 from urllib.parse import quote
 
 import msgspec
@@ -259,3 +260,61 @@ def test_what_a_plugin_gets_and_is_secret_is_known(
 
     assert [secret.reveal() for secret in plugin.secrets] == secrets
     assert "V4LUE" not in repr(plugin) + redact("no such profile 'V4LUE'" if secrets else "")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "token-",
+            "token",
+            "token.",
+            "a.",
+            "a",
+            "a-",
+            "-",
+            "a://",
+            "a+",
+            "--token ",
+            "?token-",
+            "Bearer ",
+            "eyJaaaaaaaa-",
+        ),
+        *(
+            "-----BEGIN PRIVATE KEY-----",
+            "-----BEGIN ",
+            "secret=",
+            'token="',
+            "key: ",
+            "a:b@",
+            "://a:b",
+            "sig.",
+            "eyJ-",
+        ),
+    ],
+)
+def test_no_text_takes_a_time_that_grows_faster_than_it(piece: str) -> None:
+    """Nobody else runs meanwhile: a name of 4,000 letters in a kubeconfig held the daemon for half a minute."""
+    text = piece * (20_000 // len(piece)) + " = : @ token=abcdefghi x"
+    began = time.process_time()
+
+    redact(text)
+    is_secret_name(text)
+    Exec("v1", "login", (text, f"--x={text}"), (("A", text), ("B_TOKEN", text)))
+
+    assert time.process_time() - began < 2.0
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("my-sig=abcdefg x", "my-sig=*** x"),
+        ("(--client-secret=abc)", "(--client-secret=***"),
+        ("x.https://joe:PASS@host", "x.https://***@host"),
+        ("AWS_SECRET_ACCESS_KEY: abcdefghi", "AWS_SECRET_ACCESS_KEY: ***"),
+        ("my.api-key.of.mine = abcdefghi", "my.api-key.of.mine = ***"),
+        ("a=eyJhbGciOiJ9.eyJzdWIiOiJ9.sig", "a=***"),
+    ],
+)
+def test_a_name_is_found_in_the_middle_of_others(said: str, shown: str) -> None:
+    assert redact(said) == shown

@@ -277,8 +277,9 @@ def _bare(user: User) -> User:
 
 
 #: The password in a URL, which may hold a slash although it should not, and `NAME=VALUE` anywhere.
-_PASSWORD_IN_URL = re.compile(r"://[^\s/?#@:]*:([^\s@]+)@")
-_ASSIGNMENT = re.compile(r"([\w.-]+)=([^\s&;#'\"]+)")
+#: Neither takes longer than a text is long: a name is looked for at its first character only, a password is bounded.
+_PASSWORD_IN_URL = re.compile(r"://[^\s/?#@:]{0,2048}:([^\s@]{1,4096})@")
+_ASSIGNMENT = re.compile(r"(?<![\w.-])([\w.-]++)=([^\s&;#'\"]+)")
 
 
 def _secrets_in(text: str) -> Iterable[str]:

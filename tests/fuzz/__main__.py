@@ -42,9 +42,10 @@ def _in_a_child(asked: argparse.Namespace) -> int:
         argv += [word for name in asked.area for word in ("--area", name)]
         argv += ["--cases", str(asked.cases)] if asked.cases is not None else []
         code = _ended(subprocess.Popen([sys.executable, "-W", "default", "-m", "tests.fuzz", *argv]))
-        if code in (0, 1, HANG, *_INTERRUPTED):
+        case = note.read()
+        if code in (0, HANG, *_INTERRUPTED) or (code == 1 and not case):
             return code
-        say(f"CRASH: the process ended with {code} in {note.read() or 'its start'}")
+        say(f"CRASH: the process ended with {code} in {case or 'its start'}")
         return CRASHED
 
 

@@ -94,7 +94,7 @@ class HostileApi(FakeApi):
 
     async def _answer(self, request: Request, http: h11.Connection, writer: asyncio.StreamWriter) -> None:
         """A version, or a token of a page, that it cannot have given is refused as a real one does it."""
-        since = request.query.get("resourceVersion", "0")
+        since = request.query.setdefault("resourceVersion", "0")
         if not (since.isascii() and since.isdigit()) or len(since) > 18:
             await _reply(
                 http, writer, 400, status(400, "BadRequest", f"invalid resource version {since[:100]!r}")

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from kfw.errors import KfwError
+from kfw.kube.login import Login
 from kfw.kubeconfig.entries import Access
 from kfw.target.registry import ClusterRegistry
 from tests.fakes import forward
@@ -64,8 +65,21 @@ async def _read(case: Case, registry: ClusterRegistry, files: Sequence[str], con
         case.must_not_show("an error about a kubeconfig", f"{error.what}\n{error.fix}\n{error!r}")
     else:
         case.must_not_show("the repr of what a kubeconfig says", repr(access))
+        await _log_in(case, access)
     if (took := time.process_time() - began) > _QUICK:
         raise Finding(f"a kubeconfig takes {took:.1f} s of the processor")
+
+
+async def _log_in(case: Case, access: Access) -> None:
+    """With what is written there, and in the files that it names. No program of a made-up name is run."""
+    if access.user.exec is not None:
+        return
+    try:
+        given = await Login(access).credentials()
+    except KfwError as error:
+        case.must_not_show("an error about a login", f"{error.what}\n{error.fix}\n{error!r}")
+    else:
+        case.must_not_show("the repr of credentials", repr(given))
 
 
 def _file(case: Case, name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import resource
 import signal
 import time
@@ -32,6 +33,17 @@ class Hang(Area):
     async def case(self, case: Case) -> None:
         if case.seed % 2:
             time.sleep(60)  # noqa: ASYNC251  # as a read of a FIFO in the event loop does
+
+
+class HangInC(Area):
+    """As a regular expression that tries everything does: no other thread can run, the watchdog's neither."""
+
+    name = "planted-hang-in-c"
+    limit = 0.5
+
+    async def case(self, case: Case) -> None:
+        if case.seed % 2:
+            re.fullmatch("(a+)+", "a" * 60 + "!")
 
 
 class Wait(Area):
@@ -91,5 +103,5 @@ class Growth(Area):
 
 
 PLANTED: dict[str, MakeArea] = {
-    area.name: area for area in (Failure, Crash, Hang, Wait, Fall, Task, Log, Leak, Growth)
+    area.name: area for area in (Failure, Crash, Hang, HangInC, Wait, Fall, Task, Log, Leak, Growth)
 }

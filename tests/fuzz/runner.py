@@ -20,7 +20,7 @@ from tests.fuzz.watchdog import Watchdog
 #: Kinds of findings that are collected; then the run ends.
 MOST = 20
 #: Seconds beyond an area's limit until a case counts as one that keeps the event loop.
-_GRACE = 5.0
+_GRACE = 3.0
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,8 @@ def run(areas: Sequence[Area], options: Options) -> int:
     asyncio.run(state.all(areas))
     gc.collect()
     print(state.summary(), flush=True)
+    if options.note:
+        options.note.write_text("")  # it has come to its end
     return state.code
 
 

@@ -54,6 +54,13 @@ def test_a_hang_ends_the_run_with_the_seed_and_all_stacks() -> None:
     assert "planted.py" in done.stderr.partition("HANG")[2]
 
 
+def test_a_hang_that_lets_no_thread_run_is_told_with_its_seed() -> None:
+    done = fuzz("--area", "planted-hang-in-c", "--seed", "2", "--cases", "5")
+    assert done.returncode == 4
+    assert "in area planted-hang-in-c, seed 3, again with: make fuzz ARGS=" in done.stderr
+    assert "planted.py" in done.stderr, "the stacks are told, too"
+
+
 def test_a_case_that_waits_for_ever_is_a_finding_and_the_run_goes_on() -> None:
     done = fuzz("--area", "planted-wait", "--seed", "2", "--cases", "2")
     assert done.returncode == 1

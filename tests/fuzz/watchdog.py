@@ -11,7 +11,7 @@ from contextlib import contextmanager
 #: The exit code of a hang.
 HANG = 3
 #: Seconds after which a thread that cannot run, since something in C holds the interpreter, is not waited for any longer.
-_LAST = 10.0
+_LAST = 5.0
 
 
 class Watchdog:
