@@ -25,6 +25,7 @@ T = TypeVar("T", Context, Cluster, User)
 
 #: The extension of a cluster whose content goes to exec plugins.
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+_EXEC_VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1")
 _INTERACTIVE_MODES = ("Never", "IfAvailable", "Always")
 #: Of RFC 9110 section 5.6.2, without the percent sign: client-go escapes all others in a header's name.
 _TOKEN_CHARACTERS = "!#$&'*+-.^_`|~"
@@ -161,6 +162,11 @@ class _Reader:
         command, version, mode = (one.text(key) for key in ("command", "apiVersion", "interactiveMode"))
         if not command or not version:
             raise Faulty(f"exec must say its {'command' if not command else 'apiVersion'}", one.line)
+        if version not in _EXEC_VERSIONS:
+            known = " or ".join(_EXEC_VERSIONS)
+            raise Faulty(
+                f"apiVersion of exec must be {known}: Kubernetes has no other", one.line_of("apiVersion")
+            )
         if mode and mode not in _INTERACTIVE_MODES:
             words = ", ".join(_INTERACTIVE_MODES)
             raise Faulty(f"interactiveMode must be one of {words}", one.line_of("interactiveMode"))

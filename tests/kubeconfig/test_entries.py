@@ -168,7 +168,7 @@ def test_a_server_without_a_scheme_is_read_as_kubectl_does(
 def test_secrets_are_not_in_what_is_printed(tmp_path: Path) -> None:
     data = base64.b64encode(b"sekret").decode()
     variables = [{"name": "K", "value": "sekret"}]
-    plugin = {"apiVersion": "v1", "command": "x", "env": variables}
+    plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "x", "env": variables}
     file = entry("a", token="sekret", password="sekret", exec=plugin, **{"client-key-data": data})
 
     assert "sekret" not in repr(load([write(tmp_path / "a", file)]))
@@ -276,18 +276,23 @@ FAULTY = [
     ("user", '{as: a, as-user-extra: {k: ["a\\rSECRET"]}}', "as-user-extra holds a line break"),
     ("user", "{as: a, as-user-extra: {k: SECRET}}", "k must be a list"),
     ("user", "{exec: {apiVersion: x}}", "exec must say its command"),
+    ("user", "{exec: {command: x, apiVersion: SECRET/v1alpha1}}", "apiVersion of exec must be client.auth"),
     ("user", "{exec: {command: SECRET}}", "exec must say its apiVersion"),
     (
         "user",
-        "{exec: {command: x, apiVersion: x, interactiveMode: SECRET}}",
+        "{exec: {command: x, apiVersion: client.authentication.k8s.io/v1, interactiveMode: SECRET}}",
         "interactiveMode must be one of",
     ),
     (
         "user",
-        "{exec: {command: x, apiVersion: x, env: [{value: SECRET}]}}",
+        "{exec: {command: x, apiVersion: client.authentication.k8s.io/v1, env: [{value: SECRET}]}}",
         "a variable in env of exec has no name",
     ),
-    ("user", "{exec: {command: x, apiVersion: x}, auth-provider: {name: x}}", "only one of them is allowed"),
+    (
+        "user",
+        "{exec: {command: x, apiVersion: client.authentication.k8s.io/v1}, auth-provider: {name: x}}",
+        "only one of them is allowed",
+    ),
     ("user", '{tokenFile: "a\\0SECRET"}', "must not hold a NUL"),
     ("context", "[SECRET]", "context must be a mapping, and is a list"),
     ("context", "{cluster: {SECRET: x}}", "cluster must be a text, and is a mapping"),
