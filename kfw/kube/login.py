@@ -231,7 +231,7 @@ class Login:
         if user.auth_provider == "oidc":
             return await self._by_issuer()
         if user.auth_provider:
-            raise removed(user)
+            raise provider_error(user)
         return await self.entry.credentials()
 
     async def _by_issuer(self) -> Credentials:
@@ -296,7 +296,7 @@ _REPLACED = {
 }
 
 
-def removed(user: User) -> LoginError:
+def provider_error(user: User) -> LoginError:
     place = f" in {user.file}:{user.line}" if user.line else ""
     return LoginError(
         f"user {user.name}{place} logs in with auth-provider {user.auth_provider}, which Kubernetes has removed",

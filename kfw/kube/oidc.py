@@ -80,14 +80,14 @@ class Issuer:
     async def _refresh(self) -> None:
         if not self._refresh_token:
             why = "its id-token has ended" if self._id_token else "it has no id-token"
-            raise self._failed(f"{why}, and there is no refresh-token to get another one with", again=True)
+            raise self._error(f"{why}, and there is no refresh-token to get another one with", again=True)
         for key in ("idp-issuer-url", "client-id"):
             if not self._config.get(key):
-                raise self._failed(f"its auth-provider says no {key}", reason=Reason.BAD_CONFIG)
+                raise self._error(f"its auth-provider says no {key}", reason=Reason.BAD_CONFIG)
         endpoint = await self._endpoint(self._config["idp-issuer-url"].reveal())
         tokens = await self._ask_for_tokens(endpoint)
         if not tokens.id_token or end_of(Secret(tokens.id_token)) <= self._now():
-            raise self._failed("the issuer gave no valid id-token for the refresh-token", again=True)
+            raise self._error("the issuer gave no valid id-token for the refresh-token", again=True)
         self._id_token = Secret(tokens.id_token)
         if tokens.refresh_token:
             self._refresh_token = Secret(tokens.refresh_token)
@@ -96,7 +96,7 @@ class Issuer:
         answer = await self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         found = _decode(answer.body, _Discovery) if answer.status == 200 else None
         if not found or not found.token_endpoint:
-            raise self._failed(f"the issuer does not say where tokens are (HTTP {answer.status})")
+            raise self._error(f"the issuer does not say where tokens are (HTTP {answer.status})")
         return found.token_endpoint
 
     async def _ask_for_tokens(self, endpoint: str) -> _Tokens:
@@ -114,7 +114,7 @@ class Issuer:
         tokens = _decode(answer.body, _Tokens) or _Tokens()
         if answer.status != 200:
             words = ": ".join(word for word in (tokens.error, tokens.error_description) if word)
-            raise self._failed(f"the issuer says {words[:200] or f'HTTP {answer.status}'}", again=True)
+            raise self._error(f"the issuer says {words[:200] or f'HTTP {answer.status}'}", again=True)
         return tokens
 
     async def _fetch(
@@ -123,9 +123,9 @@ class Issuer:
         try:
             where = server_url.parse(url)
         except BadUrl as error:
-            raise self._failed(f"its issuer's URL {error.what}", reason=Reason.BAD_CONFIG) from error
+            raise self._error(f"its issuer's URL {error.what}", reason=Reason.BAD_CONFIG) from error
         if not where.is_https:
-            raise self._failed("its issuer's URL must begin with https://", reason=Reason.BAD_CONFIG)
+            raise self._error("its issuer's URL must begin with https://", reason=Reason.BAD_CONFIG)
         parts = urlsplit(url.strip())
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         body = urlencode(form).encode() if form else b""
@@ -145,7 +145,7 @@ class Issuer:
                 return await _exchange(address, await self._trust(), request, body)
         except (*_FOREIGN, UsageError) as error:
             words = error.what if isinstance(error, UsageError) else words_of(error)
-            raise self._failed(f"its issuer {where} cannot be asked: {words}") from error
+            raise self._error(f"its issuer {where} cannot be asked: {words}") from error
 
     async def _trust(self) -> ssl.SSLContext:
         """By idp-certificate-authority(-data), else what the system trusts."""
@@ -163,12 +163,12 @@ class Issuer:
             ca_bundle.trust(made, bundle)
         except (OSError, ValueError) as error:
             words = words_of(error) if isinstance(error, OSError) else "it is not base64 of PEM certificates"
-            raise self._failed(
+            raise self._error(
                 f"its idp-certificate-authority cannot be used: {words}", reason=Reason.BAD_CONFIG
             ) from error
         return made
 
-    def _failed(self, why: str, *, again: bool = False, reason: Reason | None = None) -> LoginError:
+    def _error(self, why: str, *, again: bool = False, reason: Reason | None = None) -> LoginError:
         user = self._user
         fix = f"fix user {user.name} in {user.file}"
         if again:

@@ -15,16 +15,16 @@ from kfw.secret import reveal
 def choose(server: ServerUrl, proxy_url: str, environ: Mapping[str, str]) -> Proxy | None:
     """None: go there directly. Raises UsageError for a proxy that kfw cannot use."""
     if proxy_url:
-        return _parsed(reveal(proxy_url), "proxy-url")
+        return _parse(reveal(proxy_url), "proxy-url")
     variable = f"{server.scheme}_proxy"
     variable = variable.upper() if environ.get(variable.upper()) else variable
     found = environ.get(variable)
     if not found or _is_local(server.host) or _excepted(server.host, server.port, environ):
         return None
-    return _parsed(found, variable)
+    return _parse(found, variable)
 
 
-def _parsed(text: str, whose: str) -> Proxy:
+def _parse(text: str, whose: str) -> Proxy:
     try:
         return parse(text)
     except BadUrl as error:

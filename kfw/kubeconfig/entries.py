@@ -149,13 +149,12 @@ class Access:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong in a file, or (`whole`) with it. `line` 0: it has none. `passing`: it may be gone at the next look."""
+    """What is wrong in a file, or with it. `line` 0: it has none. `passing`: it may be gone at the next look."""
 
     file: str
     line: int
     what: str
     passing: bool = False
-    whole: bool = False
 
     @property
     def words(self) -> str:
@@ -324,11 +323,11 @@ def merge(parts: Iterable[Kubeconfig]) -> Kubeconfig:
     merged = Kubeconfig()
     for part in parts:
         files = (*merged.files, *part.files)
-        merged = replace(merged if merged.broken else _over(merged, part), files=files)
+        merged = replace(merged if merged.broken else _overlay(merged, part), files=files)
     return merged
 
 
-def _over(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
+def _overlay(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
     known = first.known()
     return Kubeconfig(
         current_context=first.current_context if CURRENT in known else second.current_context,

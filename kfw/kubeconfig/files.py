@@ -52,10 +52,10 @@ class Kubeconfigs:
         task = self._reading.get(names)
         if task is None:
             task = self._reading[names] = asyncio.create_task(self._look_outside(names), name="kubeconfig")
-            task.add_done_callback(lambda ended: self._looked(names, ended))
+            task.add_done_callback(lambda ended: self._forget_look(names, ended))
         return await asyncio.shield(task)
 
-    def _looked(self, names: _Names, ended: asyncio.Task[_Read]) -> None:
+    def _forget_look(self, names: _Names, ended: asyncio.Task[_Read]) -> None:
         del self._reading[names]
         if not ended.cancelled():
             ended.exception()  # who waited has it; perhaps nobody waits any more

@@ -38,9 +38,9 @@ def read(path: Path) -> Kubeconfig | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        return _broken(path, 0, error.strerror or "it cannot be read", passing=True)
+        return _broken_file(path, 0, error.strerror or "it cannot be read", passing=True)
     except ValueError:  # a NUL in its name
-        return _broken(path, 0, "its name is not a file's name")
+        return _broken_file(path, 0, "its name is not a file's name")
     try:
         root = yaml_tree.parse(text)
         if root is None or (isinstance(root, yaml_tree.Scalar) and root.is_null):
@@ -49,13 +49,13 @@ def read(path: Path) -> Kubeconfig | None:
             raise Faulty("it is not a mapping with clusters, users and contexts", root.line)
         return _Reader(path, Fields(root, "")).kubeconfig()
     except BadYaml as error:
-        return _broken(path, error.line or 0, error.what)
+        return _broken_file(path, error.line or 0, error.what)
     except Faulty as error:
-        return _broken(path, error.line, error.what)
+        return _broken_file(path, error.line, error.what)
 
 
-def _broken(path: Path, line: int, what: str, *, passing: bool = False) -> Kubeconfig:
-    return Kubeconfig((str(path),), broken=Fault(str(path), line, what, passing=passing, whole=True))
+def _broken_file(path: Path, line: int, what: str, *, passing: bool = False) -> Kubeconfig:
+    return Kubeconfig((str(path),), broken=Fault(str(path), line, what, passing))
 
 
 class _Reader:

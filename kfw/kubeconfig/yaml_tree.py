@@ -257,13 +257,13 @@ class _Composer:
             around.key, around.merge = node.text, node.plain and node.text == "<<"
             return
         if around.merge:
-            mapping.items.update(_merged(node, line))
+            mapping.items.update(_values_to_merge(node, line))
         else:
             mapping.items[around.key] = node
         around.key = None
 
 
-def _merged(node: Node, line: int) -> dict[str, Node]:
+def _values_to_merge(node: Node, line: int) -> dict[str, Node]:
     """A mapping, or a list of them, of which the first that has a key counts. https://yaml.org/type/merge.html"""
     parts = node.items if isinstance(node, Sequence) else [node]
     merged: dict[str, Node] = {}
