@@ -138,7 +138,7 @@ POINTS: dict[int, tuple[str, tuple[str, ...]]] = {
     ),
     18: (
         "Colima's flags where there are none",
-        ("cluster/test_colima.py::test_B29_start_has_only_the_flags_that_this_machine_knows",),
+        ("engine/test_colima.py::test_B29_start_has_only_the_flags_that_this_machine_knows",),
     ),
 }
 
