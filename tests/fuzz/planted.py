@@ -92,7 +92,7 @@ class Leak(Area):
 class Growth(Area):
     name = "planted-growth"
     growth = 8 << 20
-    slice = 0.2
+    slice = 0.0
 
     async def __aenter__(self) -> "Growth":
         self._kept: list[bytes] = []
