@@ -142,7 +142,7 @@ class Forward:
 class Endpoint:
     """Where a target is right now: a pod's port, or a node's port."""
 
-    kind: str  # "pod" or "node"
+    kind: str  # "pod" or "node"; "target" where kubectl finds the pod
     name: str
     address: str  # the node's IP; a pod's IP is only for show, the host cannot reach it
     port: int
@@ -180,5 +180,6 @@ class Resolution:
     no_node_port: Problem | None = None  # why `nodes` is empty while the pods are fine
     sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service
     warning: Problem | None = None  # the endpoints are right, and the user should know of this
+    needs_person: bool = False  # the login: whatever logs in by itself would only ask nobody
     cluster: int = 0  # which API server, as which user: another number when the kubeconfig leads elsewhere
     unready: bool = False  # the pods run and are not ready: `readiness: running`, or published by the service

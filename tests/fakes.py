@@ -118,6 +118,7 @@ class FakeMethod:
     """Opens at once, or fails with the next of `failures`; remembers its tunnels."""
 
     owns_port = False
+    logs_in = False
 
     def __init__(self, name: str = "nodeport", wants: Literal["pod", "node"] = "node", port: int = 9) -> None:
         self.name = name

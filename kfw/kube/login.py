@@ -178,6 +178,11 @@ class Login:
         return self._waiting.problem
 
     @property
+    def needs_person(self) -> bool:
+        """It waits for one now, or has waited in vain."""
+        return self._waiting.is_over or bool(self._waiting.words)
+
+    @property
     def asks(self) -> str:
         """What a login plugin says while it waits; "" if it says nothing."""
         return self._waiting.words

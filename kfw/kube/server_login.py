@@ -81,6 +81,11 @@ class ServerLogin:
         return None if self._good else self.login.pending
 
     @property
+    def needs_person(self) -> bool:
+        """A plugin asks one, or has asked in vain: it is started again for somebody only."""
+        return not self._good and self.login.needs_person
+
+    @property
     def asks(self) -> str:
         """What a login plugin says while it waits; "" if it says nothing."""
         return self.login.asks

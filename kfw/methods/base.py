@@ -86,6 +86,8 @@ class Method(Protocol):
     wants: Literal["pod", "node"]
     #: True: the method binds the local port itself; False: kfw's listener does and dials the tunnel.
     owns_port: bool
+    #: True: its child logs in by itself, and a login plugin may ask a person then.
+    logs_in: bool
 
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         """The tool it needs and does not find on the PATH of `environ`, with the line that installs it."""

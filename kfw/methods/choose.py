@@ -129,6 +129,8 @@ def try_out(
         )
     if missing := method.missing(environ):
         return problem_of(missing)
+    if method.logs_in and resolution.needs_person and resolution.problem:
+        return resolution.problem  # its child would ask, and nobody waits
     return _nowhere(method, resolution)
 
 

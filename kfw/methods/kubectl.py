@@ -37,6 +37,7 @@ class Kubectl:
     name = "kubectl"
     wants: Literal["pod", "node"] = "pod"
     owns_port = False
+    logs_in = True
 
     def __init__(self, children: Children) -> None:
         self._children = children
@@ -147,7 +148,8 @@ def argv(forward: Forward, pod: Endpoint) -> list[str]:
     """Context and files are named, so the user's current context has no say in it."""
     one_file = ["--kubeconfig", *forward.kubeconfig] if len(forward.kubeconfig) == 1 else []
     where = ["--context", forward.context, "-n", forward.namespace]
-    what = ["port-forward", "--address", "127.0.0.1", f"pod/{pod.name}", f":{pod.port}"]
+    to = (f"pod/{pod.name}", f":{pod.port}") if pod.kind == "pod" else (pod.name, f":{forward.target_port}")
+    what = ["port-forward", "--address", "127.0.0.1", *to]
     return ["kubectl", *one_file, *where, *what]
 
 

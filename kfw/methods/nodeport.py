@@ -48,6 +48,7 @@ class NodePort:
     name = "nodeport"
     wants: Literal["pod", "node"] = "node"
     owns_port = False
+    logs_in = False
 
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None

@@ -31,6 +31,7 @@ class Socat:
     name = "socat"
     wants: Literal["pod", "node"] = "node"
     owns_port = True
+    logs_in = False
 
     def __init__(self, children: Children) -> None:
         self._children = children

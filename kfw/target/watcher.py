@@ -17,7 +17,7 @@ from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access
-from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from kfw.target.objects import Objects
 from kfw.target.resolve import Needs, needs, resolve
 
@@ -174,7 +174,19 @@ class TargetWatcher:
         if self._broken:
             both = f"{problem.message}; and {self._broken.message}, so what it said before goes on"
             problem = replace(problem, message=both, fix=self._broken.fix)
-        return replace(self._known, problem=self._of_unknown_environment(problem))
+        problem = self._of_unknown_environment(problem)
+        needs_person = self._shared is not None and self._shared.server.login.needs_person
+        if not needs_person and self._is_left_to_kubectl(problem):
+            return replace(self._known, pods=(_by_name(self.forward),), warning=problem)
+        return replace(self._known, problem=problem, needs_person=needs_person)
+
+    def _is_left_to_kubectl(self, problem: Problem) -> bool:
+        """kfw cannot log in this user, but kubectl may: then it finds the target, too."""
+        forward = self.forward
+        if forward.method != "kubectl" or forward.target_port is None or self._known.pods:
+            return False
+        user = self._joined[0].user if self._joined else None
+        return problem.reason is Reason.LOGIN_EXPIRED and bool(user and (user.exec or user.auth_provider))
 
     def _of_unknown_environment(self, problem: Problem) -> Problem:
         """Nobody has said since the start of this daemon in which environment its user logs in and which proxy is used."""
@@ -313,3 +325,9 @@ class TargetWatcher:
                 await self._changed.wait()
         # The first of many changes is looked at at once, the others together.
         await asyncio.sleep(self._last_look + timeouts.settle - asyncio.get_running_loop().time())
+
+
+def _by_name(forward: Forward) -> Endpoint:
+    """Where only kubectl can find what that is."""
+    port = forward.target_port
+    return Endpoint("target", str(forward.target), "", port if isinstance(port, int) else 0)

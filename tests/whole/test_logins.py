@@ -16,6 +16,7 @@ import yaml
 
 from kfw.sandbox.manifests import deployment, namespace, service
 from kfw.sandbox.manifests import port as service_port
+from tests.real import talk
 from tests.real.running import until
 from tests.whole.conftest import Make
 from tests.whole.place import Place
@@ -169,3 +170,32 @@ def test_port_forward_says_on_stderr_what_the_plugin_says(plugin: Plugin, make_k
             until(lambda: listens(port), 10, lambda: lines.text)
         finally:
             forward.terminate()
+
+
+ONLY_FOR_KUBECTL = (
+    "import os, pathlib, sys\n"
+    "who = pathlib.Path(f'/proc/{os.getppid()}/cmdline').read_bytes().split(b'\\0')\n"
+    "if b'port-forward' not in who: sys.exit('only kubectl may log in here')\n"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the plugin looks into /proc")
+@pytest.mark.parametrize(
+    ("target", "target_port"),
+    [("service/web", 80), ("service/web", "http"), ("deployment/web", 8080), ("deployment/web", "http")],
+)
+def test_where_only_kubectl_can_log_in_the_method_kubectl_works(
+    plugin: Plugin, make_kfw: Make, port: int, target: str, target_port: int | str
+) -> None:
+    plugin.go.touch()
+    script = plugin.folder / "sso-login"
+    first, rest = script.read_text().split("\n", 1)
+    script.write_text(f"{first}\n{ONLY_FOR_KUBECTL}{rest}")
+    kfw = make_kfw(plugin.kubeconfig)
+    kfw.up({"web": {**entry(port), "target": target, "targetPort": target_port, "method": "kubectl"}})
+
+    row = kfw.until_row("web", status="active")
+    assert talk.pod_behind(port).startswith("web-")
+    assert row["reason"] == "login-expired" and "only kubectl may log in here" in row["message"]
+    with kfw.popen("up", "--method", "tunnel") as up:
+        assert up.wait(30) == 5, "it says that it cannot"

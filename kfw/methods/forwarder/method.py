@@ -26,6 +26,7 @@ class Forwarder:
     name = "forwarder"
     wants: Literal["pod", "node"] = "node"
     owns_port = False
+    logs_in = False
 
     def __init__(self, children: Children, engines: Engines | None = None) -> None:
         self._children = children

@@ -41,6 +41,7 @@ class TunnelMethod:
     name = "tunnel"
     wants: Literal["pod", "node"] = "pod"
     owns_port = False
+    logs_in = False
     #: A connection that every pod refuses is told to the owner, who then asks the app by itself until it listens.
     asks_apps = True
 
