@@ -8,7 +8,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from kfw.engine.causes import Said, fix_of
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError
 
@@ -117,6 +116,8 @@ _COMMAND = re.compile(r'command "(?P<start>\S+ \S+)[^"\n]*(?:"(?! failed)[^"\n]*
 def create_failed(said: str, cluster: str, here: Here, tool: str = "docker") -> KfwError:
     """`said`: kind's own words, on stderr. The error has all of them from the first ERROR on, but the long command line."""
     words = words_of(said) or "it says nothing"
+    from kfw.engine.causes import Said, fix_of  # a large table, for an engine that refuses
+
     fix = fix_of(Said(words, here, tool, cluster), f"kind delete cluster --name {cluster}, then again")
     return KfwError(f"cannot create the kind cluster {cluster}: {words}", fix)
 
@@ -147,6 +148,8 @@ def _short(lines: Iterable[str]) -> list[str]:
 def export_failed(stderr: str, file: str, here: Here) -> KfwError:
     """kind locks `<file>.lock` without trying again, and a lock that was left behind stays for ever."""
     words = words_of(stderr) or "it says nothing"
+    from kfw.engine.causes import Said, fix_of  # a large table, for an engine that refuses
+
     fix = fix_of(Said(words, here), "kind get clusters")
     if "lock" in words and "denied" not in words:
         fix = f"if no other kind or kubectl config runs: rm {file}.lock"

@@ -6,19 +6,21 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import exec_plugin
 from kfw.kube.credentials import Credentials, UserEntry, bearer, check_header
 from kfw.kube.errors import words_of
-from kfw.kube.oidc import Issuer
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access, Cluster, Exec, User
 from kfw.model import Problem, Reason
 from kfw.secret import reveal
+
+if TYPE_CHECKING:
+    from kfw.kube.oidc import Issuer
 
 #: Seconds before its end that a login is renewed, but not more than a tenth of its life.
 MARGIN = 10.0
@@ -96,7 +98,8 @@ class Login:
         self._cluster = access.cluster
         self._plugin = plugin
         self._ca = OutsideFile(access.cluster.ca)
-        self._issuer = Issuer(access.user, environ, now)
+        self._environ = environ
+        self._issuer: Issuer | None = None  # made when it is needed: few users have one
         self._renewal: asyncio.Task[Credentials | KfwError] | None = None
         self._ending: asyncio.Task[Credentials | KfwError] | None = None
         self._callers = 0
@@ -240,7 +243,10 @@ class Login:
         return await self.entry.credentials()
 
     async def _by_issuer(self) -> Credentials:
+        from kfw.kube.oidc import Issuer
+
         rest = await self.entry.credentials()
+        self._issuer = self._issuer or Issuer(self._user, self._environ, self.now)
         token, ends = await self._issuer.token()
         check_header(token, f"the id-token of user {self._user.name}", self.hint)
         return replace(rest, headers=(bearer(token), *rest.headers), ends=ends)

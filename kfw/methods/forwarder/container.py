@@ -10,7 +10,6 @@ from contextlib import suppress
 from itertools import count
 
 from kfw.engine import docker, kind
-from kfw.engine.causes import Said, cause_of
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
@@ -184,6 +183,8 @@ def _ended(child: Child, here: Here, tool: str) -> KfwError:
     ]
     words = said[-1] if said else child.how_it_ended()
     what = f"the forwarder container did not start: {words}"
+    from kfw.engine.causes import Said, cause_of  # a large table, for an engine that refuses
+
     known = cause_of(Said(words, here, tool))
     fix = "name an image with sh and socat that is there: KFW_FORWARDER_IMAGE=…"
     if known and not known[0].of_the_image:

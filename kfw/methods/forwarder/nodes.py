@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping, Sequence
 
 from kfw.engine import docker, kind
-from kfw.engine.causes import Said, fix_of
 from kfw.engine.docker import Container, Engine
 from kfw.engine.reachability import Here, no_detour, no_direct_way
 from kfw.errors import KfwError, ToolMissing
@@ -55,8 +54,13 @@ class Docker:
         told = docker.engine(await self._ask(docker.info(self.tool)))
         if isinstance(told, Engine):
             return told
-        told.fix = fix_of(Said(told.what, self._here(), self.tool))
+        told.fix = self._fix_of(told.what, self.tool)
         raise told
+
+    def _fix_of(self, words: str, tool: str) -> str:
+        from kfw.engine.causes import Said, fix_of  # a large table, for an engine that refuses
+
+        return fix_of(Said(words, self._here(), tool))
 
     def _here(self) -> Here:
         return Here(sys.platform, in_container(self.env), self.env)
@@ -83,7 +87,7 @@ class Docker:
             if time.monotonic() - since > _HOLDS:
                 answer = await ask(self._children, argv, self.env)
                 if not answer.ok:
-                    fix = fix_of(Said(answer.words, self._here(), argv[0]))
+                    fix = self._fix_of(answer.words, argv[0])
                     raise KfwError(f"{argv[0]}: {answer.words}", fix, reason=Reason.NODE_UNREACHABLE)
                 out = answer.out
                 self._known[tuple(argv)] = (time.monotonic(), out)
