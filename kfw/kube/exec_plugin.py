@@ -9,7 +9,6 @@ import base64
 import errno
 import logging
 import os
-import shutil
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
@@ -25,6 +24,7 @@ from kfw.kube.plugin_output import Output
 from kfw.kube.plugin_words import cause, lines_of
 from kfw.kubeconfig.entries import Cluster, Exec
 from kfw.secret import Secret, reveal
+from kfw.system.tools import which
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ async def _start(
     plugin: Exec, variables: Mapping[str, str], answer: Output, said: Output, by_hand: str
 ) -> asyncio.subprocess.Process:
     """The command is looked for on the caller's PATH, as kubectl does it: event loops differ in whose they use."""
-    program = shutil.which(plugin.command, path=variables.get("PATH", os.defpath))
+    program = which(plugin.command, variables.get("PATH", os.defpath))
     try:
         return await asyncio.create_subprocess_exec(
             program or plugin.command,

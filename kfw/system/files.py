@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 import stat
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -114,7 +113,8 @@ def clear_the_way(path: Path) -> Path | None:
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Whoever reads finds the old content or the new, also after a power cut. Raises KfwError (full disk and so on)."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        name = path.parent / f".{path.name}.{os.urandom(8).hex()}"
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _cannot("write", path, error) from error
     try:
@@ -123,11 +123,11 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        name.replace(path)
         _sync_directory(path.parent)
     except OSError as error:
         with suppress(OSError):
-            Path(name).unlink()
+            name.unlink()
         raise _cannot("write", path, error) from error
 
 

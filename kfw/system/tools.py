@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,9 +61,19 @@ def find(tool: str, path: str | None = None) -> str:
 
     Raises ToolMissing: not there (with the line that installs it here), a directory, or not executable.
     """
-    if found := shutil.which(tool, path=path):
+    if found := which(tool, os.environ.get("PATH", os.defpath) if path is None else path):
         return str(Path(found).absolute())
     raise _unusable(tool, path) or _missing(tool)
+
+
+def which(tool: str, path: str) -> str | None:
+    """As shutil.which, which brings 0.5 MB of archive formats along that a daemon does without."""
+    folders = [""] if os.path.dirname(tool) else path.split(os.pathsep)  # noqa: PTH120
+    for folder in folders:
+        found = os.path.join(folder, tool)  # noqa: PTH118  # an empty folder is the working directory
+        if os.access(found, os.X_OK) and not Path(found).is_dir():
+            return found
+    return None
 
 
 def missing(tool: str, environ: Mapping[str, str] | None = None) -> ToolMissing | None:

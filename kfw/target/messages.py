@@ -1,7 +1,6 @@
 """The problems of a target, in kubectl's words, each with the line that mends it. Pure."""
 
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 
 from kfw.kube.resource import Resource
 from kfw.model import Problem, Reason, Target
@@ -14,6 +13,8 @@ def not_found(target: Target, resource: Resource, objects: Objects, known: Colle
         return Problem(
             Reason.TARGET_NOT_FOUND, message, f"kubectl --context {objects.context} get namespaces"
         )
+    from difflib import get_close_matches  # for who mistypes only
+
     near = get_close_matches(target.name, known, n=1)
     hint = f"did you mean {target.kind.value}/{near[0]}? " if near else ""
     return Problem(

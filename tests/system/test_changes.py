@@ -48,7 +48,9 @@ def a_fifo_now(file: Path) -> None:
     [written, replaced, removed, of_the_same_size, behind_a_link, a_fifo_now],
     ids=lambda c: c.__name__,
 )
-async def test_a_change_is_told_and_then_there_is_silence(tmp_path: Path, change: Callable[[Path], None]) -> None:
+async def test_a_change_is_told_and_then_there_is_silence(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
     file, told = tmp_path / "config", asyncio.Queue[None]()
     file.write_text("content")
     changes = FileChanges(0.01)
