@@ -39,6 +39,8 @@ PAGE = 250
 #: Objects of one kind in one namespace, and bytes that they take as JSON, trimmed: a pod has some 300. So many take 8 MB
 #: of memory, most of which comes back when they go.
 MOST_OBJECTS, MOST_BYTES = 25_000, 12 << 20
+#: What helps against more.
+ONLY_KUBECTL = "use method kubectl for this forward: it asks for the target alone"
 #: Pages in a row that bring nothing new.
 _MOST_IDLE_PAGES = 20
 #: Seconds that a watch must last to count as one that works.
@@ -83,6 +85,7 @@ class Watch:
         self._namespace = namespace
         self._where = where or {}
         self._decoder = decoder
+        self.is_live = False  # the server tells each change, whatever it says of another request
         self._version: str | None = None
         self._bytes = 0  # of the objects, as JSON
         self._failures = 0
@@ -252,7 +255,7 @@ class Watch:
             where = f"in namespace {self._namespace}" if self.resource.namespaced else "in the cluster"
             raise _TooMany(
                 f"there are more {self.resource} {where} than kfw can follow: {objects} take {size / 1e6:.0f} MB",
-                "use method kubectl for this forward: it asks for the target alone",
+                ONLY_KUBECTL,
             )
 
     def _not_understood(self, error: NotUnderstood) -> NotUnderstood:
@@ -266,6 +269,7 @@ class Watch:
         try:
             answer = await session.get(self._path(), self._watch_query())
             lines = answer.lines(self._server.timeouts.watch_idle, self._server.timeouts.answer)
+            self.is_live = True
             async with aclosing(lines):
                 async for text in lines:
                     self._take(self._decoder.change(text), len(text))
@@ -279,6 +283,8 @@ class Watch:
             if isinstance(error, NotUnderstood):
                 raise self._not_understood(error) from error
             raise
+        finally:
+            self.is_live = False
         self._failures, self._watch_failures = self._after_watch(began, brought), 0
 
     def _watch_query(self) -> dict[str, str | int]:

@@ -129,8 +129,9 @@ def try_out(
         )
     if missing := method.missing(environ):
         return problem_of(missing)
-    if method.logs_in and resolution.needs_person and resolution.problem:
-        return resolution.problem  # its child would ask, and nobody waits
+    told = resolution.problem or resolution.warning
+    if method.logs_in and resolution.needs_person and told:
+        return told  # its child would ask, and nobody waits
     return _nowhere(method, resolution)
 
 

@@ -15,7 +15,7 @@ from kfw.kube.plugin_run import PERSON
 from kfw.kube.resource import Resource
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
-from kfw.kube.watch import Watch
+from kfw.kube.watch import ONLY_KUBECTL, Watch
 from kfw.kubeconfig.entries import Access
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from kfw.target.objects import Objects
@@ -152,7 +152,8 @@ class TargetWatcher:
             if self._is_old(server.judged_at):
                 self._wanted()  # so that somebody asks
                 return self._unexplained(f"the API server {server.error_context.server} to answer")
-            return self._with_trouble(problem)
+            if server.monitor.away or not self._is_live():
+                return self._with_trouble(problem)
         wanted = self._wanted()
         unsettled = [resource for resource in wanted.must if not self._is_settled(resource)]
         if unsettled:
@@ -166,8 +167,17 @@ class TargetWatcher:
         if found.problem and found.problem.reason in _TROUBLE:
             return self._with_trouble(found.problem)
         found = replace(found, cluster=hash(self._joined[0]) if self._joined else 0)
-        self._trouble, self._known = False, found
+        self._trouble, self._known = problem is not None, found
+        if problem:
+            return replace(
+                found, warning=self._of_unknown_environment(problem), needs_person=server.login.needs_person
+            )
         return replace(found, warning=self._broken)
+
+    def _is_live(self) -> bool:
+        """A login that fails stops no watch that streams: what it tells is true, and goes on serving."""
+        must = needs(self.forward.target, self._objects(), doubt=self._doubt, unready=self._unready).must
+        return all(r in self._watches and self._watches[r].is_live for r in must)
 
     def _with_trouble(self, problem: Problem) -> Resolution:
         self._trouble = True
@@ -181,10 +191,12 @@ class TargetWatcher:
         return replace(self._known, problem=problem, needs_person=needs_person)
 
     def _is_left_to_kubectl(self, problem: Problem) -> bool:
-        """kfw cannot log in this user, but kubectl may: then it finds the target, too."""
+        """kfw cannot log this user in, or may not list what kubectl gets by its name: then kubectl finds the target."""
         forward = self.forward
         if forward.method != "kubectl" or forward.target_port is None or self._known.pods:
             return False
+        if problem.reason is Reason.NOT_PERMITTED or problem.fix == ONLY_KUBECTL:
+            return True
         user = self._joined[0].user if self._joined else None
         return problem.reason is Reason.LOGIN_EXPIRED and bool(user and (user.exec or user.auth_provider))
 

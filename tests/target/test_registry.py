@@ -597,3 +597,51 @@ async def test_a_mistake_in_the_look_at_a_target_is_told_and_ends_nothing(
                 assert seen.pods == ["web-1"], "what was known may still serve"
             clusters.poke(one)
             await seen.until_pods("web-1", "web-2")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("asked", ["by a poke", "by another forward", "again and again"])
+async def test_a_login_that_fails_stops_no_watch_that_streams(tmp_path: Path, asked: str) -> None:
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        one, other = forward(file), forward(file, "deployment/web", 8080)
+        async with following(clusters, one) as [seen]:
+            await seen.until_pods("web-1")
+            await until(lambda: any(request.is_watch for request in api.requests))
+            api.tokens = set()  # from now on; watches that are open stay open
+            if asked == "by another forward":
+                async with following(clusters, other) as [refused]:
+                    await refused.until_problem(Reason.LOGIN_EXPIRED)
+            for _ in range(3 if asked == "again and again" else 1):
+                clusters.poke(one)
+                await until(lambda: seen.last.warning)
+            assert seen.last.warning and seen.last.warning.reason is Reason.LOGIN_EXPIRED
+
+            await api.put(wire.PODS, wire.pod("web-2"))
+            await api.put(wire.SLICES, wire.slice_("web-2"))
+
+            await seen.until_pods("web-2")
+            api.tokens = None
+            clusters.poke(one)
+            await until(lambda: seen.last.warning is None)
+            assert seen.pods == ["web-2"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("target", "port"), [("service/web", 80), ("pod/web-1", "http"), ("deployment/web", 8080)]
+)
+async def test_what_may_not_be_listed_is_left_to_kubectl_where_that_is_the_method(
+    tmp_path: Path, target: str, port: int | str
+) -> None:
+    paths = (wire.SERVICES, wire.SLICES, wire.PODS, wire.DEPLOYMENTS, wire.REPLICASETS)
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        api.forbidden = dict.fromkeys(paths, "it is forbidden")
+        one = forward(kubeconfig(tmp_path / "k", api), target, port, method="kubectl")
+        async with following(clusters, one, replace(one, name="tunnel", method="tunnel")) as [seen, refused]:
+            await until(lambda: seen.last.pods)
+            number = port if isinstance(port, int) else 0
+            assert seen.last.pods == (Endpoint("target", target, "", number),)
+            assert seen.last.warning and seen.last.warning.reason is Reason.NOT_PERMITTED
+            await refused.until_problem(Reason.NOT_PERMITTED)
+            assert refused.pods == []
