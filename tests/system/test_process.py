@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,11 @@ def proc(pid: int) -> Path:
 
 
 def open_files(pid: int) -> dict[int, str]:
-    return {int(fd.name): str(fd.readlink()) for fd in (proc(pid) / "fd").iterdir()}
+    found = {}
+    for fd in (proc(pid) / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed by now
+            found[int(fd.name)] = str(fd.readlink())
+    return found
 
 
 def name(pid: int) -> str:
