@@ -181,5 +181,7 @@ class Resolution:
     sticky: bool = False  # all go to one pod as long as it is there: session affinity, or not a service
     warning: Problem | None = None  # the endpoints are right, and the user should know of this
     needs_person: bool = False  # the login: whatever logs in by itself would only ask nobody
-    cluster: int = 0  # which API server, as which user: another number when the kubeconfig leads elsewhere
+    cluster: int = (
+        0  # which cluster, and which user entry: another number when the kubeconfig leads elsewhere
+    )
     unready: bool = False  # the pods run and are not ready: `readiness: running`, or published by the service

@@ -22,9 +22,11 @@ class State(StrEnum):
 # What can happen
 @dataclass(frozen=True)
 class Found:
-    """The target has endpoints. `same`: the one in use is still among them; `warning`: what else is to be told."""
+    """The target has endpoints. `same`: the one in use is still among them; `moved`: because the kubeconfig leads to
+    another cluster; `warning`: what else is to be told."""
 
     same: bool = False
+    moved: bool = False
     warning: Problem | None = None
 
 
@@ -216,7 +218,12 @@ def _found(now: Now, event: Found) -> tuple[Now, Do]:
         case State.UP if event.same:
             return now, Do.NOTHING
         case State.UP:
-            gone = Problem(Reason.ENDPOINT_GONE, "the endpoint in use is gone, moving to another one")
+            why = (
+                "the kubeconfig names another cluster or user"
+                if event.moved
+                else "the endpoint in use is gone"
+            )
+            gone = Problem(Reason.ENDPOINT_GONE, f"{why}, moving to {'it' if event.moved else 'another one'}")
             return _open(replace(now, problem=gone))
         case State.OPENING if event.same:
             return now, Do.NOTHING

@@ -260,7 +260,10 @@ class Runner:
             return machine.Missing(problem, stale=nowhere is None and not away)
         if nowhere or problem:
             return machine.Missing(nowhere or problem or Problem(Reason.INTERNAL, "nothing to go to"))
-        return machine.Found(same=self.carrier.goes_to(resolution), warning=resolution.warning)
+        same = self.carrier.goes_to(resolution)
+        way = self.carrier.way
+        moved = way is not None and way.cluster != resolution.cluster
+        return machine.Found(same=same, moved=moved, warning=resolution.warning)
 
     def _through_api(self) -> bool:
         """What carries, or else all that could carry, is nothing without the API server."""

@@ -166,13 +166,20 @@ class TargetWatcher:
         found = await self._resolved()
         if found.problem and found.problem.reason in _TROUBLE:
             return self._with_trouble(found.problem)
-        found = replace(found, cluster=hash(self._joined[0]) if self._joined else 0)
+        found = replace(found, cluster=self._cluster())
         self._trouble, self._known = problem is not None, found
         if problem:
             return replace(
                 found, warning=self._of_unknown_environment(problem), needs_person=server.login.needs_person
             )
         return replace(found, warning=self._broken)
+
+    def _cluster(self) -> int:
+        """A new token of the same user is no move: see PodTunnel.retarget."""
+        if self._joined is None:
+            return 0
+        access, _ = self._joined
+        return hash((access.cluster, access.user.name))
 
     def _is_live(self) -> bool:
         """A login that fails stops no watch that streams: what it tells is true, and goes on serving."""

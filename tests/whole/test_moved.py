@@ -123,3 +123,26 @@ def answers_http(port: int) -> bool:
     with suppress(OSError, http.client.HTTPException):
         return talk.pod_behind(port) == "app"
     return False
+
+
+def test_a_new_token_of_the_same_user_is_no_move_and_new_connections_go_by_it(
+    own: Place, make_kfw: Make, tmp_path: Path, port: int
+) -> None:
+    serve(own, "kfw/echo")
+    file = own.user("ada", "shop")
+    old = yaml.safe_load(file.read_text())
+    kfw = make_kfw(file)
+    kfw.up({"app": {"target": "service/app", "localPort": port, "namespace": "shop", "method": "tunnel"}})
+    seq = kfw.seq()
+    with talking(port) as say:
+        [before] = [user["user"]["token"] for user in old["users"]]
+        own.user("ada", "shop")  # writes the file again, with another token
+        assert before not in file.read_text()
+        time.sleep(SOON)
+        own.do(lambda sandbox: sandbox.users.by_token.pop(before))
+        say(b"still here")
+        with talking(port) as say_more:
+            say_more(b"and here")
+        say(b"as long as it likes")
+        assert {row["status"] for row in kfw.history("app", seq)} <= {"active"}
+    until(lambda: kfw.status("app")["reason"] is None, 5, lambda: str(kfw.status("app")))

@@ -166,10 +166,19 @@ class PodTunnel:
         return () if self._pool.lasting else _LIMITS_OF_CHANNELS
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
+        self._follow_login()
         self._pool.target(endpoints)
         if endpoints and self._endpoint not in endpoints:
             self._endpoint = endpoints[0]
         return bool(endpoints)
+
+    def _follow_login(self) -> None:
+        """New connections go by the login that the kubeconfig has now; live ones stay on the links that they have."""
+        with suppress(KfwError):
+            server = self._servers.server(self._forward)
+            if server.access.user != self._server.access.user:
+                self._server = server
+                self._pool.renew("the kubeconfig has another login")
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         self._server.want(asked_for=False)

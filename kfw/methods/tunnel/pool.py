@@ -83,6 +83,12 @@ class Pool:
         self._changed()
         self.keep_warm()
 
+    def renew(self, why: str) -> None:
+        """The links that there are take no more connections, and drain."""
+        for link in tuple(self.links):
+            link.retire(why)
+        self.keep_warm()
+
     async def fresh(self, pod: str) -> AnyLink:
         """A new link. Raises KfwError. Who is cancelled leaves it to others."""
         dial = self._dials.join(pod, self.endpoints[pod].port)
