@@ -35,7 +35,7 @@ async def seen(
     kubeconfig: Path, *wanted: tuple[str, int | str | None], **more: Any
 ) -> AsyncIterator[list[Seen]]:
     async with ClusterRegistry() as clusters:
-        async with following(clusters, *forwards(kubeconfig, *wanted, **more), patience=20) as all_seen:
+        async with following(clusters, *forwards(kubeconfig, *wanted, **more), timeout=20) as all_seen:
             yield all_seen
 
 
