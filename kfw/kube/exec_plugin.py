@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from datetime import datetime
@@ -33,6 +34,8 @@ _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1
 _ANSWER = 1 << 20
 #: Bytes of what it says that are kept, from the end; and after how many it is ended, as it will not stop by itself.
 _KEPT, _SAID = 64 << 10, 16 << 20
+#: What plugins have printed lately stays known as secret: a kubectl that runs one may quote it, and its words are logged.
+_printed: deque[str | None] = deque(maxlen=64)
 #: Lines of that in the log, at most.
 _LOGGED = 200
 #: The file is no program, its interpreter is missing, or it is for another processor; the rest is about this machine.
@@ -221,6 +224,7 @@ def _read(printed: bytes) -> tuple[Answer | None, str]:
 def _with_secrets(answer: Answer) -> Answer:
     if status := answer.status:
         status.token = Secret(status.token) if status.token else None
+        _printed.append(status.token)
         status.client_key_data = Secret(status.client_key_data) if status.client_key_data else None
     return answer
 
