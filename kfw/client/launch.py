@@ -105,8 +105,11 @@ def _start(command: list[str], limit: float) -> tuple[DaemonInfo, bool]:
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if running := _running():
+            if running.pid != child.pid:
+                _end(child)  # it waits for the lock, and would be the daemon after a `kfw stop`
+                return running, False
             _LEFT_RUNNING.append(child)
-            return running, running.pid == child.pid
+            return running, True
         if child.poll() is not None and not is_locked(paths.daemon_lock()):
             why = _last_words() or f"it ended with code {child.returncode}"
             raise KfwError(f"cannot start the daemon: {why}", _FIX)
