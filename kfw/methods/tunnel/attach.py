@@ -1,4 +1,4 @@
-"""An open_portforward connection becomes a link; and how long the kernel may wait for its far side."""
+"""An upgraded connection becomes a link; and how long the kernel may wait for its far side."""
 
 import socket
 import sys
@@ -30,27 +30,27 @@ class Owner(Protocol):
     def gone(self, link: AnyLink) -> None: ...
 
 
-def attach(open_portforward: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
-    """A link on the open_portforward connection."""
-    writer = open_portforward.streams[1]
+def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
+    """A link on the upgraded connection."""
+    writer = upgraded.streams[1]
     transport = writer.transport
     encrypted = transport.get_extra_info("ssl_object") is not None
     sock = transport.get_extra_info("socket")
     _retransmit_often(sock)
     be_patient(sock, IN_USE)
     made: AnyLink
-    if open_portforward.transport is V4:
-        made = Channel(pod, port, open_portforward.transport.name, owner, encrypted=encrypted)
+    if upgraded.transport is V4:
+        made = Channel(pod, port, upgraded.transport.name, owner, encrypted=encrypted)
     else:
-        made = Link(pod, open_portforward.transport.name, owner)
-        in_websocket = open_portforward.transport is WEBSOCKET
+        made = Link(pod, upgraded.transport.name, owner)
+        in_websocket = upgraded.transport is WEBSOCKET
         made.be_patient = partial(be_patient, sock)
         made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else Bare()
     made.keep = writer  # a collected writer would close its transport
     transport.set_protocol(made)
     made.connection_made(transport)
-    if open_portforward.rest:
-        made.data_received(open_portforward.rest)
+    if upgraded.rest:
+        made.data_received(upgraded.rest)
     return made
 
 
