@@ -151,15 +151,21 @@ async def _upgrade_with_login(server: Server, transport: Transport, path: str) -
         except UpgradeRefused as refused:
             streams[1].transport.abort()
             told = _words(server.error_context, answer, refused)
+            if isinstance(told, (NotPermitted, PodGone)):  # it knows who asks
+                _accept_login(server, who)
             if answer.status != 401:
                 raise told from refused
             if not server.login.refused(who, told):
                 server.refused(told)
                 raise told from refused
         else:
-            server.login.accepted(who)
-            server.admitted()
+            _accept_login(server, who)
             return Upgraded(streams, transport, answer.rest)
+
+
+def _accept_login(server: Server, who: Credentials) -> None:
+    server.login.accepted(who)
+    server.admitted()
 
 
 async def _send_upgrade(

@@ -173,6 +173,29 @@ async def test_a_login_that_is_refused_for_good_is_the_servers_problem_until_one
 
 
 @pytest.mark.parametrize(
+    ("answer", "admits"),
+    [
+        (status(403, "Forbidden", 'pods "web-1" is forbidden'), True),
+        (status(404, "NotFound", 'pods "web-1" not found'), True),
+        (Refusal(404, b"error upgrading connection: pod does not exist"), True),
+        (Refusal(403, b"<html>denied by the proxy</html>"), False),
+        (Refusal(502, b"<html>bad gateway</html>"), False),
+        (status(502, "", "error dialing backend"), False),
+    ],
+)
+async def test_who_is_told_no_by_the_api_server_is_logged_in(answer: Refusal, admits: bool) -> None:
+    async with far_side(tokens=set()) as far:
+        at = server(far)
+        with pytest.raises(LoginError):
+            await made(at)
+        far.tokens = None
+        far.answers = dict.fromkeys(("web-1", RAW, TUNNEL, CHANNELS), answer)
+        with pytest.raises(KfwError):
+            await made(at)
+        assert (at.problem is None) is admits
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         status(404, "NotFound", 'pods "web-1" not found'),
