@@ -54,12 +54,14 @@ def add(
     no_wait: NoWait = False,
     as_json: Json = False,
 ) -> int:
-    """Bring one more port here. Without LOCAL it is the same number, or 8000 more for one below 1024.
+    """Add one forward without a config file.
+
+    Without LOCAL the local port has the same number, or 8000 more for one below 1024.
 
     \b
     kfw add api svc/api 8080:http -n shop
-    kfw add web deploy/web 80             (comes to localhost:8080)
-    kfw add db statefulset/db :5432       (comes to any free port)
+    kfw add web deploy/web 80             (on localhost:8080)
+    kfw add db statefulset/db :5432       (on any free port)
     kfw add init pod/api-0 8080 --readiness running
     """
     local, remote = split_ports(ports)

@@ -23,7 +23,7 @@ app = typer.Typer(
     cls=AllByDefault,
     rich_markup_mode=None,
     add_completion=False,
-    help="Bring the quick start's services to localhost: a cluster, what runs in it, the forwards. Alone: all of it.",
+    help="Set up the quick start: a cluster and its forwards.\n\nWithout a command: all of it.",
 )
 
 
@@ -52,9 +52,9 @@ def everything(
     image: o.Image = None,
     values: o.Values = None,
 ) -> int:
-    """Prerequisites, cluster, kubeconfig, platform, forwards, verification. Running it again changes nothing.
+    """Do all of it: tools, cluster, forwards, verification.
 
-    Prints name and URL of each forward that is up.
+    Running it again changes nothing. Prints name and URL of each forward that is up.
 
     \b
     kfw bootstrap all --yes
@@ -105,7 +105,9 @@ def kind(
     kind_config: o.KindConfig = None,
     config: o.Config = None,
 ) -> int:
-    """Only the cluster: make it, or start what stands still of it; print the path of its kubeconfig.
+    """Create or start the cluster only.
+
+    Prints the path of its kubeconfig.
 
     \b
     kfw bootstrap kind --cluster-name dev
@@ -133,7 +135,9 @@ def kind(
 
 @app.command()
 def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
-    """Check the container engine: there, chosen, answering, large enough for another cluster. It changes nothing.
+    """Check the container engine, change nothing.
+
+    Is it there, chosen, answering, and large enough for another cluster?
 
     \b
     kfw bootstrap docker
@@ -157,7 +161,9 @@ def colima(
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Check Colima: the profile runs, with docker, large enough, and is what docker talks to.
+    """Check Colima, and start its profile if you agree.
+
+    Does the profile run, with docker, large enough, and does docker talk to it?
 
     A profile that does not run is started if you agree; one that runs is never stopped or changed, the line that
     would do it is shown.
@@ -187,9 +193,10 @@ def release(
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Install or upgrade one release of helm; nothing when it is there in that version.
+    """Install or upgrade one release of helm.
 
-    When it fails: helm's last lines, the release, its pods and the last events.
+    Nothing happens when it is there in that version. When it fails: helm's last lines,
+    the release, its pods and the last events.
 
     \b
     kfw bootstrap release redis --chart oci://registry.example/redis --version 1.2.3 -n cache --wait
@@ -218,7 +225,9 @@ def release(
 
 @app.command()
 def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
-    """Inside a container: put it on kind's network, if there is one.
+    """Inside a container: connect it to kind's network.
+
+    If there is such a network.
 
     \b
     kfw bootstrap attach
@@ -232,7 +241,9 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
 
 @app.command()
 def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
-    """End the quick start's forwards, also what a killed kfw left of them; the cluster stays. Harmless twice.
+    """Stop the quick start's forwards; the cluster stays.
+
+    Also what a killed kfw left of them. Harmless twice.
 
     \b
     kfw bootstrap stop
@@ -256,7 +267,9 @@ def uninstall(
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Take back what bootstrap brought: forwards, releases, stand-ins, and the cluster if bootstrap has made it.
+    """Remove all that bootstrap has made.
+
+    Forwards, releases, stand-ins, and the cluster if bootstrap has created it.
 
     \b
     kfw bootstrap uninstall

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kfw.config.settings import Settings
 
 app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help="Check the configuration, show it, print its schema."
+    rich_markup_mode=None, add_completion=False, help="Check the configuration, show it, or print its schema."
 )
 
 Files = Annotated[
@@ -25,7 +25,9 @@ Files = Annotated[
 
 @app.command()
 def check(files: Files = None, as_json: Json = False) -> int:
-    """Find every mistake in every file. Exit code 2 if there is one.
+    """Find every mistake in every file.
+
+    Exit code 2 if there is one.
 
     \b
     kfw config check
@@ -54,7 +56,7 @@ def show(
     config: Configs = None,
     as_json: Json = False,
 ) -> int:
-    """Show what all files together come to: every forward with all that holds for it.
+    """Show the configuration that all files make together.
 
     \b
     kfw config show --origin
@@ -73,7 +75,7 @@ def show(
 
 @app.command()
 def schema() -> int:
-    """Print the JSON Schema of a config file, for editors and other tools.
+    """Print the JSON Schema of a config file, for editors.
 
     \b
     kfw config schema > kfw.schema.json

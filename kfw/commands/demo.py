@@ -35,8 +35,9 @@ def demo(
     keep: Keep = False,
     as_json: Json = False,
 ) -> int:
-    """Bring five services of the sandbox to localhost, end their pods one after the other while connecting all the
-    time, and show that nothing fails. Exit code 1 if something did.
+    """Forward to a sandbox, delete pods, count what fails.
+
+    Five forwards get connections all the time, while one pod after the other is deleted. Exit code 1 if one failed.
 
     \b
     kfw demo

@@ -14,7 +14,7 @@ _LARGEST = 32 * 1024 * 1024
 
 
 def down(names: Names = None, as_json: Json = False) -> int:
-    """Stop forwards: their ports are free again. Without names: all.
+    """Stop forwards and free their ports. Without names: all.
 
     \b
     kfw down

@@ -28,7 +28,7 @@ def events(
         bool, typer.Option("--json", help="One array; with --follow one value per line.")
     ] = False,
 ) -> int:
-    """Show the changes that the daemon remembers; with --follow those that come.
+    """Show recent changes; --follow shows new ones, too.
 
     \b
     kfw events

@@ -11,7 +11,9 @@ from kfw.view import details
 
 
 def explain(name: OneName, as_json: Json = False) -> int:
-    """Show which way a forward takes, why not the others, and what this way cannot do.
+    """Show how a forward connects, and what limits that has.
+
+    The method in use is marked with >, the others say why they are not used.
 
     \b
     kfw explain api

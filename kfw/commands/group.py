@@ -1,42 +1,27 @@
 """The Typer app: a name per command, each imported from its own file when it is asked for."""
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
+from inspect import cleandoc
 from typing import Annotated, Any
 
 import typer
 from typer._click.exceptions import ClickException  # typer carries its own Click and exports only parts of it
 from typer.core import TyperGroup
 
+from kfw.commands import output
 from kfw.errors import UsageError
 
-#: In the order of `kfw --help`. A file defines a function of its own name, or `app` for a noun with verbs.
-COMMANDS = (
-    "up",
-    "down",
-    "status",
-    "restart",
-    "retry",
-    "add",
-    "remove",
-    "reload",
-    "wait",
-    "verify",
-    "explain",
-    "top",
-    "logs",
-    "events",
-    "port-forward",
-    "init",
-    "config",
-    "bootstrap",
-    "demo",
-    "sandbox",
-    "start",
-    "stop",
-    "serve",
-    "version",
-)
+#: As `kfw --help` shows them. A file defines a function of its own name, or `app` for a noun with verbs.
+GROUPS = {
+    "Forwards": ("up", "down", "add", "remove", "restart", "retry", "reload", "wait", "port-forward"),
+    "Looking": ("status", "explain", "verify", "top", "logs", "events"),
+    "Configuration": ("init", "config"),
+    "Clusters": ("bootstrap", "demo", "sandbox"),
+    "Daemon": ("start", "stop", "serve", "version"),
+}
+COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
 
 class LazyGroup(TyperGroup):
@@ -45,6 +30,14 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         return _load(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The plain text; on a terminal typer has rich draw it."""
+        width = max(map(len, COMMANDS))
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                rows = [(name.ljust(width), first_line(_load(name))) for name in names]
+                formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
@@ -69,7 +62,7 @@ def run_command(argv: Sequence[str]) -> int:
 def _app() -> typer.Typer:
     app = typer.Typer(
         cls=LazyGroup,
-        rich_markup_mode=None,  # plain text: quicker, and it can be piped
+        rich_markup_mode=_markup(),
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_root)
@@ -88,14 +81,24 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Bring a Kubernetes cluster's ports to localhost, and keep them there.
+    """Forward ports from a Kubernetes cluster to localhost, and keep them working.
 
     \b
     kfw init      write a kfw.yaml
-    kfw up        bring here what it names, and say when it really works
-    kfw status    what is where
-    kfw down      take it away
+    kfw up        start its forwards, and say when they really work
+    kfw status    show what goes where
+    kfw down      stop them
     """
+
+
+def first_line(command: Any) -> str:
+    """What a command does, in one line that is never cut."""
+    return str(command.help or "").strip().partition("\n")[0]
+
+
+def _markup() -> Any:
+    """Panels and colours where people look; plain text is quicker, and can be piped."""
+    return "rich" if output.is_terminal(sys.stdout) else None
 
 
 def _load(name: str) -> Any:
@@ -105,9 +108,23 @@ def _load(name: str) -> Any:
     if app is None:
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
         app.command(name)(getattr(module, function))
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     command.name = name
+    command.rich_help_panel = next(title for title, names in GROUPS.items() if name in names)
+    for one in (command, *getattr(command, "commands", {}).values()):
+        one.rich_markup_mode = _markup()
+        if one.rich_markup_mode:
+            one.help = _for_rich(one.help or "")
     return command
+
+
+def _for_rich(text: str) -> str:
+    """It wraps by itself, and keeps every line break that is there: those of the examples only."""
+    paragraphs = cleandoc(text).split("\n\n")
+    return "\n\n".join(
+        paragraph.removeprefix("\b\n") if paragraph.startswith("\b") else paragraph.replace("\n", " ")
+        for paragraph in paragraphs
+    )
 
 
 def _unknown_command(name: str) -> UsageError:

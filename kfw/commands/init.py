@@ -28,7 +28,7 @@ def init(
     ] = Path("kfw.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> int:
-    """Write a kfw.yaml with an example, and with every setting explained.
+    """Write an example kfw.yaml with every setting explained.
 
     \b
     kfw init

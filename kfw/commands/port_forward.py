@@ -43,7 +43,9 @@ def port_forward(
     kubeconfig: str = "",
     pod_running_timeout: str = "1m0s",
 ) -> int:
-    """kubectl port-forward, word for word, but it goes on when a pod, the network or the API server goes.
+    """Like kubectl port-forward, but it survives pod restarts.
+
+    It takes the same arguments and prints the same lines, and goes on when a pod, the network or the API server goes.
 
     TARGET is TYPE/NAME (pod, service, deployment, statefulset, daemonset, replicaset, job, ...) or a pod's name; PORTS are
     [LOCAL:]REMOTE, numbers or names, :REMOTE takes a free port. It stays in the foreground until Ctrl+C, without the

@@ -8,7 +8,9 @@ from kfw.protocol import UpReply
 
 
 def reload(as_json: Json = False) -> int:
-    """Read the files of what is up again; only forwards that differ are touched. A broken file changes nothing.
+    """Read the config files again and apply what changed.
+
+    Only forwards that differ are touched. A broken file changes nothing.
 
     \b
     kfw reload

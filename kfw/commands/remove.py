@@ -14,7 +14,9 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
     as_json: Json = False,
 ) -> int:
-    """Stop forwards and forget them, also those in error. Configuration files stay as they are.
+    """Stop forwards and forget them.
+
+    Also those in error. Config files stay as they are.
 
     \b
     kfw remove db

@@ -7,7 +7,9 @@ from kfw.commands.options import Json, Names
 
 
 def restart(names: Names = None, as_json: Json = False) -> int:
-    """Close the ways of forwards and open them anew; their ports stay bound. Without names: all.
+    """Reconnect forwards; their local ports stay open.
+
+    Without names: all.
 
     \b
     kfw restart api

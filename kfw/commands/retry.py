@@ -8,7 +8,9 @@ from kfw.commands.restart import said
 
 
 def retry(names: Names = None, as_json: Json = False) -> int:
-    """Try again now, not at the end of the pause, what waits or is in error. Without names: all of it.
+    """Retry waiting or failed forwards now.
+
+    Without names: all of them.
 
     \b
     kfw retry db

@@ -13,7 +13,7 @@ from kfw.errors import UsageError
 app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
-    help="A small Kubernetes cluster in one process, with pods that really serve, for kubectl and kfw.",
+    help="Run a small Kubernetes API in one process.\n\nIts pods really serve, for kubectl and kfw.",
 )
 
 Foreground = Annotated[bool, typer.Option("--foreground", help="Run in this terminal, until Ctrl+C.")]
@@ -25,7 +25,9 @@ def _directory() -> Path:
 
 @app.command()
 def start(foreground: Foreground = False) -> int:
-    """Start it, and print the path of its kubeconfig. Nothing of it survives a stop but its addresses.
+    """Start it, and print the path of its kubeconfig.
+
+    Nothing of it survives a stop but its addresses.
 
     \b
     export KUBECONFIG=$(kfw sandbox start)
@@ -56,7 +58,10 @@ def _serve() -> int:
 
 @app.command()
 def stop() -> int:
-    """End it, with everything in it. Harmless when it does not run."""
+    """Stop it, with everything in it.
+
+    Harmless when it does not run.
+    """
     from kfw.sandbox import process
 
     record = process.stop(_directory())
@@ -66,7 +71,10 @@ def stop() -> int:
 
 @app.command()
 def status(as_json: Json = False) -> int:
-    """Whether it runs, and where. Exit code 3 when it does not."""
+    """Show whether it runs, and where.
+
+    Exit code 3 when it does not.
+    """
     import time
 
     from kfw.sandbox import process
@@ -116,7 +124,9 @@ def accident(
     switch: Annotated[str | None, typer.Argument(metavar="[on|off]", help="Break it, or mend it.")] = None,
     as_json: Json = False,
 ) -> int:
-    """Break it on purpose, and mend it again. Without a KIND: what can be broken, and what is.
+    """Break it on purpose, and repair it again.
+
+    Without a KIND: what can be broken, and what is.
 
     \b
     kfw sandbox accident silent on

@@ -10,7 +10,9 @@ LEVELS = ("debug", "info", "warn", "error")
 
 
 def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "info") -> int:
-    """Run the daemon in the foreground, for containers and systemd; it logs to stderr.
+    """Run the daemon in the foreground, for containers.
+
+    Also for systemd. It logs to stderr.
 
     --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
     --log-level is debug, info, warn or error.

@@ -6,7 +6,9 @@ from kfw.commands.options import Json
 
 
 def start(as_json: Json = False) -> int:
-    """Start the daemon. It brings back what was up when it last ended, and stays until `kfw stop`.
+    """Start the daemon.
+
+    It starts the forwards that were up when it last ended, and runs until `kfw stop`.
 
     \b
     kfw start

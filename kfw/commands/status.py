@@ -20,7 +20,7 @@ def status(
     as_json: Json = False,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew as it changes.")] = False,
 ) -> int:
-    """Show what is forwarded where, and what is wrong with what does not work.
+    """Show all forwards, their status, and why any of them fail.
 
     \b
     kfw status

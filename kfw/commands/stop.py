@@ -12,7 +12,7 @@ LIMIT = 15.0
 
 
 def stop(as_json: Json = False) -> int:
-    """End the daemon: all forwards go, `kfw start` brings them back.
+    """Stop the daemon; `kfw start` brings its forwards back.
 
     \b
     kfw stop

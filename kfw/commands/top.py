@@ -26,7 +26,9 @@ def top(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
     as_json: Json = False,
 ) -> int:
-    """Show who is connected: process, pod, bytes, time to the first byte, and why what ended did.
+    """Show open connections: process, pod, bytes, times.
+
+    And why lost ones ended.
 
     The daemon remembers the last 500 that ended, and with --json all of them are shown.
 

@@ -35,7 +35,9 @@ def up(
     no_wait: NoWait = False,
     as_json: Json = False,
 ) -> int:
-    """Bring the cluster's ports here, and return when each works or has said why not.
+    """Start the configured forwards and wait until they work.
+
+    It returns when each one is active or has failed.
 
     Reads the user's config, the nearest kfw.yaml and the files given. What was up from the same files and is no
     longer named there is stopped; with NAMEs only these are touched.

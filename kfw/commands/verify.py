@@ -19,7 +19,9 @@ _SERVING = ("active", "degraded")
 
 
 def verify(names: Names = None, as_json: Json = False) -> int:
-    """Talk to each port: HTTP, TLS, a greeting, or at least an open connection. Exit code 1 if one does not answer.
+    """Talk to each port and show what answers.
+
+    HTTP, TLS, a greeting, or at least an open connection. Exit code 1 if one does not answer.
 
     \b
     kfw verify

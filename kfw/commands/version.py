@@ -9,7 +9,7 @@ from kfw.errors import KfwError
 
 
 def version(as_json: Json = False) -> int:
-    """Show the version of kfw, and of the daemon where it differs.
+    """Show the version of kfw and of its daemon.
 
     \b
     kfw version --json

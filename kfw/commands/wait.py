@@ -21,9 +21,10 @@ def wait(
     timeout: Timeout = 60.0,
     as_json: Json = False,
 ) -> int:
-    """Wait until forwards are active, or have another status. Without names: all that are up.
+    """Wait until forwards are active or have another status.
 
-    The exit code says why it did not come about: 7 for a forward that still tries, 4 for an unreachable cluster ...
+    Without names: all that are up. The exit code says why it failed: 7 for a forward that is still retrying, 4 for an
+    unreachable cluster, and so on.
 
     \b
     kfw wait api db --timeout 2m

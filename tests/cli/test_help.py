@@ -1,13 +1,15 @@
 """Every command explains itself with an example."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from kfw import __version__, cli
-from kfw.commands.group import COMMANDS
+from kfw.commands.group import COMMANDS, GROUPS
 from tests.cli.running import kfw
+from tests.cli.terminal import on_a_terminal
 from tests.client.fake_daemon import FakeDaemon, row
 
 
@@ -15,6 +17,39 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("noun", ["", "config", "sandbox", "bootstrap"])
+def test_each_line_about_a_command_is_whole(noun: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run([*noun.split(), "--help"]) == 0
+    assert not [
+        line for line in capsys.readouterr().out.splitlines() if line.endswith("...") and "Usage" not in line
+    ]
+
+
+def test_commands_stand_in_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.run(["--help"])
+    out = capsys.readouterr().out
+    titles = [
+        line.rstrip(":") for line in out.splitlines() if line.endswith(":") and not line.startswith(" ")
+    ]
+    assert titles == ["Options", *GROUPS]
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["up"], ["config"], ["config", "check"], ["bootstrap", "release"], ["port-forward"]]
+)
+def test_on_a_terminal_help_fits_it(argv: list[str]) -> None:
+    code, out = on_a_terminal([*argv, "--help"])
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in out.splitlines()]
+    assert code == 0
+    assert "╭─ Options ─" in out.replace("\x1b[0m", "").replace("\x1b[2m", "")
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.rstrip("│ ").endswith("…")]
+
+
+def test_on_a_terminal_without_colours_help_has_none() -> None:
+    assert "\x1b[3" not in on_a_terminal(["--help"], env={"NO_COLOR": "1"})[1]
 
 
 def test_without_arguments_it_is_help(capsys: pytest.CaptureFixture[str]) -> None:
