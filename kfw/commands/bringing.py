@@ -68,14 +68,13 @@ def _wait_for_another_word(before: Rows, timeout: float) -> None:
 
 
 def _wait(names: Sequence[str], timeout: float) -> int:
-    progress = Progress(names)
     try:
-        rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
-        if timeout == TIMEOUT and any(row["reason"] == "login-pending" for row in rows):
-            rest = LOGIN_TIMEOUT - TIMEOUT
-            rows = follow_until(settled, names, timeout=rest, on_change=progress.change)
+        with Progress(names) as progress:
+            rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
+            if timeout == TIMEOUT and any(row["reason"] == "login-pending" for row in rows):
+                rest = LOGIN_TIMEOUT - TIMEOUT
+                rows = follow_until(settled, names, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:
         output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
         raise
-    progress.clear()
     return exit_code(rows)

@@ -95,14 +95,13 @@ def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep:
     )
     client.up(request)
     try:
-        progress = Progress(names)
+        with Progress(names) as progress:
 
-        def on_change(row: Any) -> None:
-            if row["name"] in names:
-                progress.change(row)
+            def on_change(row: Any) -> None:
+                if row["name"] in names:
+                    progress.change(row)
 
-        rows = follow_until(settled, [*names, *extra], timeout=READY, on_change=on_change)
-        progress.clear()
+            rows = follow_until(settled, [*names, *extra], timeout=READY, on_change=on_change)
         if late := next((row for row in rows[: len(names)] if row["status"] != "active"), None):
             raise KfwError(
                 f"{late['name']} is not up: {late['message'] or late['status']}", "`kfw logs` says more"

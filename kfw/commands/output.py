@@ -12,19 +12,12 @@ from kfw.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any, TextIO
 
 
 def show(text: str) -> None:
     """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
     _write(sys.stdout, printable(text, colours=colours(sys.stdout)) + "\n")
-
-
-def draw(lines: Sequence[str]) -> None:
-    """On an empty screen, in the place of what was there; only for a terminal."""
-    _write(sys.stdout, "\x1b[H\x1b[J")
-    show("\n".join(lines))
 
 
 def show_json(value: Any) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from kfw import client
 from kfw.commands import output, overview
+from kfw.commands.live import Live, can_draw
 from kfw.commands.options import Json, Names
 from kfw.errors import DaemonNotRunning, UsageError
 
@@ -18,7 +19,7 @@ _PAUSE = 1.0
 def status(
     names: Names = None,
     as_json: Json = False,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew as it changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it as it changes.")] = False,
 ) -> int:
     """Show all forwards, their status, and why any of them fail.
 
@@ -37,12 +38,15 @@ def status(
 
 def _watch(names: list[str]) -> None:
     """Until Ctrl+C. On a terminal in place; else again whenever another line than the daemon's changed."""
+    if can_draw(sys.stdout):
+        with Live(sys.stdout, screen=True) as live:
+            while True:
+                live.draw(_lines(names))
+                time.sleep(_PAUSE)
     shown: list[str] = []
     while True:
         lines = _lines(names)
-        if output.is_terminal(sys.stdout):
-            output.draw(lines)
-        elif lines[:-1] != shown[:-1]:
+        if lines[:-1] != shown[:-1]:
             output.show("\n".join(lines))
         shown = lines
         time.sleep(_PAUSE)

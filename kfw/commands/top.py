@@ -9,6 +9,7 @@ import typer
 
 from kfw import client
 from kfw.commands import output
+from kfw.commands.live import Live, can_draw
 from kfw.commands.names import unknown_name
 from kfw.commands.options import Json, Names
 from kfw.errors import UsageError
@@ -23,7 +24,7 @@ def top(
     ended: Annotated[
         int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also the last ones that are over.")
     ] = 0,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it anew every second.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, every second.")] = False,
     as_json: Json = False,
 ) -> int:
     """Show open connections: process, pod, bytes, times.
@@ -42,17 +43,20 @@ def top(
     if as_json:
         output.show_json({"connections": _asked(names or [])})
         return 0
+    if watch and can_draw(sys.stdout):
+        with Live(sys.stdout, screen=True) as live:
+            while True:
+                live.draw(_lines(names or [], ended))
+                time.sleep(_PAUSE)
     while True:
-        lines = top_lines(
-            _asked(names or []), ended=ended, width=output.width(), colour=output.colours(sys.stdout)
-        )
-        if watch and output.is_terminal(sys.stdout):
-            output.draw(lines)
-        else:
-            output.show("\n".join(lines))
+        output.show("\n".join(_lines(names or [], ended)))
         if not watch:
             return 0
         time.sleep(_PAUSE)
+
+
+def _lines(names: list[str], ended: int) -> list[str]:
+    return top_lines(_asked(names), ended=ended, width=output.width(), colour=output.colours(sys.stdout))
 
 
 def _asked(names: list[str]) -> list[dict[str, Any]]:

@@ -31,11 +31,10 @@ def wait(
     kfw wait api --for stopped
     """
     chosen = _chosen(names)
-    progress = Progress(chosen)
-    rows = follow_until(
-        lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
-    )
-    progress.clear()
+    with Progress(chosen) as progress:
+        rows = follow_until(
+            lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
+        )
     if as_json:
         output.show_json(overview.reply_of(client.status_raw(), [row["name"] for row in rows]))
     late = [row for row in rows if row["status"] != wanted]

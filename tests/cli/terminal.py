@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pyte
+
 
 def on_a_terminal(
     argv: Sequence[str],
@@ -18,17 +20,25 @@ def on_a_terminal(
     env: Mapping[str, str] | None = None,
     cwd: Path = Path("/"),
     interrupt_at: str = "",
+    size: tuple[int, int] = (80, 24),
 ) -> tuple[int, str]:
-    """Exit code and output of `kfw ARGV` on 24 lines of 80 columns; Ctrl+C as soon as `interrupt_at` is in it."""
+    """Exit code and output of `kfw ARGV`; Ctrl+C as soon as `interrupt_at` is in it. `size`: columns and lines."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(size), 0, 0))
         os.execve(sys.executable, [sys.executable, "-m", "kfw", *argv], _environment(env or {}))
     output = _read_to_the_end(terminal, interrupt_at.encode())
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), output
+
+
+def screen(output: str, size: tuple[int, int] = (80, 24)) -> list[str]:
+    """What a terminal shows after that, without the empty lines at its end."""
+    shown = pyte.Screen(*size)
+    pyte.Stream(shown).feed(output.replace("\n", "\r\n"))
+    return "\n".join(line.rstrip() for line in shown.display).rstrip().splitlines()
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

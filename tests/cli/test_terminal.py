@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import kfw
-from tests.cli.terminal import on_a_terminal
+from tests.cli.terminal import on_a_terminal, screen
 from tests.client.fake_daemon import FakeDaemon, event, row
 from tests.commands.conftest import project_folder
 from tests.commands.project import configure
@@ -43,10 +43,33 @@ def test_up_draws_in_place_and_leaves_only_the_table(daemon: FakeDaemon, project
     daemon.events = [event(1, row("api"))]
     code, output = on_a_terminal(["up"], env={"NO_COLOR": "1"}, cwd=project)
     assert code == 0
-    drawn, _, table = output.partition("\x1b[1F\x1b[J")
-    assert drawn == "\x1b[2K○ api  starting\n\x1b[1F\x1b[2K● api  active        http://localhost:8080\n"
-    assert table.startswith("NAME  STATUS")
-    assert ESCAPE not in table
+    drawn = output.partition("NAME  STATUS")[0]
+    assert [
+        line for line in ("○ api  starting", "● api  active        http://localhost:8080") if line in drawn
+    ]
+    assert screen(output)[0].startswith("NAME  STATUS")
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (140, 40)])
+def test_what_is_watched_fits_the_window_with_its_header(daemon: FakeDaemon, size: tuple[int, int]) -> None:
+    daemon.forwards = [row(f"service-{number}") for number in range(50)]
+    code, output = on_a_terminal(["status", "--watch"], size=size, interrupt_at="more lines")
+    assert code == 130
+    during = screen(output.partition("^C")[0], size)
+    assert len(during) == size[1]
+    assert during[0].startswith("NAME")
+    assert "more lines, the window is too small" in during[-1]
+
+
+def test_more_forwards_than_lines_are_drawn_in_place_too(daemon: FakeDaemon, project: Path) -> None:
+    names = [f"service-{number}" for number in range(30)]
+    configure(project, {name: {"target": "service/x", "localPort": 0} for name in names})
+    daemon.forwards = [row(name, "starting") for name in names]
+    daemon.events = [event(number, row(name)) for number, name in enumerate(names, 1)]
+    code, output = on_a_terminal(["up"], env={"NO_COLOR": "1"}, cwd=project)
+    assert code == 0
+    drawn, header, _ = output.partition("NAME ")
+    assert screen(drawn + header, (80, 100)) == [header.strip()]
 
 
 def test_up_shows_what_a_login_wants_whole_and_once(daemon: FakeDaemon, project: Path) -> None:
@@ -64,5 +87,7 @@ def test_A40_ctrl_c_on_a_terminal_is_130_and_no_traceback(daemon: FakeDaemon) ->
     daemon.forwards = [row("api")]
     code, output = on_a_terminal(["status", "--watch"], interrupt_at="active")
     assert code == 130
-    assert output.startswith("\x1b[H\x1b[J")
+    assert "\x1b[?1049l" in output  # the terminal's own screen is back
+    assert "\x1b[?25h" in output  # and its cursor
+    assert screen(output.rpartition("\x1b[?1049l")[2])[0].startswith("NAME")
     assert "Traceback" not in output
