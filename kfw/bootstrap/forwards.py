@@ -7,6 +7,7 @@ from pathlib import Path
 from kfw.bootstrap.cluster import Cluster
 from kfw.bootstrap.options import Options
 from kfw.bootstrap.steps import Steps
+from kfw.choices import METHODS
 from kfw.config.layers import load_only
 from kfw.model import Forward
 from kfw.protocol import Explanation, ForwardStatus
@@ -66,12 +67,4 @@ def _way(row: ForwardStatus, explanation: Explanation) -> str:
         if candidate.chosen:
             break
         better.append(f"not {candidate.method}: {candidate.why}")
-    return f"{row.name}: {'; '.join([_METHODS.get(row.method, row.method), *better])}"
-
-
-_METHODS = {
-    "nodeport": "straight to the node (nodeport)",
-    "forwarder": "through docker (forwarder)",
-    "tunnel": "through the API (tunnel)",
-    "kubectl": "through the API (kubectl)",
-}
+    return f"{row.name}: {'; '.join([METHODS[row.method].way, *better])}"

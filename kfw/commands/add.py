@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kfw import client
+from kfw.choices import METHOD_CHOICES, READINESS, TYPES, listed
 from kfw.client.launch import ensure_daemon
 from kfw.commands.bringing import TIMEOUT, bring
 from kfw.commands.caller import caller_environ
@@ -19,9 +20,6 @@ from kfw.protocol import ADDED, Source, UpRequest
 #: Added to a target port below 1024, which needs root here: 80 comes to 8080.
 UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl")
-TYPES = ("web", "rest", "rpc", "other")
-READINESS = ("ready", "running")
 
 
 def add(
@@ -39,7 +37,7 @@ def add(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     method: Method = None,
-    kind: Annotated[str, typer.Option("--type", metavar="TYPE", help="web, rest, rpc or other.")] = "other",
+    kind: Annotated[str, typer.Option("--type", metavar="TYPE", help=f"{listed(TYPES)}.")] = "other",
     address: Annotated[
         list[str] | None,
         typer.Option(metavar="IP", help="Listen here, not on 127.0.0.1 and ::1. Repeatable."),
@@ -75,7 +73,7 @@ def add(
         context=context or "",
         context_is_default=context is None,
         kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
-        method=_one_of("method", method or "auto", METHODS),
+        method=_one_of("method", method or "auto", METHOD_CHOICES),
         type=_one_of("type", kind, TYPES),
         readiness=_one_of("readiness", readiness, READINESS),
         on_port_in_use="next" if next_port else "error",

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass
 
+from kfw.choices import METHODS
 from kfw.model import Forward, Target
 
 
@@ -29,8 +30,8 @@ FIVE = (
     ),
     Shown("openchoreo-data-plane", "gateway-external", "https", 8443, "the gateway", "tunnel"),
 )
-#: All ways to a port, and the tool that each needs beside kfw.
-WAYS = {"nodeport": "", "tunnel": "", "socat": "socat", "kubectl": "kubectl"}
+#: The methods that lead to the sandbox, and are compared.
+WAYS = ("nodeport", "tunnel", "socat", "kubectl")
 
 
 def five(kubeconfig: str, method: str | None) -> list[Forward]:
@@ -46,7 +47,7 @@ def by_each_way(kubeconfig: str, method: str | None) -> dict[str, Forward]:
     return {
         way: _forward(f"demo-by-{way}", FIVE[0], kubeconfig, way, 0)
         for way in ways
-        if not WAYS[way] or shutil.which(WAYS[way])
+        if not METHODS[way].tool or shutil.which(METHODS[way].tool)
     }
 
 

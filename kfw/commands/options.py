@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kfw.choices import METHOD_CHOICES, listed
 from kfw.commands.names import complete
 from kfw.config.durations import seconds
 
@@ -41,6 +42,4 @@ Namespace = Annotated[
 Kubeconfig = Annotated[
     str | None, typer.Option(metavar="FILE", help="Instead of $KUBECONFIG or ~/.kube/config.")
 ]
-Method = Annotated[
-    str | None, typer.Option(metavar="NAME", help="auto, tunnel, nodeport, forwarder, socat or kubectl.")
-]
+Method = Annotated[str | None, typer.Option(metavar="NAME", help=f"{listed(METHOD_CHOICES)}.")]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, Field, Named
 from kfw.config.nodes import quote
@@ -39,7 +40,7 @@ _RETRY = Block(
 _HEALTH = Block(
     "health",
     {
-        "type": Field(s.choice("tcp", "http", "none"), "What proves that the far side answers."),
+        "type": Field(s.choice(*HEALTH_TYPES), "What proves that the far side answers."),
         "interval": Field(s.duration(0.1), "Time between two probes."),
         "timeout": Field(s.duration(0.01), "How long one probe may take."),
         "failures": Field(
@@ -63,20 +64,20 @@ COMMON: dict[str, Field] = {
         "One file, or a list that is merged as kubectl merges $KUBECONFIG; null is kubectl's own choice.",
     ),
     "method": Field(
-        s.choice("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl", "kubefwd"),
+        s.choice(*METHOD_CHOICES),
         "How to get there; auto finds out.",
     ),
     "address": Field(
         Many(s.address(), "an address or a list of addresses", or_one=True, at_least=1),
         "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
     ),
-    "readiness": Field(s.choice("ready", "running"), "running: a pod that runs will do where none is ready."),
+    "readiness": Field(s.choice(*READINESS), "running: a pod that runs will do where none is ready."),
     "hold": Field(s.duration(), "How long a connection waits while there is nothing to connect it to."),
     "holdRefused": Field(
         s.duration(), "How long it waits while every pod refuses the port; never longer than hold."
     ),
     "onPortInUse": Field(
-        s.choice("error", "next"), "next: take a free port nearby when another program has it."
+        s.choice(*ON_PORT_IN_USE), "next: take a free port nearby when another program has it."
     ),
     "retry": Field(_RETRY, "Delays between attempts."),
     "health": Field(_HEALTH, "Probes of what is forwarded."),
@@ -98,7 +99,7 @@ _FORWARD = Block(
         "localPort": Field(
             s.port(0), "0 is any free one. Needless with a targetPort: the same, or 8000 more if below 1024."
         ),
-        "type": Field(s.choice("web", "rest", "rpc", "other"), "What answers there."),
+        "type": Field(s.choice(*TYPES), "What answers there."),
         "apiPath": Field(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
         "swaggerPath": Field(
             s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 
+from kfw.choices import METHODS
 from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, try_out
@@ -11,32 +12,6 @@ from kfw.model import Health, Problem
 from kfw.protocol import Candidate, Explanation
 from kfw.supervisor.runner import Runner
 from kfw.supervisor.supervisor import Supervisor
-
-_API_LIMITS = (
-    "a close by the server arrives about 1 s late: the container runtime waits that long",
-    "half-close is lost: an app that answers only after it has read to the end cannot answer",
-)
-
-#: What each method cannot do, in sentences; where they come from: docs/tunnel.md.
-LIMITS: dict[str, tuple[str, ...]] = {
-    "nodeport": (
-        "the cluster balances over pods itself, so which pod serves a connection is not known here",
-    ),
-    "forwarder": (
-        "the cluster balances over pods itself, so which pod serves a connection is not known here",
-        "each connection is a process in the container, and one more hop than straight to the node",
-    ),
-    "socat": (
-        "while socat is restarted the port refuses: the child owns it, so connections cannot wait",
-        "socat waits 0.5 s for an answer after the client's end of input, then closes",
-    ),
-    "tunnel": _API_LIMITS,
-    "kubectl": (
-        *_API_LIMITS,
-        "one bad connection can end kubectl's tunnel: it is started anew, live connections through it end",
-        "a silent path cannot be told from a silent app, unless health is set to http",
-    ),
-}
 
 
 async def explain(supervisor: Supervisor, name: str) -> Explanation:
@@ -47,7 +22,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=[*_limits_of_pods(runner), *LIMITS.get(way.method.name, ()), *_own_limits(way.tunnel)]
+        limits=[*_limits_of_pods(runner), *METHODS[way.method.name].limits, *_own_limits(way.tunnel)]
         if way
         else [],
         round_trip_ms=await _round_trip(runner),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
+from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
 from kfw.errors import UsageError
 from kfw.model import Forward, Health, Retry
 from kfw.protocol import Source, UpRequest
@@ -20,9 +21,6 @@ _LONGEST = 65536
 _LONGEST_TIME = 366 * 86400.0
 _FORWARDS, _FILES, _ADDRESSES = 5000, 64, 16
 
-_METHODS = ("auto", "tunnel", "nodeport", "forwarder", "socat", "kubectl", "kubefwd")
-_TYPES = ("web", "rest", "rpc", "other")
-_HEALTH = ("tcp", "http", "none")
 #: As in the config: blocks.NAME_PATTERN, and schema's namespace and resource.
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -108,10 +106,11 @@ def _of_ports(forward: Forward) -> Iterator[str]:
 
 def _of_choices(forward: Forward) -> Iterator[str]:
     for key, value, known in (
-        ("method", forward.method, _METHODS),
-        ("type", forward.type, _TYPES),
-        ("health.type", forward.health.type, _HEALTH),
-        ("on_port_in_use", forward.on_port_in_use, ("error", "next")),
+        ("method", forward.method, METHOD_CHOICES),
+        ("type", forward.type, TYPES),
+        ("health.type", forward.health.type, HEALTH_TYPES),
+        ("readiness", forward.readiness, READINESS),
+        ("on_port_in_use", forward.on_port_in_use, ON_PORT_IN_USE),
     ):
         if value not in known:
             yield f"{key} is {shown(value)}, known are {', '.join(known)}"

@@ -25,7 +25,7 @@ EDGES = [
     "namespace: " + "n" * 63,
     "target: deployment/" + "d" * 253,
     "target: pod/a.b-c.0",
-    "method: kubefwd",
+    "method: socat",
     "address: [0.0.0.0, '::', 127.0.0.2]",
     "address: localhost",
     "hold: 0",
