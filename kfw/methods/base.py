@@ -81,6 +81,19 @@ class TellsRefusals(Protocol):
         ...
 
 
+@runtime_checkable
+class OwnsPort(Protocol):
+    """A tunnel of a method that binds the local port itself."""
+
+    async def give_port_back(self) -> None:
+        """Take no new connections: the port is free afterwards. Live ones go on."""
+        ...
+
+    async def wait_until_unused(self) -> None:
+        """Until the last live one has ended, once the port has been given back."""
+        ...
+
+
 class Method(Protocol):
     name: str
     wants: Literal["pod", "node"]

@@ -25,6 +25,8 @@ from kfw.system.process import Child, Children
 _PAUSE = 0.01
 #: Seconds that a socat which was told to end gets; it needs none.
 _GRACE = 2.0
+#: Seconds between looks whether what a socat has left behind still runs.
+_LOOK = 1.0
 
 
 class Socat:
@@ -139,6 +141,14 @@ class SocatTunnel:
 
     async def probe(self) -> None:
         await self._sockets[0].probe()
+
+    async def give_port_back(self) -> None:
+        """socat's listener ends; what it has forked for live connections goes on, each closing its copy of the port."""
+        await asyncio.gather(*(socket.child.stop_leader(_GRACE) for socket in self._sockets))
+
+    async def wait_until_unused(self) -> None:
+        while any(socket.child.left_behind() for socket in self._sockets):  # not our children, so nobody tells
+            await asyncio.sleep(_LOOK)
 
     async def close(self) -> None:
         """Ends the listeners and the processes of live connections; then the port is free."""

@@ -83,9 +83,12 @@ class Listener:
         for connection in tuple(self._live):
             connection.go()
 
+    def is_used(self, dialer: Dialer) -> bool:
+        """A connection lives that it has made."""
+        return any(connection.dialer is dialer for connection in self._live)
+
     async def wait_until_unused(self, dialer: Dialer) -> None:
-        """Until no connection lives that it has made."""
-        while any(connection.dialer is dialer for connection in self._live):
+        while self.is_used(dialer):
             await self._one_ended.wait()
 
     async def close(self, *, drain: float = 0.0) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from socket import socket
 from typing import Any
 
+from kfw.aio import Complaints
 from kfw.errors import KfwError
-from kfw.methods.base import Method, Tunnel
+from kfw.methods.base import Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Chosen,
     Methods,
@@ -18,10 +19,14 @@ from kfw.methods.choose import (
     owned_by_child,
 )
 from kfw.model import Endpoint, Forward, Resolution
+from kfw.relay.dial import Dialer
 from kfw.relay.listener import Listener
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
+
+#: Seconds that a way outlives its last connection: so long the far side hands on what it has.
+LAST_BYTES = 2.0
 
 
 class Carrier:
@@ -30,7 +35,6 @@ class Carrier:
         forward: Forward,
         methods: Methods,
         claims: dict[int, str],
-        tasks: Tasks,
         knock: Callable[[], None],
         log: logging.Logger,
         *,
@@ -51,8 +55,8 @@ class Carrier:
         self._trying: frozenset[Endpoint] = frozenset()
         self._trying_in = 0
         self._drains = 0
+        self._draining = Tasks(forward.name, Complaints(log, f"{forward.name}: the end of an old way").tell)
         self._claims = claims
-        self._tasks = tasks
         self._knock = knock
         self._log = log
         self._bind = bind
@@ -91,7 +95,7 @@ class Carrier:
         if self.way and self.goes_to(resolution) and await _carries(self.way.tunnel, self.way.method):
             return
         if self.listener is None:
-            await self.drop()  # the child must give the port back first
+            await self.retire()  # the child must give the port back first
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
         self._trying_in = resolution.cluster
         forward = replace(self.forward, local_port=self.port)
@@ -112,8 +116,7 @@ class Carrier:
         fresh, self._fresh = self._fresh, None
         if fresh:
             if self.way:
-                self._drains += 1
-                self._tasks.start(f"drain {self._drains}", _drain(self.way.tunnel, self.listener))
+                self._drain(self.way.tunnel)
             self.restarts += 1 if self.last else 0
             self.way, self.last = fresh, fresh.tunnel.endpoint
         if self.way and self.listener:
@@ -136,15 +139,26 @@ class Carrier:
         if fresh:
             await fresh.tunnel.close()
 
-    async def drop(self) -> None:
-        """Close the way in use."""
+    async def retire(self) -> None:
+        """There is no way in use any more. What lives on the one that was goes on to its end, unless it is broken."""
+        way, self.way = self.way, None
+        if way and isinstance(way.tunnel, OwnsPort):
+            await way.tunnel.give_port_back()
+        if way:
+            self._drain(way.tunnel)
+
+    def _drain(self, tunnel: Tunnel) -> None:
+        tunnel.retarget(())  # nothing is kept ready for who comes next
+        self._drains += 1
+        self._draining.start(f"drain {self._drains}", _drain(tunnel, self.listener))
+
+    async def end(self) -> None:
+        """Close all, also what drains."""
+        await self.discard()
         way, self.way = self.way, None
         if way:
             await way.tunnel.close()
-
-    async def end(self) -> None:
-        await self.discard()
-        await self.drop()
+        await self._draining.end()
         if self.listener:
             await self.listener.close()
         elif self.addresses:
@@ -168,14 +182,28 @@ async def _carries(tunnel: Tunnel, method: Method) -> bool:
 
 
 async def _drain(tunnel: Tunnel, listener: Listener | None) -> None:
-    """Until its last connection has ended by itself, or it breaks."""
-    waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(tunnel.broken())]
-    if listener and tunnel.dialer:
-        waiting.append(asyncio.ensure_future(listener.wait_until_unused(tunnel.dialer)))
+    """Until its last connection has ended by itself, or it breaks; then it is closed."""
     try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if isinstance(tunnel, OwnsPort):
+            await tunnel.wait_until_unused()
+        elif listener and tunnel.dialer:
+            await _first(tunnel.broken(), _unused(listener, tunnel.dialer))
     finally:
-        for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
         await tunnel.close()
+
+
+async def _unused(listener: Listener, dialer: Dialer) -> None:
+    if listener.is_used(dialer):
+        await listener.wait_until_unused(dialer)
+        await asyncio.sleep(LAST_BYTES)
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for one, and end the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

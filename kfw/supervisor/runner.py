@@ -87,7 +87,6 @@ class Runner:
             forward,
             world.methods,
             world.claims,
-            self._tasks,
             self._knock,
             world.log,
             bind=world.bind,
@@ -116,7 +115,7 @@ class Runner:
         self.world.clusters.want(self.forward, asked_for=True)
 
     def restart(self) -> None:
-        """Close the way and open it anew; the port stays bound and new connections wait meanwhile."""
+        """Open another way. The port stays bound and new connections wait meanwhile; live ones stay on the old way."""
         if self.now.state is State.UP:
             self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "restarted by the user")))
         else:
@@ -151,10 +150,10 @@ class Runner:
             await self.carrier.end()
 
     async def _stumble(self, defect: Exception) -> None:
-        """A mistake in kfw: the port stays bound, connections wait, and after a delay all begins anew."""
+        """A mistake in kfw: the port stays bound, new connections wait, live ones go on, and after a delay all begins again."""
         self._complaints.tell(defect)
         await self._tasks.end()
-        for end in (self.carrier.discard, self.carrier.drop):
+        for end in (self.carrier.discard, self.carrier.retire):
             try:
                 await end()
             except Exception as another:  # noqa: BLE001  the runner lives until its owner ends it
@@ -178,14 +177,14 @@ class Runner:
                 self._bind()
             return
         self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
-        if self._way_is_dead(event):
+        if self._way_is_over(event):
             self._tasks.cancel("watch", "refusals", "health", "settle")
-            await self.carrier.drop()
+            await self.carrier.retire()
         await self._do(do)
         if isinstance(event, machine.Opened):
             await self._opened()
 
-    def _way_is_dead(self, event: machine.Event) -> bool:
+    def _way_is_over(self, event: machine.Event) -> bool:
         if isinstance(event, machine.Broke):
             return True
         if self.now.state in (State.UP, State.OPENING) or isinstance(event, machine.OpenFailed):

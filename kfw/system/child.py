@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from kfw.system import ledger
-from kfw.system.identity import Seen, alive
+from kfw.system.identity import Seen, alive, everybody
 from kfw.system.ledger import Entry
 from kfw.system.lines import Lines
 
@@ -85,6 +85,25 @@ class Child(asyncio.SubprocessProtocol):
                 await self.wait()
                 while any(map(alive, self._rest)):  # noqa: ASYNC110 - they are not our children, so nobody tells
                     await asyncio.sleep(0.005)
+
+    async def stop_leader(self, grace: float = 5.0) -> None:
+        """End the child alone; what it has forked goes on, stays in the ledger, and is ended by `stop`."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if not self.running:
+                return
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, number)  # it is not reaped yet, so this is nobody else
+            with suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.wait()
+
+    def left_behind(self) -> bool:
+        """Whether something that the child has forked still runs."""
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return False  # nearly always, and no need to look at all processes
+        return bool(ledger.members(self.entry, everybody()))
 
     async def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Called once, by Children. Raises OSError."""
