@@ -147,7 +147,8 @@ class SocatTunnel:
         await asyncio.gather(*(socket.child.stop_leader(_GRACE) for socket in self._sockets))
 
     async def wait_until_unused(self) -> None:
-        while any(socket.child.left_behind() for socket in self._sockets):  # not our children, so nobody tells
+        # They are not our children, so nobody tells.
+        while any(socket.child.left_behind() for socket in self._sockets):  # noqa: ASYNC110
             await asyncio.sleep(_LOOK)
 
     async def close(self) -> None:

@@ -148,7 +148,6 @@ class Carrier:
             self._drain(way.tunnel)
 
     def _drain(self, tunnel: Tunnel) -> None:
-        tunnel.retarget(())  # nothing is kept ready for who comes next
         self._drains += 1
         self._draining.start(f"drain {self._drains}", _drain(tunnel, self.listener))
 
@@ -184,6 +183,7 @@ async def _carries(tunnel: Tunnel, method: Method) -> bool:
 async def _drain(tunnel: Tunnel, listener: Listener | None) -> None:
     """Until its last connection has ended by itself, or it breaks; then it is closed."""
     try:
+        tunnel.retarget(())  # nothing is kept ready for who comes next
         if isinstance(tunnel, OwnsPort):
             await tunnel.wait_until_unused()
         elif listener and tunnel.dialer:

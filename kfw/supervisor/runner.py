@@ -150,7 +150,7 @@ class Runner:
             await self.carrier.end()
 
     async def _stumble(self, defect: Exception) -> None:
-        """A mistake in kfw: the port stays bound, new connections wait, live ones go on, and after a delay all begins again."""
+        """A mistake in kfw: the port stays bound, new connections wait, live ones go on; all begins again after a delay."""
         self._complaints.tell(defect)
         await self._tasks.end()
         for end in (self.carrier.discard, self.carrier.retire):
