@@ -3,11 +3,11 @@
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from kfw.errors import KfwError
-from kfw.system.files import lock, put_aside
+from kfw.system.files import lock, make_private_dir, put_aside
 from kfw.system.ledger import Ledger
 
 log = logging.getLogger("kfw.daemon")
@@ -19,11 +19,19 @@ def own_ledger(folder: Path) -> Iterator[Ledger]:
     for path in folder.glob("ledger-*.jsonl"):
         _see_to(path)
     path = folder / f"ledger-{os.getpid()}.jsonl"
-    with lock(_lock_of(path)):
-        ledger = Ledger(path)
+    with ExitStack() as locks:
+        locks.enter_context(lock(_lock_of(path)))
+        ledger = Ledger(path, lambda: _lock_again(path, locks))
         yield ledger
-        if not ledger.entries():
+        if ledger.is_empty:
             _forget(path)
+
+
+def _lock_again(path: Path, locks: ExitStack) -> None:
+    """Somebody has removed the lock, perhaps with all of the folder: without it another kfw would end what runs here."""
+    make_private_dir(path.parent)
+    if not _lock_of(path).exists():
+        locks.enter_context(lock(_lock_of(path)))
 
 
 def _see_to(path: Path) -> None:
@@ -40,13 +48,16 @@ def _reclaim(path: Path) -> None:
     ledger = Ledger(path)
     for ended in ledger.reclaim():
         log.warning("ended what a kfw that was killed left behind: %s", ended)
-    if not ledger.entries():
+    if ledger.is_empty:
         _forget(path)
 
 
 def _forget(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    _lock_of(path).unlink(missing_ok=True)
+    for file in (path, _lock_of(path)):
+        with suppress(
+            OSError
+        ):  # a disk that may not be written to any more: it says nothing, and does no harm
+            file.unlink(missing_ok=True)
 
 
 def _lock_of(path: Path) -> Path:

@@ -94,6 +94,16 @@ class OwnsPort(Protocol):
         ...
 
 
+@runtime_checkable
+class Warns(Protocol):
+    """A tunnel that carries, and has something to tell all the same."""
+
+    @property
+    def warning(self) -> str:
+        """A sentence; "" most of the time."""
+        ...
+
+
 class Method(Protocol):
     name: str
     wants: Literal["pod", "node"]

@@ -107,6 +107,10 @@ class KubectlTunnel:
         self._ear = ear
         self._health = health
 
+    @property
+    def warning(self) -> str:
+        return self._child.warning
+
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         return self.endpoint in endpoints
 

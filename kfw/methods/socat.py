@@ -119,6 +119,10 @@ class SocatTunnel:
     def addresses(self) -> tuple[str, ...]:
         return tuple(socket.address for socket in self._sockets)
 
+    @property
+    def warning(self) -> str:
+        return next(filter(None, (socket.child.warning for socket in self._sockets)), "")
+
     def add(self, socket: Socket) -> None:
         """From now on it is closed with the tunnel."""
         self._sockets.append(socket)

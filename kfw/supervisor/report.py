@@ -1,5 +1,6 @@
 """A runner as people and programs see it: ForwardStatus, and the log line that says what changed."""
 
+from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
 from kfw.supervisor.machine import status_of
@@ -46,7 +47,7 @@ class Row:
             profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=_sentence(self.problem),
+            message=_sentence(self.problem) or (_warning(way.tunnel) if way else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),
@@ -95,6 +96,10 @@ def _sentence(problem: Problem | None) -> str:
     if problem is None:
         return ""
     return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
+
+
+def _warning(tunnel: Tunnel) -> str:
+    return tunnel.warning if isinstance(tunnel, Warns) else ""
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointInfo:

@@ -31,8 +31,15 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 class Child(asyncio.SubprocessProtocol):
     """A process and the group it leads. `pid` is 0 until it runs; `over` is done when it has ended, with the exit code."""
 
-    def __init__(self, entry: Entry, on_line: OnLine | None, forget: Callable[["Child"], None]) -> None:
+    def __init__(
+        self,
+        entry: Entry,
+        on_line: OnLine | None,
+        forget: Callable[["Child"], None],
+        warning: Callable[[Entry], str] = lambda _: "",
+    ) -> None:
         self.entry = entry
+        self._warning = warning
         self.pid = 0
         self._on_line = on_line
         self._forget = forget
@@ -47,6 +54,11 @@ class Child(asyncio.SubprocessProtocol):
     @property
     def argv(self) -> tuple[str, ...]:
         return self.entry.argv
+
+    @property
+    def warning(self) -> str:
+        """What people should know of it, though it runs; "" most of the time."""
+        return self._warning(self.entry)
 
     @property
     def running(self) -> bool:

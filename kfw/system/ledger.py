@@ -1,25 +1,31 @@
 """Every child on disk before it runs, so that a daemon that was killed leaves nothing the next one cannot end.
 
+A disk that takes nothing, or a file that was taken away, stops no child: what is known is in memory, and the file is
+written again as a whole as soon as that is possible.
+
 One JSON object to a line: {"marker", "argv", "label"} before the spawn, {"marker", "pid", "start"} after it, and
 {"marker", "ended": true} when the child and what it left behind are gone. A torn last line is no error.
 """
 
 import json
+import logging
 import os
 import re
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 from kfw.errors import KfwError
-from kfw.system.files import append, read_bounded, write_atomic
+from kfw.system.files import append, clear_the_way, read_bounded, write_atomic
 from kfw.system.identity import Seen, alive, everybody, look
 
-#: Lines after which the file is written anew with what still counts.
+log = logging.getLogger("kfw.ledger")
+
+#: Lines after which the file is written again with what still counts.
 COMPACT_AFTER = 1000
 #: Bytes of a ledger; between two compactions a thousand lines of some 500 are added.
 LARGEST = 32 * 1024 * 1024
@@ -46,29 +52,59 @@ class Entry:
 
 
 class Ledger:
-    """One process at a time uses a ledger: the daemon's lock sees to it."""
+    """One process at a time uses a ledger: the daemon's lock sees to it.
 
-    def __init__(self, path: Path) -> None:
+    `prepare` is called before the file is made again: whatever must be there besides it. It may raise KfwError.
+    """
+
+    def __init__(self, path: Path, prepare: Callable[[], object] = lambda: None) -> None:
         self.path = path
+        self._prepare = prepare
         self._lines = 0  # since the file was last compacted
+        self._known: dict[str, Entry] | None = None  # what has not ended; None: nothing was added yet
+        self._lacks = set[str]()  # markers of what is known and not in the file as it is known
+        self._written: tuple[int, ...] | None = None  # the file as it was left
+        self.problem = ""  # why the file is not up to date
 
     def intend(self, argv: Sequence[str], label: str) -> Entry:
-        """Say what will be started; the marker must be in its environment. Raises KfwError: then do not start it."""
+        """Say what will be started; the marker must be in its environment."""
         entry = Entry(uuid4().hex, tuple(argv), label)
+        self._known_now()[entry.marker] = entry
         self._add({"marker": entry.marker, "argv": entry.argv, "label": label})
         return entry
 
     def started(self, entry: Entry, pid: int) -> Entry:
-        """Raises KfwError; the intent is on disk all the same."""
         seen = look(pid)
         entry = replace(entry, pid=pid, start=seen.start if seen else None)
+        self._known_now()[entry.marker] = entry
         self._add({"marker": entry.marker, "pid": pid, "start": entry.start})
         return entry
 
     def ended(self, entry: Entry) -> None:
-        """An entry that cannot be written off (full disk) does no harm: reclaim finds nobody who fits it."""
-        with suppress(KfwError):
-            self._add({"marker": entry.marker, "ended": True})
+        """An entry that cannot be written off does no harm: reclaim finds nobody who fits it."""
+        self._known_now().pop(entry.marker, None)
+        self._add({"marker": entry.marker, "ended": True})
+
+    @property
+    def is_behind(self) -> bool:
+        """The file does not say what is known: `catch_up` when it may be possible again."""
+        return bool(self.problem)
+
+    def warning(self, entry: Entry) -> str:
+        """ "" while the next kfw would find it; else a sentence for people."""
+        if entry.marker not in self._lacks:
+            return ""
+        return f"if kfw is killed now, its child process goes on: {self.problem}"
+
+    def catch_up(self) -> None:
+        """Write what the file lacks, also where somebody has taken it away. No error: see `problem`."""
+        if self.is_behind or not self._is_there():
+            self._try(self._write_known)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing is left to end. Raises KfwError, as `entries`."""
+        return not (self.entries() if self._known is None else self._known)
 
     def entries(self) -> list[Entry]:
         """What has not ended, oldest first. Raises KfwError if the file is there and cannot be read."""
@@ -89,21 +125,73 @@ class Ledger:
         found = _alive(entries)
         left = _end(found, grace) if found else []
         if entries:
-            self._rewrite(left)
+            with suppress(KfwError):  # only to keep the file short
+                self._rewrite(left)
         return [entry for entry in found if entry not in left]
 
+    def _known_now(self) -> dict[str, Entry]:
+        """At first what the file has: a child of another kfw that could not be ended."""
+        if self._known is None:
+            self._known = {}
+            with suppress(KfwError):
+                self._known.update((entry.marker, entry) for entry in self.entries())
+        return self._known
+
     def _add(self, line: Mapping[str, object]) -> None:
-        append(self.path, json.dumps(line).encode() + b"\n")
+        self._try(lambda: self._append(line), str(line["marker"]))
+
+    def _append(self, line: Mapping[str, object]) -> None:
+        """Raises KfwError."""
+        if self.is_behind or not self._is_there() or self._lines >= COMPACT_AFTER:
+            self._write_known()
+            return
+        try:
+            append(self.path, json.dumps(line).encode() + b"\n")
+        finally:  # half a line is ours, too
+            self._written = _look_at(self.path) or self._written
         self._lines += 1
-        if self._lines >= COMPACT_AFTER:
-            self._rewrite(self.entries())
+
+    def _write_known(self) -> None:
+        """Raises KfwError."""
+        self._prepare()
+        clear_the_way(self.path)
+        self._rewrite(self._known_now().values())
+
+    def _try(self, write: Callable[[], None], marker: str = "") -> None:
+        known, there = self._known_now(), self._is_there()
+        try:
+            write()
+        except KfwError as error:
+            if not self.problem:
+                log.warning("%s; which child processes run is known to this kfw only", error.what)
+            self._lacks &= known.keys()
+            self._lacks |= {marker} & known.keys() if there else known.keys()
+            self.problem = error.what
+            return
+        if self.problem:
+            log.info("%s is written again", self.path)
+        self.problem = ""
+        self._lacks.clear()
+
+    def _is_there(self) -> bool:
+        """The file is as it was left, or none was written; nobody has put another in its place."""
+        return self._written is None or _look_at(self.path) == self._written
 
     def _rewrite(self, entries: Iterable[Entry]) -> None:
-        """Only to keep the file short, so a full disk is no error here."""
+        """Raises KfwError."""
         lines = [json.dumps(vars(entry)) for entry in entries]
-        with suppress(KfwError):
-            write_atomic(self.path, "".join(f"{line}\n" for line in lines).encode())
+        write_atomic(self.path, "".join(f"{line}\n" for line in lines).encode())
         self._lines = 0
+        self._written = _look_at(self.path)
+
+
+def _look_at(path: Path) -> tuple[int, ...] | None:
+    """What tells a file from another; the number alone may be given to the next one at once."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mode, found.st_size
 
 
 def fold(lines: Iterable[str]) -> dict[str, Entry]:
@@ -143,7 +231,7 @@ def members(entry: Entry, live: Iterable[Seen]) -> list[Seen]:
         return []  # it fits everybody who has no marker
     if entry.pid is None:
         return [seen for seen in live if seen.marker == entry.marker and _same_arguments(seen, entry)]
-    if any(seen.pid == entry.pid and seen.start != entry.start for seen in live):
+    if entry.start and any(seen.pid == entry.pid and seen.start != entry.start for seen in live):
         return []  # a pid is given away again only when its group is empty: all of this group are strangers
     return [seen for seen in live if seen.group == entry.pid and _proved(seen, entry)]
 

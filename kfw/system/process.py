@@ -25,12 +25,17 @@ __all__ = ["Child", "Children", "OnLine", "use_pidfd_watcher"]
 _THE_FILES_FAULT = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR})
 
 
+#: Seconds between looks whether the ledger is still there, and between tries to write one that could not be written.
+LEDGER_LOOK, LEDGER_AGAIN = 15.0, 3.0
+
+
 class Children:
     """Starts children. Whoever starts one stops it; `stop_all` is for the end of the daemon."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._all: set[Child] = set()
+        self._next_look: asyncio.TimerHandle | None = None
 
     async def start(
         self,
@@ -43,10 +48,11 @@ class Children:
     ) -> Child:
         """`env` comes on top of `base`, which is ours if it is None; the program is looked for on its PATH.
 
-        Raises ToolMissing, or KfwError if the ledger cannot be written."""
+        Raises ToolMissing, or KfwError if this machine cannot run it. A ledger that cannot be written is a warning of the
+        child's, and tried again."""
         environment = {**(os.environ if base is None else base), **(env or {})}
         program = find(argv[0], environment.get("PATH", os.defpath))
-        child = Child(self._ledger.intend(argv, label), on_line, self._forget)
+        child = Child(self._ledger.intend(argv, label), on_line, self._forget, self._ledger.warning)
         environment[MARKER] = child.entry.marker
         try:
             await child.spawn([*_ends_with_us(), program, *argv[1:]], environment)
@@ -57,11 +63,8 @@ class Children:
             self._ledger.ended(child.entry)
             raise
         self._all.add(child)
-        try:
-            child.entry = self._ledger.started(child.entry, child.pid)
-        except KfwError:
-            await child.stop(0)
-            raise
+        child.entry = self._ledger.started(child.entry, child.pid)
+        self._look_after_ledger()
         return child
 
     async def stop_all(self, grace: float = 5.0) -> None:
@@ -71,6 +74,18 @@ class Children:
         if child in self._all:
             self._all.remove(child)
             self._ledger.ended(child.entry)
+
+    def _look_after_ledger(self) -> None:
+        """As long as there are children: the disk may have room again, or the file may have been taken away."""
+        if self._next_look is None and self._all:
+            pause = LEDGER_AGAIN if self._ledger.is_behind else LEDGER_LOOK
+            self._next_look = asyncio.get_running_loop().call_later(pause, self._look)
+
+    def _look(self) -> None:
+        self._next_look = None
+        if self._all:
+            self._ledger.catch_up()
+            self._look_after_ledger()
 
 
 def _not_run(tool: str, error: OSError) -> KfwError:

@@ -1,14 +1,17 @@
 """The ledger ends what a killed daemon left behind, and nobody else. Its processes are real ones."""
 
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -176,7 +179,7 @@ def test_a_torn_last_line_is_no_error(ledger: Ledger, start: Start, cut: int):
     with ledger.path.open("r+b") as file:
         file.truncate(ledger.path.stat().st_size - cut)
     assert ledger.entries() == [kept]
-    after = ledger.intend(SLEEP, "after")
+    after = Ledger(ledger.path).intend(SLEEP, "after")
     assert ledger.entries() == [kept, after]
 
 
@@ -200,12 +203,147 @@ def test_without_a_file_there_is_nothing_to_reclaim(ledger: Ledger):
     assert not ledger.path.exists()
 
 
-def test_a_full_disk_stops_the_start_and_not_the_end(ledger: Ledger):
+Broken = Callable[[], AbstractContextManager[None]]
+#: What a disk that takes nothing says.
+ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+
+
+@contextmanager
+def disk_says(number: int, *, halfway: bool) -> Iterator[None]:
+    """Each write in this process fails: when the file is opened, or with half of it written."""
+    opened, written = os.open, os.write
+
+    def no_open(path: str, flags: int, *more: int, **named: int) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR):
+            raise OSError(number, os.strerror(number))
+        return opened(path, flags, *more, **named)
+
+    def half(handle: int, data: bytes) -> int:
+        written(handle, data[: len(data) // 2])
+        raise OSError(number, os.strerror(number))
+
+    with pytest.MonkeyPatch.context() as patch:
+        if halfway:
+            patch.setattr(os, "write", half)
+            patch.setattr(book, "write_atomic", raise_it(number))
+        else:
+            patch.setattr(os, "open", no_open)
+        yield
+
+
+def raise_it(number: int) -> Callable[..., None]:
+    def fail(path: Path, *_: object) -> None:
+        raise KfwError(f"cannot write {path}: {os.strerror(number)}")
+
+    return fail
+
+
+@contextmanager
+def no_more_room() -> Iterator[None]:
+    with no_file_longer_than(10):
+        yield
+
+
+BROKEN = {
+    f"{errno.errorcode[number]}{' halfway' if halfway else ''}": partial(disk_says, number, halfway=halfway)
+    for number in ERRNOS
+    for halfway in (False, True)
+} | {"full": no_more_room}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_what_a_disk_does_not_take_is_kept_and_written_when_it_does_again(
+    ledger: Ledger, start: Start, broken: Broken, caplog: pytest.LogCaptureFixture
+):
+    before, first = begin(ledger, start)
+    over, gone = begin(ledger, start)
+    with broken():
+        entry, child = begin(ledger, start)
+        gone.kill()
+        ledger.ended(over)
+        assert "goes on: cannot write" in ledger.warning(entry)
+        assert str(ledger.path) in ledger.warning(entry)
+        assert ledger.warning(before) == ""
+        ledger.catch_up()
+        assert ledger.is_behind
+    assert len(caplog.records) == 1
+    ledger.catch_up()
+    assert (ledger.warning(entry), ledger.is_behind) == ("", False)
+    assert ledger.entries() == [before, entry]
+    assert Ledger(ledger.path).reclaim() == [before, entry]
+    assert first.wait(SOON) == child.wait(SOON) == -signal.SIGTERM
+
+
+def test_the_next_line_writes_what_was_not_written_before(ledger: Ledger):
+    with no_more_room():
+        entry = ledger.intend(SLEEP, "api")
+    another = ledger.intend(SLEEP, "db")
+    assert ledger.entries() == [entry, another]
+    assert not ledger.is_behind
+
+
+def deleted(path: Path) -> None:
+    path.unlink()
+
+
+def a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "inside").touch()
+
+
+def another_file(path: Path) -> None:
+    path.rename(path.with_suffix(".old"))
+    path.write_text("mine\n")
+
+
+def a_link_to_nowhere(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/nonexistent/file")
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    "taken", [deleted, a_directory, another_file, a_link_to_nowhere, a_pipe], ids=lambda one: one.__name__
+)
+@pytest.mark.parametrize("by", ["the next line", "looking"])
+def test_a_file_that_was_taken_away_is_written_again(ledger: Ledger, taken: Callable[[Path], None], by: str):
+    entries = [ledger.intend(SLEEP, "api"), ledger.intend(SLEEP, "db")]
+    taken(ledger.path)
+    if by == "looking":
+        ledger.catch_up()
+    else:
+        entries.append(ledger.intend(SLEEP, "more"))
+    assert ledger.entries() == entries
+    assert not ledger.is_behind
+
+
+def test_a_folder_that_was_taken_away_is_a_warning_of_all_that_runs(tmp_path: Path):
+    folder = tmp_path / "state"
+    folder.mkdir()
+    ledger = Ledger(folder / "ledger.jsonl")
     entry = ledger.intend(SLEEP, "api")
-    with no_file_longer_than(ledger.path.stat().st_size):
-        with pytest.raises(KfwError, match="cannot write"):
-            ledger.intend(SLEEP, "db")
-        ledger.ended(entry)
+    shutil.rmtree(folder)
+    assert ledger.warning(entry) == ""
+    ledger.catch_up()
+    assert "No such file or directory" in ledger.warning(entry)
+    folder.mkdir()
+    ledger.catch_up()
+    assert (ledger.warning(entry), ledger.entries()) == ("", [entry])
+
+
+def test_a_process_whose_start_could_not_be_seen_is_known_by_its_marker(ledger: Ledger, start: Start):
+    entry = ledger.intend(SLEEP, "api")
+    child = start(SLEEP, entry.marker)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "look", lambda pid: None)
+        entry = ledger.started(entry, child.pid)
+    assert ledger.reclaim() == [entry]
+    child.wait(SOON)
 
 
 KILLED = """

@@ -16,13 +16,14 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kfw.errors import KfwError, ToolMissing
+from kfw.errors import ToolMissing
 from kfw.system import process
 from kfw.system.identity import MARKER, everybody, look
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children, use_pidfd_watcher
 from tests.stubs import FOREVER, Heard, Stubs, eventually
 from tests.system.test_files import no_file_longer_than
+from tests.until import until
 
 
 @pytest_asyncio.fixture
@@ -335,11 +336,32 @@ async def test_a_file_that_is_no_program_ends_in_an_error(children, ledger, tmp_
 
 
 @pytest.mark.asyncio
-async def test_without_a_ledger_nothing_is_started(children: Children, ledger: Ledger, stubs: Stubs):
+async def test_a_child_starts_though_the_ledger_cannot_be_written_and_is_in_it_when_it_can(
+    children: Children, ledger: Ledger, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(process, "LEDGER_AGAIN", 0.05)
     stubs.script("kubectl", FOREVER)
-    with no_file_longer_than(10), pytest.raises(KfwError, match="cannot write"):
-        await children.start(["kubectl"], label="api")
-    assert stubs.calls("kubectl") == []
+    with no_file_longer_than(10):
+        child = await children.start(["kubectl"], label="api")
+        assert child.running
+        assert "its child process goes on: cannot write" in child.warning
+        await asyncio.sleep(0.1)
+        assert child.warning
+    await until(lambda: not child.warning)
+    assert ledger.entries() == [child.entry]
+    await child.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_ledger_that_was_taken_away_is_there_again_soon(
+    children: Children, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(process, "LEDGER_LOOK", 0.05)
+    child = await children.start(["sleep", "60"], label="api")
+    ledger.path.unlink()
+    await until(ledger.path.exists)
+    assert ledger.entries() == [child.entry]
+    await child.stop()
 
 
 @pytest.mark.asyncio

@@ -125,6 +125,10 @@ class ForwarderTunnel(NodePortTunnel):
         self._lent = lent
         self.pid: int | None = lent[0].child.pid if lent else None
 
+    @property
+    def warning(self) -> str:
+        return self._lent[0].child.warning if self._lent else ""
+
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         """Nodes may go. A new one has a way of its own, which is looked for when this one breaks."""
         return super().retarget(tuple(endpoint for endpoint in endpoints if endpoint in self._endpoints))
