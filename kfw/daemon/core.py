@@ -19,6 +19,8 @@ from kfw.system.limits import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
 
+#: Seconds until a state that could not be written is written again.
+SAVE_AGAIN = 3.0
 #: Seconds that reading one project's config and kubeconfigs again may take.
 READ_AGAIN = 10.0
 
@@ -37,6 +39,7 @@ class Core:
         self._on_demand = on_demand
         self._asked: dict[str, Asked] = {}
         self._unsaved = ""  # why the store is not up to date
+        self._next_save: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
 
     def uptime(self) -> float:
@@ -124,15 +127,31 @@ class Core:
         running = self.supervisor.running()
         keys = {forward.source for forward in running.values()}
         self._asked = {key: asked for key, asked in self._asked.items() if key in keys}
+        before = self._unsaved
         try:
             save(self._store, Saved(list(running.values()), self._asked))
-            self._unsaved = ""
         except KfwError as error:
             self._unsaved = (
                 f"state was not saved; after a restart these forwards will not come back: {error.what}"
             )
-            log.error("%s", self._unsaved)
-            self.events.emit("daemon", message=self._unsaved)
+            if not before:
+                log.error("%s", self._unsaved)
+                self.events.emit("daemon", message=self._unsaved)
+            self._save_later()
+            return
+        self._unsaved = ""
+        if before:
+            log.info("state is saved again")
+            self.events.emit("daemon", message="state is saved again")
+
+    def _save_later(self) -> None:
+        if self._next_save is None:
+            self._next_save = asyncio.get_running_loop().call_later(SAVE_AGAIN, self._save_again)
+
+    def _save_again(self) -> None:
+        self._next_save = None
+        if self._unsaved and not self.ended.is_set():
+            self._save()
 
 
 def _wanted(asked: Asked, running: Mapping[str, Forward]) -> list[Forward]:

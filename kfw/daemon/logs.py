@@ -5,6 +5,7 @@ import logging
 import os
 import stat
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -47,13 +48,30 @@ class _Private(RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.problem = ""
+        self._reopen_if_moved()
         super().emit(record)
+
+    def _reopen_if_moved(self) -> None:
+        """Who has removed or renamed the file wants to see what comes next in a new one."""
+        if self.stream and _is_elsewhere(self.stream, self.baseFilename):
+            stream, self.stream = self.stream, None  # `emit` opens it
+            with suppress(OSError):  # what a full disk has not taken
+                stream.close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A disk that takes no log is no reason to stop; `kfw status` says it."""
         error = sys.exc_info()[1]
         why = getattr(error, "strerror", None) or type(error).__name__
         self.problem = f"the log {self.baseFilename} cannot be written: {why}"
+
+
+def _is_elsewhere(stream: TextIOWrapper, path: str) -> bool:
+    try:
+        return not os.path.samestat(os.lstat(path), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # a disk that says nothing
 
 
 def log_to(path: Path, level: str) -> None:

@@ -9,7 +9,7 @@ from kfw.daemon.validation import fault, shortened
 from kfw.errors import KfwError
 from kfw.model import Forward
 from kfw.protocol import Source
-from kfw.system.files import put_aside, read_bounded, write_atomic
+from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
 
 log = logging.getLogger("kfw.store")
 
@@ -30,7 +30,8 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 def save(path: Path, saved: Saved) -> None:
-    """Raises KfwError when the disk does not take it."""
+    """Raises KfwError when the disk does not take it. What is in its place and not a file is put aside."""
+    clear_the_way(path)
     write_atomic(path, msgspec.json.encode(saved))
 
 

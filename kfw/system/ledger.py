@@ -35,6 +35,8 @@ _MARKER = re.compile(r"[\w-]{1,64}")
 _PIDS = range(2, 2**22 + 1)
 
 _PAUSE = 0.02
+#: Seconds between two lines in the log about a disk that takes something now and then.
+_TELL_AGAIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Ledger:
         self._lacks = set[str]()  # markers of what is known and not in the file as it is known
         self._written: tuple[int, ...] | None = None  # the file as it was left
         self.problem = ""  # why the file is not up to date
+        self._told_at = -_TELL_AGAIN
 
     def intend(self, argv: Sequence[str], label: str) -> Entry:
         """Say what will be started; the marker must be in its environment."""
@@ -162,7 +165,8 @@ class Ledger:
         try:
             write()
         except KfwError as error:
-            if not self.problem:
+            if not self.problem and time.monotonic() - self._told_at >= _TELL_AGAIN:
+                self._told_at = time.monotonic()
                 log.warning("%s; which child processes run is known to this kfw only", error.what)
             self._lacks &= known.keys()
             self._lacks |= {marker} & known.keys() if there else known.keys()

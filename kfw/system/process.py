@@ -26,7 +26,7 @@ _THE_FILES_FAULT = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.E
 
 
 #: Seconds between looks whether the ledger is still there, and between tries to write one that could not be written.
-LEDGER_LOOK, LEDGER_AGAIN = 15.0, 3.0
+LEDGER_LOOK = 4.0
 
 
 class Children:
@@ -78,8 +78,7 @@ class Children:
     def _look_after_ledger(self) -> None:
         """As long as there are children: the disk may have room again, or the file may have been taken away."""
         if self._next_look is None and self._all:
-            pause = LEDGER_AGAIN if self._ledger.is_behind else LEDGER_LOOK
-            self._next_look = asyncio.get_running_loop().call_later(pause, self._look)
+            self._next_look = asyncio.get_running_loop().call_later(LEDGER_LOOK, self._look)
 
     def _look(self) -> None:
         self._next_look = None

@@ -1,5 +1,6 @@
 """What the daemon does with whole sets: up, down, reload, and what is on disk afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kfw.daemon import core
 from kfw.daemon.core import Core
 from kfw.daemon.events import Events
 from kfw.daemon.store import load
@@ -15,6 +17,8 @@ from kfw.model import Forward, Status
 from kfw.protocol import ADDED, ReloadRequest, Source, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
+from tests.system.test_files import no_file_longer_than
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -144,10 +148,34 @@ async def test_what_is_up_is_on_disk_and_what_went_down_is_not(daemon: Daemon) -
 
 
 async def test_a_full_disk_is_said_and_keeps_no_port_away(daemon: Daemon) -> None:
-    (daemon.folder / "up.json").mkdir()  # as good as a full disk: it takes nothing
+    with no_file_longer_than(10):
+        await daemon.up(forward("a"))
+        assert daemon.statuses == {"a": Status.STARTING}
+        assert "state was not saved" in daemon.events.since(0)[-1].message
+
+
+async def test_a_state_that_could_not_be_saved_is_saved_as_soon_as_it_can_be(
+    daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core, "SAVE_AGAIN", 0.02)
+    with no_file_longer_than(10):
+        await daemon.up(forward("a"))
+        await asyncio.sleep(0.1)
+        (said,) = daemon.core.warnings()
+        assert said.startswith("state was not saved")
+        told = [event.message for event in daemon.events.since(0) if "state" in event.message]
+        assert len(told) == 1
+    await until(lambda: not daemon.core.warnings())
+    assert [f.name for f in load(daemon.folder / "up.json").forwards] == ["a"]
+    assert daemon.events.since(0)[-1].message == "state is saved again"
+
+
+async def test_what_is_in_the_place_of_the_state_and_not_a_file_is_put_aside(daemon: Daemon) -> None:
+    (daemon.folder / "up.json").mkdir()
     await daemon.up(forward("a"))
-    assert daemon.statuses == {"a": Status.STARTING}
-    assert "state was not saved" in daemon.events.since(0)[-1].message
+    assert daemon.core.warnings() == []
+    assert [f.name for f in load(daemon.folder / "up.json").forwards] == ["a"]
+    assert (daemon.folder / "up.broken").is_dir()
 
 
 async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_nothing(daemon: Daemon) -> None:

@@ -80,6 +80,35 @@ class Full(StringIO):
 
 
 @pytest.mark.usefixtures("clean_loggers")
+@pytest.mark.parametrize("how", ["removed", "renamed", "replaced"])
+def test_a_log_that_somebody_has_taken_away_is_begun_again(tmp_path: Path, how: str) -> None:
+    log = tmp_path / "kfw.log"
+    log_to(log, "info")
+    log.rename(tmp_path / "away")
+    if how == "removed":
+        (tmp_path / "away").unlink()
+    if how == "replaced":
+        log.write_text("mine\n")
+    logging.getLogger("kfw.forward").info("after")
+    assert "after" in log.read_text()
+    assert problem() == ""
+
+
+@pytest.mark.usefixtures("clean_loggers")
+def test_a_log_whose_place_is_taken_is_a_problem_until_it_is_free(tmp_path: Path) -> None:
+    log = tmp_path / "kfw.log"
+    log_to(log, "info")
+    log.unlink()
+    log.mkdir()
+    logging.getLogger("kfw.forward").info("lost")
+    assert problem() == f"the log {log} cannot be written: Is a directory"
+    log.rmdir()
+    logging.getLogger("kfw.forward").info("kept")
+    assert "kept" in log.read_text()
+    assert problem() == ""
+
+
+@pytest.mark.usefixtures("clean_loggers")
 def test_a_log_that_takes_no_more_is_a_problem_until_it_does_again(tmp_path: Path) -> None:
     log_to(tmp_path / "kfw.log", "info")
     logger = logging.getLogger("kfw.forward")

@@ -339,7 +339,7 @@ async def test_a_file_that_is_no_program_ends_in_an_error(children, ledger, tmp_
 async def test_a_child_starts_though_the_ledger_cannot_be_written_and_is_in_it_when_it_can(
     children: Children, ledger: Ledger, stubs: Stubs, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(process, "LEDGER_AGAIN", 0.05)
+    monkeypatch.setattr(process, "LEDGER_LOOK", 0.05)
     stubs.script("kubectl", FOREVER)
     with no_file_longer_than(10):
         child = await children.start(["kubectl"], label="api")

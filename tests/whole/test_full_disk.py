@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from kfw.protocol import ADDED
+from kfw.sandbox.manifests import deployment, namespace, service
+from kfw.sandbox.manifests import port as service_port
+from kfw.system.files import is_locked
+from kfw.system.ledger import Ledger
+from tests.real import talk
 from tests.real.running import KFW, until
-from tests.whole.program import Program
+from tests.whole.place import Place
+from tests.whole.program import Program, Row, kill
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 #: $1: pages that are free, $2: what else is done before the command that follows.
@@ -144,3 +152,147 @@ def test_a_disk_that_fills_up_later_is_a_line_in_status_and_ends_nothing(kfw: Pr
     ask(door, "down", {})
     assert ask(door, "status")["daemon"]["warnings"] == []
     assert one.poll() is None
+
+
+# -- while it runs
+
+
+WHERE = "full-disk"
+METHODS = ("kubectl", "socat", "tunnel", "nodeport")
+SMALL, LARGE = 24, 400  # pages
+
+Undo = Callable[[], object]
+
+
+def full(state: Path, home: Path, ledger: Path) -> Undo:
+    filler = home / "filler"
+    with pytest.raises(OSError, match="No space"), filler.open("ab", buffering=0) as file:
+        while True:
+            file.write(bytes(PAGE))
+    return lambda: os.truncate(filler, 0)
+
+
+def state_moved_away(state: Path, home: Path, ledger: Path) -> Undo:
+    away = state.with_suffix(".away")
+    state.rename(away)
+    state.write_text("in its place")
+
+    def undo() -> None:
+        state.unlink()
+        away.rename(state)
+
+    return undo
+
+
+def state_in_another_place(state: Path, home: Path, ledger: Path) -> Undo:
+    """A link to a place where nothing can be written."""
+    away = state.with_suffix(".away")
+    state.rename(away)
+    state.symlink_to("/proc/self")
+
+    def undo() -> None:
+        state.unlink()
+        away.rename(state)
+
+    return undo
+
+
+@pytest.mark.parametrize("fault", [full, state_moved_away, state_in_another_place], ids=lambda f: f.__name__)
+def test_while_the_disk_takes_nothing_killed_children_come_back_with_a_warning(
+    kfw: Program, run: Run, shared: Place, fault: Callable[[Path, Path, Path], Undo]
+) -> None:
+    forwards = web(shared)
+    one = run(SMALL, "serve", "--to-log-file")
+    door = inside(one, "run/kfw.sock", kfw.home)
+    until(door.exists, 10, lambda: "the daemon is up")
+    source = {"key": ADDED, "cwd": "/"}
+    ask(door, "up", {"forwards": forwards, "source": source})
+    ports = {forward["name"]: forward["local_port"] for forward in forwards}
+    until(lambda: all(row["status"] == "active" for row in rows(door).values()), 15, lambda: str(rows(door)))
+    home = inside(one, ".", kfw.home)
+    (ledger,) = (home / "state").glob("ledger-*.jsonl")
+
+    undo = fault(home / "state", home, ledger)
+    before = {name: rows(door)[name]["pid"] for name in ("kubectl", "socat")}
+    for _ in range(20):  # the last page of the ledger may have room for some of them
+        kill(before.values())
+        for name, pid in before.items():
+            until(lambda name=name, pid=pid: is_back(rows(door)[name], pid), 15, lambda: str(rows(door)))  # type: ignore[misc]
+        for port in ports.values():
+            assert talk.pod_behind(port).startswith("web-")
+        before = {name: rows(door)[name]["pid"] for name in before}
+        if all(rows(door)[name]["message"] for name in before):
+            break
+    for name in before:
+        row = rows(door)[name]
+        assert (row["status"], row["reason"]) == ("active", None)
+        assert row["message"].startswith("if kfw is killed now, its child process goes on: cannot ")
+    assert rows(door)["tunnel"]["message"] == rows(door)["nodeport"]["message"] == ""
+    ask(door, "up", {"forwards": forwards, "source": source})
+    ask(door, "reload", {})
+
+    undo()
+    until(
+        lambda: not rows(door)["socat"]["message"],
+        10,
+        lambda: str(rows(door)) + (home / "state" / "kfw.log").read_text(),
+    )
+    until(lambda: not ask(door, "status")["daemon"]["warnings"], 10, lambda: str(ask(door, "status")))
+    assert rows(door)["kubectl"]["message"] == ""
+    known = {entry.pid for entry in Ledger(ledger).entries()}
+    assert {rows(door)[name]["pid"] for name in before} <= known
+    assert '"nodeport"' in (home / "state" / "up.json").read_text()
+    log = (home / "state" / "kfw.log").read_text()
+    assert log.count("which child processes run is known to this kfw only") <= 1
+    assert "Traceback" not in log
+    assert one.poll() is None
+
+
+@pytest.mark.parametrize("kind", ["deleted", "directory"])
+def test_a_ledger_that_somebody_took_away_stops_no_child_and_is_written_again(
+    kfw: Program, run: Run, shared: Place, kind: str
+) -> None:
+    forwards = web(shared)
+    one = run(LARGE, "serve", "--to-log-file")
+    door = inside(one, "run/kfw.sock", kfw.home)
+    until(door.exists, 10, lambda: "the daemon is up")
+    ask(door, "up", {"forwards": forwards, "source": {"key": "k", "cwd": "/"}})
+    until(lambda: all(row["status"] == "active" for row in rows(door).values()), 15, lambda: str(rows(door)))
+    (ledger,) = inside(one, "state", kfw.home).glob("ledger-*.jsonl")
+    for file in (ledger, ledger.with_suffix(".lock")):
+        file.unlink()
+    if kind == "directory":
+        (ledger / "inside").mkdir(parents=True)
+    before = rows(door)["kubectl"]["pid"]
+    kill([before])
+    until(lambda: rows(door)["kubectl"]["pid"] not in (None, before), 15, lambda: str(rows(door)))
+    pids = {row["pid"] for row in rows(door).values() if row["pid"]}
+    assert pids <= {entry.pid for entry in Ledger(ledger).entries()}
+    assert is_locked(ledger.with_suffix(".lock"))  # else the next kfw would end what runs here
+    assert [row["message"] for row in rows(door).values()] == [""] * len(METHODS)
+
+
+def web(shared: Place) -> list[dict[str, Any]]:
+    """A deployment, and forwards to it as the socket takes them."""
+    shared.apply(
+        namespace(WHERE),
+        deployment(WHERE, "web", ports={"http": 8080}),
+        service(WHERE, "web", service_port(80, "http")),
+    )
+    context = yaml.safe_load(shared.kubeconfig.read_text())["current-context"]
+    to = {"target": {"kind": "service", "name": "web"}, "target_port": 80, "namespace": WHERE}
+    retry = {"initial_delay": 0.05, "max_delay": 0.05}
+    mine = {**to, "context": context, "kubeconfig": [str(shared.kubeconfig)], "retry": retry}
+    ports = talk.free_ports(len(METHODS))
+    return [
+        {**mine, "name": method, "method": method, "local_port": port}
+        for method, port in zip(METHODS, ports, strict=True)
+    ]
+
+
+def is_back(row: Row, killed: int) -> bool:
+    return row["pid"] not in (None, killed) and row["status"] == "active"
+
+
+def rows(door: Path) -> dict[str, Any]:
+    return {row["name"]: row for row in ask(door, "status")["forwards"]}
