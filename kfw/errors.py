@@ -1,6 +1,7 @@
 """Every error kfw shows: what happened, what to do about it, and the exit code.
 
 KfwError                     1  some forward is not ready, or anything without a better code
+├── Shortage                 1  this machine has no room for it now: that says nothing of what it is about
 ├── UsageError               2  bad usage
 │   └── ConfigError          2  every problem of every config file
 ├── DaemonNotRunning         3
@@ -41,6 +42,11 @@ def describe(error: BaseException) -> str:
     that nobody reads. Never its repr: that of a header, a URL or a request quotes what is in it."""
     said = " ".join(redact(str(error)[:_LONGEST]).split())
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+class Shortage(KfwError):
+    """No file may be opened now, or there is no memory for it. Whoever gets this waits and tries again; it is no verdict
+    on a server, a pod or a way."""
 
 
 class UsageError(KfwError):

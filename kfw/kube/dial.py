@@ -11,6 +11,7 @@ from typing import Any
 
 from kfw.kubeconfig.proxy_url import Proxy
 from kfw.secret import reveal
+from kfw.system.limits import OPEN_FILES, Use
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -34,7 +35,9 @@ class Address:
 
 
 async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
-    """Raises OSError, ssl.SSLError or EOFError. No time limit: that is the caller's."""
+    """Raises OSError, also where this machine has no room for it, ssl.SSLError or EOFError. No time limit: that is the
+    caller's."""
+    OPEN_FILES.claim(Use.UPKEEP)
     name = _name_to_check(address) if tls else None
     if address.proxy is None:
         reader, writer = await asyncio.open_connection(

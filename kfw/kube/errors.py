@@ -12,9 +12,10 @@ import h11
 import msgspec
 from msgspec import Struct
 
-from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
+from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage
 from kfw.model import Problem, Reason
 from kfw.system.files import Unreadable
+from kfw.system.limits import is_shortage, shortage_of
 
 #: Characters of what a foreign error says, and of what an API server says itself.
 _WORDS, _SENTENCES = 200, 1000
@@ -96,8 +97,10 @@ def problem_of(error: KfwError) -> Problem:
     return Problem(Reason(error.reason), error.what, error.fix)
 
 
-def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreachable | LoginError:
+def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreachable | LoginError | Shortage:
     """For what a dial or a read raised: one of FOREIGN."""
+    if isinstance(error, OSError) and is_shortage(error):
+        return shortage_of(f"cannot ask the API server {error_context.server}", error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return ClusterUnreachable(
             f"cannot trust the API server {error_context.server}: {error.verify_message}",

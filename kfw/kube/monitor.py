@@ -10,11 +10,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from kfw.aio import Broadcast, Complaints, keep_going
-from kfw.errors import KfwError, describe
+from kfw.errors import KfwError, Shortage, describe
 from kfw.kube.errors import without_frames
 from kfw.kube.timeouts import Timeouts
 
 log = logging.getLogger(__name__)
+
+#: Seconds between two tries to open a file for a question.
+_NO_ROOM_PAUSE = 0.3
+#: Dials that overlap.
+_MOST_DIALS = 16
 
 #: Asks the server on a fresh line, or on the one that stands (fresh False), within that many seconds.
 #: Raises KfwError if it does not answer.
@@ -126,11 +131,16 @@ class ServerMonitor:
         return error
 
     async def _error(self, fresh: bool, seconds: float) -> KfwError | None:
-        try:
-            await self._ask(fresh, seconds)
-        except KfwError as error:
-            return without_frames(error)
-        return None
+        """None: it answers. While this machine has no room for a question there is no verdict."""
+        while True:
+            try:
+                await self._ask(fresh, seconds)
+            except Shortage:
+                await asyncio.sleep(_NO_ROOM_PAUSE)
+            except KfwError as error:
+                return without_frames(error)
+            else:
+                return None
 
     async def _until_back(self) -> None:
         """Dials overlap: a lost SYN is repeated after 1, 3 and 7 s only, so each dial is a better try than the last."""
@@ -139,7 +149,8 @@ class ServerMonitor:
         try:
             while not any(task.done() and task.result() for task in dials):
                 dials = {task for task in dials if not task.done()}
-                dials.add(asyncio.create_task(self._answered(), name="api-dial"))
+                if len(dials) < _MOST_DIALS:
+                    dials.add(asyncio.create_task(self._answered(), name="api-dial"))
                 await self._wait_for_first(dials)
         finally:
             for task in dials:

@@ -28,6 +28,7 @@ from kfw.kubeconfig.server_url import BadUrl
 from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
 from kfw.system.files import read_outside
+from kfw.system.limits import Use, opens_for
 
 T = TypeVar("T")
 
@@ -180,7 +181,8 @@ class Issuer:
 
 async def _exchange(address: Address, tls: ssl.SSLContext, request: h11.Request, body: bytes) -> Answer:
     """One request on a connection of its own."""
-    reader, writer = await dial(address, tls)
+    with opens_for(Use.UPKEEP):  # others may wait for this login than who began it
+        reader, writer = await dial(address, tls)
     try:
         http = h11.Connection(h11.CLIENT)
         writer.write(http.send(request) or b"")

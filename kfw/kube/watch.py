@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kfw.aio import Complaints, keep_going
-from kfw.errors import KfwError, LoginError, NotPermitted, ToolMissing, describe
+from kfw.errors import KfwError, LoginError, NotPermitted, Shortage, ToolMissing, describe
 from kfw.kube.connection import LARGE, Answer
 from kfw.kube.decoder import Change, Decoder, Page
 from kfw.kube.errors import (
@@ -47,6 +47,8 @@ _MOST_IDLE_PAGES = 20
 _WORKS = 1.0
 #: Failures in a row until a server that answers, but not this, is worth a Problem.
 _ENOUGH = 3
+#: Seconds until another try when this machine has no room for one.
+_NO_ROOM_PAUSE = 0.3
 #: As many count at most of watches that end soon, but bring something: they are asked again within a second.
 _BRINGS = 4
 
@@ -169,6 +171,9 @@ class Watch:
                 await self._server.poked.wait(
                     min(2.0 ** min(self._failures, 16), self._server.timeouts.forbidden)
                 )
+            case Shortage():  # this machine's, and no verdict on anything
+                self._failures = 1
+                return _NO_ROOM_PAUSE
             case LoginError() | ToolMissing():  # which is the server's problem, too
                 if pause := self._server.login.pause:
                     self._failures = 1

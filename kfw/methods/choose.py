@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Method, Tunnel, Way
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 
@@ -100,7 +100,7 @@ async def open_way(
                 endpoints = endpoints_for(method, resolution)
                 tunnel = await method.open(Way(forward, endpoints, resolution.sticky, environ))
             except KfwError as error:
-                if answers_for_pods(method, error):
+                if answers_for_pods(method, error) or isinstance(error, Shortage):
                     raise
                 problem = problem_of(error)
             else:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from kfw.errors import KfwError, TimedOut
+from kfw.errors import KfwError, Shortage, TimedOut
 from kfw.methods.base import Way
 from kfw.methods.kubectl_words import FORWARDING, trouble, verdict, words
 from kfw.methods.probe import probe
@@ -52,6 +52,8 @@ class Kubectl:
             try:
                 return await self._open(way, pod)
             except KfwError as error:
+                if isinstance(error, Shortage):
+                    raise
                 errors.append(error)
                 if error.reason not in _THIS_PODS_FAULT:
                     break
@@ -125,6 +127,8 @@ class KubectlTunnel:
         try:
             await probe(self._dial, self._health)
         except KfwError as error:
+            if isinstance(error, Shortage):
+                raise
             await first(self._child.over, self._ear.trouble, seconds=TO_SAY_WHY)
             raise _failure(self._child, error) from error
 

@@ -11,13 +11,14 @@ from functools import partial
 from itertools import cycle, islice
 from typing import Literal
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Way
 from kfw.methods.probe import SETTLE_SECONDS, probe
 from kfw.model import Endpoint, Problem, Reason
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.race import AllFailed, race
 from kfw.relay.tcp import CONNECT_SECONDS, carry, connect, in_words
+from kfw.system.limits import is_shortage
 
 #: Of many nodes as many are tried, so that a failure is told within seconds.
 NODES = 6
@@ -103,6 +104,8 @@ class NodePortTunnel:
         try:
             index, _ = await race(attempts, head_start=head_start)
         except AllFailed as failed:
+            if short := next((one for one in failed.errors if isinstance(one, Shortage)), None):
+                raise short from failed
             problem = self._no_answer(zip(nodes, failed.errors, strict=True))
             raise KfwError(problem.message, problem.fix, reason=problem.reason) from failed
         self._prefer(nodes[index])
@@ -116,6 +119,7 @@ class NodePortTunnel:
         try:
             sock = await self._connect(first, self._head_start)
         except OSError as error:
+            _refuse_shortage(error)
             sock = await self._connect_elsewhere(first, error, began)
         self._failing_since = None
         return await carry(sock, factory)
@@ -129,6 +133,8 @@ class NodePortTunnel:
         try:
             index, sock = await race(attempts, head_start=self._head_start, discard=socket.socket.close)
         except AllFailed as failed:
+            for one in failed.errors:
+                _refuse_shortage(one)
             said = zip(nodes, failed.errors, strict=True)
             problem = self._no_answer([(first, error), *said] if refused else said)
             self._count_failure(problem, began)
@@ -152,6 +158,7 @@ class NodePortTunnel:
         try:
             sock = await self._connect_to(node, CONNECT_SECONDS)
         except OSError as error:
+            _refuse_shortage(error)
             raise DialFailed(in_words(error), safe=True, refused=_is_refusal(error)) from error
         return await carry(sock, factory)
 
@@ -178,6 +185,12 @@ class NodePortTunnel:
             what = f"nothing listens behind the node port of {self._target}: {words}"
             return Problem(Reason.APP_REFUSES, what, FIX_REFUSED)
         return Problem(Reason.NODE_UNREACHABLE, f"no node answers for {self._target}: {words}", FIX)
+
+
+def _refuse_shortage(error: BaseException) -> None:
+    """Raises DialFailed if that is what it is: it says nothing about nodes."""
+    if isinstance(error, OSError) and is_shortage(error):
+        raise DialFailed(in_words(error), safe=True, short=True) from error
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import cast
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, Shortage
 from kfw.model import Health, Reason
 from kfw.relay.dial import DialFailed, RefusedByApp
 from kfw.relay.tcp import in_words
+from kfw.system.limits import Use, opens_for
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
 SETTLE_SECONDS = 0.15
@@ -20,7 +21,7 @@ Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport
 
 async def probe(connect: Connect, health: Health) -> None:
     """Raises KfwError(reason="unhealthy") unless what `connect` reaches is alive by `health` (timeout in seconds);
-    `app-refuses` when nothing listens there.
+    `app-refuses` when nothing listens there; Shortage where no file may be opened for it.
 
     tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
     http: it answers a GET with a status line, whichever status. none: a connection can be made.
@@ -28,9 +29,12 @@ async def probe(connect: Connect, health: Health) -> None:
     visitor = _Visitor()
     try:
         async with asyncio.timeout(health.timeout):
-            await connect(lambda: visitor)
+            with opens_for(Use.UPKEEP):
+                await connect(lambda: visitor)
             await _examine(visitor, health)
     except DialFailed as failed:
+        if failed.short:
+            raise Shortage(f"cannot be asked: {failed.why}") from failed
         raise (_refused if failed.refused else _unhealthy)(failed.why) from failed
     except TimeoutError as late:
         raise _unhealthy(f"no answer within {health.timeout:g} s") from late

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from kfw.errors import KfwError, PortInUse
+from kfw.errors import KfwError, PortInUse, Shortage
 from kfw.methods.base import Way
 from kfw.methods.nodeport import NodePort
 from kfw.methods.probe import probe
@@ -77,6 +77,8 @@ class Socket:
         try:
             await probe(self._dial, self._health)
         except KfwError as error:
+            if isinstance(error, Shortage):
+                raise
             await first(self.child.over, seconds=TO_SAY_WHY)
             raise self._failure(error) from error
         if not self.child.running:
@@ -90,8 +92,8 @@ class Socket:
         while True:
             try:
                 return await self._dialer.dial(factory)
-            except DialFailed:
-                if not self.child.running:
+            except DialFailed as failed:
+                if failed.short or not self.child.running:
                     raise
             await asyncio.sleep(_PAUSE)
 

@@ -1,9 +1,7 @@
 """One connection of a client: it waits, is dialed for, is joined to the far side, and ends."""
 
 import asyncio
-import errno
 import logging
-import os
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -12,7 +10,7 @@ from typing import Any, cast
 from kfw.relay.departed import Lookout, departed
 from kfw.relay.dial import Dialer, DialFailed, RefusedByApp
 from kfw.relay.pump import End, join, reset, shut
-from kfw.system.limits import OPEN_FILES, Use
+from kfw.system.limits import Use, opens_for
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
@@ -212,12 +210,10 @@ class Connection:
 
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
-        if not OPEN_FILES.has_room(self.near.transport.get_extra_info("socket").fileno(), Use.DIAL):
-            self._wait(os.strerror(errno.EMFILE).lower(), refused=False)
-            return None
         far = FarEnd(self)
         try:
-            await dialer.dial(lambda: far)
+            with opens_for(Use.DIAL):
+                await dialer.dial(lambda: far)
         except DialFailed as failed:
             if not failed.safe:
                 self._give_up(failed.why)

@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import ip_address
 
 # linux/sock_diag.h and linux/inet_diag.h
@@ -71,12 +72,55 @@ def departed(sock: socket.socket) -> bool | None:
         return None
 
 
+class _Kernel:
+    """One netlink socket of this process, opened while there is room: who has left must be found when there is none."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._sequence = 0
+
+    def open(self) -> None:
+        """Raises OSError."""
+        if self._socket is None:
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
+            self._socket.settimeout(0)  # the kernel has answered when send returns
+
+    def ask(self, family: int, local: Name, remote: Name) -> bytes:
+        """Raises OSError; then the next question goes by another socket, if there is room for one."""
+        self.open()
+        assert self._socket is not None
+        self._sequence = (self._sequence + 1) & 0xFFFFFFFF
+        try:
+            self._socket.send(_request(family, local, remote, self._sequence))
+            while True:
+                answer = self._socket.recv(4096)
+                if _HEADER.unpack_from(answer)[3] == self._sequence:  # else to a question that was given up
+                    return answer
+        except BlockingIOError:
+            raise
+        except OSError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+_KERNEL = _Kernel()
+
+
+def be_ready() -> None:
+    """Before there is a shortage. Where the system cannot tell of sockets, nothing is lost that was there before."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            _KERNEL.open()
+
+
 def _inode(family: int, local: Name, remote: Name) -> int:
     """0: there is no such socket, or it belongs to nobody. Raises OSError if the kernel does not tell."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as netlink:
-        netlink.settimeout(0)  # the kernel has answered when send returns
-        netlink.send(_request(family, local, remote))
-        answer = netlink.recv(4096)
+    answer = _KERNEL.ask(family, local, remote)
     kind = _HEADER.unpack_from(answer)[1]
     if kind != _NLMSG_ERROR:
         return int(struct.unpack_from("=I", answer, _INODE_AT)[0])
@@ -86,9 +130,9 @@ def _inode(family: int, local: Name, remote: Name) -> int:
     raise OSError(code, os.strerror(code))
 
 
-def _request(family: int, local: Name, remote: Name) -> bytes:
+def _request(family: int, local: Name, remote: Name, sequence: int) -> bytes:
     """struct inet_diag_req_v2 with one exact struct inet_diag_sockid."""
     ports = struct.pack("!HH", local[1], remote[1])
     ends = b"".join(socket.inet_pton(family, host).ljust(16, b"\0") for host, _ in (local, remote))
     body = _QUERY.pack(family, socket.IPPROTO_TCP, 0, _ALL_STATES) + ports + ends + bytes(4) + _NO_COOKIE
-    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 0, 0) + body
+    return _HEADER.pack(_HEADER.size + len(body), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, sequence, 0) + body

@@ -8,14 +8,16 @@ from typing import Protocol, runtime_checkable
 class DialFailed(Exception):
     """`safe`: the app provably got nothing, so the connection may be tried elsewhere. `why`: in the tool's own words.
 
-    `refused`: each place that could take it refused, so nothing listens there, which is an answer.
+    `refused`: each place that could take it refused, so nothing listens there, which is an answer. `short`: no file may be
+    opened for it now, so it has not been tried at all.
     """
 
-    def __init__(self, why: str, *, safe: bool, refused: bool = False) -> None:
+    def __init__(self, why: str, *, safe: bool, refused: bool = False, short: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.safe = safe
         self.refused = refused
+        self.short = short
 
 
 class RefusedByApp(ConnectionResetError):

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, Terms
+from kfw.relay.departed import be_ready
 from kfw.relay.dial import Dialer
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.system.limits import OPEN_FILES, Use
@@ -66,6 +67,7 @@ class Listener:
         return self._past_out + sum(connection.bytes_out for connection in self._live)
 
     def start(self) -> None:
+        be_ready()
         for sock in self._sockets:
             self._watch(sock)
 
@@ -117,8 +119,8 @@ class Listener:
     def _accept(self, sock: socket.socket) -> None:
         for _ in range(BATCH):
             try:
-                if not OPEN_FILES.has_room(sock.fileno(), Use.ACCEPT):
-                    raise OPEN_FILES.refuse()
+                if not OPEN_FILES.has_room(Use.ACCEPT):
+                    raise OPEN_FILES.refuse(Use.ACCEPT)
                 client, _ = sock.accept()
             except (BlockingIOError, InterruptedError):
                 return

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from kfw.relay.dial import DialFailed
+from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
 CONNECT_SECONDS = 3.0
 
@@ -28,12 +29,14 @@ class TcpDialer:
         try:
             sock = await connect(self.address, self.port, self.timeout)
         except OSError as error:
-            raise DialFailed(f"{self.address}:{self.port}: {in_words(error)}", safe=True) from error
+            why = f"{self.address}:{self.port}: {in_words(error)}"
+            raise DialFailed(why, safe=True, short=is_shortage(error)) from error
         return await carry(sock, factory)
 
 
 async def connect(address: str, port: int, timeout: float = CONNECT_SECONDS) -> socket.socket:
-    """Raises OSError; TimeoutError, which is one, says after how many seconds."""
+    """Raises OSError, also where there is no room for one more; TimeoutError, which is one, says after how many seconds."""
+    OPEN_FILES.claim(Use.DIAL)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     sock = socket.socket(
         family, socket.SOCK_STREAM, socket.IPPROTO_TCP

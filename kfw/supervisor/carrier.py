@@ -8,7 +8,7 @@ from socket import socket
 from typing import Any
 
 from kfw.aio import Complaints
-from kfw.errors import KfwError
+from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Chosen,
@@ -170,9 +170,11 @@ def _give_back(sockets: list[socket]) -> None:
 
 
 async def _carries(tunnel: Tunnel, method: Method) -> bool:
-    """Raises KfwError(app-refuses) when its pods say so: no other way leads to other ones."""
+    """Raises KfwError(app-refuses) when its pods say so: no other way leads to other ones. Raises Shortage."""
     try:
         await tunnel.probe()
+    except Shortage:
+        raise
     except KfwError as error:
         if answers_for_pods(method, error):
             raise

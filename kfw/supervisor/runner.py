@@ -10,7 +10,7 @@ from typing import Protocol
 
 from kfw.aio import Complaints
 from kfw.environ import Environs
-from kfw.errors import KfwError, describe
+from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import TellsRefusals, Tunnel
 from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
@@ -27,6 +27,8 @@ from kfw.system.clock import Clock
 SETTLED_AFTER = 10.0
 #: Seconds that an attempt may take until it is said what is waited for.
 SLOW_AFTER = 2.0
+#: Seconds between attempts while this machine has no room for one (files, memory).
+NO_ROOM_PAUSE = 0.3
 #: A new local connection brings the next attempt forward, but not more often than this, in seconds.
 KNOCK_INTERVAL = 1.0
 
@@ -291,7 +293,7 @@ class Runner:
     async def _open(self) -> None:
         self._opened_for = self.resolution
         try:
-            await self.carrier.open(self.resolution)
+            await self._open_when_there_is_room()
         except KfwError as error:
             problem = self._with_fix(problem_of(error))
             if problem.reason is Reason.ENDPOINT_GONE:
@@ -303,6 +305,17 @@ class Runner:
             self._look_again()
         else:
             self._events.put_nowait(machine.Opened())
+
+    async def _open_when_there_is_room(self) -> None:
+        """Raises KfwError. What this machine has no room for is no failure: it is tried again, and told meanwhile."""
+        while True:
+            try:
+                await self.carrier.open(self.resolution)
+            except Shortage as short:
+                self._events.put_nowait(machine.Slow(Problem(Reason.TIMED_OUT, short.what, short.fix)))
+                await self.world.clock.sleep(NO_ROOM_PAUSE)
+            else:
+                return
 
     def _look_again(self) -> None:
         """At what has changed while a way was opened: it was opened without it."""
@@ -338,6 +351,8 @@ class Runner:
             at_once = False
             try:
                 await tunnel.probe()
+            except Shortage:
+                continue  # nothing could be asked
             except KfwError as error:
                 good, ill = 0, True
                 self._events.put_nowait(machine.ProbeFailed(problem_of(error)))

@@ -2,21 +2,29 @@
 for clients.
 
 The system gives the lowest free number to each new file, so the number of a file says how many are left at most. The
-highest numbers are kept back in zones. Local ports may use all but three zones, accepted connections all but two, dials
-all but one. The last zone is for what must always work: the control socket, the ledger, the state.
+highest numbers are kept back in zones, and each use must leave some of them free (`Use`). The last zone is for what must
+always work: the control socket, the ledger, the state, a login plugin's pipes.
+
+Who opens a file for a client, a child or an API server asks here first. Who is refused waits and tries again: that says
+nothing about files, hosts or networks.
 """
 
 import errno
 import os
 import resource
+import socket
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from enum import IntEnum
+
+from kfw.errors import Shortage
 
 #: macOS says "unlimited" and means OPEN_MAX of <sys/syslimits.h>.
 _OPEN_MAX = 10240
-#: Files of one zone: an eighth of what the limit allows, and no more than this.
+#: Files of one zone: a tenth of what the limit allows, and no more than this.
 _LARGEST_ZONE = 64
 #: Seconds after the last refusal until the shortage counts as over. While clients wait it is refused far more often.
 _REMEMBERED = 5.0
@@ -25,38 +33,70 @@ _REMEMBERED = 5.0
 class Use(IntEnum):
     """What a file is opened for; the value is how many zones this use must leave free."""
 
-    DIAL = 1
-    ACCEPT = 2
-    LISTEN = 3
+    UPKEEP = 1  # children, requests to an API server, health checks: few, and without them nothing comes back
+    DIAL = 2  # for a client that waits
+    ACCEPT = 3
+    LISTEN = 4  # for as long as a forward is up
+    WARM = 5  # a link that nobody waits for
+
+
+#: What the files are for that this task opens.
+_opens_for: ContextVar[Use] = ContextVar("opens_for")
+
+
+@contextmanager
+def opens_for(use: Use) -> Iterator[None]:
+    """Whatever is dialled inside is for this, also by tasks that are started inside."""
+    token = _opens_for.set(use)
+    try:
+        yield
+    finally:
+        _opens_for.reset(token)
 
 
 class OpenFiles:
-    """This process's share of open files, and whether somebody was refused one lately."""
+    """This process's share of open files, and whether somebody was refused one lately.
+
+    `relief` is called after a refusal: each closes some that nobody needs now, and says whether it could.
+    """
 
     def __init__(self) -> None:
+        self.relief: list[Callable[[], bool]] = []
         self._refused_at: float | None = None
 
-    def has_room(self, descriptor: int, use: Use) -> bool:
-        """Whether one more file may be opened for this; `descriptor` is any open one. A refusal is remembered."""
+    def has_room(self, use: Use, count: int = 1) -> bool:
+        """Whether so many more may be opened for this. A refusal is remembered."""
+        opened: list[socket.socket] = []
         try:
-            number = os.dup(descriptor)
+            for _ in range(count):
+                opened.append(socket.socket(socket.AF_UNIX))
+            return self.allows(max(one.fileno() for one in opened), use)
         except OSError:
-            self.refuse()
+            self.refuse(use)
             return False
-        os.close(number)
-        return self.allows(number, use)
+        finally:
+            for one in opened:
+                one.close()
 
     def allows(self, number: int, use: Use) -> bool:
         """Whether the file that was just opened, with this number, may be kept for this."""
         limit = open_files_limit()
         if number < limit - use * zone(limit):
             return True
-        self.refuse()
+        self.refuse(use)
         return False
 
-    def refuse(self) -> OSError:
-        """What the system itself would raise. The shortage is remembered."""
-        self._refused_at = time.monotonic()
+    def claim(self, default: Use) -> None:
+        """Before a dial: raises OSError unless there is room. For what: see `opens_for`."""
+        use = _opens_for.get(default)
+        if not self.has_room(use):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    def refuse(self, use: Use = Use.LISTEN) -> OSError:
+        """What the system itself would raise. The shortage is remembered, unless nobody feels it."""
+        if use is not Use.WARM:
+            self._refused_at = time.monotonic()
+            any(relieve() for relieve in self.relief)
         return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def shortage(self) -> str:
@@ -72,7 +112,7 @@ OPEN_FILES = OpenFiles()
 
 
 def zone(limit: int) -> int:
-    return min(limit // 8, _LARGEST_ZONE)
+    return min(limit // 10, _LARGEST_ZONE)
 
 
 def open_files_limit() -> int:
@@ -89,6 +129,15 @@ def raise_it(limit: int) -> str:
 def is_shortage(error: OSError) -> bool:
     """The process or the machine has run out of something: that says nothing about files, hosts or networks."""
     return error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def shortage_of(what: str, error: OSError) -> Shortage:
+    """`what` cannot be done for now, as a KfwError."""
+    limit = open_files_limit()
+    words = os.strerror(error.errno or errno.EMFILE)
+    if error.errno != errno.EMFILE:
+        return Shortage(f"{what}: {words} on this machine")
+    return Shortage(f"{what}: {words} (the limit is {limit})", raise_it(limit))
 
 
 def raise_open_files() -> None:

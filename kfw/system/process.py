@@ -17,6 +17,7 @@ from kfw.errors import KfwError, ToolMissing
 from kfw.system.child import Child, OnLine
 from kfw.system.identity import MARKER
 from kfw.system.ledger import Ledger
+from kfw.system.limits import OPEN_FILES, Use, is_shortage, shortage_of
 from kfw.system.tools import find
 
 __all__ = ["Child", "Children", "OnLine", "use_pidfd_watcher"]
@@ -25,6 +26,8 @@ __all__ = ["Child", "Children", "OnLine", "use_pidfd_watcher"]
 _THE_FILES_FAULT = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR})
 
 
+#: Both ends of three pipes, the child's pid, and one to spare: a start that fails half-way would leave a process.
+_FILES_OF_A_START = 8
 #: Seconds between looks whether the ledger is still there, and between tries to write one that could not be written.
 LEDGER_LOOK = 4.0
 
@@ -48,10 +51,12 @@ class Children:
     ) -> Child:
         """`env` comes on top of `base`, which is ours if it is None; the program is looked for on its PATH.
 
-        Raises ToolMissing, or KfwError if this machine cannot run it. A ledger that cannot be written is a warning of the
-        child's, and tried again."""
+        Raises ToolMissing, Shortage, or KfwError if this machine cannot run it. A ledger that cannot be written is a
+        warning of the child's, and tried again."""
         environment = {**(os.environ if base is None else base), **(env or {})}
         program = find(argv[0], environment.get("PATH", os.defpath))
+        if not OPEN_FILES.has_room(Use.UPKEEP, _FILES_OF_A_START):
+            raise shortage_of(f"cannot run {argv[0]}", OPEN_FILES.refuse(Use.UPKEEP))
         child = Child(self._ledger.intend(argv, label), on_line, self._forget, self._ledger.warning)
         environment[MARKER] = child.entry.marker
         try:
@@ -88,6 +93,8 @@ class Children:
 
 
 def _not_run(tool: str, error: OSError) -> KfwError:
+    if is_shortage(error):
+        return shortage_of(f"cannot run {tool}", error)
     what = f"cannot run {tool}: {error.strerror or error}"
     return ToolMissing(what) if error.errno in _THE_FILES_FAULT else KfwError(what)
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from kfw.errors import KfwError, describe
+from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.spare import Spare
+from kfw.system.limits import Use, opens_for
 
 #: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5
@@ -55,8 +56,9 @@ class Dials:
         """Of those that run and do not take long."""
         return [one.pod for one in self._running.values() if not self._takes_long(one)]
 
-    def start(self, pod: str, port: int) -> "asyncio.Task[AnyLink]":
-        task = asyncio.ensure_future(self._dial(pod, port))
+    def start(self, pod: str, port: int, use: Use) -> "asyncio.Task[AnyLink]":
+        with opens_for(use):
+            task = asyncio.ensure_future(self._dial(pod, port))
         self._running[task] = _Dialling(pod, self._loop.time())
         self._spare.coming += 1
         task.add_done_callback(self._done)
@@ -67,7 +69,7 @@ class Dials:
         running = (
             task for task, one in self._running.items() if one.pod == pod and not self._takes_long(one)
         )
-        task = next(running, None) or self.start(pod, port)
+        task = next(running, None) or self.start(pod, port, Use.UPKEEP)
         self._running[task].asked = True
         return task
 
@@ -111,6 +113,8 @@ class Dials:
         if task.cancelled():
             return
         error = task.exception()
+        if isinstance(error, Shortage):
+            return  # no verdict on the pod; who waits looks again by himself
         if error is None:
             self._failures.pop(dialling.pod, None)
             self._usual += (self._loop.time() - dialling.since - self._usual) / 4

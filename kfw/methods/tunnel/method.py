@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Literal, Protocol
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, Shortage
 from kfw.kube.server import Server
 from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import Way
@@ -129,6 +129,8 @@ class PodTunnel:
         """Raises KfwError. Where one pod refuses and another cannot be reached, that is what there is to say."""
         try:
             await probe(self._dial_once, health)
+        except Shortage:
+            raise
         except KfwError as error:
             unreachable = self._pool.failure if error.reason != Reason.APP_REFUSES else None
             if unreachable is None:

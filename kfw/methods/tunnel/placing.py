@@ -1,7 +1,9 @@
 """The connections of one forward, and those of them that wait for a link."""
 
 import asyncio
+import errno
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +18,8 @@ from kfw.wire.portforward import Kind, Refusal
 ALONE = 0.1
 #: Seconds between two looks while somebody waits: a dial may take long, so that another one is tried beside it.
 TICK = 0.05
+#: Why a connection waits for which no link may be made.
+NO_ROOM = os.strerror(errno.EMFILE).lower()
 #: Seconds in which one pod after the other is asked, although nothing shall be held.
 ASK_ALL = 1.0
 #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
@@ -207,13 +211,15 @@ class Placing:
             if failure := self.pool.why_not(pods):
                 self._fail([waiter] if waiter.placed or waiter.stream.once else [], failure.what)
             elif not self.pool.dial(pods):
+                if self.pool.starved:
+                    self._fail([w for w in due if w.placed], NO_ROOM, short=True)
                 break
 
-    def _fail(self, waiters: Iterable[Waiter], why: str) -> None:
+    def _fail(self, waiters: Iterable[Waiter], why: str, *, short: bool = False) -> None:
         for waiter in tuple(waiters):
             self._waiters.pop(waiter, None)
             if waiter.placed is None:
                 kind = ConnectionResetError if waiter.stream.refused_at is None else RefusedByApp
                 waiter.stream.end(kind(waiter.stream.refusal or why))
             elif not waiter.placed.done():
-                waiter.placed.set_exception(DialFailed(why, safe=True))
+                waiter.placed.set_exception(DialFailed(why, safe=True, short=short))

@@ -14,6 +14,7 @@ from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.spare import Spare
 from kfw.methods.tunnel.stream import Stream
 from kfw.model import Endpoint
+from kfw.system.limits import OPEN_FILES, Use
 from kfw.wire.base import WireError
 
 #: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.
@@ -167,14 +168,21 @@ class Pool:
         """Of a pod to which a dial has failed just now."""
         return next(filter(None, (self.why_not([pod]) for pod in self.endpoints)), None)
 
-    def dial(self, pods: Sequence[str]) -> bool:
+    def dial(self, pods: Sequence[str], use: Use = Use.DIAL) -> bool:
         """False: no more now."""
         possible = [pod for pod in pods if self._dials.may_start(pod)]
         if self.full or not possible or self.coming >= FIRST_DIALS * (1 + len(self.links)):
             return False
+        if not OPEN_FILES.has_room(use):
+            return False
         pod = pick.pod_to_dial(possible, self.links, self._dials.pods)
-        self._dials.start(pod, self.endpoints[pod].port)
+        self._dials.start(pod, self.endpoints[pod].port, use)
         return True
+
+    @property
+    def starved(self) -> bool:
+        """There is no link, and no file may be opened for one."""
+        return not (self.links or self._dials.pods or OPEN_FILES.has_room(Use.DIAL))
 
     def keep_warm(self) -> None:
         """Who comes next finds a link."""
@@ -187,7 +195,7 @@ class Pool:
         wanted = good[:WARM] if recent else good[:1] if not self.links else []
         for pod in wanted:
             if pod not in there and self.spare.room:
-                self.dial([pod])
+                self.dial([pod], Use.WARM)
 
     # -- for links and dials
 

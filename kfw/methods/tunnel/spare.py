@@ -5,9 +5,12 @@ import asyncio
 from kfw.methods.tunnel.attach import IN_USE, WARM, AnyLink
 from kfw.methods.tunnel.link import Link
 from kfw.system.bulk import give_back
+from kfw.system.limits import OPEN_FILES
 
 #: So many. A link takes some 60 KB; one that is missed costs the next connection a dial.
 MOST = 16
+#: As many are closed when somebody needs a file and there is none.
+RELIEF = 4
 #: Seconds from the end of a link until the system gets back what it took, and what others took that end meanwhile.
 GIVE_BACK = 2.0
 
@@ -18,6 +21,7 @@ class Spare:
         self._most = most
         self._links: dict[AnyLink, None] = {}  # the one that has waited longest first
         self._giving_back = False
+        OPEN_FILES.relief.append(self._relieve)
 
     @property
     def room(self) -> bool:
@@ -49,6 +53,14 @@ class Spare:
         if not self._giving_back:
             self._giving_back = True
             asyncio.get_running_loop().call_later(GIVE_BACK, self._give_back)
+
+    def _relieve(self) -> bool:
+        """Somebody needs a file."""
+        idle = list(self._links)[:RELIEF]
+        for link in idle:
+            self.discard(link)
+            dismiss(link, "others need its file")
+        return bool(idle)
 
     def _give_back(self) -> None:
         self._giving_back = False
