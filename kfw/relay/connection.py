@@ -10,7 +10,7 @@ from typing import Any, cast
 from kfw.relay.departed import Lookout, departed
 from kfw.relay.dial import Dialer, DialFailed, RefusedByApp
 from kfw.relay.pump import End, join, reset, shut
-from kfw.system.limits import Use, opens_for
+from kfw.system.limits import OPEN_FILES, Use, opens_for
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
@@ -156,6 +156,8 @@ class Connection:
         self.client = name[:2] if name else None
         if self.how:
             reset(end)
+        elif OPEN_FILES.shortage() and departed(end.transport.get_extra_info("socket")):
+            self.cut("the client left while it waited to be accepted")
         else:
             self.go()
 

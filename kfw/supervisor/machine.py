@@ -53,9 +53,10 @@ class OpenFailed:
 
 @dataclass(frozen=True)
 class Slow:
-    """An attempt goes on for so long that somebody may ask why."""
+    """An attempt goes on for so long that somebody may ask why. `instead`: of what was told before."""
 
     problem: Problem
+    instead: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def step(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]
             if now.state is not State.OPENING:
                 return now, Do.NOTHING
             return _failed(now, problem, retry, awaited=awaited)
-        case Slow(problem) if now.state is State.OPENING and now.problem is None:
+        case Slow(problem, instead) if now.state is State.OPENING and (instead or now.problem is None):
             return replace(now, problem=problem), Do.NOTHING
         case Broke(problem):
             return _broke(now, problem, retry)

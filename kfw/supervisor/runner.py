@@ -312,7 +312,8 @@ class Runner:
             try:
                 await self.carrier.open(self.resolution)
             except Shortage as short:
-                self._events.put_nowait(machine.Slow(Problem(Reason.TIMED_OUT, short.what, short.fix)))
+                told = Problem(Reason.TIMED_OUT, short.what, short.fix)
+                self._events.put_nowait(machine.Slow(told, instead=True))
                 await self.world.clock.sleep(NO_ROOM_PAUSE)
             else:
                 return

@@ -24,7 +24,7 @@ from kfw.errors import Shortage
 
 #: macOS says "unlimited" and means OPEN_MAX of <sys/syslimits.h>.
 _OPEN_MAX = 10240
-#: Files of one zone: a tenth of what the limit allows, and no more than this.
+#: Files of one zone: a twelfth of what the limit allows, and no more than this.
 _LARGEST_ZONE = 64
 #: Seconds after the last refusal until the shortage counts as over. While clients wait it is refused far more often.
 _REMEMBERED = 5.0
@@ -33,11 +33,11 @@ _REMEMBERED = 5.0
 class Use(IntEnum):
     """What a file is opened for; the value is how many zones this use must leave free."""
 
-    UPKEEP = 1  # children, requests to an API server, health checks: few, and without them nothing comes back
-    DIAL = 2  # for a client that waits
-    ACCEPT = 3
-    LISTEN = 4  # for as long as a forward is up
-    WARM = 5  # a link that nobody waits for
+    UPKEEP = 1  # children, requests to an API server, health checks: without them nothing comes back, so they have two
+    DIAL = 3  # for a client that waits
+    ACCEPT = 4
+    LISTEN = 5  # for as long as a forward is up
+    WARM = 6  # a link that nobody waits for
 
 
 #: What the files are for that this task opens.
@@ -112,7 +112,7 @@ OPEN_FILES = OpenFiles()
 
 
 def zone(limit: int) -> int:
-    return min(limit // 10, _LARGEST_ZONE)
+    return min(limit // 12, _LARGEST_ZONE)
 
 
 def open_files_limit() -> int:

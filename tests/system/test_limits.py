@@ -20,7 +20,7 @@ def test_the_soft_limit_of_open_files_becomes_the_hard_one() -> None:
 
 @pytest.mark.parametrize("limit", [64, 160, 256, 1024, 4096, 1_048_576])
 def test_the_zones_leave_most_of_the_files_to_connections(limit: int) -> None:
-    assert 6 <= zone(limit) <= 64
+    assert 5 <= zone(limit) <= 64
     assert limit - max(Use) * zone(limit) >= limit / 2
 
 

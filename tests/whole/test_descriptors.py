@@ -1,13 +1,17 @@
 """A daemon that may open few files: clients take what there is for clients, and everything else goes on."""
 
+import http.client
 import os
 import resource
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -18,7 +22,7 @@ from tests.real import talk
 from tests.real.running import KFW, until
 from tests.whole.conftest import Make
 from tests.whole.place import Place
-from tests.whole.program import Entry, Program
+from tests.whole.program import Entry, Program, kill
 
 WHERE = "few-files"
 LIMIT = 160
@@ -146,3 +150,155 @@ def test_a_soft_limit_is_raised_to_the_hard_one_at_start(shared: Place, make_kfw
     subprocess.run(["sh", "-c", f"ulimit -Sn 64; {KFW} start"], env=kfw.env, cwd=kfw.project, check=True)
     soft, hard = resource.prlimit(kfw.daemon_pid(), resource.RLIMIT_NOFILE)
     assert soft == hard > 64
+
+
+# -- for each method, under load
+
+METHODS = ("tunnel", "nodeport", "kubectl", "socat")
+#: New connections a second, over all methods, and seconds that the hog stays.
+RATE, HOGGED = 30, 5.0
+#: Seconds from the hog's end until everything works, also on a machine that is busy with other tests.
+SOON = 4.0
+
+
+class Load:
+    """New connections by turns to each port, each a request of its own. `failed`: what became of those that got nothing."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.failed: list[str] = []
+        self.answered = 0
+        self._over = threading.Event()
+        self._pool = ThreadPoolExecutor(500)
+        self._thread = threading.Thread(target=self._run, args=(ports,))
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """When all have their answer."""
+        self._over.set()
+        self._thread.join()
+        self._pool.shutdown()
+
+    def _run(self, ports: Sequence[int]) -> None:
+        for port in cycle(ports):
+            if self._over.wait(1 / RATE):
+                return
+            self._pool.submit(self._ask, port)
+
+    def _ask(self, port: int) -> None:
+        began = time.monotonic()
+        try:
+            assert talk.pod_behind(port, timeout=25).startswith("web-")
+            self.answered += 1
+        except (OSError, http.client.HTTPException) as error:
+            self.failed.append(
+                f"{port} after {time.monotonic() - began:.1f} s: {type(error).__name__} {error}"
+            )
+
+
+@pytest.mark.parametrize("hogged", ["tunnel", "nodeport", "kubectl"])
+def test_under_load_nobody_is_reset_and_all_works_soon_after_the_hog_has_gone(
+    shared: Place, make_kfw: Make, hogged: str
+) -> None:
+    kfw = make_kfw(shared.kubeconfig)
+    ports = dict(zip(METHODS, talk.free_ports(len(METHODS)), strict=True))
+    kfw.up({method: entry(port, method=method) for method, port in ports.items()})
+    pid = kfw.daemon_pid()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+    for port in ports.values():
+        assert talk.pod_behind(port)
+    before, restarts = open_files(kfw), {name: row["restarts"] for name, row in kfw.rows().items()}
+    with Load([port for method, port in ports.items() if method != "socat"]) as load:
+        with many_clients(ports[hogged], 2 * LIMIT):
+            status_warns(kfw)
+            killed = {name: kfw.status(name)["pid"] for name in ("kubectl", "socat")}
+            kill(killed.values())
+            [old] = shared.pods(WHERE, "web")
+            shared.do(lambda sandbox: sandbox.delete("pods", WHERE, old))
+            until(lambda: [old] != shared.pods(WHERE, "web") != [], 10, lambda: "there is another pod")
+            end, slowest = time.monotonic() + HOGGED, 0.0
+            while time.monotonic() < end:
+                asked = time.monotonic()
+                assert len(kfw.rows()) == len(METHODS)
+                slowest = max(slowest, time.monotonic() - asked)
+                time.sleep(0.1)
+            assert slowest < 1
+            for name, child in killed.items():
+                until(
+                    lambda name=name, child=child: kfw.status(name)["pid"] not in (None, child), 10, kfw.log
+                )  # type: ignore[misc]
+            until(lambda: kfw.status("tunnel")["endpoint"]["name"] != old, 5, kfw.log)
+        gone = time.monotonic()
+        took = {}
+        for method, port in ports.items():
+            assert talk.pod_behind(port) != old
+            took[method] = round(time.monotonic() - gone, 2)
+        assert max(took.values()) < SOON, took
+        print("seconds after the hog had gone:", took)
+    assert load.failed == []
+    assert load.answered > HOGGED * RATE / 2
+    for name, row in kfw.rows().items():
+        assert (row["status"], row["lostConnections"]) == ("active", 0), row
+        assert row["restarts"] <= restarts[name] + 2, row
+    until(
+        lambda: open_files(kfw) <= before + 4, 40, lambda: f"{before} files were open, now {open_files(kfw)}"
+    )
+    assert "unforeseen" not in kfw.log() and "Traceback" not in kfw.log()
+
+
+def test_a_client_that_has_left_gives_his_file_back_though_none_is_free(kfw: Program, port: int) -> None:
+    """They have said all that they wanted, and wait for an answer that does not come: only the kernel knows who has left."""
+    pid = kfw.daemon_pid()
+    kfw.up({"web": entry(port, target="service/nowhere", hold="60s")}, "--timeout", "2s", code=None)
+    with many_clients(port, 20) as clients:
+        until(lambda: kfw.status("web")["connections"] == 20, 5, kfw.log)
+        for client in clients:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
+        with no_file_free(pid):
+            assert kfw.status("web") == {} or kfw.status("web")["connections"] == 20
+            for client in clients[:15]:
+                client.close()
+            time.sleep(2.5)
+        until(lambda: kfw.status("web")["connections"] == 5, 1, lambda: str(kfw.status("web")))
+
+
+@contextmanager
+def no_file_free(pid: int) -> Iterator[None]:
+    limit = 1 + max(int(one.name) for one in Path(f"/proc/{pid}/fd").iterdir())
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (limit, LIMIT))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_any_free_file_what_is_open_goes_on_and_is_active_again_at_once(
+    shared: Place, make_kfw: Make, port: int, method: str
+) -> None:
+    """Not even the last zone is left, for longer than three health checks take, and a question to a silent API server."""
+    kfw = make_kfw(shared.kubeconfig)
+    health = {"type": "tcp", "interval": "500ms", "timeout": "1s"}
+    kfw.up({"web": entry(port, method=method, health=health, hold="60s")})
+    pid, before = kfw.daemon_pid(), kfw.status("web")
+    with many_clients(port, 1) as (live,):
+        until(lambda: method == "socat" or kfw.status("web")["connections"] == 1, 5, kfw.log)
+        with no_file_free(pid):
+            waits = socket.create_connection(("127.0.0.1", port), 10)
+            waits.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            time.sleep(6)
+        began = time.monotonic()
+        waits.settimeout(10)
+        assert waits.recv(100).startswith(b"HTTP/1.1 200")
+        assert talk.pod_behind(port).startswith("web-")
+        assert time.monotonic() - began < SOON
+        waits.close()
+        live.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        live.settimeout(5)
+        assert live.recv(100).startswith(b"HTTP/1.1 200")
+    row = kfw.until_row("web", status="active", within=2)
+    assert (row["restarts"], row["pid"]) == (before["restarts"], before["pid"])
+    assert [one["status"] for one in kfw.history("web")][-1] == "active"
+    assert not [one for one in kfw.history("web") if one["status"] in ("suspended", "error")]
