@@ -119,8 +119,7 @@ class Listener:
     def _accept(self, sock: socket.socket) -> None:
         for _ in range(BATCH):
             try:
-                if not OPEN_FILES.has_room(Use.ACCEPT):
-                    raise OPEN_FILES.refuse(Use.ACCEPT)
+                OPEN_FILES.claim(Use.ACCEPT)
                 client, _ = sock.accept()
             except (BlockingIOError, InterruptedError):
                 return

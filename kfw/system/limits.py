@@ -63,48 +63,57 @@ class OpenFiles:
     def __init__(self) -> None:
         self.relief: list[Callable[[], bool]] = []
         self._refused_at: float | None = None
+        self._of = errno.EMFILE  # what the last refusal was for
 
     def has_room(self, use: Use, count: int = 1) -> bool:
         """Whether so many more may be opened for this. A refusal is remembered."""
-        opened: list[socket.socket] = []
-        try:
-            for _ in range(count):
-                opened.append(socket.socket(socket.AF_UNIX))
-            return self.allows(max(one.fileno() for one in opened), use)
-        except OSError:
-            self.refuse(use)
-            return False
-        finally:
-            for one in opened:
-                one.close()
+        return self._refusal(use, count) is None
 
     def allows(self, number: int, use: Use) -> bool:
         """Whether the file that was just opened, with this number, may be kept for this."""
-        limit = open_files_limit()
-        if number < limit - use * zone(limit):
+        if self._is_free_for(number, use):
             return True
         self.refuse(use)
         return False
 
-    def claim(self, default: Use) -> None:
-        """Before a dial: raises OSError unless there is room. For what: see `opens_for`."""
-        use = _opens_for.get(default)
-        if not self.has_room(use):
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+    def claim(self, default: Use, count: int = 1) -> None:
+        """Raises the OSError of the system unless there is room. For what: see `opens_for`, else `default`."""
+        if error := self._refusal(_opens_for.get(default), count):
+            raise error
 
-    def refuse(self, use: Use = Use.LISTEN) -> OSError:
+    def refuse(self, use: Use = Use.LISTEN, number: int = errno.EMFILE) -> OSError:
         """What the system itself would raise. The shortage is remembered, unless nobody feels it."""
         if use is not Use.WARM:
-            self._refused_at = time.monotonic()
+            self._refused_at, self._of = time.monotonic(), number
             any(relieve() for relieve in self.relief)
-        return OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return OSError(number, os.strerror(number))
 
     def shortage(self) -> str:
         """What to tell people, and what to do: within some seconds of a refusal; "" otherwise."""
         if self._refused_at is None or time.monotonic() - self._refused_at > _REMEMBERED:
             return ""
+        limit, wait = open_files_limit(), "so new connections wait until others end"
+        if self._of != errno.EMFILE:
+            return f"this machine can open no more files ({os.strerror(self._of)}), {wait}"
+        return f"the limit of open files ({limit}) is reached, {wait}; {raise_it(limit)}"
+
+    def _refusal(self, use: Use, count: int) -> OSError | None:
+        """The system gives its lowest free numbers, so it is asked for some, which are given back at once."""
+        opened: list[socket.socket] = []
+        try:
+            for _ in range(count):
+                opened.append(socket.socket(socket.AF_UNIX))
+            is_free = self._is_free_for(max(one.fileno() for one in opened), use)
+        except OSError as error:
+            return self.refuse(use, error.errno or errno.EMFILE)
+        finally:
+            for one in opened:
+                one.close()
+        return None if is_free else self.refuse(use)
+
+    def _is_free_for(self, number: int, use: Use) -> bool:
         limit = open_files_limit()
-        return f"the limit of open files ({limit}) is reached, so new connections wait until others end; {raise_it(limit)}"
+        return number < limit - use * zone(limit)
 
 
 #: The one of this process.

@@ -55,8 +55,10 @@ class Children:
         warning of the child's, and tried again."""
         environment = {**(os.environ if base is None else base), **(env or {})}
         program = find(argv[0], environment.get("PATH", os.defpath))
-        if not OPEN_FILES.has_room(Use.UPKEEP, _FILES_OF_A_START):
-            raise shortage_of(f"cannot run {argv[0]}", OPEN_FILES.refuse(Use.UPKEEP))
+        try:
+            OPEN_FILES.claim(Use.UPKEEP, _FILES_OF_A_START)
+        except OSError as error:
+            raise shortage_of(f"cannot run {argv[0]}", error) from error
         child = Child(self._ledger.intend(argv, label), on_line, self._forget, self._ledger.warning)
         environment[MARKER] = child.entry.marker
         try:

@@ -1,10 +1,11 @@
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from kfw.relay.departed import departed
+from kfw.relay.departed import _KERNEL, _request, departed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
@@ -49,3 +50,50 @@ def test_of_a_socket_that_is_closed_nothing_is_known(pair: tuple[socket.socket, 
     _, accepted = pair
     accepted.close()
     assert departed(accepted) is None
+
+
+NONE_FREE = """
+import os, resource, socket
+from kfw.relay.departed import be_ready, departed
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+accepted, _ = server.accept()
+be_ready()
+resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), 4096))
+try:
+    os.dup(0)
+except OSError:
+    pass
+else:
+    raise AssertionError("there is room")
+assert departed(accepted) is False
+client.close()
+os.dup(0)  # the client's, taken by somebody else
+assert departed(accepted) is True
+"""
+
+
+def test_who_has_left_is_known_although_no_file_is_free() -> None:
+    subprocess.run([sys.executable, "-c", NONE_FREE], check=True)
+
+
+def test_a_netlink_socket_that_was_lost_is_opened_again(pair: tuple[socket.socket, socket.socket]) -> None:
+    client, accepted = pair
+    assert departed(accepted) is False
+    assert _KERNEL._socket
+    _KERNEL._socket.close()
+    assert departed(accepted) is None
+    client.close()
+    assert departed(accepted) is True
+
+
+def test_an_answer_to_a_question_that_was_given_up_is_not_taken_for_another(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    client, accepted = pair
+    assert departed(accepted) is False
+    assert _KERNEL._socket
+    theirs, ours = client.getsockname()[:2], client.getpeername()[:2]
+    _KERNEL._socket.send(_request(client.family, theirs, ours, 12345))  # of one that lives
+    client.close()
+    assert departed(accepted) is True
