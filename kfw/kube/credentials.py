@@ -10,6 +10,7 @@ from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Pem, User
 from kfw.model import Reason
 from kfw.secret import Secret, reveal
+from kfw.system.limits import is_shortage, shortage_of
 from kfw.wire.header_values import header_fault, is_header_name
 
 #: An entry that no header can hold is no login that has expired: only the kubeconfig helps.
@@ -61,11 +62,13 @@ class UserEntry:
             file.forget_age()
 
     async def credentials(self) -> Credentials:
-        """Raises LoginError."""
+        """Raises LoginError and Shortage."""
         user = self.user
         try:
             made_of = await self.contents()
         except OSError as error:
+            if is_shortage(error):
+                raise shortage_of(f"cannot read the credentials of user {user.name}", error) from error
             raise LoginError(
                 f"cannot read the credentials of user {user.name}: {words_of(error)}", self._fix
             ) from error

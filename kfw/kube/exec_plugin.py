@@ -25,6 +25,7 @@ from kfw.kube.plugin_output import Output
 from kfw.kube.plugin_words import cause, lines_of
 from kfw.kubeconfig.entries import Cluster, Exec
 from kfw.secret import Secret, reveal
+from kfw.system.limits import is_shortage, shortage_of
 from kfw.system.tools import which
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ async def run(
     """`ca` is the content of the cluster's certificate-authority, `by_hand` the fix: a command that shows nothing secret.
     `environ`: that of whoever wants to log in; the plugin's own variables come on top of it.
 
-    Raises ToolMissing with the plugin's installHint, or LoginError with what the plugin itself gives as the cause.
+    Raises Shortage, ToolMissing with the plugin's installHint, or LoginError with what the plugin itself gives as the cause.
     """
     _check(plugin, user, by_hand)
     variables = {
@@ -92,6 +93,8 @@ async def run(
             answer = stack.enter_context(Output(_ANSWER, _ANSWER))
             said = stack.enter_context(Output(_KEPT, _SAID, told))
         except OSError as error:
+            if is_shortage(error):
+                raise shortage_of(f"cannot run {_named(plugin)}", error) from error
             raise LoginError(f"cannot run {_named(plugin)}: {words_of(error)}", by_hand) from error
         child = await _start(plugin, variables, answer, said, by_hand)
         code = await _finish(child, plugin, timeout, (answer, said), by_hand)
@@ -165,6 +168,8 @@ def _not_run(plugin: Exec, program: str | None, error: OSError, by_hand: str) ->
     if isinstance(error, FileNotFoundError) and program is None:
         hint = plugin.install_hint or f"install {plugin.command}, or add its folder to PATH"
         return ToolMissing(f"cannot log in: {plugin.command} is not installed", hint)
+    if is_shortage(error):
+        return shortage_of(f"cannot run {_named(plugin)}", error)
     words = f"cannot log in: {plugin.command}: {error.strerror}"
     if isinstance(error, FileNotFoundError):
         return ToolMissing(f"{words}: the interpreter that its first line names", f"head -1 {program}")

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from kfw.errors import KfwError, LoginError
+from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
 from kfw.kube.credentials import Credentials, UserEntry, bearer, check_header
 from kfw.kube.errors import words_of
@@ -218,6 +218,8 @@ class Login:
     async def _renew(self) -> Credentials | KfwError:
         try:
             self.held = await self._log_in()
+        except Shortage as error:
+            return error  # this machine's; the login has not failed
         except KfwError as error:
             self._setback.begin(error, pause=self.asks_somebody)
             self._waiting.failed()

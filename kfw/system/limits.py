@@ -15,10 +15,12 @@ import resource
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import IntEnum
+from typing import Protocol
+from weakref import WeakSet
 
 from kfw.errors import Shortage
 
@@ -54,14 +56,22 @@ def opens_for(use: Use) -> Iterator[None]:
         _opens_for.reset(token)
 
 
+class Relief(Protocol):
+    """Who has open files that nobody needs now."""
+
+    def relieve(self) -> bool:
+        """Close some. False: there are none."""
+        ...
+
+
 class OpenFiles:
     """This process's share of open files, and whether somebody was refused one lately.
 
-    `relief` is called after a refusal: each closes some that nobody needs now, and says whether it could.
+    `relief` is asked after a refusal, as long as it lives.
     """
 
     def __init__(self) -> None:
-        self.relief: list[Callable[[], bool]] = []
+        self.relief: WeakSet[Relief] = WeakSet()
         self._refused_at: float | None = None
         self._of = errno.EMFILE  # what the last refusal was for
 
@@ -85,7 +95,7 @@ class OpenFiles:
         """What the system itself would raise. The shortage is remembered, unless nobody feels it."""
         if use is not Use.WARM:
             self._refused_at, self._of = time.monotonic(), number
-            any(relieve() for relieve in self.relief)
+            any(one.relieve() for one in list(self.relief))
         return OSError(number, os.strerror(number))
 
     def shortage(self) -> str:

@@ -21,7 +21,7 @@ class Spare:
         self._most = most
         self._links: dict[AnyLink, None] = {}  # the one that has waited longest first
         self._giving_back = False
-        OPEN_FILES.relief.append(self._relieve)
+        OPEN_FILES.relief.add(self)
 
     @property
     def room(self) -> bool:
@@ -54,7 +54,7 @@ class Spare:
             self._giving_back = True
             asyncio.get_running_loop().call_later(GIVE_BACK, self._give_back)
 
-    def _relieve(self) -> bool:
+    def relieve(self) -> bool:
         """Somebody needs a file."""
         idle = list(self._links)[:RELIEF]
         for link in idle:
