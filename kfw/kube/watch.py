@@ -172,6 +172,8 @@ class Watch:
                     min(2.0 ** min(self._failures, 16), self._server.timeouts.forbidden)
                 )
             case Shortage():  # this machine's, and no verdict on anything
+                if not self.synced:  # somebody waits for it, and must know what it waits for
+                    self._cannot(Problem(Reason.TIMED_OUT, error.what, error.fix))
                 self._failures = 1
                 return _NO_ROOM_PAUSE
             case LoginError() | ToolMissing():  # which is the server's problem, too

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from kfw.errors import LoginError, ToolMissing
+from kfw.errors import LoginError, Shortage, ToolMissing
 from kfw.kube import exec_plugin
 from kfw.kube.login import Login
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
@@ -381,7 +381,7 @@ async def test_a_machine_that_is_short_of_descriptors_is_not_a_missing_plugin(
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setattr("kfw.kube.plugin_output.os.pipe", refuse)
-    with pytest.raises(LoginError, match="cannot run the login plugin login: Too many open files"):
+    with pytest.raises(Shortage, match="cannot run the login plugin login: Too many open files"):
         await exec_plugin.run(plugin(script("")), "ada", DEV)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.errors import ClusterUnreachable, KfwError, LoginError
+from kfw.errors import ClusterUnreachable, KfwError, LoginError, Shortage
 from kfw.kube import outside_file
 from kfw.kube.login import Login
 from kfw.kube.server import Server
@@ -145,7 +145,7 @@ async def test_a_failure_is_not_remembered(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(outside_file, "read_outside", without_descriptors)
     for _ in range(2):
-        with pytest.raises(LoginError, match="Too many open files"):
+        with pytest.raises(Shortage, match="Too many open files"):
             await login.credentials()
     monkeypatch.setattr(outside_file, "read_outside", real)
     assert token(await login.credentials()) == "Bearer one"
