@@ -91,7 +91,10 @@ class Pool:
 
     async def fresh(self, pod: str) -> AnyLink:
         """A new link. Raises KfwError. Who is cancelled leaves it to others."""
-        dial = self._dials.join(pod, self.endpoints[pod].port)
+        endpoint = self.endpoints.get(pod)
+        if endpoint is None:  # it went while others were asked first
+            raise KfwError(f"pod {pod} is gone", reason="endpoint-gone")
+        dial = self._dials.join(pod, endpoint.port)
         try:
             return await asyncio.shield(dial)
         except asyncio.CancelledError:

@@ -72,6 +72,7 @@ class Cluster:
         self.visits: list[Visit] = []  # as tests.methods.tunnel.far.Far has them
         self.poisonable = True
         self.asked = 0  # by pokes and the like
+        self.well = asyncio.Event()
         self.end_watch: Callable[[], None] = lambda: None
         self._loop = loop
         self._chance = chance
@@ -187,11 +188,10 @@ class Cluster:
 
     async def _travel(self) -> None:
         fate = self.truth.dials
-        if fate == "hang":
-            await asyncio.sleep(HANGS)
+        if fate == "hang" and await self._hang(HANGS):
             raise ClusterUnreachable("the API server does not answer")
         if fate == "come late":
-            await asyncio.sleep(self._chance.choice((0.2, 0.6, 2.0, 4.9, 6.0, 9.0)))
+            await self._hang(self._chance.choice((0.2, 0.6, 2.0, 4.9, 6.0, 9.0)))
         elif fate == "fail":
             raise ClusterUnreachable("connection refused")
         elif fate == "end from inside":
@@ -206,10 +206,20 @@ class Cluster:
         truth = self.truth
         if not truth.api:
             if self._chance.random() < 0.5:
-                await asyncio.sleep(HANGS)
+                await self._hang(HANGS)
             raise ClusterUnreachable("the API server cannot be reached")
         if refusal := self._refusal(pod):
             raise refusal
+
+    async def _hang(self, seconds: float) -> bool:
+        """True: for so long. What hangs when all is well again comes to an end within a second, this or that way."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.well.wait()
+        except TimeoutError:
+            return True
+        await asyncio.sleep(self._chance.random())
+        return self._chance.random() < 0.5
 
     def _refusal(self, pod: str) -> KfwError | None:
         truth = self.truth

@@ -23,7 +23,7 @@ class PipeSocket:
         self.pipe = pipe
 
     def fileno(self) -> int:
-        return -1 if self.pipe.lost else _OPEN
+        return -1 if self.pipe.released else _OPEN
 
     def setblocking(self, flag: bool) -> None: ...
 
@@ -77,7 +77,8 @@ class Pipe(asyncio.Transport):
         self.other: Pipe
         self.latency = latency
         self.silent = False
-        self.lost = False  # connection_lost was called, or nobody is left to call
+        self.lost = False  # it is over, and its protocol hears of it in this turn
+        self.released = False  # the protocol has heard of it
         self._loop = loop
         self._protocol: asyncio.Protocol | None = None
         self._socket = PipeSocket(self)
@@ -100,6 +101,8 @@ class Pipe(asyncio.Transport):
     def begin(self, protocol: asyncio.Protocol) -> None:
         self._protocol = protocol
         protocol.connection_made(self)
+        if self.lost:  # while nobody had it
+            self._loop.call_soon(self._tell, _reset())
         self._wake()
 
     # -- what a test does to the network
@@ -121,7 +124,7 @@ class Pipe(asyncio.Transport):
     def fail(self, error: OSError) -> None:
         """It breaks, and both ends hear of it."""
         self._lose(error)
-        self.other._lose(ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)))
+        self.other._lose(_reset())
 
     def be_patient(self, seconds: float) -> None:
         self._patience = seconds
@@ -170,9 +173,7 @@ class Pipe(asyncio.Transport):
     def abort(self) -> None:
         if not self.lost:
             self._lose(None)
-            self._loop.call_soon(
-                self.other._lose, ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-            )
+            self._loop.call_soon(self.other._lose, _reset())
 
     # -- inside
 
@@ -199,9 +200,7 @@ class Pipe(asyncio.Transport):
     def _arrive(self, data: bytes | None) -> None:
         if self.lost:
             if data is not None:
-                self._loop.call_soon(
-                    self.other._lose, ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-                )
+                self._loop.call_soon(self.other._lose, _reset())
             return
         self._arrived.append(data)
         self._wake()
@@ -230,4 +229,13 @@ class Pipe(asyncio.Transport):
             self._giving_up.cancel()
             self._giving_up = None
         if self._protocol is not None:
-            self._loop.call_soon(self._protocol.connection_lost, error)
+            self._loop.call_soon(self._tell, error)
+
+    def _tell(self, error: Exception | None) -> None:
+        assert self._protocol
+        self._protocol.connection_lost(error)
+        self.released = True
+
+
+def _reset() -> OSError:
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -272,6 +272,7 @@ class Life:
         truth = self.cluster.truth
         truth.service = truth.api = truth.login = truth.rights = truth.may_list = truth.kubeconfig = True
         truth.dials = "work"
+        self.cluster.well.set()
         truth.pods = {pod: "echo" for pod in truth.pods} or {"web-0": "echo"}
         for pipe, _ in self.cluster.links:
             if pipe.silent and not pipe.lost:
