@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from socket import socket
 from typing import Any
@@ -137,14 +138,20 @@ class Carrier:
             await fresh.tunnel.close()
 
     async def drop(self) -> None:
-        """Close the way in use."""
+        """Close the way in use. New connections wait, and do not dial what is closed."""
         way, self.way = self.way, None
         if way:
+            self.hold("the way broke, and there is no other one yet")
             await way.tunnel.close()
 
     async def end(self) -> None:
-        await self.discard()
-        await self.drop()
+        """Each is ended, whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._leave_port)
+            stack.push_async_callback(self.drop)
+            stack.push_async_callback(self.discard)
+
+    async def _leave_port(self) -> None:
         if self.listener:
             await self.listener.close()
         elif self.addresses:

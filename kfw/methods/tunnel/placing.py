@@ -48,6 +48,8 @@ class Placing:
         While one pod after the other refuses it is tried on the next, for as long as the terms say. `once_within`: only
         once on each, within so many seconds; that is a probe.
         """
+        if self._closed:  # nobody would look after who waits
+            raise DialFailed("the tunnel is closed", safe=True)
         now = self._loop.time()
         if once_within is None:
             self.pool.used_at = now

@@ -112,9 +112,11 @@ class Pool:
 
     async def close(self) -> None:
         self._closed = True
-        await self._dials.close()
-        for link in tuple(self.links):
-            link.abort("the forward ends")
+        try:
+            await self._dials.close()
+        finally:
+            for link in tuple(self.links):
+                link.abort("the forward ends")
         if self.links:
             await self._empty.wait()
 

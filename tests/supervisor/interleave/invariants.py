@@ -88,13 +88,13 @@ class Invariants:
         now = runner.now
         stumbled = now.problem is not None and now.problem.reason is Reason.INTERNAL
         pending = PENDING.get(now.state)
-        if stumbled and now.state is State.WAITING and "follow" in runner._tasks:
-            pending = "follow"  # whose first word is not there yet
+        if stumbled and now.state is State.WAITING:  # then the first word of a new `follow` is waited for
+            pending = "recover" if "recover" in runner._tasks else "follow"
         if pending and pending not in runner._tasks:
             raise Wrong(f"in {now.state} there is no task '{pending}': {self.describe()}")
         if now.state is State.UP and runner.carrier.way is None:
             raise Wrong(f"it is up without a way: {self.describe()}")
-        if "follow" not in runner._tasks and not (stumbled and "delay" in runner._tasks):
+        if not ("follow" in runner._tasks or "recover" in runner._tasks):
             raise Wrong(f"nobody follows the target: {self.describe()}")
         for placing in self._placings:
             look = placing._next_look
