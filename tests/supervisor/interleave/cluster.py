@@ -196,9 +196,9 @@ class Cluster:
             raise ClusterUnreachable("connection refused")
         elif fate == "end from inside":
             raise asyncio.CancelledError
-        turns = self._chance.randrange(8)
-        if turns > 5:
-            await asyncio.sleep(0.001 * turns)
+        turns = self._chance.randrange(5)
+        if turns > 3:
+            await asyncio.sleep(0.001 * self._chance.randrange(10))
         for _ in range(turns):
             await asyncio.sleep(0)
 

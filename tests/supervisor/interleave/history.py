@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kfw.model import Health, Retry
 
-LONGEST = 24
+LONGEST = 17
 
 #: What can happen, with its kinds, and how often it is drawn.
 EVENTS: dict[str, tuple[int, tuple[str, ...]]] = {
@@ -79,11 +79,11 @@ def draw(seed: int) -> History:
         seed,
         Health(chance.choice(("tcp", "tcp", "none", "http")), interval=chance.choice((2.0, 15.0)), timeout=5.0),
         Retry(initial_delay=1.0, max_delay=8.0, max_attempts=chance.choice((0, 0, 0, 2))),
-        hold=chance.choice((0.5, 3.0, 8.0)),
+        hold=chance.choice((0.5, 2.0, 5.0)),
         latency=chance.choice((0.0, 0.0, 0.002)),
         spare=chance.choice((16, 16, 16, 1)),
         sticky=chance.random() < 0.2,
-        ends_early=chance.random() < 0.15,
+        ends_early=chance.random() < 0.2,
         events=tuple(_events(chance)),
     )
 
@@ -95,12 +95,14 @@ def _events(chance: random.Random) -> Iterable[Event]:
         yield Event("time", "passes", 0, 0.0, 0, 0.4)
     for what in chance.choices(_NAMES, _WEIGHTS, k=chance.randrange(2, LONGEST)):
         yield _event(chance, what, chance.choice(EVENTS[what][1]))
+    if chance.random() < 0.2:
+        yield Event("user", "restart", 0, 0.0, chance.randrange(9), 0.0)
 
 
 def _event(chance: random.Random, what: str, how: str) -> Event:
     lag = chance.choice((0.0, 0.0, 0.0, 0.06, 0.3, 1.5))
-    turns = chance.choice((0, 0, 1, 2, 3, 5, 8, 13))
-    seconds = chance.choice((0.0, 0.0, 0.0, 0.0, 0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0))
+    turns = chance.choice((0, 0, 0, 1, 2, 3, 4, 6, 9))
+    seconds = chance.choice((0.0, 0.0, 0.0, 0.0, 0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0))
     if what == "time":
-        seconds = chance.choice((1.0, 2.5, 5.0, 12.0))
+        seconds = chance.choice((1.0, 1.0, 2.5, 2.5, 5.0, 12.0))
     return Event(what, how, chance.randrange(8), lag, turns, seconds)

@@ -5,8 +5,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -18,7 +17,7 @@ from kfw.methods.tunnel.method import TunnelMethod
 from kfw.methods.tunnel.placing import Placing
 from kfw.methods.tunnel.spare import Spare
 from kfw.methods.tunnel.stream import Stream
-from kfw.model import Forward, Status, Target
+from kfw.model import Forward, Reason, Status, Target
 from kfw.supervisor.machine import State, status_of
 from kfw.supervisor.runner import Runner, World
 from tests.supervisor.interleave import invariants
@@ -26,7 +25,7 @@ from tests.supervisor.interleave.client import Client
 from tests.supervisor.interleave.cluster import HANGS, SETTLE, Cluster
 from tests.supervisor.interleave.history import Event, History
 from tests.supervisor.interleave.invariants import Wrong
-from tests.supervisor.interleave.loop import Stuck, VirtualLoop, VirtualClock
+from tests.supervisor.interleave.loop import START, Stuck, VirtualClock, VirtualLoop
 from tests.supervisor.interleave.pipes import ListeningSocket
 
 #: Everything of kfw's that is logged here at ERROR is a mistake of kfw's.
@@ -41,17 +40,18 @@ class Outcome:
     wrong: str = ""
     told: list[str] = field(default_factory=list)
     states: set[State] = field(default_factory=set)
+    statuses: set[Status] = field(default_factory=set)
 
 
-def play(history: History) -> Outcome:
-    """Deterministic: the same history has the same outcome."""
+def play(history: History, *, verbose: bool = False) -> Outcome:
+    """Deterministic: the same history has the same outcome. `verbose`: with what people could read."""
     loop = VirtualLoop()
     outcome = Outcome()
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, context: complaints.append(_words(context)))
     asyncio.set_event_loop(loop)
     with _patched(loop), _logged(complaints.append):
-        life = Life(history, loop, outcome)
+        life = Life(history, loop, outcome, complaints.append, verbose=verbose)
         loop.on_idle = life.check
         try:
             loop.run_until_complete(life.live())
@@ -72,19 +72,23 @@ def play(history: History) -> Outcome:
 
 
 class Life:
-    def __init__(self, history: History, loop: VirtualLoop, outcome: Outcome) -> None:
+    def __init__(
+        self, history: History, loop: VirtualLoop, outcome: Outcome, complain: Callable[[str], None], *, verbose: bool
+    ) -> None:
         self.history = history
         self._loop = loop
         self._outcome = outcome
+        self._verbose = verbose
         self._chance = random.Random(history.seed + 1)
         self.cluster = Cluster(loop, self._chance, history.latency, sticky=history.sticky)
         self._socket = ListeningSocket()
         self._clients: list[Client] = []
         self._names = count(1)
         self._watch_ended = False
+        self._ended_from_inside = False
+        self._complain = complain
         self._method = TunnelMethod(self.cluster)
         self._method._spare = Spare(history.spare)
-        self._patched = partial(setattr, tunnel_method, "open_portforward")
         self.placings: list[Placing] = []
         world = World(
             self.cluster,
@@ -140,17 +144,27 @@ class Life:
 
     def _changed(self, runner: Runner) -> None:
         now = runner.now
-        self._outcome.states.add(now.state)
+        if now.problem and now.problem.reason is Reason.INTERNAL and not self._ended_from_inside:
+            self._complain(f"told to the user: {now.problem.message}")
         told = now.state, now.problem
         if told != self._told:
             self._told = told
+            self._outcome.states.add(now.state)
+            self._outcome.statuses.add(status_of(now))
+            if not self._verbose:
+                return
             why = f" ({now.problem.reason.value}: {now.problem.message})" if now.problem else ""
-            self._outcome.told.append(f"{self._loop.time() - 1000:9.4f} {status_of(now).value} {now.state.value}{why}")
+            self._tell(f"{status_of(now).value} {now.state.value}{why}")
+
+    def _tell(self, words: object) -> None:
+        if self._verbose:
+            self._outcome.told.append(f"{self._loop.time() - START:9.4f} {words}")
 
     # -- what happens
 
     def _happen(self, event: Event) -> None:
-        self._outcome.told.append(f"{self._loop.time() - 1000:9.4f} -- {event}")
+        if self._verbose:
+            self._tell(f"-- {event}")
         _ACTS[event.what](self, event)
 
     def _seen(self, event: Event) -> None:
@@ -207,6 +221,7 @@ class Life:
 
     def _dials(self, event: Event) -> None:
         self.cluster.truth.dials = event.how
+        self._ended_from_inside = self._ended_from_inside or event.how == "end from inside"
 
     def _link(self, event: Event) -> None:
         links = [(pipe, tunnel) for pipe, tunnel in self.cluster.links if not pipe.lost]
@@ -240,7 +255,7 @@ class Life:
         acts[event.how]()
 
     def _watch(self, event: Event) -> None:
-        self._watch_ended = True
+        self._watch_ended = self._ended_from_inside = True
         self.cluster.end_watch()
 
     def _time(self, event: Event) -> None: ...
@@ -268,7 +283,7 @@ class Life:
         return invariants.well_within(self.history.retry, self.history.health)
 
     def _make_well(self) -> None:
-        self._outcome.told.append(f"{self._loop.time() - 1000:9.4f} -- all is well")
+        self._tell("-- all is well")
         truth = self.cluster.truth
         truth.service = truth.api = truth.login = truth.rights = truth.may_list = truth.kubeconfig = True
         truth.dials = "work"
@@ -285,13 +300,14 @@ class Life:
             self.runner.retry()  # it has said that only this helps
 
     async def _until(self, true: Callable[[], object], seconds: float, wrong: str, more: Callable[[], str] = str) -> None:
-        deadline = self._loop.time() + seconds
+        deadline, pause = self._loop.time() + seconds, 0.01
         while not true():
             if self._loop.time() > deadline:
                 raise Wrong(f"{wrong} within {seconds:g} s: {self._check.describe()} {more()}")
             if self.runner.now.state is State.PARKED and not self.runner._events.qsize():
                 self.runner.retry()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, 0.5)
 
     async def _end(self) -> None:
         assert self._running
