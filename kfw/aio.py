@@ -4,12 +4,29 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 #: Seconds until a turn that failed is tried again, doubled each time.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
+
+
+class CancelledFromInside(Exception):
+    """A task was cancelled and its owner had not asked for it: a mistake in what it waited for."""
+
+
+async def expose_cancellation(work: Awaitable[T], what: str) -> T:
+    """Its result. A cancellation that nobody asked this task for becomes CancelledFromInside, as no loop may end by it."""
+    try:
+        return await work
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise CancelledFromInside(f"{what} was cancelled by what it waited for") from cancelled
 
 
 class Broadcast:
@@ -51,14 +68,15 @@ async def keep_going(
     on_failure: Callable[[Exception], None],
     wait: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> NoReturn:
-    """A loop that serves others: `turn` again and again, until it is cancelled. An exception ends the turn, never the loop.
+    """A loop that serves others: `turn` again and again, until it is cancelled. An exception ends the turn, never the loop,
+    and so does a cancellation that nobody asked for.
 
     `on_failure` hears of it; then `wait` passes the seconds of a back-off, or less when somebody wants it now.
     """
     failures = 0
     while True:
         try:
-            await turn()
+            await expose_cancellation(turn(), "a turn")
             failures = 0
             continue
         except Exception as error:  # noqa: BLE001  whatever it is, the others must be served

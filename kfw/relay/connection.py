@@ -293,7 +293,12 @@ class Connection:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._terms.tasks.discard(task)
-        if not task.cancelled() and (bug := task.exception()) is not None:
+        if task.cancelled():
+            if task is self._dialing:  # by what it waited for, and nobody else would end this connection
+                self._terms.log.error("%s: a dial was cancelled by what it waited for", self._terms.name)
+                self._give_up("kfw failed: the dial was cancelled")
+            return
+        if (bug := task.exception()) is not None:
             self._terms.log.error("%s: a dial failed in an unforeseen way", self._terms.name, exc_info=bug)
             self._give_up(f"kfw failed: {bug}")
 

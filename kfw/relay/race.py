@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from kfw.errors import KfwError
+
 T = TypeVar("T")
 
 
@@ -37,12 +39,19 @@ async def race(
             timeout = head_start if waiting else None
             done, _ = await asyncio.wait(running, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             for task in sorted(done, key=running.__getitem__):
-                if (error := task.exception()) is None:
+                if (error := _error_of(task)) is None:
                     return running.pop(task), task.result()
                 errors[running.pop(task)] = error
         raise AllFailed([error for _, error in sorted(errors.items())])
     finally:
         await _give_up(running, discard)
+
+
+def _error_of(task: asyncio.Task[T]) -> BaseException | None:
+    """One that was cancelled by what it waited for has failed like any other: nobody here has asked for that."""
+    if task.cancelled():
+        return KfwError("the attempt was cancelled by what it waited for")
+    return task.exception()
 
 
 async def _give_up(tasks: dict[asyncio.Task[T], int], discard: Callable[[T], None]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from socket import socket
 from typing import Any
@@ -140,24 +141,34 @@ class Carrier:
             await fresh.tunnel.close()
 
     async def retire(self) -> None:
-        """There is no way in use any more. What lives on the one that was goes on to its end, unless it is broken."""
+        """There is no way in use any more: new connections wait. What lives on the one that was goes on to its end, unless
+        it is broken."""
         way, self.way = self.way, None
-        if way and isinstance(way.tunnel, OwnsPort):
+        if way is None:
+            return
+        self.hold("the way broke, and there is no other one yet")
+        if isinstance(way.tunnel, OwnsPort):
             await way.tunnel.give_port_back()
-        if way:
-            self._drain(way.tunnel)
+        self._drain(way.tunnel)
 
     def _drain(self, tunnel: Tunnel) -> None:
         self._drains += 1
         self._draining.start(f"drain {self._drains}", _drain(tunnel, self.listener))
 
     async def end(self) -> None:
-        """Close all, also what drains."""
-        await self.discard()
+        """Close all, also what drains; each is ended, whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._leave_port)
+            stack.push_async_callback(self._draining.end)
+            stack.push_async_callback(self._close_way)
+            stack.push_async_callback(self.discard)
+
+    async def _close_way(self) -> None:
         way, self.way = self.way, None
         if way:
             await way.tunnel.close()
-        await self._draining.end()
+
+    async def _leave_port(self) -> None:
         if self.listener:
             await self.listener.close()
         elif self.addresses:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
-from kfw.aio import Complaints
+from kfw.aio import Complaints, expose_cancellation
 from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import TellsRefusals, Tunnel
@@ -134,22 +134,32 @@ class Runner:
     async def run(self) -> None:
         """Keep the forward until cancelled; then leave nothing behind."""
         try:
-            self._bind()
-            self._changed(self)
+            await self._survive(self._begin())
             while True:
-                event = await self._events.get()
-                try:
-                    if isinstance(event, Exception):
-                        raise event
-                    await self._happened(event)
-                    self._changed(self)
-                except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_stumble`
-                    await self._stumble(defect)
-                    with suppress(Exception):  # it may be what has failed; the log has it
-                        self._changed(self)
+                await self._survive(self._take(await self._events.get()))
         finally:
-            await self._tasks.end()
-            await self.carrier.end()
+            try:
+                await self._tasks.end()
+            finally:
+                await self.carrier.end()
+
+    async def _begin(self) -> None:
+        self._bind()
+
+    async def _take(self, event: machine.Event | Exception) -> None:
+        if isinstance(event, Exception):
+            raise event
+        await self._happened(event)
+
+    async def _survive(self, work: Coroutine[Any, Any, None]) -> None:
+        """The runner lives until its owner ends it, whatever happens in it."""
+        try:
+            await expose_cancellation(work, self.forward.name)
+            self._changed(self)
+        except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_stumble`
+            await self._stumble(defect)
+            with suppress(Exception):  # it may be what has failed; the log has it
+                self._changed(self)
 
     async def _stumble(self, defect: Exception) -> None:
         """A mistake in kfw: the port stays bound, new connections wait, live ones go on; all begins again after a delay."""
@@ -157,7 +167,7 @@ class Runner:
         await self._tasks.end()
         for end in (self.carrier.discard, self.carrier.retire):
             try:
-                await end()
+                await expose_cancellation(end(), self.forward.name)
             except Exception as another:  # noqa: BLE001  the runner lives until its owner ends it
                 self._complaints.tell(another)
         told = Problem(Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where")
@@ -166,12 +176,15 @@ class Runner:
         self.now = Now(State.WAITING, told, failures=failures, served=self.now.served, delay=pause)
         self.carrier.hold(told.message)
         self.next_attempt = self.world.clock.now() + pause
-        self._tasks.start("delay", self._begin_anew(pause))
+        self._tasks.start("recover", self._recover(pause))
 
-    async def _begin_anew(self, pause: float) -> None:
+    async def _recover(self, pause: float) -> None:
         await self.world.clock.sleep(pause)
         self.next_attempt = None
-        self._tasks.start("follow", self._follow())
+        if self._bound:
+            self._tasks.start("follow", self._follow())
+        else:
+            self._bind()
 
     async def _happened(self, event: machine.Event) -> None:
         if not self._bound:
@@ -198,6 +211,8 @@ class Runner:
             return
         if do is Do.ASK:
             self.world.clusters.poke(self.forward)
+            if "recover" in self._tasks:  # somebody wants it now
+                self._tasks.start("recover", self._recover(0.0))
             return
         self.next_attempt = None
         self._tasks.cancel("delay", "slow", "refusals", "health", "settle")
@@ -252,6 +267,7 @@ class Runner:
         async for resolution in self.world.clusters.follow(self.forward):
             self.resolution = resolution
             self._events.put_nowait(self._seen(resolution))
+        raise RuntimeError("nobody follows the target any more")
 
     def _seen(self, resolution: Resolution) -> machine.Event:
         problem = resolution.problem
@@ -351,7 +367,7 @@ class Runner:
             await self.world.clock.sleep(0 if at_once else next_check(health, good, ill=ill))
             at_once = False
             try:
-                await tunnel.probe()
+                await expose_cancellation(tunnel.probe(), "the health check")
             except Shortage:
                 continue  # nothing could be asked
             except KfwError as error:

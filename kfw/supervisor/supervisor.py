@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 
 from kfw.environ import Environ
@@ -226,12 +225,14 @@ class Supervisor:
         self._tasks[forward.name] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
 
     async def _end(self, names: Iterable[str], why: Problem) -> None:
-        ending = {name: task for name in names if (task := self._tasks.pop(name, None))}
+        """Who is cancelled meanwhile leaves them to end by themselves, to be told by whoever ends them next."""
+        ending = {name: task for name in names if (task := self._tasks.get(name))}
         for task in ending.values():
             task.cancel()
-        for name, task in ending.items():
-            with suppress(asyncio.CancelledError):
-                await task
+        if ending:
+            await asyncio.wait(ending.values())  # their cancellation is not ours, and ours not theirs
+        for name in ending:
+            del self._tasks[name]
             row = self._rows[name]
             row.end(Status.STOPPED, why, self._world.clock.now())
             self._publish(row)

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
-
-class CancelledFromInside(Exception):
-    """A task ended by a cancellation that its owner did not ask for: a mistake in what it waited for."""
+from kfw.aio import CancelledFromInside as CancelledFromInside
 
 
 class Tasks:
@@ -22,7 +21,7 @@ class Tasks:
     def start(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self.cancel(name)
         task = asyncio.create_task(work, name=f"{self._owner}: {name}")
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, name))
         self._running[name] = task
 
     def __contains__(self, name: str) -> bool:
@@ -50,9 +49,12 @@ class Tasks:
         while self._ending:
             await asyncio.wait(self._ending)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, name: str, task: asyncio.Task[None]) -> None:
+        asked = self._running.get(name) is not task
+        if not asked:
+            del self._running[name]
         if task.cancelled():
-            if task in self._running.values():
+            if not asked:
                 self._on_defect(CancelledFromInside(f"{task.get_name()} was cancelled by what it waited for"))
         elif isinstance(error := task.exception(), Exception):
             self._on_defect(error)

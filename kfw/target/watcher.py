@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints
+from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints, expose_cancellation
 from kfw.environ import Environ
 from kfw.errors import UsageError, describe
 from kfw.kube.errors import problem_of
@@ -133,7 +133,7 @@ class TargetWatcher:
     async def _look_whatever_happens(self) -> Resolution | None:
         """A mistake in kfw is a problem to be told, and another look comes after a pause."""
         try:
-            now = await self._look()
+            now = await expose_cancellation(self._look(), "the look at the target")
         except Exception as error:  # noqa: BLE001  a forward is followed until its owner ends it
             self._complaints.tell(error)
             self._failures += 1

@@ -50,6 +50,7 @@ class Dials:
         self._running: dict[asyncio.Task[AnyLink], _Dialling] = {}
         self._failures: dict[str, _Failure] = {}
         self._usual = 0.0  # seconds that a dial takes
+        self._closed = False
 
     @property
     def pods(self) -> list[str]:
@@ -78,6 +79,10 @@ class Dials:
             self._running[task].asked = False
 
     def may_start(self, pod: str) -> bool:
+        """One that has failed just now would only fail again, as fast as the network says so."""
+        failure = self._failures.get(pod)
+        if failure and self._is_new(failure):
+            return False
         slow = [one for one in self._running.values() if one.pod == pod and self._takes_long(one)]
         return len(self.pods) < DIALS and len(slow) < TO_A_SLOW_ONE
 
@@ -96,6 +101,7 @@ class Dials:
         self._failures = {pod: failure for pod, failure in self._failures.items() if pod in pods}
 
     async def close(self) -> None:
+        self._closed = True
         running = list(self._running)
         for task in running:
             task.cancel()
@@ -111,6 +117,8 @@ class Dials:
         dialling = self._running.pop(task)
         self._spare.coming -= 1
         if task.cancelled():
+            if not self._closed:  # by what it waited for: who waits for a link must hear of it all the same
+                self.fail(dialling.pod, KfwError(f"the dial of a tunnel to pod {dialling.pod} was cancelled"))
             return
         error = task.exception()
         if isinstance(error, Shortage):

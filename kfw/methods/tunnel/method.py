@@ -190,11 +190,12 @@ class PodTunnel:
         return await self._placing.connect(factory(), once_within=self._forward.health.timeout)
 
     async def close(self) -> None:
-        if self._tending:
-            self._tending.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._tending
-        await self._placing.close()
+        try:
+            if self._tending:
+                self._tending.cancel()
+                await asyncio.wait([self._tending])  # its cancellation is not ours
+        finally:
+            await self._placing.close()
 
     async def _dial_link(self, pod: str, port: int) -> AnyLink:
         with suppress(

@@ -22,6 +22,8 @@ TICK = 0.05
 NO_ROOM = os.strerror(errno.EMFILE).lower()
 #: Seconds in which one pod after the other is asked, although nothing shall be held.
 ASK_ALL = 1.0
+#: Seconds in which a dial has had its chance, also where nothing shall be held: kube.upgrade.ANSWER.
+ENOUGH = 10.0
 #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
 FIRST_ROUND, LAST_ROUND = 0.25, 1.0
 
@@ -34,6 +36,11 @@ class Waiter:
     since: float
     placed: "asyncio.Future[None] | None" = None
     not_before: float = 0.0
+
+
+def _latest(waiter: Waiter) -> float:
+    """When it hears that there is no link, by the loop's time: dials that hang one after the other may go on for ever."""
+    return max(waiter.stream.until, waiter.since + ENOUGH)
 
 
 class Placing:
@@ -52,6 +59,8 @@ class Placing:
         While one pod after the other refuses it is tried on the next, for as long as the terms say. `once_within`: only
         once on each, within so many seconds; that is a probe.
         """
+        if self._closed:  # nobody would look after who waits
+            raise DialFailed("the tunnel is closed", safe=True)
         now = self._loop.time()
         if once_within is None:
             self.pool.used_at = now
@@ -166,10 +175,10 @@ class Placing:
         if nowhere:
             for waiter in self._waiters:
                 waiter.stream.refused_at = None  # nobody is there to refuse it any more
-        self._fail(
-            (w for w in self._waiters if (nowhere if w.placed else now >= self._deadline(w.stream))),
-            "no pod is ready",
-        )
+        late = [w for w in self._waiters if now >= (_latest(w) if w.placed else self._deadline(w.stream))]
+        self._fail(late, "no pod is ready" if nowhere else "no tunnel to a pod could be opened in time")
+        if nowhere:
+            self._fail([w for w in self._waiters if w.placed], "no pod is ready")
 
     def _serve_all(self, now: float) -> None:
         """In turn; one that has been refused may wait for another pod than the rest."""

@@ -92,7 +92,10 @@ class Pool:
 
     async def fresh(self, pod: str) -> AnyLink:
         """A new link. Raises KfwError. Who is cancelled leaves it to others."""
-        dial = self._dials.join(pod, self.endpoints[pod].port)
+        endpoint = self.endpoints.get(pod)
+        if endpoint is None:  # it went while others were asked first
+            raise KfwError(f"pod {pod} is gone", reason="endpoint-gone")
+        dial = self._dials.join(pod, endpoint.port)
         try:
             return await asyncio.shield(dial)
         except asyncio.CancelledError:
@@ -110,9 +113,11 @@ class Pool:
 
     async def close(self) -> None:
         self._closed = True
-        await self._dials.close()
-        for link in tuple(self.links):
-            link.abort("the forward ends")
+        try:
+            await self._dials.close()
+        finally:
+            for link in tuple(self.links):
+                link.abort("the forward ends")
         if self.links:
             await self._empty.wait()
 

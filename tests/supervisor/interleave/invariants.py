@@ -1,0 +1,128 @@
+"""What must hold whenever nothing can run, and when all has ended."""
+
+import asyncio
+from collections.abc import Sequence
+
+from kfw.methods.tunnel.method import TunnelMethod
+from kfw.methods.tunnel.pace import AT_ONCE
+from kfw.methods.tunnel.placing import Placing
+from kfw.model import Health, Reason, Retry
+from kfw.supervisor.machine import State
+from kfw.supervisor.runner import Runner
+from tests.supervisor.interleave.client import Client
+from tests.supervisor.interleave.cluster import HANGS, Cluster
+from tests.supervisor.interleave.loop import VirtualLoop
+from tests.supervisor.interleave.pipes import ListeningSocket
+
+#: Seconds of a single event: it ends what ran before, which takes turns of the loop and no time.
+BUSY = 0.1
+#: Seconds until a forward that was told to end has ended.
+END_WITHIN = 1.0
+#: A forward's tasks that must run in a state, by their names.
+PENDING = {State.OPENING: "open", State.WAITING: "delay", State.UP: "watch"}
+
+
+class Wrong(Exception):
+    """Something that must not be."""
+
+
+def well_within(retry: Retry, health: Health) -> float:
+    """Seconds from the time when all is well until it is active.
+
+    An attempt may have begun just before, to what does not answer: it ends when the health check's time is over. After it
+    comes a pause, the longest one at most. Then an attempt meets a world that is well, and takes a second with the app's
+    health and a pod's refusal before. The watch sees it all up to a second late.
+    """
+    return health.timeout + retry.max_delay + 2.0
+
+
+class Invariants:
+    def __init__(self, runner: Runner, placings: Sequence[Placing], loop: VirtualLoop) -> None:
+        self._runner = runner
+        self._placings = placings
+        self._loop = loop
+        self._busy_since: float | None = None
+
+    def while_it_runs(self, running: "asyncio.Task[None]") -> None:
+        """Nothing can run now: who waits must wait for something that comes."""
+        if running.done():
+            raise Wrong(f"its task has ended by itself: {running!r}")
+        self._connections_end_some_day()
+        if not self._runner._events._getters:  # type: ignore[attr-defined]
+            self._it_is_busy()
+            return
+        self._busy_since = None
+        self._it_waits_for_something()
+
+    def describe(self) -> str:
+        runner = self._runner
+        tasks = [name for name in runner._tasks._running if name in runner._tasks]
+        return f"{runner.now}, tasks {tasks}, {runner._events.qsize()} events, {runner.carrier.waiting} waiting"
+
+    def after_it_ended(
+        self, method: TunnelMethod, cluster: Cluster, socket: ListeningSocket, clients: Sequence[Client]
+    ) -> None:
+        self._nothing_is_left_in_the_pools(method)
+        if open_links := [tunnel.pod for pipe, tunnel in cluster.links if not pipe.lost]:
+            raise Wrong(f"links to {open_links} are open")
+        if not socket.closed:
+            raise Wrong("the local port is bound")
+        listener = self._runner.carrier.listener
+        if listener and (listener._live or listener._terms.tasks):
+            raise Wrong(f"connections are left: {listener.connections}")
+        if held := sum(not client.near.lost for client in clients):
+            raise Wrong(f"{held} descriptors of clients are open")
+        if cluster.following:
+            raise Wrong("the target is still followed")
+
+    # -- inside
+
+    def _it_is_busy(self) -> None:
+        now = self._loop.time()
+        self._busy_since = now if self._busy_since is None else self._busy_since
+        if now - self._busy_since > BUSY:
+            raise Wrong(f"it is busy with one event for {now - self._busy_since:g} s: {self.describe()}")
+
+    def _it_waits_for_something(self) -> None:
+        runner = self._runner
+        now = runner.now
+        stumbled = now.problem is not None and now.problem.reason is Reason.INTERNAL
+        pending = PENDING.get(now.state)
+        if stumbled and now.state is State.WAITING:  # then the first word of a new `follow` is waited for
+            pending = "recover" if "recover" in runner._tasks else "follow"
+        if pending and pending not in runner._tasks:
+            raise Wrong(f"in {now.state} there is no task '{pending}': {self.describe()}")
+        if now.state is State.UP and runner.carrier.way is None:
+            raise Wrong(f"it is up without a way: {self.describe()}")
+        if not ("follow" in runner._tasks or "recover" in runner._tasks):
+            raise Wrong(f"nobody follows the target: {self.describe()}")
+        for placing in self._placings:
+            look = placing._next_look
+            if placing._waiters and (placing._closed or look is None or look.cancelled()):
+                raise Wrong(f"a connection waits for a link, and nobody looks: {self.describe()}")
+
+    def _connections_end_some_day(self) -> None:
+        listener = self._runner.carrier.listener
+        for connection in listener._live if listener else ():
+            if connection.joined or connection.how or not connection._made:
+                continue
+            if connection._dialing is None and connection._patience is None:
+                raise Wrong(f"a connection waits for nothing: {self.describe()}")
+            if connection.seconds > self._runner.forward.hold + HANGS + 1:
+                raise Wrong(f"a connection waits for {connection.seconds:g} s")
+
+    def _nothing_is_left_in_the_pools(self, method: TunnelMethod) -> None:
+        for placing in self._placings:
+            pool = placing.pool
+            left = {
+                "streams": len(placing._streams),
+                "waiters": len(placing._waiters),
+                "links": len(pool.links),
+                "dials": len(pool._dials._running),
+            }
+            if any(left.values()):
+                raise Wrong(f"the pool has {left}")
+        if method._spare._links or method._spare.coming:
+            raise Wrong(f"spare links: {len(method._spare._links)}, coming: {method._spare.coming}")
+        if method._pace._turns._value != AT_ONCE:
+            raise Wrong(f"turns to dial: {method._pace._turns._value}")

@@ -1,0 +1,64 @@
+"""The product without one of its fixes, to see that the histories find what the fix has ended."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.method import PodTunnel
+from kfw.methods.tunnel.pool import Pool
+from kfw.relay import race
+from kfw.supervisor.tasks import Tasks
+
+
+async def _fresh(self: Pool, pod: str) -> AnyLink:
+    """As it was: that a dial was cancelled, by who closed its pool, became a cancellation of who waited for it."""
+    dial = self._dials.join(pod, self.endpoints[pod].port)
+    try:
+        return await asyncio.shield(dial)
+    except asyncio.CancelledError:
+        self._dials.left_alone(dial)
+        raise
+
+
+def _done(self: Tasks, name: str, task: "asyncio.Task[None]") -> None:
+    """As it was: a task that ended by a cancellation ended unheard."""
+    if not task.cancelled() and isinstance(error := task.exception(), Exception):
+        self._on_defect(error)
+
+
+async def _close(self: PodTunnel) -> None:
+    """As it was: a cancellation of who closes was taken for that of what is closed."""
+    if self._tending:
+        self._tending.cancel()
+        try:
+            await self._tending
+        except asyncio.CancelledError:
+            pass
+    await self._placing.close()
+
+
+#: By name: what takes which place.
+FIXES: dict[str, tuple[tuple[Any, str, Any], ...]] = {
+    "a dial that is cancelled by who closes its pool has failed": (
+        (Pool, "fresh", _fresh),
+        (race, "_error_of", asyncio.Task.exception),
+    ),
+    "a task that is cancelled from inside is heard": (
+        (Pool, "fresh", _fresh),
+        (race, "_error_of", asyncio.Task.exception),
+        (Tasks, "_done", _done),
+    ),
+    "closing swallows no cancellation": ((PodTunnel, "close", _close),),
+}
+
+
+@contextmanager
+def without(fix: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name, before in FIXES[fix]:
+            patch.setattr(owner, name, before)
+        yield
