@@ -24,6 +24,9 @@ def no_room(number: int = errno.EMFILE, *, but_for: Use | None = None) -> Iterat
                 raise OSError(number, os.strerror(number))
             super().__init__(*args, fileno=fileno, **more)
 
+    def no_pipe() -> tuple[int, int]:
+        raise OSError(number, os.strerror(number))
+
     with pytest.MonkeyPatch.context() as patch:
         if but_for is not None:
             patch.setattr(OpenFiles, "_is_free_for", lambda self, number, use: use <= but_for)
@@ -31,4 +34,5 @@ def no_room(number: int = errno.EMFILE, *, but_for: Use | None = None) -> Iterat
             patch.setattr(OpenFiles, "_is_free_for", lambda self, number, use: False)
         else:
             patch.setattr(socket, "socket", Refused)
+            patch.setattr(os, "pipe", no_pipe)
         yield

@@ -11,7 +11,7 @@ from kfw.relay.connection import Connection, Terms
 from kfw.relay.departed import be_ready
 from kfw.relay.dial import Dialer
 from kfw.relay.watcher import NOBODY, Watcher
-from kfw.system.limits import OPEN_FILES, Use
+from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
 #: As many are accepted before the connections that already run get their turn.
 BATCH = 64
@@ -145,6 +145,8 @@ class Listener:
 
         Those that wait are in the system's queue, so they lose nothing by it.
         """
+        if is_shortage(error):
+            OPEN_FILES.refuse(Use.ACCEPT, error.errno or 0)
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
         loop.call_later(NO_ROOM_PAUSE, self._watch, sock)

@@ -38,9 +38,12 @@ async def connect(address: str, port: int, timeout: float = CONNECT_SECONDS) -> 
     """Raises OSError, also where there is no room for one more; TimeoutError, which is one, says after how many seconds."""
     OPEN_FILES.claim(Use.DIAL)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(
-        family, socket.SOCK_STREAM, socket.IPPROTO_TCP
-    )  # asyncio sets TCP_NODELAY on these only
+    try:  # with its protocol: asyncio sets TCP_NODELAY only then
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError as error:
+        if is_shortage(error):
+            raise OPEN_FILES.refuse(Use.DIAL, error.errno or 0) from error
+        raise
     try:
         sock.setblocking(False)
         async with asyncio.timeout(timeout):

@@ -12,13 +12,13 @@ nothing about files, hosts or networks.
 import errno
 import os
 import resource
-import socket
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from enum import IntEnum
+from functools import cache
 from typing import Protocol
 from weakref import WeakSet
 
@@ -108,22 +108,31 @@ class OpenFiles:
         return f"the limit of open files ({limit}) is reached, {wait}; {raise_it(limit)}"
 
     def _refusal(self, use: Use, count: int) -> OSError | None:
-        """The system gives its lowest free numbers, so it is asked for some, which are given back at once."""
-        opened: list[socket.socket] = []
+        """The system gives its lowest free numbers, so it is asked for some, which are given back at once.
+
+        A duplicate costs least of all; that the machine has no more (ENFILE), only a new file would tell, and does.
+        """
+        opened: list[int] = []
         try:
             for _ in range(count):
-                opened.append(socket.socket(socket.AF_UNIX))
-            is_free = self._is_free_for(max(one.fileno() for one in opened), use)
+                opened.append(os.dup(_any_file()))
+            is_free = self._is_free_for(max(opened), use)
         except OSError as error:
             return self.refuse(use, error.errno or errno.EMFILE)
         finally:
             for one in opened:
-                one.close()
+                os.close(one)
         return None if is_free else self.refuse(use)
 
     def _is_free_for(self, number: int, use: Use) -> bool:
         limit = open_files_limit()
         return number < limit - use * zone(limit)
+
+
+@cache
+def _any_file() -> int:
+    """One of this process that stays open. Raises OSError."""
+    return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
 
 #: The one of this process.
@@ -151,7 +160,8 @@ def is_shortage(error: OSError) -> bool:
 
 
 def shortage_of(what: str, error: OSError) -> Shortage:
-    """`what` cannot be done for now, as a KfwError."""
+    """`what` cannot be done for now, as a KfwError. It is remembered."""
+    OPEN_FILES.refuse(Use.UPKEEP, error.errno or errno.EMFILE)
     limit = open_files_limit()
     words = os.strerror(error.errno or errno.EMFILE)
     if error.errno != errno.EMFILE:

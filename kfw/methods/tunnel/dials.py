@@ -11,6 +11,8 @@ from kfw.system.limits import Use, opens_for
 
 #: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5
+#: Seconds until another dial, after one for which this machine had no room.
+SHORT = 0.2
 #: A dial takes long after so many seconds, and so many times what one took lately.
 SLOW, TIMES = 0.3, 4.0
 #: At the same time, not counting those that take long; and to a pod to which they take long.
@@ -51,6 +53,7 @@ class Dials:
         self._failures: dict[str, _Failure] = {}
         self._usual = 0.0  # seconds that a dial takes
         self._closed = False
+        self._short_at = float("-inf")  # this machine had no room for one
 
     @property
     def pods(self) -> list[str]:
@@ -96,6 +99,11 @@ class Dials:
         new = [failure for failure in failures if failure and self._is_new(failure)]
         return new[0].error if new and len(new) == len(failures) else None
 
+    @property
+    def short(self) -> bool:
+        """This machine has had no room for one just now."""
+        return self._loop.time() - self._short_at < SHORT
+
     def forget(self, pods: Collection[str]) -> None:
         """What has failed, but for these."""
         self._failures = {pod: failure for pod, failure in self._failures.items() if pod in pods}
@@ -122,6 +130,7 @@ class Dials:
             return
         error = task.exception()
         if isinstance(error, Shortage):
+            self._short_at = self._loop.time()
             return  # no verdict on the pod; who waits looks again by himself
         if error is None:
             self._failures.pop(dialling.pod, None)

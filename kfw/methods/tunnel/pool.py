@@ -178,7 +178,7 @@ class Pool:
         possible = [pod for pod in pods if self._dials.may_start(pod)]
         if self.full or not possible or self.coming >= FIRST_DIALS * (1 + len(self.links)):
             return False
-        if not OPEN_FILES.has_room(use):
+        if self._dials.short or not OPEN_FILES.has_room(use):
             return False
         pod = pick.pod_to_dial(possible, self.links, self._dials.pods)
         self._dials.start(pod, self.endpoints[pod].port, use)
@@ -186,8 +186,10 @@ class Pool:
 
     @property
     def starved(self) -> bool:
-        """There is no link, and no file may be opened for one."""
-        return not (self.links or self._dials.pods or OPEN_FILES.has_room(Use.DIAL))
+        """There is no link, and this machine has no room for one."""
+        if self.links or self._dials.pods:
+            return False
+        return self._dials.short or not OPEN_FILES.has_room(Use.DIAL)
 
     def keep_warm(self) -> None:
         """Who comes next finds a link."""
