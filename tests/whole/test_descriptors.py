@@ -158,7 +158,7 @@ METHODS = ("tunnel", "nodeport", "kubectl", "socat")
 #: New connections a second, over all methods, and seconds that the hog stays.
 RATE, HOGGED = 30, 5.0
 #: Seconds from the hog's end until everything works, also on a machine that is busy with other tests.
-SOON = 4.0
+SOON = 8.0
 
 
 class Load:
@@ -257,9 +257,9 @@ def test_a_client_that_has_left_gives_his_file_back_though_none_is_free(kfw: Pro
         for client in clients:
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             client.shutdown(socket.SHUT_WR)
-        time.sleep(0.3)
+        time.sleep(0.3)  # it has looked at each once
+        assert kfw.status("web")["connections"] == 20
         with no_file_free(pid):
-            assert kfw.status("web") == {} or kfw.status("web")["connections"] == 20
             for client in clients[:15]:
                 client.close()
             time.sleep(2.5)
