@@ -8,30 +8,48 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.relay.departed import Lookout, departed
-from kfw.relay.dial import Dialer, DialFailed, RefusedByApp
+from kfw.relay.dial import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.pump import End, join, reset, shut
+from kfw.relay.suspicion import Suspicion
 from kfw.system.limits import OPEN_FILES, Use, opens_for
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
 LAST_PAUSE = 0.5
+#: A way that closes connections by itself does so within these seconds before or after its own end.
+AROUND_THE_END = 0.3
 
 
 @dataclass(slots=True)
 class Terms:
     """What the connections of one listener have in common. No `dialer`: they wait, `why`; `refused`: that is because
-    everybody refuses them. In seconds: `hold`, and `hold_refused` from a refusal on."""
+    everybody refuses them. In seconds: `hold`, and `hold_refused` from a refusal on. `on_wait`: one waits for the far side,
+    which `suspicion` knows."""
 
     name: str
     hold: float
     log: logging.Logger
     on_refused: Callable[["Connection", str], None]
     on_end: Callable[["Connection"], None]
+    on_wait: Callable[["Connection"], None]
+    suspicion: Suspicion
     hold_refused: float = 2.0
     dialer: Dialer | None = None
     why: str = ""
     refused: bool = False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+class NearEnd(End):
+    """The client's end, which tells when it has first said something."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        first = not self.read
+        super().data_received(data)
+        if first:
+            cast(Connection, self.owner).on_asked()
 
 
 class FarEnd(End):
@@ -46,6 +64,7 @@ class FarEnd(End):
     def data_received(self, data: bytes) -> None:
         if not self.read:
             self.spoke_at = asyncio.get_running_loop().time()
+            cast(Connection, self.owner).on_answer(self.spoke_at)
         super().data_received(data)
 
     def on_refused(self, why: str) -> None:
@@ -60,8 +79,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_dialing", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms", "_told", "_why", "client",
-        "dialer", "failed", "far", "how", "near",
+        "_cut_short", "_dialing", "_judging", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms",
+        "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far", "how", "near",
     )  # fmt: skip
 
     def __init__(self, terms: Terms) -> None:
@@ -74,11 +93,14 @@ class Connection:
         self._refused: asyncio.TimerHandle | None = None  # the same, while everybody refuses it
         self._told = False  # that it was refused
         self._lookout: Lookout | None = None  # whether the client is still there
+        self._cut_short = False  # the far side has closed it without an answer
+        self._judging: asyncio.TimerHandle | None = None  # whether that it was closed was the app's word
         self._why = ""  # it waits
         self.client: tuple[str, int] | None = None
+        self.closed_by_far: float | None = None  # when, by the loop's time, if before the client
         self.how = ""
         self.failed = False
-        self.near = End(self)
+        self.near = NearEnd(self)
         self.far: FarEnd | None = None
         self.dialer: Dialer | None = None  # who made the far end
 
@@ -113,6 +135,14 @@ class Connection:
         return self.far is not None
 
     @property
+    def unanswered(self) -> bool:
+        """The far side has ended it, or could not be reached, before it said anything to a client that waited for it; or
+        the client has asked, heard nothing and left, which counts where others are answered."""
+        if self.bytes_in:
+            return False
+        return self._cut_short or self.failed or bool(self.bytes_out and self._terms.suspicion.answers)
+
+    @property
     def bytes_in(self) -> int:
         """From the cluster to the client."""
         return self.far.read if self.far is not None else 0
@@ -130,6 +160,7 @@ class Connection:
             return
         self._stop_dialing()
         if self._terms.dialer is not None:
+            self._terms.on_wait(self)
             self._dialing = self._spawn(self._dial(self._terms.dialer))
         else:
             self._wait(self._terms.why, refused=self._terms.refused)
@@ -140,10 +171,21 @@ class Connection:
             self._told = True
             self._terms.on_refused(self, why)
 
+    def on_asked(self) -> None:
+        """The client has said its first byte."""
+        if self.far is not None and not self.far.read:
+            self._terms.on_wait(self)
+
+    def on_answer(self, now: float) -> None:
+        """The far side has."""
+        self._terms.suspicion.answered(self, now, unasked=not self.near.read)
+
     def cut(self, how: str) -> None:
         """Reset both sides now."""
         self.how = self.how or how
         self._stop_dialing()
+        if self._judging is not None:
+            self._judged()
         for end in (self.near, self.far):
             if end is not None and self._made and not end.gone:
                 reset(end)
@@ -166,6 +208,9 @@ class Connection:
 
     def said_all(self, end: End) -> None:
         """A client that has left wants no answer, so the far side is not kept open for one."""
+        if end is self.far and not self.near.finished:
+            self._cut_short = bool(self.near.read) and not end.read
+            self.closed_by_far = self._loop.time()
         if end.other is None:
             self._look_out(end)
         elif end is self.near and departed(end.transport.get_extra_info("socket")):
@@ -183,7 +228,7 @@ class Connection:
         self._stop_dialing()
         other = self.far if end is self.near else self.near
         if other is None or other.gone:
-            self._over()
+            self._judge()
         elif error is not None:
             reset(other)
         else:
@@ -205,6 +250,10 @@ class Connection:
         self._dialing = None
         self._stop_waiting()
         self.far, self.dialer = far, dialer
+        if self.near.read or self._terms.suspicion.app_speaks_first:
+            self._terms.on_wait(self)
+        else:
+            self._terms.suspicion.forget(self)
         if far.gone or far.transport.is_closing():
             self._give_up("the far side broke off at once")
         else:
@@ -271,6 +320,26 @@ class Connection:
             self._lookout.end()
         self._patience = self._lookout = None
         self._forget_refusal()
+
+    def _judge(self) -> None:
+        """It is over. Where a close is not the app's own word it may be a loss, which is known a moment later."""
+        if self.failed or self.closed_by_far is None or not isinstance(self.dialer, ClosesByItself):
+            self._over()
+        elif self._cut_short or self.dialer.over_at is not None:
+            self._judged()
+        else:
+            self._judging = self._loop.call_later(AROUND_THE_END, self._judged)
+
+    def _judged(self) -> None:
+        assert self.closed_by_far is not None and isinstance(self.dialer, ClosesByItself)
+        if self._judging is not None:
+            self._judging.cancel()
+            self._judging = None
+        over_at = self.dialer.over_at
+        if self._cut_short or (over_at is not None and self.closed_by_far >= over_at - AROUND_THE_END):
+            self.failed = True
+            self.how = "the way closed it" if self.how == "closed" else self.how
+        self._over()
 
     def _over(self) -> None:
         self._stop_waiting()

@@ -33,6 +33,16 @@ class HearsRefusals(Protocol):
         ...
 
 
+@runtime_checkable
+class ClosesByItself(Protocol):
+    """A dialer whose way also closes connections that the app has not closed, so that a close is not the app's word."""
+
+    @property
+    def over_at(self) -> float | None:
+        """When that way has ended, by the loop's time; None: it lives."""
+        ...
+
+
 class Dialer(Protocol):
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         """Open one connection to the endpoint, as `loop.create_connection` does: `factory()` gets the callbacks.

@@ -10,6 +10,7 @@ from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, Terms
 from kfw.relay.departed import be_ready
 from kfw.relay.dial import Dialer
+from kfw.relay.suspicion import LATE, Hint, Suspicion
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
@@ -25,7 +26,8 @@ class Listener:
 
     While there is no dialer, or every dial fails safely, a connection waits up to `hold` seconds and is then reset; up to
     `hold_refused`, when everybody refuses it.
-    `on_knock` is called for each connection that arrives while there is no dialer, `watcher` is told of all.
+    `on_knock` is called for each connection that arrives while there is no dialer, `watcher` is told of all. `on_hint`:
+    connections are late or fail, so that it is worth to look at the way.
     """
 
     def __init__(
@@ -38,13 +40,19 @@ class Listener:
         on_knock: Callable[[], None],
         log: logging.Logger,
         watcher: Watcher = NOBODY,
+        on_hint: Callable[[Hint], None] = lambda _: None,
     ) -> None:
         self._name = name
         self._sockets = list(sockets)
         self._on_knock = on_knock
         self._log = log
         self._watcher = watcher
-        self._terms = Terms(name, hold, log, watcher.refused, self._ended, hold_refused)
+        self._on_hint = on_hint
+        self.suspicion = Suspicion()
+        self._looking: asyncio.TimerHandle | None = None  # whether somebody is late
+        self._terms = Terms(
+            name, hold, log, watcher.refused, self._ended, self._waits, self.suspicion, hold_refused
+        )
         self._live: set[Connection] = set()
         self._all_ended = asyncio.Event()
         self._one_ended = Broadcast()
@@ -81,6 +89,8 @@ class Listener:
 
         None: they wait, and `why` is what the log says when the hold runs out. `refused`: because everybody refuses them.
         """
+        if dialer is not None and dialer is not self._terms.dialer:
+            self.suspicion.start_over()
         self._terms.dialer, self._terms.why, self._terms.refused = dialer, why, refused
         for connection in tuple(self._live):
             connection.go()
@@ -96,6 +106,8 @@ class Listener:
     async def close(self, *, drain: float = 0.0) -> None:
         """Stop accepting, give live connections `drain` seconds to end by themselves, then reset them."""
         self._stop_accepting()
+        if self._looking is not None:
+            self._looking.cancel()
         self._cut(lambda connection: not connection.joined)
         with suppress(TimeoutError):
             async with asyncio.timeout(drain):
@@ -140,6 +152,22 @@ class Listener:
         if self._terms.dialer is None:
             self._on_knock()
 
+    def _waits(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        self.suspicion.waits(connection, loop.time())
+        if self._looking is None:
+            self._looking = loop.call_later(LATE, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        hint, again = self.suspicion.look(loop.time())
+        self._looking = None if again is None else loop.call_later(again, self._look)
+        self._tell(hint)
+
+    def _tell(self, hint: Hint) -> None:
+        if hint:
+            self._on_hint(hint)
+
     def _no_room(self, sock: socket.socket, error: OSError) -> None:
         """The port stays ready to read all the time: look away for a moment, or this loop does nothing else.
 
@@ -163,6 +191,10 @@ class Listener:
         self._past_out += connection.bytes_out
         self.failed_connections += connection.failed
         self._watcher.ended(connection)
+        if connection.unanswered:
+            self._tell(self.suspicion.failed(connection))
+        else:
+            self.suspicion.forget(connection)
         self._one_ended.notify_all()
         if not self._live:
             self._all_ended.set()

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from kfw.system import ledger
+from kfw.system import identity, ledger
 from kfw.system.identity import Seen, alive, everybody
 from kfw.system.ledger import Entry
 from kfw.system.lines import Lines
@@ -46,6 +46,7 @@ class Child(asyncio.SubprocessProtocol):
         self._lines = {fd: Lines() for fd in _STREAMS}
         self._tail: deque[str] = deque(maxlen=LAST_WORDS)
         self._code: int | None = None
+        self.ended_at: float | None = None  # by the loop's time
         self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._rest: list[Seen] = []  # what it left in its group, killed
@@ -63,6 +64,16 @@ class Child(asyncio.SubprocessProtocol):
     @property
     def running(self) -> bool:
         return self.pid != 0 and self._code is None
+
+    @property
+    def stopped(self) -> bool:
+        """It was sent SIGSTOP or the like, as far as this system tells."""
+        return self.running and identity.stopped(self.pid)
+
+    @property
+    def ended_with_it(self) -> int:
+        """How many processes of its group had outlived it and were ended by `stop`."""
+        return len({seen.pid for seen in self._rest})
 
     async def wait(self) -> int:
         """The exit code; minus the signal's number if a signal ended it. Its last words are there by then."""
@@ -87,6 +98,7 @@ class Child(asyncio.SubprocessProtocol):
         try:
             if self.running:
                 self._signal(signal.SIGTERM)
+                self._signal(signal.SIGCONT)  # one that is stopped would hear it only then
                 with suppress(TimeoutError):
                     async with asyncio.timeout(grace):
                         await self.wait()
@@ -105,6 +117,7 @@ class Child(asyncio.SubprocessProtocol):
                 return
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(self.pid, number)  # it is not reaped yet, so this is nobody else
+                os.kill(self.pid, signal.SIGCONT)  # one that is stopped would hear it only then
             with suppress(TimeoutError):
                 async with asyncio.timeout(grace):
                     await self.wait()
@@ -144,6 +157,7 @@ class Child(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         assert self._transport is not None
         self._code = self._transport.get_returncode()
+        self.ended_at = asyncio.get_running_loop().time()
         if self._stopping:
             self._kill()
         asyncio.get_running_loop().call_later(_LAST_OUTPUT, self._settle)

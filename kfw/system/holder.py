@@ -18,13 +18,22 @@ _LISTEN = 0x0A
 
 @dataclass(frozen=True)
 class Row:
-    """One line of /proc/net/tcp or tcp6 (proc_pid_net(5)). `inode` 0: no process has it any more."""
+    """One line of /proc/net/tcp or tcp6 (proc_pid_net(5)). `inode` 0: no process has it any more. `queued`: bytes to read;
+    of a socket that listens, connections that nobody has accepted yet."""
 
     address: IPv4Address | IPv6Address
     port: int
     state: int
     uid: int
     inode: int
+    queued: int = 0
+
+
+def accept_queue(address: str, port: int) -> int:
+    """Connections that whoever listens there has not accepted. Linux only, else 0."""
+    here = ip_address(address)
+    listening = (row for row in rows() if row.port == port and row.state == _LISTEN and row.address == here)
+    return sum(row.queued for row in listening)
 
 
 def holder(port: int, address: str | None = None) -> str | None:
@@ -62,7 +71,8 @@ def rows() -> Iterator[Row]:
 def _row(line: str) -> Row:
     fields = line.split()
     address, port = fields[1].split(":")
-    return Row(_address(address), int(port, 16), int(fields[3], 16), int(fields[7]), int(fields[9]))
+    queued = int(fields[4].partition(":")[2], 16)
+    return Row(_address(address), int(port, 16), int(fields[3], 16), int(fields[7]), int(fields[9]), queued)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:
