@@ -148,6 +148,8 @@ class Endpoint:
     port: int
     #: The TCP ports that a pod declares, for people: `8080 (http)`; None: not known.
     declared: tuple[str, ...] | None = field(default=None, compare=False)
+    #: False: it may serve, and is only for when no other one does.
+    ready: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}:{self.port}"
@@ -184,4 +186,6 @@ class Resolution:
     cluster: int = (
         0  # which cluster, and which user entry: another number when the kubeconfig leads elsewhere
     )
+    #: Names of nodes that are not ready: they come last in `nodes`.
+    not_ready: tuple[str, ...] = ()
     unready: bool = False  # the pods run and are not ready: `readiness: running`, or published by the service

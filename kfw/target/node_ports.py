@@ -39,7 +39,9 @@ def _listed(service: Service, port: ServicePort, hosts: set[str], objects: Objec
     usable = [node for node in nodes if node.name in hosts or not service.local]
     usable.sort(key=lambda node: (not node.ready, node.name not in hosts, node.name))
     return tuple(
-        Endpoint("node", node.name, address, port.node_port) for node in usable for address in node.addresses
+        Endpoint("node", node.name, address, port.node_port, ready=node.ready)
+        for node in usable
+        for address in node.addresses
     )
 
 

@@ -45,7 +45,8 @@ def resolve_service(
     else:
         nodes = messages.node_port_of_unready(service)
     if not isinstance(nodes, Problem):
-        return Resolution(pods, nodes, sticky=service.sticky, unready=not ready)
+        not_ready = tuple(dict.fromkeys(node.name for node in nodes if not node.ready))
+        return Resolution(pods, nodes, sticky=service.sticky, not_ready=not_ready, unready=not ready)
     if not pods:
         addresses = [f"{one.address}:{one.port}" for one in backends]
         return Resolution(
