@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from kfw.errors import KfwError
+from kfw.methods.manners import Manners
 from kfw.model import Endpoint, Forward, Problem
 from kfw.relay.dial import Dialer
+from kfw.relay.suspicion import Hint
 
 
 @dataclass(frozen=True)
@@ -14,13 +16,15 @@ class Way:
     """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
 
     `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there. `environ`:
-    that of whoever wants the forward, for children; None is this process's own.
+    that of whoever wants the forward, for children; None is this process's own. `manners`: what earlier ways of this method
+    have learned.
     """
 
     forward: Forward
     endpoints: tuple[Endpoint, ...]
     sticky: bool = False
     environ: Mapping[str, str] | None = field(default=None, repr=False)
+    manners: Manners = field(default_factory=Manners, compare=False, repr=False)
 
 
 class Tunnel(Protocol):
@@ -79,6 +83,54 @@ class TellsRefusals(Protocol):
     async def refused(self) -> Problem:
         """Wait until that has happened since the last good probe, for ever if need be."""
         ...
+
+
+@dataclass(frozen=True)
+class Examination:
+    """Probes made at the same time: what each has found, None where all is well. `name`: of what was probed, for people.
+
+    `apart`: what failed is behind the way, so a new way would lead to the same.
+    """
+
+    found: tuple[KfwError | None, ...]
+    name: str
+    apart: bool = False
+
+    @property
+    def errors(self) -> tuple[KfwError, ...]:
+        return tuple(error for error in self.found if error is not None)
+
+
+@runtime_checkable
+class ProvesApp(Protocol):
+    """A tunnel that can prove that connections are answered, not only taken."""
+
+    async def examine(self, *, soon: bool) -> Examination:
+        """`soon`: something is wrong, so several at once, and within 1.5 s; else as a health check, and patient. Raises
+        Shortage."""
+        ...
+
+
+@runtime_checkable
+class CountsLosses(Protocol):
+    """A tunnel whose connections are not kfw's, and that knows of those that were lost."""
+
+    @property
+    def lost(self) -> int:
+        """So far; it may go on growing until it is closed."""
+        ...
+
+    async def suspected(self) -> Hint:
+        """Wait until another one is lost, or something else says that it is worth to look at the way now."""
+        ...
+
+
+@runtime_checkable
+class MayStand(Protocol):
+    """A tunnel whose connections all stand still while its child is stopped."""
+
+    @property
+    def stands(self) -> bool: ...
 
 
 @runtime_checkable

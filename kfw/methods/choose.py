@@ -1,11 +1,12 @@
 """The family of methods, and which of them a forward gets: the first that can, with a word on each that cannot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.manners import Manners
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 
 if TYPE_CHECKING:
@@ -87,9 +88,15 @@ def needs_api(methods: Methods, forward: Forward, resolution: Resolution) -> boo
 
 
 async def open_way(
-    methods: Methods, forward: Forward, resolution: Resolution, environ: Mapping[str, str] | None = None
+    methods: Methods,
+    forward: Forward,
+    resolution: Resolution,
+    environ: Mapping[str, str] | None = None,
+    manners: Callable[[Method], Manners] = lambda _: Manners(),
 ) -> Chosen:
-    """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods."""
+    """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods.
+
+    `manners`: what earlier ways of a method have learned."""
     rejected: list[Rejected] = []
     for name in candidates(methods, forward):
         problem = try_out(methods, name, resolution, environ)
@@ -98,7 +105,8 @@ async def open_way(
             method = methods[name]
             try:
                 endpoints = endpoints_for(method, resolution)
-                tunnel = await method.open(Way(forward, endpoints, resolution.sticky, environ))
+                way = Way(forward, endpoints, resolution.sticky, environ, manners(method))
+                tunnel = await method.open(way)
             except KfwError as error:
                 if answers_for_pods(method, error) or isinstance(error, Shortage):
                     raise

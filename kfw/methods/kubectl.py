@@ -1,21 +1,24 @@
 """kubectl: a supervised `kubectl port-forward` on a private port behind kfw's listener. Where only kubectl can log in.
 
 Limits, all kubectl's own: one refused or reset connection ends it (it is started anew); the far side's end arrives 1 s
-late and half-close loses answers; and when its pod goes away it may listen on and hang, which a tcp probe cannot see,
-for kubectl accepts whatever is behind it. The watch on the endpoints notices that; health.type http does, too.
+late and half-close loses answers; it closes connections that the app has not closed; and when its pod goes away or the
+way to it is silent it listens on and hangs, for it accepts whatever is behind it. The watch on the endpoints notices the
+first; a probe notices both, as the container runtime ends each connection 1 s after us, and kubectl passes that on.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Literal
 
 from kfw.errors import KfwError, Shortage, TimedOut
-from kfw.methods.base import Way
+from kfw.methods.base import Examination, Way
 from kfw.methods.kubectl_words import FORWARDING, trouble, verdict, words
-from kfw.methods.probe import probe
-from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged
+from kfw.methods.manners import Manners
+from kfw.methods.probe import Connect, Prober, Unanswered, error_of
+from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dial import Dialer
 from kfw.relay.tcp import TcpDialer
@@ -26,6 +29,8 @@ from kfw.system.process import Child, Children
 START_SECONDS = 30.0
 #: So many pods are tried before the first one's error is the answer.
 PODS = 3
+#: As many connections are made at once to see whether they are answered.
+EXAMINED = 4
 #: Seconds that a kubectl which was told to end gets; it needs none.
 _GRACE = 2.0
 
@@ -69,7 +74,7 @@ class Kubectl:
         )
         try:
             port = await _private_port(child, ear)
-            tunnel = KubectlTunnel(pod, child, ear, TcpDialer("127.0.0.1", port), forward.health)
+            tunnel = KubectlTunnel(pod, child, ear, PrivatePort(port, child), forward.health, way.manners)
             await tunnel.probe()
         except BaseException:
             await child.stop(_GRACE)
@@ -99,19 +104,43 @@ class Ear:
             self.port.set_result(int(found[1]))
 
 
+class PrivatePort(TcpDialer):
+    """See relay.dial.ClosesByItself: kubectl tells its errors by a close."""
+
+    def __init__(self, port: int, child: Child) -> None:
+        super().__init__("127.0.0.1", port)
+        self._child = child
+
+    @property
+    def over_at(self) -> float | None:
+        return self._child.ended_at
+
+
 class KubectlTunnel:
-    def __init__(self, pod: Endpoint, child: Child, ear: Ear, dialer: TcpDialer, health: Health) -> None:
+    def __init__(
+        self,
+        pod: Endpoint,
+        child: Child,
+        ear: Ear,
+        dialer: PrivatePort,
+        health: Health,
+        manners: Manners,
+    ) -> None:
         self.endpoint = pod
         self.pid: int | None = child.pid
         self.dialer: Dialer | None = dialer
         self._dial = dialer.dial
         self._child = child
         self._ear = ear
-        self._health = health
+        self._prober = Prober(health, manners)
 
     @property
     def warning(self) -> str:
         return self._child.warning
+
+    @property
+    def stands(self) -> bool:
+        return self._child.stopped
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         return self.endpoint in endpoints
@@ -123,16 +152,28 @@ class KubectlTunnel:
         return said.result() if said.done() else ended(child, words(child.last_words()))
 
     async def probe(self) -> None:
-        """To the pod's app and back. Raises KfwError: kubectl's words if it has any, else what the probe saw."""
+        """That it stands. Raises KfwError: kubectl's words if it has any, else what the probe saw."""
+        await self._ask(self._prober.probe)
+
+    async def examine(self, *, soon: bool) -> Examination:
+        """To the pod's container runtime and back, where a patient look is one connection."""
+        prove = partial(self._ask, partial(self._prober.prove, soon=soon))
+        found = await asyncio.gather(*(error_of(prove()) for _ in range(EXAMINED if soon else 1)))
+        return Examination(tuple(found), f"kubectl to {self.endpoint}")
+
+    async def _ask(self, question: Callable[[Connect], Awaitable[None]]) -> None:
+        if error := stopped(self._child):
+            raise error
         try:
-            await probe(self._dial, self._health)
+            await question(self._dial)
+        except (Unanswered, Shortage):
+            raise  # kubectl has nothing to say of silence
         except KfwError as error:
-            if isinstance(error, Shortage):
-                raise
             await first(self._child.over, self._ear.trouble, seconds=TO_SAY_WHY)
             raise _failure(self._child, error) from error
 
     async def close(self) -> None:
+        self._prober.close()
         await self._child.stop(_GRACE)
 
 

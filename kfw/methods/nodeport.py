@@ -12,8 +12,8 @@ from itertools import cycle, islice
 from typing import Literal
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import Way
-from kfw.methods.probe import SETTLE_SECONDS, probe
+from kfw.methods.base import Examination, Way
+from kfw.methods.probe import SETTLE_SECONDS, Prober, Unanswered, error_of
 from kfw.model import Endpoint, Problem, Reason
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.race import AllFailed, race
@@ -22,14 +22,20 @@ from kfw.system.limits import is_shortage
 
 #: Of many nodes as many are tried, so that a failure is told within seconds.
 NODES = 6
-#: So long the one asked may be silent before the next attempt begins; longer only where the cluster is far.
+#: So long the one asked may be silent before the next attempt begins; longer only where the cluster is far: two round
+#: trips.
 HEAD_START = 0.25
 LONGEST_HEAD_START = 1.0
+ROUND_TRIPS = 2
+#: A round trip that is longer than the ones before counts by this share: one that was slow once is not far away.
+SLOWER = 0.125
 #: After so many head starts an attempt is given up. A pod that has gone never answers it, and a new attempt may get
 #: another pod.
 TURN = 4
 #: A silent node is asked again, too, for the same reason.
 ATTEMPTS = 6
+#: As many connections are made to a node at once to see whether they are answered, and so many seconds later to the next.
+EXAMINED, EXAMINED_NEXT = 4, 0.3
 #: The way is broken when for so many seconds no dial found a node.
 FAILING_SECONDS = 0.3
 
@@ -70,9 +76,9 @@ class NodePortTunnel:
     def __init__(self, way: Way, connect_to: Connect = directly) -> None:
         self._connect = connect_to
         self._target = way.forward.target
-        self._health = way.forward.health
+        self._prober = Prober(way.forward.health, way.manners)
         self._nodes = list(way.endpoints[:NODES])
-        self._head_start = HEAD_START
+        self._round_trip: float | None = None
         self._failing_since: float | None = None
         self._problem: Problem | None = None
         self._broke = asyncio.Event()
@@ -80,12 +86,20 @@ class NodePortTunnel:
         self.dialer: Dialer | None = self
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        """The nodes may change; the one in use and its port may not."""
+        """The nodes may change; the one in use and its port may not. One that is not ready is left for one that is, by
+        new connections."""
         if self.endpoint not in endpoints:
             return False
-        others = [node for node in endpoints[:NODES] if node != self.endpoint]
-        self._nodes = [self.endpoint, *others]
+        in_use = next(node for node in endpoints if node == self.endpoint)
+        nodes = list(endpoints[:NODES])
+        if in_use.ready or not nodes[0].ready:
+            nodes = [in_use, *(node for node in nodes if node != in_use)]
+        self._nodes, self.endpoint = nodes, nodes[0]
         return True
+
+    @property
+    def _head_start(self) -> float:
+        return min(max(HEAD_START, ROUND_TRIPS * (self._round_trip or 0.0)), LONGEST_HEAD_START)
 
     async def broken(self) -> Problem:
         while self._problem is None:
@@ -110,14 +124,39 @@ class NodePortTunnel:
             raise KfwError(problem.message, problem.fix, reason=problem.reason) from failed
         self._prefer(nodes[index])
 
+    async def examine(self, *, soon: bool) -> Examination:
+        """The node in use; one that does worse than the next is left for that. A patient look is a plain probe."""
+        node, *others = self._nodes
+        if not soon:
+            return Examination((await error_of(self.probe()),), str(node))
+        probing = asyncio.ensure_future(self._examine_node(node))
+        try:
+            await asyncio.wait([probing], timeout=EXAMINED_NEXT)
+            if others and (not probing.done() or probing.result().errors):
+                other = await self._examine_node(others[0])
+                if len(other.errors) < len((await probing).errors):
+                    self._prefer(others[0])
+                    return other
+            return await probing
+        finally:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+
+    async def _examine_node(self, node: Endpoint) -> Examination:
+        prove = partial(self._prober.prove, partial(self._dial_node, node), soon=True)
+        found = tuple(await asyncio.gather(*(error_of(prove()) for _ in range(EXAMINED))))
+        taken = all(isinstance(error, Unanswered) or _is_refusal(error) for error in found if error)
+        return Examination(found, f"node port {node.port} of {node.name}", apart=taken)
+
     async def close(self) -> None:
-        """There is nothing to end: live connections belong to the listener."""
+        """Live connections belong to the listener."""
+        self._prober.close()
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         began = asyncio.get_running_loop().time()
         first = self._nodes[0]
         try:
-            sock = await self._connect(first, self._head_start)
+            sock = await self._connect_to(first, self._head_start)
         except OSError as error:
             _refuse_shortage(error)
             sock = await self._connect_elsewhere(first, error, began)
@@ -148,11 +187,13 @@ class NodePortTunnel:
         loop = asyncio.get_running_loop()
         began = loop.time()
         sock = await self._connect(node, timeout)
-        self._head_start = min(max(HEAD_START, 4 * (loop.time() - began)), LONGEST_HEAD_START)
+        took = loop.time() - began
+        known = took if self._round_trip is None else self._round_trip
+        self._round_trip = min(took, known + SLOWER * (took - known))
         return sock
 
     async def _probe_node(self, node: Endpoint) -> None:
-        await probe(partial(self._dial_node, node), self._health)
+        await self._prober.probe(partial(self._dial_node, node))
 
     async def _dial_node(self, node: Endpoint, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         try:

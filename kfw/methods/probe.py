@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import cast
 
 from kfw.errors import KfwError, Shortage
+from kfw.methods.manners import LONGEST, Manners
 from kfw.model import Health, Reason
 from kfw.relay.dial import DialFailed, RefusedByApp
 from kfw.relay.tcp import in_words
@@ -13,8 +14,15 @@ from kfw.system.limits import Use, opens_for
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
 SETTLE_SECONDS = 0.15
+#: The same where there is no time, and more is asked of it afterwards.
+SETTLE_SHORT = 0.1
 
 _STATUS_LINE = b"HTTP/"
+
+
+class Unanswered(KfwError):
+    """The connection was taken, and nothing came back by it: what is behind may hang."""
+
 
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
 
@@ -26,28 +34,102 @@ async def probe(connect: Connect, health: Health) -> None:
     tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
     http: it answers a GET with a status line, whichever status. none: a connection can be made.
     """
-    visitor = _Visitor()
+    await Prober(health, Manners()).probe(connect, learn=False)
+
+
+async def error_of(probing: Awaitable[None]) -> KfwError | None:
+    """How a probe has failed; None: it has not. Raises Shortage."""
     try:
-        async with asyncio.timeout(health.timeout):
-            with opens_for(Use.UPKEEP):
-                await connect(lambda: visitor)
-            await _examine(visitor, health)
-    except DialFailed as failed:
-        if failed.short:
-            raise Shortage(f"cannot be asked: {failed.why}") from failed
-        raise (_refused if failed.refused else _unhealthy)(failed.why) from failed
-    except TimeoutError as late:
-        raise _unhealthy(f"no answer within {health.timeout:g} s") from late
-    finally:
-        visitor.leave()
+        await probing
+    except Shortage:
+        raise
+    except KfwError as error:
+        return error
+    return None
 
 
-async def _examine(visitor: "_Visitor", health: Health) -> None:
+class Prober:
+    """Probes by `health`, and learns by the way how the far side answers the end of a connection: `manners`."""
+
+    def __init__(self, health: Health, manners: Manners) -> None:
+        self.health = health
+        self.manners = manners
+        self._leaving: set[_Visitor] = set()
+
+    async def probe(self, connect: Connect, *, learn: bool = True) -> None:
+        """See `probe`."""
+        visitor = _Visitor()
+        await self._visit(visitor, connect, self.health.timeout, SETTLE_SECONDS)
+        if learn and self.health.type == "tcp":
+            self._leave(visitor)
+        else:
+            visitor.leave()
+
+    async def prove(self, connect: Connect, *, soon: bool) -> None:
+        """That what is behind the connection answers, not only that something takes it.
+
+        tcp: the far side must end the connection after us, if it is known to do so. `soon`: as fast as it is known to be,
+        else within the time-out. Raises KfwError; Unanswered when the connection was taken and that was all.
+        """
+        visitor = _Visitor()
+        seconds = self._patience(soon=soon) + SETTLE_SHORT
+        await self._visit(visitor, connect, seconds, SETTLE_SHORT)
+        if self.health.type != "tcp":
+            visitor.leave()
+            return
+        known, patience = (
+            self.manners.known,
+            self._patience(soon=soon),
+        )  # as of now: another probe may have learned it
+        self._leave(visitor)
+        if known and not await visitor.ends_within(patience):
+            raise _unanswered(patience)
+
+    def _patience(self, *, soon: bool) -> float:
+        return min(self.manners.patience, self.health.timeout) if soon else self.health.timeout
+
+    @property
+    def leaving(self) -> int:
+        """Connections of probes that are not over yet."""
+        return len(self._leaving)
+
+    def close(self) -> None:
+        """Learn nothing more."""
+        for visitor in tuple(self._leaving):
+            visitor.leave()
+
+    async def _visit(self, visitor: "_Visitor", connect: Connect, seconds: float, settle: float) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            async with asyncio.timeout(seconds):
+                with opens_for(Use.UPKEEP):
+                    await connect(lambda: visitor)
+                await _examine(visitor, self.health, settle)
+        except BaseException as error:
+            visitor.leave()
+            if isinstance(error, DialFailed) and error.short:
+                raise Shortage(f"cannot be asked: {error.why}") from error
+            if isinstance(error, DialFailed):
+                raise (_refused if error.refused else _unhealthy)(error.why) from error
+            if isinstance(error, TimeoutError):
+                raise _unanswered(seconds, taken=visitor.transport is not None) from error
+            raise
+        if self.health.type == "http":
+            self.manners.answered(loop.time() - began)
+
+    def _leave(self, visitor: "_Visitor") -> None:
+        """Nobody waits for it: it says that this was all, and sees for a while how the far side takes that."""
+        self._leaving.add(visitor)
+        visitor.leave_and_learn(self.manners, lambda: self._leaving.discard(visitor))
+
+
+async def _examine(visitor: "_Visitor", health: Health, settle: float) -> None:
     match health.type:
         case "http":
             await _http(visitor, health.path)
         case "tcp":
-            await _tcp(visitor, min(SETTLE_SECONDS, health.timeout / 2))
+            await _tcp(visitor, min(settle, health.timeout / 2))
 
 
 async def _tcp(visitor: "_Visitor", seconds: float) -> None:
@@ -78,6 +160,11 @@ async def _http(visitor: "_Visitor", path: str) -> None:
         raise _unhealthy(f"answered GET {path}, but not in HTTP: {visitor.bytes[:40]!r}")
 
 
+def _unanswered(seconds: float, *, taken: bool = True) -> KfwError:
+    what = f"no answer within {round(seconds, 1):g} s"
+    return (Unanswered if taken else KfwError)(what, reason=Reason.UNHEALTHY)
+
+
 def _unhealthy(what: str) -> KfwError:
     return KfwError(what, reason="unhealthy")
 
@@ -95,6 +182,7 @@ class _Visitor(asyncio.Protocol):
         self.ended = ""  # how, in words
         self.refused = False  # by everybody who could have taken it
         self._news = asyncio.Event()
+        self._learning: Callable[[], None] | None = None  # called when it ends
 
     async def heard(self, enough: int) -> None:
         """Wait until so many bytes are there, or the far side has said all."""
@@ -116,6 +204,42 @@ class _Visitor(asyncio.Protocol):
     def leave(self) -> None:
         if self.transport is not None:
             self.transport.close()
+        self._stop_learning()
+
+    def leave_and_learn(self, manners: Manners, over: Callable[[], None]) -> None:
+        """Say that this was all. `over` is called when the far side has ended it, or has not for long."""
+        transport = self.transport
+        if transport is None or self.ended or transport.is_closing() or not transport.can_write_eof():
+            self.leave()
+            over()
+            return
+        loop = asyncio.get_running_loop()
+        left_at = loop.time()
+        timer = loop.call_later(LONGEST, self.leave)
+
+        def learned() -> None:
+            timer.cancel()
+            if self.ended:
+                manners.answered(loop.time() - left_at)
+            over()
+
+        self._learning = learned
+        with suppress(OSError):  # it was reset in this moment, and we hear of that next
+            transport.write_eof()
+
+    async def ends_within(self, seconds: float) -> bool:
+        """The far side ends the connection, or has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.ended:
+                    self._news.clear()
+                    await self._news.wait()
+        return bool(self.ended)
+
+    def _stop_learning(self) -> None:
+        learning, self._learning = self._learning, None
+        if learning is not None:
+            learning()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -134,4 +258,5 @@ class _Visitor(asyncio.Protocol):
 
     def _end(self, how: str) -> None:
         self.ended = self.ended or how
+        self._stop_learning()
         self._news.set()

@@ -11,7 +11,11 @@ from kfw.model import Reason
 BUFFER = 131072
 
 #: `2026/11/21 08:23:47 socat[31006] E bind(5, {AF=2 127.0.0.1:8080}, 16): Address already in use`
-_LINE = re.compile(r"^\S+ \S+ socat\[\d+\] (?P<level>[FEWNID]) (?P<text>.*)$")
+_LINE = re.compile(r"^\S+ \S+ socat\[(?P<pid>\d+)\] (?P<level>[FEWNID]) (?P<text>.*)$")
+#: What ends a connection: `connect(5, ...): Connection refused`, `read(5, ...)`, `write(5, ...)`. The process that
+#: carries it has closed the listening socket, so the far side gets its number, 5, and the client has 6 (1.7.4, run).
+_ENDED = re.compile(r"^(?:connect|read|write|recv|send|shutdown)\w*\((?P<fd>\d+),")
+_CLIENT = 6
 _LEVELS = {"F": logging.WARNING, "E": logging.WARNING, "W": logging.INFO}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -39,6 +43,14 @@ def level(stream: str, line: str) -> int:
     if found and found["text"].startswith("exiting on signal"):
         return logging.DEBUG  # we told it to
     return _LEVELS.get(found["level"], logging.DEBUG) if found else logging.INFO
+
+
+def ending(line: str) -> tuple[int, bool] | None:
+    """Of a line that tells how a connection ended: the pid of the process that carried it, and whether the far side did it
+    (False: the client). None for every other line."""
+    found = _LINE.match(line)
+    ended = _ENDED.match(found["text"]) if found and found["level"] in "EW" else None
+    return (int(found["pid"]), int(ended["fd"]) != _CLIENT) if found and ended else None
 
 
 def _target(node: str) -> str:

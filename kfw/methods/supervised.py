@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from kfw.errors import KfwError
 from kfw.model import Problem, Reason
 from kfw.system.process import Child, OnLine
 
@@ -26,6 +28,14 @@ def logged(forward: str, tool: str, level_of: Callable[[str, str], int]) -> OnLi
 def ended(child: Child, words: str) -> Problem:
     """`words` are the child's own, cut down to what matters."""
     return Problem(Reason.CHILD_EXITED, f"{child.how_it_ended()}: {words}" if words else child.how_it_ended())
+
+
+def stopped(child: Child) -> KfwError | None:
+    """A child that lives and does not run takes connections all the same, as the kernel does that for it."""
+    if not child.stopped:
+        return None
+    what = f"{Path(child.argv[0]).name} is stopped (SIGSTOP)"
+    return KfwError(what, f"kill -CONT {child.pid}, or wait until it is replaced", reason=Reason.UNHEALTHY)
 
 
 async def first(*futures: asyncio.Future[Any], seconds: float | None = None) -> None:

@@ -6,15 +6,17 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from itertools import cycle
 
 import pytest
 
 from kfw.errors import KfwError
 from kfw.methods.base import Method, Tunnel, Way
-from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel
+from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel, directly
 from kfw.model import Endpoint, Forward, Health, Reason, Target
 from kfw.relay.dial import DialFailed
-from tests.relay.world import App, app, echo, listening, silent_port, until
+from tests.relay.world import App, Talk, app, echo, listening, silent_port, until
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -314,3 +316,108 @@ async def test_a_connection_that_every_node_refuses_is_reset_sooner_than_one_tha
                 writer.close()
                 took = time.monotonic() - began
     assert {"refuses": 0.4 < took < 1.5, "is silent": took > 1.8, "closes at once": took < 1.0}[other], took
+
+
+# -- a node or some of the pods behind it hang
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """As a node or a pod that is frozen: the kernel takes the connection, and that is all."""
+    await asyncio.Event().wait()
+
+
+def every_other_is_deaf() -> Talk:
+    """As kube-proxy when one of two pods is frozen."""
+    turns = cycle((deaf, echo))
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await next(turns)(reader, writer)
+
+    return talk
+
+
+@asynccontextmanager
+async def opened(port: int, *addresses: str) -> AsyncIterator[NodePortTunnel]:
+    """A way that has learned that the app ends what we end."""
+    wanted = way(port, *addresses, health=Health(timeout=5))
+    tunnel = await NodePort().open(wanted)
+    try:
+        await until(lambda: wanted.manners.known)
+        yield tunnel
+    finally:
+        await tunnel.close()
+
+
+async def test_a_node_that_takes_connections_and_does_not_answer_is_left_for_one_that_does() -> None:
+    async with nodes(FIRST, SECOND) as (one, two), opened(one.port, FIRST, SECOND) as tunnel:
+        await one.stop()
+        async with app(deaf, FIRST, one.port):
+            assert await dialed(tunnel) == FIRST
+            began = time.monotonic()
+            assert not (await tunnel.examine(soon=True)).errors
+            assert time.monotonic() - began < 2
+            assert await dialed(tunnel) == SECOND
+            assert two.visits
+
+
+async def test_when_the_only_node_does_not_answer_that_is_said_and_a_new_way_would_not_help() -> None:
+    async with nodes(FIRST) as (one,), opened(one.port, FIRST) as tunnel:
+        await one.stop()
+        async with app(deaf, FIRST, one.port):
+            seen = await tunnel.examine(soon=True)
+            assert [str(error) for error in seen.errors] == ["no answer within 1 s"] * 4
+            assert (seen.apart, seen.name) == (True, f"node port {one.port} of node1")
+
+
+async def test_when_some_of_the_pods_do_not_answer_some_probes_fail() -> None:
+    async with nodes(FIRST) as (one,), opened(one.port, FIRST) as tunnel:
+        await one.stop()
+        async with app(every_other_is_deaf(), FIRST, one.port):
+            seen = await tunnel.examine(soon=True)
+            assert len(seen.errors) == 2 == len(seen.found) // 2
+
+
+async def test_an_app_that_never_ends_connections_is_not_suspected_for_it() -> None:
+    async with app(deaf, FIRST) as far:
+        tunnel = await NodePort().open(way(far.port, FIRST))
+        assert not (await tunnel.examine(soon=True)).errors
+        await tunnel.close()
+
+
+async def test_a_node_that_is_not_ready_is_left_for_a_ready_one_and_taken_when_there_is_no_other() -> None:
+    async with nodes(FIRST, SECOND) as (one, _two):
+        tunnel = await NodePort().open(way(one.port, FIRST, SECOND))
+        first, second = way(one.port, FIRST, SECOND).endpoints
+        assert tunnel.retarget((second, replace(first, ready=False)))
+        assert await dialed(tunnel) == SECOND
+        assert tunnel.endpoint == second
+        assert tunnel.retarget((replace(first, ready=False), replace(second, ready=False)))
+        assert await dialed(tunnel) == SECOND
+        assert tunnel.retarget((replace(first, ready=False),)) is False
+        tunnel = await NodePort().open(way(one.port, FIRST))
+        assert tunnel.retarget((replace(first, ready=False),))
+        assert await dialed(tunnel) == FIRST
+
+
+@pytest.mark.parametrize(
+    "round_trips", [(), (0.001,), (0.02,) * 3, (0.12,) * 3, (0.001, 0.9, 0.001), (0.9, 0.001)]
+)
+async def test_the_next_node_is_dialed_within_0_3_seconds_of_silence(round_trips: tuple[float, ...]) -> None:
+    """Also when the cluster is some way off, and after a connection that was slow once."""
+    late = iter(round_trips)
+
+    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
+        await asyncio.sleep(next(late, 0))
+        return await directly(node, timeout)
+
+    async with nodes(FIRST, SECOND) as (one, two):
+        tunnel = NodePortTunnel(way(one.port, FIRST, SECOND), connect_to)
+        for _ in round_trips:
+            (await tunnel._connect_to(tunnel.endpoint, 5)).close()
+        await one.stop()
+        with ExitStack() as stack:
+            silent_port(stack, FIRST, one.port)
+            began = time.monotonic()
+            assert await dialed(tunnel) == SECOND
+            assert 0.2 < time.monotonic() - began < 0.3 + 0.15
+            assert two.visits

@@ -3,6 +3,7 @@
 import asyncio
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -63,7 +64,7 @@ class Forwarder:
 
     async def _through_nodes(self, way: Way, ports: dict[Endpoint, tuple[str, int]]) -> "ForwarderTunnel":
         how = f"docker publishes it on {_places(ports.values())}"
-        tunnel = ForwarderTunnel(Way(way.forward, tuple(ports)), to_published(ports), how)
+        tunnel = ForwarderTunnel(replace(way, endpoints=tuple(ports)), to_published(ports), how)
         await tunnel.probe()
         return tunnel
 
@@ -77,7 +78,7 @@ class Forwarder:
         how = f"through the container {container.name}, which docker publishes on 127.0.0.1:{container.port}"
         connect_to = through_container(container.port)
         lent = container, containers
-        tunnel = ForwarderTunnel(Way(way.forward, tuple(nodes)), connect_to, how, lent)
+        tunnel = ForwarderTunnel(replace(way, endpoints=tuple(nodes)), connect_to, how, lent)
         try:
             await tunnel.probe()
         except BaseException:
@@ -146,6 +147,7 @@ class ForwarderTunnel(NodePortTunnel):
             silent.cancel()
 
     async def close(self) -> None:
+        await super().close()
         lent, self._lent = self._lent, None
         if lent:
             container, containers = lent

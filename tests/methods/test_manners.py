@@ -1,0 +1,123 @@
+"""A probe that proves the app's side: what ends connections is learned, and expected from then on."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.methods import probe as probing
+from kfw.methods.manners import LEAST, LONGEST, REMEMBERED, Manners
+from kfw.methods.probe import Prober, Unanswered
+from kfw.model import Health
+from tests.relay.world import Talk, app, echo, until
+
+TCP = Health(type="tcp", timeout=5)
+
+
+def known(seconds: float = 0.0) -> Manners:
+    manners = Manners()
+    manners.answered(seconds)
+    return manners
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Takes a connection and never looks at it, like an app that hangs."""
+    await asyncio.Event().wait()
+
+
+async def ends_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    await asyncio.sleep(0.3)
+
+
+async def speaks_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"hello\n")
+    await reader.read()
+
+
+async def resets_at_the_end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.transport.abort()
+
+
+@asynccontextmanager
+async def prober(talk: Talk, manners: Manners, health: Health = TCP) -> AsyncIterator[tuple[Prober, Talk]]:
+    async with app(talk) as far:
+        one = Prober(health, manners)
+        try:
+            yield one, far.dialer.dial  # type: ignore[misc]
+        finally:
+            one.close()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("talk", [echo, ends_late, speaks_first, resets_at_the_end])
+async def test_a_plain_probe_learns_without_waiting_that_the_far_side_ends_what_we_end(talk: Talk) -> None:
+    manners = Manners()
+    async with prober(talk, manners) as (one, dial):
+        began = time.monotonic()
+        await one.probe(dial)  # type: ignore[arg-type]
+        assert time.monotonic() - began < probing.SETTLE_SECONDS + 0.15
+        await until(lambda: manners.known and not one.leaving)
+
+
+@pytest.mark.asyncio
+async def test_of_an_app_that_never_ended_anything_silence_says_nothing() -> None:
+    manners = Manners()
+    async with prober(deaf, manners) as (one, dial):
+        await one.probe(dial)  # type: ignore[arg-type]
+        for _ in range(3):
+            await one.prove(dial, soon=True)  # type: ignore[arg-type]
+        assert not manners.known
+        assert one.leaving == 4
+
+
+@pytest.mark.asyncio
+async def test_one_that_did_and_does_not_any_more_is_not_well_within_a_second_and_a_half() -> None:
+    async with prober(deaf, known(0.01)) as (one, dial):
+        began = time.monotonic()
+        with pytest.raises(Unanswered, match="no answer within 1 s"):
+            await one.prove(dial, soon=True)  # type: ignore[arg-type]
+        assert time.monotonic() - began < LEAST + 0.5
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_comes_too_late_is_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kfw.methods.manners.LEAST", 0.1)
+    manners = known()
+    async with prober(ends_late, manners) as (one, dial):
+        with pytest.raises(Unanswered):
+            await one.prove(dial, soon=True)  # type: ignore[arg-type]
+        await until(lambda: manners.patience > 0.3)
+        await one.prove(dial, soon=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio
+async def test_http_gets_as_long_as_it_took_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kfw.methods.manners.LEAST", 0.1)
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.3)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    async with prober(slow, Manners(), Health(type="http", timeout=5)) as (one, dial):
+        with pytest.raises(KfwError):
+            await one.prove(dial, soon=True)  # type: ignore[arg-type]
+        await one.prove(dial, soon=False)  # type: ignore[arg-type]
+        await one.prove(dial, soon=True)  # type: ignore[arg-type]
+
+
+def test_only_the_last_answers_count_and_none_that_came_by_chance() -> None:
+    manners = known(5.0)
+    for _ in range(REMEMBERED):
+        manners.answered(0.0)
+    assert manners.patience == LEAST
+    manners.answered(LONGEST + 1)
+    assert manners.patience == LEAST
+    manners.forget()
+    assert not manners.known
