@@ -10,7 +10,7 @@ from typing import Any
 
 from kfw.aio import Complaints
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import Method, OwnsPort, Tunnel
+from kfw.methods.base import CountsLosses, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Chosen,
     Methods,
@@ -19,9 +19,11 @@ from kfw.methods.choose import (
     open_way,
     owned_by_child,
 )
+from kfw.methods.manners import Manners
 from kfw.model import Endpoint, Forward, Resolution
 from kfw.relay.dial import Dialer
 from kfw.relay.listener import Listener
+from kfw.relay.suspicion import Hint
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
@@ -42,8 +44,9 @@ class Carrier:
         bind: ports.Bind = ports.bind,
         watcher: Watcher = NOBODY,
         environ: Callable[[], Mapping[str, str] | None] = lambda: None,
+        on_hint: Callable[[Hint], None] = lambda _: None,
     ) -> None:
-        """`environ`: that of whoever wants the forward now."""
+        """`environ`: that of whoever wants the forward now. `on_hint`: see Listener."""
         self.forward = forward
         self.methods = methods
         self.listener: Listener | None = None  # None: a child owns the port
@@ -63,6 +66,11 @@ class Carrier:
         self._bind = bind
         self._watcher = watcher
         self._environ = environ
+        self._on_hint = on_hint
+        self._manners: dict[str, Manners] = {}  # by method
+        self._avoided: Endpoint | None = None
+        self._old: list[Tunnel] = []  # they drain
+        self._past_losses = 0  # of ways without a listener that are closed
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
@@ -88,6 +96,7 @@ class Carrier:
             on_knock=self._knock,
             log=self._log,
             watcher=self._watcher,
+            on_hint=self._on_hint,
         )
         self.listener.start()
 
@@ -99,8 +108,9 @@ class Carrier:
             await self.retire()  # the child must give the port back first
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
         self._trying_in = resolution.cluster
+        resolution = last(self._avoided, resolution)
         forward = replace(self.forward, local_port=self.port)
-        self._fresh = await open_way(self.methods, forward, resolution, self._environ())
+        self._fresh = await open_way(self.methods, forward, resolution, self._environ(), self.manners)
 
     def goes_to(self, resolution: Resolution) -> bool:
         """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
@@ -116,6 +126,7 @@ class Carrier:
         """The way just opened is the way now; the one before carries its live connections to their end."""
         fresh, self._fresh = self._fresh, None
         if fresh:
+            self._avoided = None
             if self.way:
                 self._drain(self.way.tunnel)
             self.restarts += 1 if self.last else 0
@@ -123,6 +134,26 @@ class Carrier:
         if self.way and self.listener:
             self.listener.use(self.way.tunnel.dialer)
         return self.way
+
+    def avoid(self, endpoint: Endpoint) -> None:
+        """The way to it was not answered: the next one goes there only if it can go nowhere else."""
+        self._avoided = endpoint
+
+    def manners(self, method: Method) -> Manners:
+        """What its ways have learned of the app."""
+        return self._manners.setdefault(method.name, Manners())
+
+    @property
+    def answered(self) -> int:
+        """Connections of clients that the far side has answered, as far as that is seen here."""
+        return self.listener.suspicion.answers if self.listener else 0
+
+    @property
+    def lost_connections(self) -> int:
+        """Ended by the way or given up, whoever owns the port."""
+        tunnels = [*self._old, self.way.tunnel] if self.way else self._old
+        now = sum(map(_losses, tunnels))
+        return self._past_losses + now + (self.listener.failed_connections if self.listener else 0)
 
     @property
     def waiting(self) -> int:
@@ -153,7 +184,15 @@ class Carrier:
 
     def _drain(self, tunnel: Tunnel) -> None:
         self._drains += 1
-        self._draining.start(f"drain {self._drains}", _drain(tunnel, self.listener))
+        self._old.append(tunnel)
+        self._draining.start(f"drain {self._drains}", self._drain_one(tunnel))
+
+    async def _drain_one(self, tunnel: Tunnel) -> None:
+        try:
+            await _drain(tunnel, self.listener)
+        finally:
+            self._old.remove(tunnel)
+            self._past_losses += _losses(tunnel)
 
     async def end(self) -> None:
         """Close all, also what drains; each is ended, whatever becomes of the others."""
@@ -166,13 +205,30 @@ class Carrier:
     async def _close_way(self) -> None:
         way, self.way = self.way, None
         if way:
-            await way.tunnel.close()
+            try:
+                await way.tunnel.close()
+            finally:
+                self._past_losses += _losses(way.tunnel)
 
     async def _leave_port(self) -> None:
         if self.listener:
             await self.listener.close()
         elif self.addresses:
             self._claims.pop(self.port, None)
+
+
+def last(endpoint: Endpoint | None, resolution: Resolution) -> Resolution:
+    """With this one behind all others."""
+    if endpoint is None:
+        return resolution
+    pods, nodes = (
+        tuple(sorted(some, key=lambda one: one == endpoint)) for some in (resolution.pods, resolution.nodes)
+    )
+    return replace(resolution, pods=pods, nodes=nodes)
+
+
+def _losses(tunnel: Tunnel) -> int:
+    return tunnel.lost if isinstance(tunnel, CountsLosses) else 0
 
 
 def _give_back(sockets: list[socket]) -> None:
@@ -197,6 +253,8 @@ async def _drain(tunnel: Tunnel, listener: Listener | None) -> None:
     """Until its last connection has ended by itself, or it breaks; then it is closed."""
     try:
         tunnel.retarget(())  # nothing is kept ready for who comes next
+        if isinstance(tunnel, MayStand) and tunnel.stands:
+            return
         if isinstance(tunnel, OwnsPort):
             await tunnel.wait_until_unused()
         elif listener and tunnel.dialer:

@@ -78,7 +78,10 @@ class ProbeOk:
 
 @dataclass(frozen=True)
 class ProbeFailed:
+    """`apart`: it failed behind the way, or for some connections only, so that a new way would be no better."""
+
     problem: Problem
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ class Now:
     away: Problem | None = None  # why the API cannot be asked; it explains a failure better than the failure
     findable: bool = False  # endpoints are known
     failures: int = 0  # in a row
-    ill: int = 0  # failed health checks in a row
+    ill: int = 0  # failed health checks in a row that a new way may help against; 1 at least while the last one failed
     well: int = 0  # good ones since the last failed one, while ill
     served: bool = False  # was up before
     delay: float = 0.0  # seconds, with Do.WAIT
@@ -283,6 +286,8 @@ def _count(
 
 def _probed(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]:
     if isinstance(event, ProbeFailed):
+        if event.apart:
+            return replace(now, ill=1, well=0, problem=event.problem), Do.NOTHING
         ill = now.ill + 1
         if ill >= health.failures:
             return _failed(now, event.problem, retry)

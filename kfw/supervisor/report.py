@@ -65,7 +65,7 @@ class Row:
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
             connections=listener.connections if listener else 0,
             total_connections=listener.total_connections if listener else 0,
-            lost_connections=listener.failed_connections if listener else 0,
+            lost_connections=carrier.lost_connections if carrier else 0,
             bytes_in=listener.bytes_in if listener else 0,
             bytes_out=listener.bytes_out if listener else 0,
         )

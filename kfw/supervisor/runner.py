@@ -11,13 +11,15 @@ from typing import Any, Protocol
 from kfw.aio import Complaints, expose_cancellation
 from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
-from kfw.methods.base import TellsRefusals, Tunnel
-from kfw.methods.choose import Methods, needs_api, obstacle, problem_of
+from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
+from kfw.methods.choose import Chosen, Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.relay.suspicion import Hint
 from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor import machine
-from kfw.supervisor.backoff import delay, next_check
+from kfw.supervisor.backoff import delay
 from kfw.supervisor.carrier import Carrier
+from kfw.supervisor.health import HealthChecks
 from kfw.supervisor.machine import Do, Now, State, step
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
@@ -94,6 +96,14 @@ class Runner:
             bind=world.bind,
             watcher=world.watcher,
             environ=lambda: world.environs.of(forward.name),
+            on_hint=self._hear_hint,
+        )
+        self._health = HealthChecks(
+            forward.health,
+            world.clock,
+            self._tell,
+            lambda: self.carrier.answered,
+            Complaints(world.log, f"the health check of {forward.name}"),
         )
         self._changed = changed
         self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
@@ -127,7 +137,7 @@ class Runner:
         """The machine has slept or the network has changed: look now whether the way and the cluster are still there."""
         self.world.clusters.poke(self.forward)
         if self.now.state is State.UP and self.carrier.way:
-            self._tasks.start("health", self._check_health(self.carrier.way.tunnel, at_once=True))
+            self._check_health(self.carrier.way, at_once=True)
         else:
             self._events.put_nowait(machine.Knocked())
 
@@ -193,7 +203,9 @@ class Runner:
             return
         self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
         if self._way_is_over(event):
-            self._tasks.cancel("watch", "refusals", "health", "settle")
+            self._tasks.cancel("watch", "refusals", "losses", "health", "settle")
+            if isinstance(event, machine.ProbeFailed) and self.carrier.way:
+                self.carrier.avoid(self.carrier.way.tunnel.endpoint)
             await self.carrier.retire()
         await self._do(do)
         if isinstance(event, machine.Opened):
@@ -215,7 +227,7 @@ class Runner:
                 self._tasks.start("recover", self._recover(0.0))
             return
         self.next_attempt = None
-        self._tasks.cancel("delay", "slow", "refusals", "health", "settle")
+        self._tasks.cancel("delay", "slow", "refusals", "losses", "hint", "health", "settle")
         await self._tasks.stop("open")
         await self.carrier.discard()
         if do is Do.OPEN:
@@ -245,7 +257,9 @@ class Runner:
         self._tasks.start("watch", self._watch(way.tunnel))
         if isinstance(way.tunnel, TellsRefusals):
             self._tasks.start("refusals", self._hear_refusals(way.tunnel))
-        self._tasks.start("health", self._check_health(way.tunnel))
+        if isinstance(way.tunnel, CountsLosses):
+            self._tasks.start("losses", self._hear_losses(way.tunnel))
+        self._check_health(way)
         self._tasks.start("settle", self._later(SETTLED_AFTER, machine.Settled()))
 
     # -- what makes events
@@ -360,30 +374,35 @@ class Runner:
         where = f"--context {forward.context} -n {forward.namespace}"
         return replace(problem, fix=f"kubectl {where} logs {forward.target}")
 
-    async def _check_health(self, tunnel: Tunnel, *, at_once: bool = False) -> None:
-        health, good, ill = self.forward.health, 0, False
-        complaints = Complaints(self.world.log, f"the health check of {self.forward.name}")
-        while health.type != "none":
-            await self.world.clock.sleep(0 if at_once else next_check(health, good, ill=ill))
-            at_once = False
-            try:
-                await expose_cancellation(tunnel.probe(), "the health check")
-            except Shortage:
-                continue  # nothing could be asked
-            except KfwError as error:
-                good, ill = 0, True
-                self._events.put_nowait(machine.ProbeFailed(problem_of(error)))
-            except Exception as defect:  # noqa: BLE001  a check that fails in a new way is a failed check
-                good, ill = 0, True
-                complaints.tell(defect)
-                told = Problem(
-                    Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where"
-                )
-                self._events.put_nowait(machine.ProbeFailed(told))
-            else:
-                good += 1
-                ill = ill and good < machine.GOOD_CHECKS
-                self._events.put_nowait(machine.ProbeOk())
+    def _check_health(self, way: Chosen, *, at_once: bool = False, hinted: bool = False) -> None:
+        manners = self.carrier.manners(way.method)
+        checks = self._health.run(way.tunnel, manners, at_once=at_once, hinted=hinted)
+        self._tasks.start("health", checks)
+
+    def _tell(self, event: machine.Event) -> None:
+        self._events.put_nowait(event)
+
+    async def _hear_losses(self, tunnel: CountsLosses) -> None:
+        while True:
+            self._hear_hint(await tunnel.suspected())
+
+    def _hear_hint(self, hint: Hint) -> None:
+        """Connections are late or fail: look at the way now, or when the pause after the last look is over."""
+        way = self.carrier.way
+        if way is None or self.now.state is not State.UP or self.now.ill or self._health.looking:
+            return
+        left = self._health.wait(hint)
+        if left <= 0:
+            self._tasks.cancel("hint")
+            self._check_health(way, hinted=True)
+        elif hint is Hint.ALL or "hint" not in self._tasks:
+            self._tasks.start("hint", self._look_later(left))
+
+    async def _look_later(self, seconds: float) -> None:
+        await self.world.clock.sleep(seconds)
+        listener = self.carrier.listener
+        if hint := listener.suspicion.now if listener else Hint.ALL:
+            self._hear_hint(hint)
 
     async def _later(self, seconds: float, event: machine.Event) -> None:
         await self.world.clock.sleep(seconds)

@@ -276,3 +276,18 @@ def test_no_state_needs_a_restart_to_be_left(state: State) -> None:
 
 def test_the_picture_in_the_docs_is_the_machine() -> None:
     assert PAGE.read_text() == page()
+
+
+# -- what failed behind the way, or for some only
+
+
+def test_what_fails_behind_the_way_is_degraded_and_never_opened_again_for_it() -> None:
+    now, done = play(*[ProbeFailed(ILL, apart=True)] * 10, now=UP)
+    assert (status_of(now), now.problem, set(done)) == (Status.DEGRADED, ILL, {Do.NOTHING})
+    assert status_of(play(ProbeOk(), ProbeOk(), now=now)[0]) is Status.ACTIVE
+
+
+def test_failures_of_all_count_only_when_none_of_some_comes_between_them() -> None:
+    apart = ProbeFailed(ILL, apart=True)
+    assert play(ProbeFailed(ILL), ProbeFailed(ILL), apart, ProbeFailed(ILL), now=UP)[1] == [Do.NOTHING] * 4
+    assert play(apart, ProbeFailed(ILL), ProbeFailed(ILL), now=UP)[1][-1] is Do.WAIT

@@ -70,7 +70,7 @@ class Life:
             Broke(problem),
             Refused(problem),
             ProbeOk(),
-            ProbeFailed(problem),
+            ProbeFailed(problem, apart=chance.random() < 0.5),
             Settled(),
             Slow(problem),
         ]

@@ -1,0 +1,101 @@
+"""Health checks of the way in use: now and then, and at once when its connections are late or fail."""
+
+import asyncio
+from collections.abc import Callable
+
+from kfw.aio import Complaints, expose_cancellation
+from kfw.errors import KfwError, Shortage, describe
+from kfw.methods.base import ProvesApp, Tunnel
+from kfw.methods.choose import problem_of
+from kfw.methods.manners import Manners
+from kfw.model import Health, Problem, Reason
+from kfw.relay.suspicion import Hint
+from kfw.supervisor import machine
+from kfw.supervisor.backoff import next_check
+from kfw.supervisor.hints import HintPace, event_of, is_contradicted
+from kfw.system.clock import Clock
+
+#: Seconds for a look after a hint, by a tunnel that has no fast one of its own.
+SOON = 1.5
+
+
+class HealthChecks:
+    """Of one forward. `tell` gets an event for each check; `answered` counts the clients' connections that were answered."""
+
+    def __init__(
+        self,
+        health: Health,
+        clock: Clock,
+        tell: Callable[[machine.ProbeOk | machine.ProbeFailed], None],
+        answered: Callable[[], int],
+        complaints: Complaints,
+    ) -> None:
+        self._health = health
+        self._clock = clock
+        self._tell = tell
+        self._answered = answered
+        self._complaints = complaints
+        self._pace = HintPace()
+        self.looking = False  # because of a hint
+
+    def wait(self, hint: Hint) -> float:
+        """Seconds until a look may be made for it; 0 or less: now."""
+        return self._pace.wait(hint, self._clock.monotonic())
+
+    async def run(
+        self, tunnel: Tunnel, manners: Manners, *, at_once: bool = False, hinted: bool = False
+    ) -> None:
+        """For ever. `hinted`: begin with a look that is fast and thorough; so is each while the last one failed."""
+        self.looking = hinted
+        good, ill = 0, False
+        while self._health.type != "none":
+            await self._clock.sleep(0 if at_once or hinted else next_check(self._health, good, ill=ill))
+            at_once = False
+            event = await self._check(tunnel, manners, soon=hinted or ill)
+            if event is None:
+                self.looking = hinted = False
+                continue
+            well = isinstance(event, machine.ProbeOk)
+            if hinted:
+                self.looking = hinted = False
+                self._pace.looked(self._clock.monotonic(), well=well)
+            good = good + 1 if well else 0
+            ill = not well or (ill and good < machine.GOOD_CHECKS)
+            self._tell(event)
+
+    async def _check(
+        self, tunnel: Tunnel, manners: Manners, *, soon: bool
+    ) -> machine.ProbeOk | machine.ProbeFailed | None:
+        """None: nothing could be asked."""
+        try:
+            return await expose_cancellation(self._ask(tunnel, manners, soon=soon), "the health check")
+        except Shortage:
+            return None
+        except KfwError as error:
+            return machine.ProbeFailed(problem_of(error))
+        except TimeoutError:
+            told = f"no answer from {tunnel.endpoint} within {SOON:g} s"
+            return machine.ProbeFailed(Problem(Reason.UNHEALTHY, told))
+        except Exception as defect:  # noqa: BLE001  a check that fails in a new way is a failed check
+            self._complaints.tell(defect)
+            told = f"internal error: {describe(defect)}"
+            return machine.ProbeFailed(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
+
+    async def _ask(
+        self, tunnel: Tunnel, manners: Manners, *, soon: bool
+    ) -> machine.ProbeOk | machine.ProbeFailed:
+        if isinstance(tunnel, ProvesApp):
+            return await self._examine(tunnel, manners, soon=soon)
+        async with asyncio.timeout(SOON if soon else None):
+            await tunnel.probe()
+        return machine.ProbeOk()
+
+    async def _examine(
+        self, tunnel: ProvesApp, manners: Manners, *, soon: bool
+    ) -> machine.ProbeOk | machine.ProbeFailed:
+        before = self._answered()
+        seen = await tunnel.examine(soon=soon)
+        if is_contradicted(seen, self._answered() - before):
+            manners.forget()
+            return machine.ProbeOk()
+        return event_of(seen)
