@@ -179,6 +179,7 @@ def test_losses_that_are_counted_are_those_that_clients_see(
         assert until(lambda: seen.seen[-1][1]["status"] == "active", 15), seen.seen[-1]
         time.sleep(1)
     lost = seen.lost()
-    assert lost > 0, [one.how for one in seen.tries]
+    if (method, fault) != ("socat", killed_child):  # what that has forked goes on
+        assert lost > 0, seen.hows()
     assert until(lambda: kfw.status("web")["connections"] == 0, 5)
     assert kfw.status("web")["lostConnections"] == pytest.approx(lost, abs=1 + lost // 20), seen.hows()
