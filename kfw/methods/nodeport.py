@@ -145,8 +145,16 @@ class NodePortTunnel:
     async def _examine_node(self, node: Endpoint) -> Examination:
         prove = partial(self._prober.prove, partial(self._dial_node, node), soon=True)
         found = tuple(await asyncio.gather(*(error_of(prove()) for _ in range(EXAMINED))))
-        taken = all(isinstance(error, Unanswered) or _is_refusal(error) for error in found if error)
-        return Examination(found, f"node port {node.port} of {node.name}", apart=taken)
+        taken = all(isinstance(error, Unanswered) for error in found if error)
+        told = tuple(error and self._told(node, error) for error in found)
+        return Examination(told, f"node port {node.port} of {node.name}", apart=taken)
+
+    def _told(self, node: Endpoint, error: KfwError) -> KfwError:
+        """As `probe` says it; silence speaks for itself."""
+        if isinstance(error, Unanswered):
+            return error
+        problem = self._no_answer([(node, error)])
+        return KfwError(problem.message, problem.fix, reason=problem.reason)
 
     async def close(self) -> None:
         """Live connections belong to the listener."""

@@ -9,6 +9,7 @@ socat listens cannot be counted.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -255,7 +256,10 @@ class SocatTunnel:
         probes = (error_of(self._without_counting(socket.prove(soon=soon))) for socket in self._sockets)
         behind, found = await asyncio.gather(self._behind.examine(soon=soon), asyncio.gather(*probes))
         ill = tuple(error for error in found if error is not None)
-        return behind if behind.errors or not ill else Examination(ill, "socat")
+        if ill and not behind.errors:
+            return Examination(ill, "socat")
+        refused = all(error.reason == Reason.APP_REFUSES for error in behind.errors)
+        return replace(behind, apart=behind.apart or refused)  # another socat would not be better off
 
     async def _without_counting(self, probe: Awaitable[None]) -> None:
         """A probe that fails is not a connection of a client's, but socat's line does not tell."""
