@@ -10,9 +10,9 @@ from typing import Any
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube.upgrade import SPDY, PodGone, Upgraded
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
-from kfw.wire import upgrade
-from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, FarTunnel, Visit, gone_text
+from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, gone_text
 from tests.supervisor.interleave.loop import VirtualLoop
+from tests.supervisor.interleave.node import Node
 from tests.supervisor.interleave.pipes import Pipe
 
 #: Seconds after which a dial that hangs gives up by itself: kube.upgrade.ANSWER.
@@ -66,10 +66,8 @@ class Cluster:
 
     def __init__(self, loop: VirtualLoop, chance: random.Random, latency: float, *, sticky: bool) -> None:
         self.truth = Truth()
-        self.links: list[tuple[Pipe, FarTunnel]] = []
+        self.links: list[tuple[Pipe, Node]] = []
         self.following = 0
-        self.visits: list[Visit] = []  # as tests.methods.tunnel.far.Far has them
-        self.poisonable = True
         self.asked = 0  # by pokes and the like
         self.well = asyncio.Event()
         self._loop = loop
@@ -231,9 +229,9 @@ class Cluster:
 
     def _link(self, pod: str) -> Upgraded:
         near, far = Pipe.pair(self._loop, self._latency)
-        tunnel = FarTunnel(self, pod, upgrade.SPDY, _Writer(far), 0)  # type: ignore[arg-type]
-        far.begin(_Reader(tunnel))
-        self.links.append((near, tunnel))
+        node = Node(pod, far, self.app)
+        far.begin(_Reader(node))
+        self.links.append((near, node))
         return Upgraded((None, _Writer(near)), SPDY, b"")  # type: ignore[arg-type]
 
     def app(self, pod: str) -> App:
@@ -246,10 +244,8 @@ class _Writer:
 
     def __init__(self, transport: Pipe) -> None:
         self.transport = transport
-        self.write = transport.write
-        self.is_closing = transport.is_closing
 
 
 class _Reader(asyncio.Protocol):
-    def __init__(self, tunnel: FarTunnel) -> None:
-        self.data_received = tunnel.received  # type: ignore[method-assign]
+    def __init__(self, node: Node) -> None:
+        self.data_received = node.received  # type: ignore[method-assign]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kfw.model import Health, Retry
 
-LONGEST = 17
+LONGEST = 12
 
 #: What can happen, with its kinds, and how often it is drawn.
 EVENTS: dict[str, tuple[int, tuple[str, ...]]] = {

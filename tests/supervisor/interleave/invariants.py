@@ -65,7 +65,7 @@ class Invariants:
         self, method: TunnelMethod, cluster: Cluster, socket: ListeningSocket, clients: Sequence[Client]
     ) -> None:
         self._nothing_is_left_in_the_pools(method)
-        if open_links := [tunnel.pod for pipe, tunnel in cluster.links if not pipe.lost]:
+        if open_links := [node.pod for pipe, node in cluster.links if not pipe.lost]:
             raise Wrong(f"links to {open_links} are open")
         if socket.bound:
             raise Wrong("the local port is bound")

@@ -200,8 +200,8 @@ class Life:
 
     def _break_links(self, pods: set[str], event: Event) -> None:
         if event.how == "its links break":
-            for pipe, tunnel in self.cluster.links:
-                if tunnel.pod in pods:
+            for pipe, node in self.cluster.links:
+                if node.pod in pods:
                     pipe.fail(ConnectionResetError("connection reset by peer"))
 
     def _pod_changes(self, event: Event) -> None:
@@ -238,10 +238,10 @@ class Life:
         self._ended_from_inside = self._ended_from_inside or event.how == "end from inside"
 
     def _link(self, event: Event) -> None:
-        links = [(pipe, tunnel) for pipe, tunnel in self.cluster.links if not pipe.lost]
+        links = [(pipe, node) for pipe, node in self.cluster.links if not pipe.lost]
         if not links:
             return
-        pipe, tunnel = links[event.which % len(links)]
+        pipe, node = links[event.which % len(links)]
         match event.how:
             case "breaks":
                 pipe.fail(ConnectionResetError("connection reset by peer"))
@@ -250,7 +250,7 @@ class Life:
             case "speaks":
                 pipe.speak()
             case "goes away":
-                tunnel.goaway()
+                node.goaway()
 
     def _client(self, event: Event) -> None:
         if event.how.startswith("knocks"):
