@@ -3,11 +3,14 @@
 import asyncio
 import errno
 import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
 from kfw import aio
-from kfw.aio import Complaints, keep_going
+from kfw.aio import CancelledFromInside, Complaints, expose_cancellation, keep_going
+from tests.inside import INSIDE
 
 
 @pytest.mark.parametrize(
@@ -86,3 +89,34 @@ async def test_who_cannot_even_be_told_of_a_failure_does_not_end_the_loop() -> N
 
     with pytest.raises(asyncio.CancelledError):
         await keep_going(turn, told, wait)
+
+
+@pytest.mark.parametrize("work", INSIDE, ids=lambda work: work.__name__)
+@pytest.mark.asyncio
+async def test_a_cancellation_that_nobody_asked_for_ends_the_turn_and_not_the_loop(
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    told, second = list[Exception](), asyncio.Event()
+
+    async def turn() -> None:
+        if told:
+            second.set()
+            await asyncio.sleep(60)
+        await work()
+
+    task = asyncio.create_task(keep_going(turn, told.append, lambda seconds: asyncio.sleep(0)))
+    if work.__name__ != "it_cancels_itself":  # which is its owner, as far as asyncio knows
+        await asyncio.wait_for(second.wait(), 5)
+        assert [type(error) for error in told] == [CancelledFromInside]
+        task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.asyncio
+async def test_a_cancellation_that_was_asked_for_stays_one() -> None:
+    task = asyncio.create_task(expose_cancellation(asyncio.sleep(60), "a sleep"))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -7,14 +7,16 @@ import resource
 import socket
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 
 from kfw.relay.connection import Connection
 from kfw.relay.pump import End
 from kfw.relay.tcp import TcpDialer
+from tests.inside import INSIDE
 from tests.relay.world import (
     LOCAL,
     Hanging,
@@ -196,6 +198,24 @@ async def test_a_new_way_is_taken_at_once_also_from_a_dial_that_hangs() -> None:
             assert await asyncio.wait_for(reader.readexactly(5), 1) == b"hello"
             assert hanging.given_up == 1
             writer.close()
+
+
+@pytest.mark.parametrize("work", INSIDE, ids=lambda work: work.__name__)
+async def test_a_dial_that_is_cancelled_from_inside_is_a_reset_for_the_client_and_counts(
+    work: Callable[[], Coroutine[Any, Any, None]],
+) -> None:
+    class Cancelled:
+        async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+            await work()
+            raise AssertionError
+
+    async with listening(Cancelled()) as local:
+        reader, writer = await local.client()
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+        await until(lambda: not local.listener.connections)
+        assert local.listener.failed_connections == 1
 
 
 async def test_a_client_that_leaves_ends_the_dial_for_it() -> None:

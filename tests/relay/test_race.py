@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from kfw.relay.race import AllFailed, race
+from tests.inside import INSIDE
 
 pytestmark = pytest.mark.asyncio
 
@@ -96,3 +97,14 @@ async def test_the_result_of_one_that_succeeds_too_late_is_discarded() -> None:
     asyncio.get_running_loop().call_later(0.05, both.set)
     won = await race([together("a"), together("b")], head_start=0.01, discard=discarded.append)
     assert (won, discarded) == ((0, "a"), ["b"])
+
+
+@pytest.mark.parametrize("work", INSIDE, ids=lambda work: work.__name__)
+async def test_an_attempt_that_is_cancelled_from_inside_has_failed_like_any_other(
+    work: Callable[[], Coroutine[Any, Any, Any]],
+) -> None:
+    made = Attempts()
+    assert await race([work, made.answers("b")], head_start=LONG) == (1, "b")
+    with pytest.raises(AllFailed) as failed:
+        await race([work, made.fails("b")], head_start=LONG)
+    assert len(failed.value.errors) == 2

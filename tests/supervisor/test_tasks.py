@@ -6,48 +6,12 @@ from typing import Any
 
 import pytest
 
-from kfw.supervisor.tasks import CancelledFromInside, Tasks
+from kfw.aio import CancelledFromInside
+from kfw.supervisor.tasks import Tasks
 from tests.fakes import settle
+from tests.inside import INSIDE
 
 pytestmark = pytest.mark.asyncio
-
-
-async def a_future_is_cancelled() -> None:
-    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(future.cancel)
-    await future
-
-
-async def a_task_is_cancelled() -> None:
-    task = asyncio.create_task(asyncio.sleep(60))
-    asyncio.get_running_loop().call_soon(task.cancel)
-    await asyncio.shield(task)
-
-
-async def a_member_of_a_gather_is_cancelled() -> None:
-    task = asyncio.create_task(asyncio.sleep(60))
-    asyncio.get_running_loop().call_soon(task.cancel)
-    await asyncio.gather(task, asyncio.sleep(0))
-
-
-async def it_cancels_itself() -> None:
-    task = asyncio.current_task()
-    assert task
-    task.cancel()
-    await asyncio.sleep(0)
-
-
-async def it_raises() -> None:
-    raise asyncio.CancelledError
-
-
-INSIDE = (
-    a_future_is_cancelled,
-    a_task_is_cancelled,
-    a_member_of_a_gather_is_cancelled,
-    it_cancels_itself,
-    it_raises,
-)
 
 
 @pytest.mark.parametrize("work", INSIDE, ids=lambda work: work.__name__)
@@ -103,3 +67,14 @@ async def test_who_is_cancelled_while_it_stops_a_task_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await stopping
     await tasks.end()
+
+
+async def test_what_has_ended_is_forgotten() -> None:
+    """A way that drains has a task with a name of its own, and ways come and go for months."""
+    tasks = Tasks("api", lambda error: None)
+
+    for number in range(3):
+        tasks.start(f"drain {number}", asyncio.sleep(0))
+    await settle()
+
+    assert tasks._running == {}

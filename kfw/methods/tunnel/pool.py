@@ -101,7 +101,8 @@ class Pool:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if dial.cancelled() and not (task and task.cancelling()):
-                raise KfwError("the tunnel was closed while it dialled", reason="endpoint-gone") from None
+                why = "the tunnel was closed while it dialled" if self._closed else "the dial was cancelled"
+                raise KfwError(why, reason="endpoint-gone") from None
             self._dials.left_alone(dial)
             raise
 

@@ -2,11 +2,12 @@
 
 import argparse
 import gc
+import logging
 import sys
 import time
 
 from tests.supervisor.interleave.history import draw
-from tests.supervisor.interleave.play import play
+from tests.supervisor.interleave.play import LOG, play
 from tests.supervisor.interleave.shrink import shrink
 
 
@@ -25,6 +26,7 @@ def main() -> int:
         outcome = play(history, verbose=True)
         print(history, *outcome.told, outcome.wrong or "all is as it must be", sep="\n")
         return int(bool(outcome.wrong))
+    LOG.setLevel(logging.ERROR)
     gc.freeze()
     gc.set_threshold(100_000)  # a history leaves cycles, and there are many
     began, failed = time.process_time(), 0
@@ -36,7 +38,9 @@ def main() -> int:
             if failed >= args.most:
                 break
     seconds = time.process_time() - began
-    print(f"{failed} of {seed + 1 - args.first} failed; {seconds / (seed + 1 - args.first) * 1000:.2f} ms each")
+    print(
+        f"{failed} of {seed + 1 - args.first} failed; {seconds / (seed + 1 - args.first) * 1000:.2f} ms each"
+    )
     return int(failed > 0)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -10,16 +10,15 @@ from typing import Any
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube.upgrade import SPDY, PodGone, Upgraded
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
-from kfw.wire import upgrade
-from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, FarTunnel, Visit, gone_text
+from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, gone_text
 from tests.supervisor.interleave.loop import VirtualLoop
+from tests.supervisor.interleave.node import Node
 from tests.supervisor.interleave.pipes import Pipe
 
 #: Seconds after which a dial that hangs gives up by itself: kube.upgrade.ANSWER.
 HANGS = 10.0
 #: Seconds between two looks at what is in trouble, and between two changes: kube.timeouts.Timeouts.
 FILES, SETTLE = 2.0, 0.05
-
 
 
 def _answer(visit: Visit, data: bytes) -> None:
@@ -67,20 +66,17 @@ class Cluster:
 
     def __init__(self, loop: VirtualLoop, chance: random.Random, latency: float, *, sticky: bool) -> None:
         self.truth = Truth()
-        self.links: list[tuple[Pipe, FarTunnel]] = []
+        self.links: list[tuple[Pipe, Node]] = []
         self.following = 0
-        self.visits: list[Visit] = []  # as tests.methods.tunnel.far.Far has them
-        self.poisonable = True
         self.asked = 0  # by pokes and the like
         self.well = asyncio.Event()
-        self.end_watch: Callable[[], None] = lambda: None
         self._loop = loop
         self._chance = chance
         self._latency = latency
         self._sticky = sticky
         self._seen = Resolution()
         self._known = False
-        self._changed = asyncio.Event()
+        self._change: asyncio.Future[None] = loop.create_future()  # of what is seen
         self._monitor = SimpleNamespace(away=None)
         self._servers: dict[tuple[str, int], Any] = {}
 
@@ -90,28 +86,20 @@ class Cluster:
         """As TargetWatcher.resolutions: what changes in bursts is told together."""
         last = None
         self.following += 1
-        self._changed.set()
         try:
             while True:
-                await self._next_change()
-                self._changed.clear()
-                if self._known and self._seen != last:
-                    last = self._seen
-                    yield last
+                if not (self._known and self._seen != last):
+                    self._change = self._loop.create_future()
+                    await self._change
+                await asyncio.sleep(SETTLE)
+                last = self._seen
+                yield last
         finally:
             self.following -= 1
 
-    async def _next_change(self) -> None:
-        ended: asyncio.Future[None] = self._loop.create_future()
-        self.end_watch = ended.cancel
-        changed = asyncio.ensure_future(self._changed.wait())
-        try:
-            await asyncio.wait({changed, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if ended.cancelled():
-                await ended  # what it waited for was cancelled, and nobody asked for that
-            await asyncio.sleep(SETTLE)
-        finally:
-            changed.cancel()
+    def end_watch(self) -> None:
+        """It is cancelled by what it waits for, and nobody has asked for that."""
+        self._change.cancel()
 
     def poke(self, forward: Forward) -> None:
         self.asked += 1
@@ -137,12 +125,20 @@ class Cluster:
         self._monitor.away = None if truth.api else ClusterUnreachable(_AWAY.message)
         seen, warning = self._seen, None
         told = self._why_mute()
-        if told and truth.watch_lives_on and truth.api and truth.kubeconfig and truth.may_list and self._known:
+        if (
+            told
+            and truth.watch_lives_on
+            and truth.api
+            and truth.kubeconfig
+            and truth.may_list
+            and self._known
+        ):
             told, warning = None, told
         seen = replace(seen, problem=told) if told else self._resolution(warning)
         if seen != self._seen or not self._known:
             self._seen, self._known = seen, True
-            self._changed.set()
+            if not self._change.done():
+                self._change.set_result(None)
 
     def _why_mute(self) -> Problem | None:
         truth = self.truth
@@ -158,7 +154,9 @@ class Cluster:
         truth = self.truth
         pods = tuple(Endpoint("pod", name, "10.0.0.1", 8080) for name in truth.pods) if truth.service else ()
         problem = _NO_TARGET if not truth.service else None if pods else _NO_POD
-        return Resolution(pods=pods, problem=problem, sticky=self._sticky, warning=warning, cluster=truth.cluster)
+        return Resolution(
+            pods=pods, problem=problem, sticky=self._sticky, warning=warning, cluster=truth.cluster
+        )
 
     # -- the tunnel's Servers
 
@@ -231,9 +229,9 @@ class Cluster:
 
     def _link(self, pod: str) -> Upgraded:
         near, far = Pipe.pair(self._loop, self._latency)
-        tunnel = FarTunnel(self, pod, upgrade.SPDY, _Writer(far), 0)  # type: ignore[arg-type]
-        far.begin(_Reader(tunnel))
-        self.links.append((near, tunnel))
+        node = Node(pod, far, self.app)
+        far.begin(_Reader(node))
+        self.links.append((near, node))
         return Upgraded((None, _Writer(near)), SPDY, b"")  # type: ignore[arg-type]
 
     def app(self, pod: str) -> App:
@@ -246,10 +244,8 @@ class _Writer:
 
     def __init__(self, transport: Pipe) -> None:
         self.transport = transport
-        self.write = transport.write
-        self.is_closing = transport.is_closing
 
 
 class _Reader(asyncio.Protocol):
-    def __init__(self, tunnel: FarTunnel) -> None:
-        self.data_received = tunnel.received  # type: ignore[method-assign]
+    def __init__(self, node: Node) -> None:
+        self.data_received = node.received  # type: ignore[method-assign]

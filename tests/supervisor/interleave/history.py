@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kfw.model import Health, Retry
 
-LONGEST = 17
+LONGEST = 12
 
 #: What can happen, with its kinds, and how often it is drawn.
 EVENTS: dict[str, tuple[int, tuple[str, ...]]] = {
@@ -29,7 +29,19 @@ EVENTS: dict[str, tuple[int, tuple[str, ...]]] = {
     "the watch": (1, ("ends from inside",)),
     "time": (4, ("passes",)),
 }
-_NAMES, _WEIGHTS = list(EVENTS), [weight for weight, _ in EVENTS.values()]
+_ALL = {name: weight for name, (weight, _) in EVENTS.items()}
+#: What faults in pairs are made of: pods go while dials do this and that, and the old way is lost meanwhile.
+_PAIRS = {
+    "all pods are replaced": 4,
+    "a pod goes": 3,
+    "a pod comes": 3,
+    "dials": 8,
+    "a link": 8,
+    "rights": 3,
+    "api": 3,
+    "user": 3,
+    "a client": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,9 @@ def draw(seed: int) -> History:
     chance = random.Random(seed)
     return History(
         seed,
-        Health(chance.choice(("tcp", "tcp", "none", "http")), interval=chance.choice((2.0, 15.0)), timeout=5.0),
+        Health(
+            chance.choice(("tcp", "tcp", "none", "http")), interval=chance.choice((2.0, 15.0)), timeout=5.0
+        ),
         Retry(initial_delay=1.0, max_delay=8.0, max_attempts=chance.choice((0, 0, 0, 2))),
         hold=chance.choice((0.5, 2.0, 5.0)),
         latency=chance.choice((0.0, 0.0, 0.002)),
@@ -93,7 +107,8 @@ def _events(chance: random.Random) -> Iterable[Event]:
         yield _event(chance, "a pod comes", "echo")
     if chance.random() < 0.5:
         yield Event("time", "passes", 0, 0.0, 0, 0.4)
-    for what in chance.choices(_NAMES, _WEIGHTS, k=chance.randrange(2, LONGEST)):
+    drawn = _PAIRS if chance.random() < 0.4 else _ALL
+    for what in chance.choices(list(drawn), list(drawn.values()), k=chance.randrange(2, LONGEST)):
         yield _event(chance, what, chance.choice(EVENTS[what][1]))
     if chance.random() < 0.2:
         yield Event("user", "restart", 0, 0.0, chance.randrange(9), 0.0)

@@ -57,15 +57,17 @@ class Invariants:
     def describe(self) -> str:
         runner = self._runner
         tasks = [name for name in runner._tasks._running if name in runner._tasks]
-        return f"{runner.now}, tasks {tasks}, {runner._events.qsize()} events, {runner.carrier.waiting} waiting"
+        return (
+            f"{runner.now}, tasks {tasks}, {runner._events.qsize()} events, {runner.carrier.waiting} waiting"
+        )
 
     def after_it_ended(
         self, method: TunnelMethod, cluster: Cluster, socket: ListeningSocket, clients: Sequence[Client]
     ) -> None:
         self._nothing_is_left_in_the_pools(method)
-        if open_links := [tunnel.pod for pipe, tunnel in cluster.links if not pipe.lost]:
+        if open_links := [node.pod for pipe, node in cluster.links if not pipe.lost]:
             raise Wrong(f"links to {open_links} are open")
-        if not socket.closed:
+        if socket.bound:
             raise Wrong("the local port is bound")
         listener = self._runner.carrier.listener
         if listener and (listener._live or listener._terms.tasks):

@@ -46,7 +46,7 @@ class ListeningSocket:
     def __init__(self) -> None:
         self.queue: deque[PipeSocket] = deque()
         self.on_client: Callable[[], None] = lambda: None
-        self.closed = False
+        self.bound = False
 
     def arrive(self, pipe: "Pipe") -> None:
         self.queue.append(PipeSocket(pipe))
@@ -58,13 +58,13 @@ class ListeningSocket:
         return self.queue.popleft(), ("127.0.0.1", 40000)
 
     def fileno(self) -> int:
-        return -1 if self.closed else _OPEN
+        return _OPEN if self.bound else -1
 
     def getsockname(self) -> tuple[str, int]:
         return ("127.0.0.1", 9080)
 
     def close(self) -> None:
-        self.closed = True
+        self.bound = False
         while self.queue:  # as the system does with those that nobody has accepted
             self.queue.popleft().pipe.abort()
 
@@ -217,6 +217,8 @@ class Pipe(asyncio.Transport):
             data = self._arrived.popleft()
             assert protocol
             if data is not None:
+                while self._arrived and self._arrived[0] is not None:  # a socket is read once, too
+                    data += self._arrived.popleft() or b""
                 protocol.data_received(data)
             elif not protocol.eof_received():
                 self.close()

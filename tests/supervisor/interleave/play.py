@@ -73,7 +73,13 @@ def play(history: History, *, verbose: bool = False) -> Outcome:
 
 class Life:
     def __init__(
-        self, history: History, loop: VirtualLoop, outcome: Outcome, complain: Callable[[str], None], *, verbose: bool
+        self,
+        history: History,
+        loop: VirtualLoop,
+        outcome: Outcome,
+        complain: Callable[[str], None],
+        *,
+        verbose: bool,
     ) -> None:
         self.history = history
         self._loop = loop
@@ -95,7 +101,7 @@ class Life:
             {"tunnel": self._method},
             VirtualClock(loop),
             LOG,
-            bind=lambda *_, **__: ([self._socket], 9080),  # type: ignore[arg-type, return-value]
+            bind=self._bind,  # type: ignore[arg-type]
             environs=_ENVIRONS,
         )
         forward = Forward(
@@ -124,8 +130,9 @@ class Life:
         return self._watch_ended and "CancelledFromInside" in complaint
 
     async def live(self) -> None:
-        with _in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward), _in_place_of(
-            tunnel_method, "Placing", self._placing
+        with (
+            _in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward),
+            _in_place_of(tunnel_method, "Placing", self._placing),
         ):
             self._running = asyncio.ensure_future(self.runner.run())
             for event in self.history.events:
@@ -137,6 +144,10 @@ class Life:
             if not self.history.ends_early:
                 await self._be_well_again()
             await self._end()
+
+    def _bind(self, *_: object, **__: object) -> tuple[list[ListeningSocket], int]:
+        self._socket.bound = True
+        return [self._socket], 9080
 
     def _placing(self, *terms: Any) -> Placing:
         self.placings.append(Placing(*terms))
@@ -189,8 +200,8 @@ class Life:
 
     def _break_links(self, pods: set[str], event: Event) -> None:
         if event.how == "its links break":
-            for pipe, tunnel in self.cluster.links:
-                if tunnel.pod in pods:
+            for pipe, node in self.cluster.links:
+                if node.pod in pods:
                     pipe.fail(ConnectionResetError("connection reset by peer"))
 
     def _pod_changes(self, event: Event) -> None:
@@ -205,7 +216,10 @@ class Life:
             case "api":
                 truth.api = event.how == "there"
             case "login":
-                truth.login, truth.watch_lives_on = event.how == "works", event.how != "fails, and the watch ends"
+                truth.login, truth.watch_lives_on = (
+                    event.how == "works",
+                    event.how != "fails, and the watch ends",
+                )
             case "rights":
                 truth.rights = event.how == "given"
             case "may list":
@@ -224,10 +238,10 @@ class Life:
         self._ended_from_inside = self._ended_from_inside or event.how == "end from inside"
 
     def _link(self, event: Event) -> None:
-        links = [(pipe, tunnel) for pipe, tunnel in self.cluster.links if not pipe.lost]
+        links = [(pipe, node) for pipe, node in self.cluster.links if not pipe.lost]
         if not links:
             return
-        pipe, tunnel = links[event.which % len(links)]
+        pipe, node = links[event.which % len(links)]
         match event.how:
             case "breaks":
                 pipe.fail(ConnectionResetError("connection reset by peer"))
@@ -236,7 +250,7 @@ class Life:
             case "speaks":
                 pipe.speak()
             case "goes away":
-                tunnel.goaway()
+                node.goaway()
 
     def _client(self, event: Event) -> None:
         if event.how.startswith("knocks"):
@@ -251,7 +265,12 @@ class Life:
 
     def _user(self, event: Event) -> None:
         runner = self.runner
-        acts = {"retry": runner.retry, "restart": runner.restart, "doubt": runner.doubt, "look again": runner.look_again}
+        acts = {
+            "retry": runner.retry,
+            "restart": runner.restart,
+            "doubt": runner.doubt,
+            "look again": runner.look_again,
+        }
         acts[event.how]()
 
     def _watch(self, event: Event) -> None:
@@ -266,7 +285,9 @@ class Life:
         """See `invariants.WELL_WITHIN`."""
         self._make_well()
         await asyncio.sleep(1.0 + 2 * SETTLE)  # the watch has seen it
-        await self._until(lambda: status_of(self.runner.now) is Status.ACTIVE, self._within, "it is not active")
+        await self._until(
+            lambda: status_of(self.runner.now) is Status.ACTIVE, self._within, "it is not active"
+        )
         await self._until(lambda: not self.runner.carrier.waiting, 3.0, "a connection still waits")
         client = self._knock(b"are you there?")
         await self._until(
@@ -288,7 +309,7 @@ class Life:
         truth.service = truth.api = truth.login = truth.rights = truth.may_list = truth.kubeconfig = True
         truth.dials = "work"
         self.cluster.well.set()
-        truth.pods = {pod: "echo" for pod in truth.pods} or {"web-0": "echo"}
+        truth.pods = dict.fromkeys(truth.pods, "echo") or {"web-0": "echo"}
         for pipe, _ in self.cluster.links:
             if pipe.silent and not pipe.lost:
                 if self._chance.random() < 0.5:
@@ -299,7 +320,9 @@ class Life:
         if self.runner.now.state is State.PARKED:
             self.runner.retry()  # it has said that only this helps
 
-    async def _until(self, true: Callable[[], object], seconds: float, wrong: str, more: Callable[[], str] = str) -> None:
+    async def _until(
+        self, true: Callable[[], object], seconds: float, wrong: str, more: Callable[[], str] = str
+    ) -> None:
         deadline, pause = self._loop.time() + seconds, 0.01
         while not true():
             if self._loop.time() > deadline:
@@ -376,7 +399,9 @@ def _patched(loop: VirtualLoop) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(_in_place_of(pings, "perf_counter", loop.time))
-        stack.enter_context(_in_place_of(spare, "give_back", lambda: None))  # it collects the garbage of us all
+        stack.enter_context(
+            _in_place_of(spare, "give_back", lambda: None)
+        )  # it collects the garbage of us all
         for kind in (Link, Stream):
             stack.enter_context(_in_place_of(kind, "__hash__", number))
         yield
@@ -386,15 +411,17 @@ def _patched(loop: VirtualLoop) -> Iterator[None]:
 def _logged(tell: Callable[[str], object]) -> Iterator[None]:
     handler = _Handler(tell)
     before = LOG.level, LOG.propagate
-    LOG.setLevel(logging.ERROR)
+    if before[0] != logging.ERROR:  # it forgets what all loggers have looked up
+        LOG.setLevel(logging.ERROR)
     LOG.propagate = False
     LOG.addHandler(handler)
     try:
         yield
     finally:
         LOG.removeHandler(handler)
-        LOG.level, LOG.propagate = before
-        LOG.setLevel(before[0])
+        LOG.propagate = before[1]
+        if before[0] != logging.ERROR:
+            LOG.setLevel(before[0])
 
 
 class _Handler(logging.Handler):

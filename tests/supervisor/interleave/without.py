@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -34,31 +35,33 @@ async def _close(self: PodTunnel) -> None:
     """As it was: a cancellation of who closes was taken for that of what is closed."""
     if self._tending:
         self._tending.cancel()
-        try:
+        with suppress(asyncio.CancelledError):
             await self._tending
-        except asyncio.CancelledError:
-            pass
     await self._placing.close()
 
 
-#: By name: what takes which place.
-FIXES: dict[str, tuple[tuple[Any, str, Any], ...]] = {
-    "a dial that is cancelled by who closes its pool has failed": (
-        (Pool, "fresh", _fresh),
-        (race, "_error_of", asyncio.Task.exception),
+@dataclass(frozen=True)
+class Fix:
+    """`before`: what takes which place; `caught_by`: what is said to be wrong then."""
+
+    caught_by: str
+    before: tuple[tuple[Any, str, Any], ...]
+
+
+_DIALS = ((Pool, "fresh", _fresh), (race, "_error_of", asyncio.Task.exception))
+
+FIXES = {
+    "a dial that is cancelled by who closes its pool has failed": Fix("internal error", _DIALS),
+    "a task that is cancelled from inside is heard": Fix(
+        "in opening there is no task 'open'", (*_DIALS, (Tasks, "_done", _done))
     ),
-    "a task that is cancelled from inside is heard": (
-        (Pool, "fresh", _fresh),
-        (race, "_error_of", asyncio.Task.exception),
-        (Tasks, "_done", _done),
-    ),
-    "closing swallows no cancellation": ((PodTunnel, "close", _close),),
+    "closing swallows no cancellation": Fix("it does not end", ((PodTunnel, "close", _close),)),
 }
 
 
 @contextmanager
 def without(fix: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name, before in FIXES[fix]:
+        for owner, name, before in FIXES[fix].before:
             patch.setattr(owner, name, before)
         yield

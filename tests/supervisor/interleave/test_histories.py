@@ -1,0 +1,67 @@
+"""From wherever a history leaves it a forward comes back by itself. A failure is played and printed again by
+
+python -m tests.supervisor.interleave --seed N [--shrink]
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from kfw.model import Status
+from kfw.supervisor.machine import State
+from tests.supervisor.interleave.history import draw
+from tests.supervisor.interleave.play import Outcome, play
+from tests.supervisor.interleave.without import FIXES, without
+
+#: So many histories, by two processes beside each other. KFW_HISTORIES=FIRST-LAST plays others.
+HISTORIES = range(*map(int, os.environ.get("KFW_HISTORIES", "0-20000").split("-")))
+#: In so many of them the net must catch a fault that was there once.
+CATCHES_WITHIN = 3000
+
+
+@pytest.mark.asyncio
+async def test_when_all_is_well_again_each_forward_is_active_within_seconds_and_nothing_is_left() -> None:
+    middle = (HISTORIES.start + HISTORIES.stop) // 2
+    failures = await asyncio.gather(
+        _failures_of(range(HISTORIES.start, middle)), _failures_of(range(middle, HISTORIES.stop))
+    )
+    assert not any(failures), "\n".join(failures)
+
+
+async def _failures_of(seeds: range) -> str:
+    """What a process says of them; "" when all went well."""
+    argv = ("-m", "tests.supervisor.interleave", "--from", str(seeds.start), "--to", str(seeds.stop))
+    child = await asyncio.create_subprocess_exec(sys.executable, *argv, stdout=asyncio.subprocess.PIPE)
+    said, _ = await child.communicate()
+    return said.decode() if child.returncode else ""
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> Sequence[Outcome]:
+    return [play(draw(seed), verbose=True) for seed in range(300)]
+
+
+@pytest.mark.parametrize("state", State)
+def test_histories_reach_every_state(state: State, outcomes: Sequence[Outcome]) -> None:
+    assert any(state in outcome.states for outcome in outcomes)
+
+
+@pytest.mark.parametrize("status", set(Status) - {Status.STOPPED, Status.DISABLED})
+def test_histories_reach_every_status_of_a_runner(status: Status, outcomes: Sequence[Outcome]) -> None:
+    assert any(status in outcome.statuses for outcome in outcomes)
+
+
+def test_a_history_goes_the_same_way_each_time(outcomes: Sequence[Outcome]) -> None:
+    again = [play(draw(seed), verbose=True) for seed in range(0, 300, 10)]
+    assert [outcome.told for outcome in again] == [outcome.told for outcome in outcomes[::10]]
+
+
+@pytest.mark.parametrize("fix", FIXES)
+def test_the_net_catches_what_was_wrong_without(fix: str) -> None:
+    expected = FIXES[fix].caught_by
+    with without(fix):
+        found = next((seed for seed in range(CATCHES_WITHIN) if expected in play(draw(seed)).wrong), None)
+    assert found is not None
