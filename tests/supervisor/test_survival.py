@@ -48,7 +48,7 @@ def method_of(tunnel: type[FakeTunnel]) -> FakeMethod:
 
 
 @each_way_inside
-async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_end_the_forward(work: Work) -> None:
+async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_touch_the_forward(work: Work) -> None:
     once = Once(work)
 
     class Tunnel(FakeTunnel):
@@ -59,9 +59,6 @@ async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_end_the_for
         await api.fake.clusters.say(THERE)
         api.supervisor.restart(["api"])
         await settle()
-        assert (api.now.reason, api.now.status) == (Reason.INTERNAL, Status.RECONNECTING)
-        await api.fake.clock.advance(2)
-        await api.fake.clusters.say(THERE)
         assert api.now.status is Status.ACTIVE
 
 
