@@ -48,17 +48,35 @@ def method_of(tunnel: type[FakeTunnel]) -> FakeMethod:
 
 
 @each_way_inside
-async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_touch_the_forward(work: Work) -> None:
-    once = Once(work)
-
+async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_end_the_forward(work: Work) -> None:
     class Tunnel(FakeTunnel):
         async def close(self) -> None:
-            await once()
+            await work()
 
     async with up(FakeWorld(method_of(Tunnel))) as api:
         await api.fake.clusters.say(THERE)
         api.supervisor.restart(["api"])
         await settle()
+        assert (api.now.status, api.now.restarts) == (Status.ACTIVE, 1)
+
+
+@each_way_inside
+async def test_a_port_whose_giving_back_is_cancelled_from_inside_does_not_end_the_forward(work: Work) -> None:
+    class Owning(FakeTunnel):
+        async def give_port_back(self) -> None:
+            await work()
+
+        async def wait_until_unused(self) -> None: ...
+
+    method = method_of(Owning)
+    method.owns_port = True
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        method.tunnels[0].break_it(Reason.CHILD_EXITED, "socat exited with code 1")
+        await settle()
+        assert (api.now.reason, api.now.status) == (Reason.INTERNAL, Status.RECONNECTING)
+        await api.fake.clock.advance(2)
+        await api.fake.clusters.say(THERE)
         assert api.now.status is Status.ACTIVE
 
 

@@ -1,5 +1,7 @@
 """The tunnel as the supervisor and `kfw explain` see it."""
 
+import asyncio
+
 import pytest
 
 from kfw.methods.base import Inspectable
@@ -59,3 +61,18 @@ async def test_only_health_of_type_http_asks_the_app_again(kind: str, visits: in
         before = len(far.visits)
         await way.probe()
         assert len(far.visits) - before == visits
+
+
+@pytest.mark.parametrize("turns", range(6))
+@pytest.mark.asyncio
+async def test_who_is_cancelled_while_it_closes_a_tunnel_is_cancelled_and_nothing_is_left(turns: int) -> None:
+    async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
+        await client(way, b"x")
+        closing = asyncio.create_task(way.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cancelled = closing.cancel()
+        outcome = (await asyncio.gather(closing, return_exceptions=True))[0]
+        assert isinstance(outcome, asyncio.CancelledError) is cancelled
+        if turns:  # it had begun
+            await until(lambda: not far.open)

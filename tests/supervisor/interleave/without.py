@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from kfw.methods.tunnel.attach import AnyLink
-from kfw.methods.tunnel.method import PodTunnel
 from kfw.methods.tunnel.pool import Pool
 from kfw.relay import race
 from kfw.supervisor.tasks import Tasks
@@ -31,15 +30,6 @@ def _done(self: Tasks, name: str, task: "asyncio.Task[None]") -> None:
         self._on_defect(error)
 
 
-async def _close(self: PodTunnel) -> None:
-    """As it was: a cancellation of who closes was taken for that of what is closed."""
-    if self._tending:
-        self._tending.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._tending
-    await self._placing.close()
-
-
 @dataclass(frozen=True)
 class Fix:
     """`before`: what takes which place; `caught_by`: what is said to be wrong then."""
@@ -55,7 +45,6 @@ FIXES = {
     "a task that is cancelled from inside is heard": Fix(
         "in opening there is no task 'open'", (*_DIALS, (Tasks, "_done", _done))
     ),
-    "closing swallows no cancellation": Fix("it does not end", ((PodTunnel, "close", _close),)),
 }
 
 
