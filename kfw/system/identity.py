@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 #: The variable that every child of ours carries, and whatever it starts inherits.
@@ -98,6 +99,7 @@ def _marker_proc(pid: int) -> str | None:
     return values[0].decode(errors="replace") if values else ""
 
 
+@cache
 def _boot_id() -> str:
     """Start times count from the boot, so they only mean something together with it."""
     try:
