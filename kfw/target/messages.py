@@ -73,6 +73,15 @@ def node_port_of_unready(service: Service) -> Problem:
     )
 
 
+def nodes_silent(target: Target, objects: Objects) -> Problem:
+    """Not an error: connections go there all the same, and work where the node does."""
+    return Problem(
+        Reason.NO_READY_POD,
+        f"no pod of {target} counts as ready, because the nodes do not report; connections go to them all the same",
+        f"{objects.kubectl} get nodes",
+    )
+
+
 def not_ready(target: Target, pods: Collection[Pod] | None, objects: Objects) -> Problem:
     """`pods`: those of the target, None when they are not known."""
     ill = sorted((pod for pod in pods or () if not pod.ready), key=_terminating_last)

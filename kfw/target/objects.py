@@ -68,6 +68,7 @@ class ContainerPort(Struct, frozen=True):
 
 class Pod(Struct, frozen=True, kw_only=True):
     """`ready`: condition Ready and not terminating. `why`: why it is not, in the API's words. `running`: its phase.
+    `unheard`: not ready only because its node does not report.
 
     `ports`: TCP only, of the containers in their order, then of the sidecars (init containers that are restarted).
     """
@@ -77,6 +78,7 @@ class Pod(Struct, frozen=True, kw_only=True):
     owner: Owner | None = None
     ready: bool = False
     running: bool = False
+    unheard: bool = False
     terminating: bool = False
     why: str = ""
     ports: tuple[ContainerPort, ...] = ()

@@ -1,4 +1,7 @@
-"""Which pods of a target get connections: the ready ones; where there are none, and it is allowed, those that run. Pure."""
+"""Which pods of a target get connections: the ready ones. Pure.
+
+Where there are none: those of nodes that do not report, as the API server says after it was away itself, while all goes
+on; then, if that is allowed, those that run."""
 
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
@@ -15,6 +18,11 @@ class Seen(Protocol):
         ...
 
     @property
+    def unheard(self) -> bool:
+        """Not ready for no other reason than that its node does not report: it may serve as before."""
+        ...
+
+    @property
     def terminating(self) -> bool: ...
 
 
@@ -25,9 +33,9 @@ def usable(pods: Iterable[T], *, unready: bool, terminating: bool = False) -> li
     """In their order. `unready`: also those that only run; `terminating`: of these also what is told to end. Each only
     where there is nothing better."""
     pods = list(pods)
-    ready = [pod for pod in pods if pod.ready]
-    if ready or not unready:
-        return ready
+    best = [pod for pod in pods if pod.ready] or [pod for pod in pods if pod.unheard and not pod.terminating]
+    if best or not unready:
+        return best
     running = [pod for pod in pods if pod.running]
     staying = [pod for pod in running if not pod.terminating]
     return staying or (running if terminating else [])

@@ -122,8 +122,13 @@ def _pods(
     )
     if not endpoints:
         return Resolution(problem=next(port for _, port in answers if isinstance(port, Problem)))
+    unheard = good[0].unheard
     return Resolution(
-        pods=endpoints, no_node_port=_only_services(target), sticky=True, unready=not good[0].ready
+        pods=endpoints,
+        no_node_port=_only_services(target),
+        sticky=True,
+        warning=messages.nodes_silent(target, objects) if unheard else None,
+        unready=not (good[0].ready or unheard),
     )
 
 

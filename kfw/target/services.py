@@ -20,6 +20,7 @@ class _Candidate:
     ready: bool
     running: bool
     terminating: bool
+    unheard: bool = False
 
 
 def resolve_service(
@@ -38,7 +39,9 @@ def resolve_service(
         return Resolution(problem=_nobody(target, service, port, objects))
     backends = [one.backend for one in chosen]
     pods = tuple(_endpoint(one, objects) for one in backends if one.pod)
-    ready = all(one.ready for one in chosen)
+    unheard = chosen[0].unheard  # then all are
+    ready = all(one.ready for one in chosen) or unheard
+    warning = messages.nodes_silent(target, objects) if unheard else None
     nodes: tuple[Endpoint, ...] | Problem
     if ready or service.publishes_unready:
         nodes = node_endpoints(service, port, backends, objects)
@@ -46,13 +49,15 @@ def resolve_service(
         nodes = messages.node_port_of_unready(service)
     if not isinstance(nodes, Problem):
         not_ready = tuple(dict.fromkeys(node.name for node in nodes if not node.ready))
-        return Resolution(pods, nodes, sticky=service.sticky, not_ready=not_ready, unready=not ready)
+        return Resolution(
+            pods, nodes, sticky=service.sticky, warning=warning, not_ready=not_ready, unready=not ready
+        )
     if not pods:
         addresses = [f"{one.address}:{one.port}" for one in backends]
         return Resolution(
             problem=messages.endpoints_without_pods(service, addresses, objects), no_node_port=nodes
         )
-    return Resolution(pods, no_node_port=nodes, sticky=service.sticky, unready=not ready)
+    return Resolution(pods, no_node_port=nodes, sticky=service.sticky, warning=warning, unready=not ready)
 
 
 def _endpoint(backend: Backend, objects: Objects) -> Endpoint:
@@ -70,12 +75,14 @@ def _chosen(service: Service, port: ServicePort, objects: Objects, *, unready: b
             pod.ready,
             pod.running and bool(pod.ip),
             pod.terminating,
+            pod.unheard,
         )
         for pod in _selected(service, objects)
         if (number := target_of(port, pod))
     ]
-    if ready := usable(listed, unready=False) or usable(selected, unready=False):
-        return ready
+    for known in (listed, selected):
+        if any(one.ready for one in known):
+            return usable(known, unready=False)
     published = service.publishes_unready
     return usable(listed, unready=unready or published, terminating=published) or usable(
         selected, unready=unready or published, terminating=published
@@ -111,9 +118,8 @@ def _candidate(backend: Backend, endpoint: SliceEndpoint, service: Service, obje
     pod = objects.pods.get(endpoint.pod)
     if pod is None:
         return _Candidate(backend, ready=False, running=False, terminating=True)
-    return _Candidate(
-        backend, endpoint.ready and pod.ready, pod.running, endpoint.terminating or pod.terminating
-    )
+    terminating = endpoint.terminating or pod.terminating
+    return _Candidate(backend, endpoint.ready and pod.ready, pod.running, terminating, pod.unheard)
 
 
 def all_served(service: Service, objects: Objects) -> bool:

@@ -172,7 +172,7 @@ class TargetWatcher:
             return replace(
                 found, warning=self._of_unknown_environment(problem), needs_person=server.login.needs_person
             )
-        return replace(found, warning=self._broken)
+        return replace(found, warning=self._broken or found.warning)
 
     def _cluster(self) -> int:
         """A new token of the same user is no move: see PodTunnel.retarget."""

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from kfw.kube import resource as r
 from kfw.model import Problem, Reason, Resolution
 from kfw.target import objects as o
+from kfw.target.decode.pod import Pod
 from kfw.target.objects import ContainerPort, Objects, Selector, SlicePort
 from kfw.target.resolve import needs, resolve
 from tests.target.build import at, http, node, owner, part, pod, service, target, workload, world
@@ -125,6 +127,83 @@ def test_of_the_pods_of_a_workload_the_first_that_runs_is_taken() -> None:
     some = [("a", PENDING), ("b", DYING), ("d", UNREADY), ("c", UNREADY)]
     for text, known in kinds(*some)[1:4]:
         assert pods(resolve(target(text), 8080, known, unready=True)) == ["c", "d"], text
+
+
+# -- a node that does not report
+
+UNHEARD = {"why": "its node does not report", "unheard": True}
+
+
+@each(("a", UNHEARD))
+def test_pods_whose_nodes_do_not_report_go_on_with_a_word(text: str, known: Objects) -> None:
+    found = resolve(target(text), 8080 if text != "service/web" else 80, known)
+
+    assert pods(found) == ["a"]
+    assert found.problem is None
+    assert not found.unready
+    assert found.warning and "the nodes do not report" in found.warning.message
+
+
+@pytest.mark.parametrize(("text", "known"), kinds(("a", UNHEARD), ("b", {}))[1:])
+def test_ready_pods_are_taken_before_those_of_silent_nodes(text: str, known: Objects) -> None:
+    found = resolve(target(text), 8080 if text != "service/web" else 80, known)
+
+    assert pods(found) == ["b"]
+    assert found.warning is None
+
+
+@each(("a", {**UNHEARD, "terminating": True}))
+def test_a_pod_that_was_told_to_end_does_not_go_on_for_a_silent_node(text: str, known: Objects) -> None:
+    assert not pods(resolve(target(text), 8080 if text != "service/web" else 80, known))
+
+
+def test_the_node_port_of_pods_whose_nodes_do_not_report_goes_on() -> None:
+    known = world(
+        services=[service(http(node_port=30080))],
+        endpointslices=[part(at("a", ready=False))],
+        pods=[pod("a", why="its node does not report", unheard=True)],
+        nodes=[node("n1", "172.18.0.2", ready=False)],
+    )
+
+    assert [one.port for one in resolve(SVC, 80, known).nodes] == [30080]
+
+
+def conditions(**status: str) -> list[dict[str, str]]:
+    return [{"type": kind, "status": status} for kind, status in status.items()]
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "unheard"),
+    [
+        (conditions(Ready="False", ContainersReady="True"), {}, True),
+        (conditions(Ready="False", ContainersReady="False"), {}, False),
+        (conditions(Ready="True", ContainersReady="True"), {}, False),
+        (conditions(Ready="False"), {}, False),
+        (conditions(Ready="Unknown", ContainersReady="True"), {}, False),
+        (conditions(Ready="False", ContainersReady="True"), {"phase": "Pending"}, False),
+        (conditions(Ready="False", ContainersReady="True"), {"gates": [{"conditionType": "lb"}]}, False),
+        (
+            conditions(Ready="False", ContainersReady="True"),
+            {"deletionTimestamp": "2026-01-01T00:00:00Z"},
+            False,
+        ),
+    ],
+)
+def test_a_pod_is_unheard_if_only_the_node_controller_has_marked_it(
+    status: list[dict[str, str]], more: dict[str, Any], unheard: bool
+) -> None:
+    deleted = {key: value for key, value in more.items() if key == "deletionTimestamp"}
+    found = msgspec.convert(
+        {
+            "metadata": {"name": "a", **deleted},
+            "spec": {"readinessGates": more.get("gates")},
+            "status": {"phase": more.get("phase", "Running"), "conditions": status},
+        },
+        Pod,
+    ).trim()
+
+    assert found.unheard is unheard
+    assert (found.why == "its node does not report") is unheard
 
 
 # -- publishNotReadyAddresses

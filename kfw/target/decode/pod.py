@@ -7,7 +7,7 @@ from msgspec import field
 from kfw.kube.decoder import Wire
 from kfw.target import objects
 from kfw.target.decode.meta import Condition, Meta, controller, interned, shared
-from kfw.target.decode.unready import ContainerState, PodState, why_not_ready
+from kfw.target.decode.unready import NODE_SILENT, ContainerState, PodState, is_unheard, why_not_ready
 
 
 class Port(Wire, frozen=True):
@@ -25,6 +25,7 @@ class PodSpec(Wire, frozen=True):
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     node_name: str = ""
+    readiness_gates: list[Wire] | None = None
 
 
 class PodStatus(Wire, frozen=True):
@@ -44,7 +45,9 @@ class Pod(Wire, frozen=True):
     status: PodStatus = PodStatus()
 
     def trim(self) -> objects.Pod:
-        why = why_not_ready(self._state())
+        state = self._state()
+        why = why_not_ready(state)
+        unheard = bool(why) and not self.spec.readiness_gates and is_unheard(state)
         return objects.Pod(
             name=self.metadata.name,
             labels=interned(self.metadata.labels),
@@ -52,7 +55,8 @@ class Pod(Wire, frozen=True):
             ready=not why,
             running=self.status.phase == "Running",
             terminating=self.metadata.deletion_timestamp is not None,
-            why=intern(why),
+            unheard=unheard,
+            why=intern(NODE_SILENT if unheard else why),
             ports=shared(self._ports()),
             ip=self.status.pod_ip,
             host_ip=intern(self.status.host_ip),

@@ -50,6 +50,23 @@ class PodState:
     init_containers: list[ContainerState]
 
 
+#: Why a pod is not ready that is unheard.
+NODE_SILENT = "its node does not report"
+
+
+def is_unheard(pod: PodState) -> bool:
+    """Its containers are ready as far as is known, and only condition Ready is false: so the node lifecycle controller
+    marks the pods of a node whose kubelet it has not heard of for a while (k8s.io/kubernetes, `MarkPodsNotReady`)."""
+    ready, containers = pod.conditions.get("Ready"), pod.conditions.get("ContainersReady")
+    marked = (
+        ready is not None
+        and ready.status == "False"
+        and containers is not None
+        and containers.status == "True"
+    )
+    return marked and pod.phase == "Running" and not pod.terminating
+
+
 def why_not_ready(pod: PodState) -> str:
     """A short sentence, "" for a pod that is ready."""
     if pod.terminating:
