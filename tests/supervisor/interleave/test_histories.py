@@ -41,7 +41,7 @@ async def _failures_of(seeds: range) -> str:
 
 @pytest.fixture(scope="module")
 def outcomes() -> Sequence[Outcome]:
-    return [play(draw(seed), verbose=True) for seed in range(300)]
+    return [play(draw(seed), verbose=True) for seed in range(150)]
 
 
 @pytest.mark.parametrize("state", State)
@@ -55,7 +55,7 @@ def test_histories_reach_every_status_of_a_runner(status: Status, outcomes: Sequ
 
 
 def test_a_history_goes_the_same_way_each_time(outcomes: Sequence[Outcome]) -> None:
-    again = [play(draw(seed), verbose=True) for seed in range(0, 300, 10)]
+    again = [play(draw(seed), verbose=True) for seed in range(0, 150, 10)]
     assert [outcome.told for outcome in again] == [outcome.told for outcome in outcomes[::10]]
 
 
