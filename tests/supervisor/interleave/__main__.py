@@ -7,7 +7,8 @@ import sys
 import time
 
 from tests.supervisor.interleave.history import draw
-from tests.supervisor.interleave.play import LOG, play
+from tests.supervisor.interleave.play import play
+from tests.supervisor.interleave.setting import LOG
 from tests.supervisor.interleave.shrink import shrink
 
 

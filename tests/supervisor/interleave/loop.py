@@ -35,7 +35,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self.now
 
-    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> asyncio.Handle:
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
         """As BaseEventLoop's without its checks, which cost a third of a history."""
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
@@ -75,7 +77,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     # -- what the relay's listener asks of a loop, for sockets of pipes
 
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+    def add_reader(  # type: ignore[override]
+        self, fd: Any, callback: Callable[..., Any], *args: Any
+    ) -> None:
         fd.on_client = lambda: self.call_soon(callback, *args)
         if fd.queue:
             fd.on_client()

@@ -1,35 +1,28 @@
 """One history through the real runner, machine, carrier, listener and tunnel; then the world is made well."""
 
 import asyncio
-import logging
 import random
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 
 from kfw.environ import Environs
 from kfw.methods.tunnel import method as tunnel_method
-from kfw.methods.tunnel import pings, spare
-from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.method import TunnelMethod
 from kfw.methods.tunnel.placing import Placing
 from kfw.methods.tunnel.spare import Spare
-from kfw.methods.tunnel.stream import Stream
 from kfw.model import Forward, Reason, Status, Target
 from kfw.supervisor.machine import State, status_of
 from kfw.supervisor.runner import Runner, World
 from tests.supervisor.interleave import invariants
-from tests.supervisor.interleave.client import Client
+from tests.supervisor.interleave.acts import Acts
 from tests.supervisor.interleave.cluster import HANGS, SETTLE, Cluster
-from tests.supervisor.interleave.history import Event, History
+from tests.supervisor.interleave.history import History
 from tests.supervisor.interleave.invariants import Wrong
 from tests.supervisor.interleave.loop import START, Stuck, VirtualClock, VirtualLoop
 from tests.supervisor.interleave.pipes import ListeningSocket
+from tests.supervisor.interleave.setting import LOG, in_place_of, logged, one_time_and_order
 
-#: Everything of kfw's that is logged here at ERROR is a mistake of kfw's.
-LOG = logging.getLogger("kfw")
 _ENVIRONS = Environs({}, known=True)
 
 
@@ -50,7 +43,7 @@ def play(history: History, *, verbose: bool = False) -> Outcome:
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, context: complaints.append(_words(context)))
     asyncio.set_event_loop(loop)
-    with _patched(loop), _logged(complaints.append):
+    with one_time_and_order(loop), logged(complaints.append):
         life = Life(history, loop, outcome, complaints.append, verbose=verbose)
         loop.on_idle = life.check
         try:
@@ -88,10 +81,7 @@ class Life:
         self._chance = random.Random(history.seed + 1)
         self.cluster = Cluster(loop, self._chance, history.latency, sticky=history.sticky)
         self._socket = ListeningSocket()
-        self._clients: list[Client] = []
-        self._names = count(1)
-        self._watch_ended = False
-        self._ended_from_inside = False
+        self.acts = Acts(loop, self.cluster, self._socket)
         self._complain = complain
         self._method = TunnelMethod(self.cluster)
         self._method._spare = Spare(history.spare)
@@ -117,6 +107,7 @@ class Life:
             health=history.health,
         )
         self.runner = Runner(forward, world, self._changed)
+        self.acts.runner = self.runner
         self._check = invariants.Invariants(self.runner, self.placings, loop)
         self._running: asyncio.Task[None] | None = None
         self._told: tuple[object, ...] = ()
@@ -127,16 +118,18 @@ class Life:
 
     def foreseen(self, complaint: str) -> bool:
         """A watch that ends by a cancellation from inside is a mistake, which is told."""
-        return self._watch_ended and "CancelledFromInside" in complaint
+        return self.acts.watch_ended and "CancelledFromInside" in complaint
 
     async def live(self) -> None:
         with (
-            _in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward),
-            _in_place_of(tunnel_method, "Placing", self._placing),
+            in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward),
+            in_place_of(tunnel_method, "Placing", self._placing),
         ):
             self._running = asyncio.ensure_future(self.runner.run())
             for event in self.history.events:
-                self._happen(event)
+                if self._verbose:
+                    self._tell(f"-- {event}")
+                self.acts.happen(event)
                 for _ in range(event.turns):
                     await asyncio.sleep(0)
                 if event.seconds:
@@ -155,7 +148,7 @@ class Life:
 
     def _changed(self, runner: Runner) -> None:
         now = runner.now
-        if now.problem and now.problem.reason is Reason.INTERNAL and not self._ended_from_inside:
+        if now.problem and now.problem.reason is Reason.INTERNAL and not self.acts.ended_from_inside:
             self._complain(f"told to the user: {now.problem.message}")
         told = now.state, now.problem
         if told != self._told:
@@ -171,114 +164,6 @@ class Life:
         if self._verbose:
             self._outcome.told.append(f"{self._loop.time() - START:9.4f} {words}")
 
-    # -- what happens
-
-    def _happen(self, event: Event) -> None:
-        if self._verbose:
-            self._tell(f"-- {event}")
-        _ACTS[event.what](self, event)
-
-    def _seen(self, event: Event) -> None:
-        self.cluster.notice(event.lag)
-
-    def _pod_comes(self, event: Event) -> None:
-        self.cluster.truth.pods[f"web-{next(self._names)}"] = event.how
-        self._seen(event)
-
-    def _pod_goes(self, event: Event) -> None:
-        if pod := _which(list(self.cluster.truth.pods), event):
-            del self.cluster.truth.pods[pod]
-            self._break_links({pod}, event)
-        self._seen(event)
-
-    def _pods_are_replaced(self, event: Event) -> None:
-        pods = self.cluster.truth.pods
-        gone = set(pods)
-        self.cluster.truth.pods = {f"web-{next(self._names)}": does for does in pods.values()}
-        self._break_links(gone, event)
-        self._seen(event)
-
-    def _break_links(self, pods: set[str], event: Event) -> None:
-        if event.how == "its links break":
-            for pipe, node in self.cluster.links:
-                if node.pod in pods:
-                    pipe.fail(ConnectionResetError("connection reset by peer"))
-
-    def _pod_changes(self, event: Event) -> None:
-        if pod := _which(list(self.cluster.truth.pods), event):
-            self.cluster.truth.pods[pod] = event.how
-
-    def _api(self, event: Event) -> None:
-        truth = self.cluster.truth
-        match event.what:
-            case "service":
-                truth.service = event.how == "there"
-            case "api":
-                truth.api = event.how == "there"
-            case "login":
-                truth.login, truth.watch_lives_on = (
-                    event.how == "works",
-                    event.how != "fails, and the watch ends",
-                )
-            case "rights":
-                truth.rights = event.how == "given"
-            case "may list":
-                truth.may_list = event.how == "yes"
-            case "kubeconfig":
-                truth.kubeconfig = event.how == "there"
-            case "the kubeconfig names another cluster":
-                truth.cluster = 3 - truth.cluster
-                truth.pods = {f"web-{next(self._names)}": does for does in truth.pods.values()}
-            case "another user":
-                truth.user = "eve" if truth.user == "ada" else "ada"
-        self._seen(event)
-
-    def _dials(self, event: Event) -> None:
-        self.cluster.truth.dials = event.how
-        self._ended_from_inside = self._ended_from_inside or event.how == "end from inside"
-
-    def _link(self, event: Event) -> None:
-        links = [(pipe, node) for pipe, node in self.cluster.links if not pipe.lost]
-        if not links:
-            return
-        pipe, node = links[event.which % len(links)]
-        match event.how:
-            case "breaks":
-                pipe.fail(ConnectionResetError("connection reset by peer"))
-            case "is silent":
-                pipe.be_silent()
-            case "speaks":
-                pipe.speak()
-            case "goes away":
-                node.goaway()
-
-    def _client(self, event: Event) -> None:
-        if event.how.startswith("knocks"):
-            self._knock(b"hello" if event.how == "knocks and speaks" else b"")
-        elif client := _which([client for client in self._clients if client.is_there], event):
-            client.do(event.how)
-
-    def _knock(self, says: bytes) -> Client:
-        client = Client(self._loop, self._socket, says)
-        self._clients.append(client)
-        return client
-
-    def _user(self, event: Event) -> None:
-        runner = self.runner
-        acts = {
-            "retry": runner.retry,
-            "restart": runner.restart,
-            "doubt": runner.doubt,
-            "look again": runner.look_again,
-        }
-        acts[event.how]()
-
-    def _watch(self, event: Event) -> None:
-        self._watch_ended = self._ended_from_inside = True
-        self.cluster.end_watch()
-
-    def _time(self, event: Event) -> None: ...
-
     # -- and then
 
     async def _be_well_again(self) -> None:
@@ -289,7 +174,7 @@ class Life:
             lambda: status_of(self.runner.now) is Status.ACTIVE, self._within, "it is not active"
         )
         await self._until(lambda: not self.runner.carrier.waiting, 3.0, "a connection still waits")
-        client = self._knock(b"are you there?")
+        client = self.acts.knock(b"are you there?")
         await self._until(
             lambda: client.got == b"are you there?",
             3.0,
@@ -341,97 +226,10 @@ class Life:
         if not self._running.cancelled():
             raise Wrong(f"it ended otherwise than by its cancellation: {self._running.exception()!r}")
         self._running = None
-        for client in self._clients:
+        for client in self.acts.clients:
             client.transport.abort()
         await asyncio.sleep(2.0)  # links linger
-        self._check.after_it_ended(self._method, self.cluster, self._socket, self._clients)
-
-
-_ACTS: dict[str, Callable[[Life, Event], None]] = {
-    "a pod comes": Life._pod_comes,
-    "a pod goes": Life._pod_goes,
-    "all pods are replaced": Life._pods_are_replaced,
-    "a pod changes": Life._pod_changes,
-    **dict.fromkeys(
-        (
-            "service",
-            "api",
-            "login",
-            "rights",
-            "may list",
-            "kubeconfig",
-            "the kubeconfig names another cluster",
-            "another user",
-        ),
-        Life._api,
-    ),
-    "dials": Life._dials,
-    "a link": Life._link,
-    "a client": Life._client,
-    "user": Life._user,
-    "the watch": Life._watch,
-    "time": Life._time,
-}
-
-
-def _which(some: list[Any], event: Event) -> Any:
-    return some[event.which % len(some)] if some else None
-
-
-@contextmanager
-def _in_place_of(owner: object, name: str, value: object) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
-
-
-@contextmanager
-def _patched(loop: VirtualLoop) -> Iterator[None]:
-    """One time for all, and sets whose order is the same in each run."""
-    numbers = count()
-
-    def number(self: Any) -> int:
-        found: int = self.__dict__.setdefault("_number", next(numbers))
-        return found
-
-    with ExitStack() as stack:
-        stack.enter_context(_in_place_of(pings, "perf_counter", loop.time))
-        stack.enter_context(
-            _in_place_of(spare, "give_back", lambda: None)
-        )  # it collects the garbage of us all
-        for kind in (Link, Stream):
-            stack.enter_context(_in_place_of(kind, "__hash__", number))
-        yield
-
-
-@contextmanager
-def _logged(tell: Callable[[str], object]) -> Iterator[None]:
-    handler = _Handler(tell)
-    before = LOG.level, LOG.propagate
-    if before[0] != logging.ERROR:  # it forgets what all loggers have looked up
-        LOG.setLevel(logging.ERROR)
-    LOG.propagate = False
-    LOG.addHandler(handler)
-    try:
-        yield
-    finally:
-        LOG.removeHandler(handler)
-        LOG.propagate = before[1]
-        if before[0] != logging.ERROR:
-            LOG.setLevel(before[0])
-
-
-class _Handler(logging.Handler):
-    def __init__(self, tell: Callable[[str], object]) -> None:
-        super().__init__(logging.ERROR)
-        self._tell = tell
-        self._formatter = logging.Formatter("%(message)s")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._tell(self._formatter.format(record))
+        self._check.after_it_ended(self._method, self.cluster, self._socket, self.acts.clients)
 
 
 def _words(context: dict[str, Any]) -> str:
