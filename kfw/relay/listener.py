@@ -19,6 +19,8 @@ BATCH = 64
 #: Seconds without accepting when there is no room (file descriptors, memory), and between two log lines about it.
 NO_ROOM_PAUSE = 0.2
 NO_ROOM_LOG_INTERVAL = 10.0
+#: Seconds for which connections count as waiting after the last that could not be accepted.
+NO_ROOM_REMEMBERED = 0.5
 
 
 class Listener:
@@ -57,6 +59,7 @@ class Listener:
         self._all_ended = asyncio.Event()
         self._one_ended = Broadcast()
         self._no_room_logged = -NO_ROOM_LOG_INTERVAL
+        self._no_room_at = float("-inf")
         self._past_in = self._past_out = 0
         self.total_connections = self.failed_connections = 0
 
@@ -83,6 +86,11 @@ class Listener:
     def waiting(self) -> int:
         """Connections that are not joined to anything."""
         return sum(not connection.joined for connection in self._live)
+
+    @property
+    def has_no_room(self) -> bool:
+        """Connections wait in the system's queue, because this process cannot accept them."""
+        return asyncio.get_running_loop().time() - self._no_room_at < NO_ROOM_REMEMBERED
 
     def use(self, dialer: Dialer | None, why: str = "", *, refused: bool = False) -> None:
         """Where connections go from now on; those that wait go at once, live ones stay where they are.
@@ -178,6 +186,8 @@ class Listener:
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
         loop.call_later(NO_ROOM_PAUSE, self._watch, sock)
+        self._no_room_at = loop.time()
+        self._on_hint(Hint.ALL)
         if loop.time() - self._no_room_logged >= NO_ROOM_LOG_INTERVAL:
             self._no_room_logged = loop.time()
             self._log.warning(

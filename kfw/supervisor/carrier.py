@@ -149,6 +149,11 @@ class Carrier:
         return self.listener.suspicion.answers if self.listener else 0
 
     @property
+    def has_no_room(self) -> bool:
+        """See Listener."""
+        return self.listener is not None and self.listener.has_no_room
+
+    @property
     def lost_connections(self) -> int:
         """Ended by the way or given up, whoever owns the port."""
         tunnels = [*self._old, self.way.tunnel] if self.way else self._old

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from kfw.aio import Complaints, expose_cancellation
 from kfw.errors import KfwError, Shortage, describe
@@ -14,26 +15,41 @@ from kfw.supervisor import machine
 from kfw.supervisor.backoff import next_check
 from kfw.supervisor.hints import HintPace, event_of, is_contradicted
 from kfw.system.clock import Clock
+from kfw.system.limits import OPEN_FILES
 
 #: Seconds for a look after a hint, by a tunnel that has no fast one of its own.
 SOON = 1.5
 
 
+class Clients(Protocol):
+    """What the clients of a forward see."""
+
+    @property
+    def answered(self) -> int:
+        """Connections that were answered so far."""
+        ...
+
+    @property
+    def has_no_room(self) -> bool:
+        """New ones cannot be accepted now."""
+        ...
+
+
 class HealthChecks:
-    """Of one forward. `tell` gets an event for each check; `answered` counts the clients' connections that were answered."""
+    """Of one forward. `tell` gets an event for each check."""
 
     def __init__(
         self,
         health: Health,
         clock: Clock,
         tell: Callable[[machine.ProbeOk | machine.ProbeFailed], None],
-        answered: Callable[[], int],
+        clients: Clients,
         complaints: Complaints,
     ) -> None:
         self._health = health
         self._clock = clock
         self._tell = tell
-        self._answered = answered
+        self._clients = clients
         self._complaints = complaints
         self._pace = HintPace()
         self.looking = False  # because of a hint
@@ -67,6 +83,8 @@ class HealthChecks:
         self, tunnel: Tunnel, manners: Manners, *, soon: bool
     ) -> machine.ProbeOk | machine.ProbeFailed | None:
         """None: nothing could be asked."""
+        if self._clients.has_no_room and (why := OPEN_FILES.shortage()):
+            return machine.ProbeFailed(Problem(Reason.UNHEALTHY, why), apart=True)
         try:
             return await expose_cancellation(self._ask(tunnel, manners, soon=soon), "the health check")
         except Shortage:
@@ -93,9 +111,9 @@ class HealthChecks:
     async def _examine(
         self, tunnel: ProvesApp, manners: Manners, *, soon: bool
     ) -> machine.ProbeOk | machine.ProbeFailed:
-        before = self._answered()
+        before = self._clients.answered
         seen = await tunnel.examine(soon=soon)
-        if is_contradicted(seen, self._answered() - before):
+        if is_contradicted(seen, self._clients.answered - before):
             manners.forget()
             return machine.ProbeOk()
         return event_of(seen)

@@ -102,7 +102,7 @@ class Runner:
             forward.health,
             world.clock,
             self._tell,
-            lambda: self.carrier.answered,
+            self.carrier,
             Complaints(world.log, f"the health check of {forward.name}"),
         )
         self._changed = changed
