@@ -1,0 +1,68 @@
+"""What a cell must hold. Pure."""
+
+from tests.real.chaos.cell import Cell
+
+#: Seconds that `active` may be said while every new connection fails.
+IN_VAIN = 2.0
+#: Seconds that the methods `tunnel` and `nodeport` may be without an answer longer than the bare node port.
+WORSE = 1.0
+#: MB that the daemon may have grown in a minute under load: its allocator keeps what a burst of connections took. What
+#: grows for long is the soak's business.
+GROWN = 6.0
+#: Descriptors, without a client: links that are kept for the next connection, a watch more or less.
+MORE_FILES = 12
+#: Of new connections in the last seconds, when all is over: a machine that is busy makes some late.
+AT_LAST = 0.02
+
+
+def judge(cell: Cell) -> list[str]:
+    """Sentences about what does not hold; none for a rival."""
+    return [said for said in _violations(cell) if said] if cell.ours else []
+
+
+def _violations(cell: Cell) -> list[str]:
+    return [
+        f"needs a hand: {cell.hand}" if cell.hand else "",
+        _failing(cell),
+        _in_vain(cell),
+        _uncounted(cell),
+        _worse(cell),
+        _grown(cell),
+        _more_files(cell),
+    ]
+
+
+def _failing(cell: Cell) -> str:
+    if cell.hand or cell.failed_at_last <= max(1, AT_LAST * cell.tried_at_last):
+        return ""
+    return f"{cell.failed_at_last} of {cell.tried_at_last} new connections still fail when all is over"
+
+
+def _in_vain(cell: Cell) -> str:
+    if cell.active_in_vain <= IN_VAIN + cell.lag:
+        return ""
+    return f"says active for {cell.active_in_vain:.1f} s while every new connection fails"
+
+
+def _uncounted(cell: Cell) -> str:
+    if cell.daemon_ended or cell.counted >= cell.lost:
+        return ""
+    return f"counts {cell.counted} of {cell.lost} lost connections"
+
+
+def _worse(cell: Cell) -> str:
+    if cell.bare_quiet is None or cell.quiet <= cell.bare_quiet + WORSE + cell.lag:
+        return ""
+    return f"no answer for {cell.quiet:.1f} s, the bare node port for {cell.bare_quiet:.1f} s"
+
+
+def _grown(cell: Cell) -> str:
+    if cell.rss_after <= cell.rss_before + GROWN:
+        return ""
+    return f"the daemon grew from {cell.rss_before:.1f} to {cell.rss_after:.1f} MB"
+
+
+def _more_files(cell: Cell) -> str:
+    if cell.files_after <= cell.files_before + MORE_FILES:
+        return ""
+    return f"the daemon has {cell.files_after} descriptors open, before {cell.files_before}"

@@ -1,0 +1,131 @@
+"""One fault: prepare, put under load, break, take back, wait, and make a cell for each way of reaching the pods."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.real.chaos import watch
+from tests.real.chaos.cell import BARE, METHODS, RIVALS, Cell
+from tests.real.chaos.faults import Fault
+from tests.real.chaos.load import Plan, clients
+from tests.real.chaos.measure import GRACE, Daemon, Sample, Times, measure
+from tests.real.chaos.scene import Cluster, Scene, scene
+from tests.real.chaos.watch import Sampler
+
+#: Seconds of load before the fault; after the grace, in which is seen what fails for good.
+WARM, AT_LAST = 4.0, 5.0
+#: With `short` it is over when all forwards have been active for so many seconds on end.
+WELL = 4.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """`rate`: new connections a second, to each of the six."""
+
+    methods: Sequence[str] = METHODS
+    short: bool = False
+    rate: float = 30.0
+    seed: int = 1
+    keep_logs_in: Path | None = None
+
+
+def run(cluster: Cluster, fault: Fault, options: Options) -> list[Cell]:
+    methods = [method for method in fault.methods if method in options.methods]
+    rng = random.Random(f"{options.seed} {fault.name}")
+    with scene(cluster, methods, user=fault.user, small_disk=fault.small_disk, rng=rng) as place:
+        cells = _run(place, fault, options)
+        if options.keep_logs_in:
+            log = place.program.home / "state" / "kfw.log"
+            options.keep_logs_in.mkdir(parents=True, exist_ok=True)
+            (options.keep_logs_in / f"{fault.name}.log").write_text(log.read_text(errors="replace"))
+    return cells
+
+
+def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
+    plan = Plan(str(place.program.folder / "load"), place.targets(), options.rate)
+    before, after = Daemon(), Daemon()
+    before.files = watch.open_files(place.program.daemon_pid())
+    with Sampler(place.program.home / "run" / "kfw.sock") as sampler, clients(plan) as records:
+        start = time.monotonic() + 1  # the clients are up by then
+        time.sleep(WARM)
+        before.rss = watch.memory(place.program.daemon_pid())
+        begin = time.monotonic()
+        with fault.act(place):
+            time.sleep(fault.hold)
+        end = time.monotonic()
+        settled = _wait_until_settled(sampler, end, _forwards_of(place), short=options.short)
+        over = time.monotonic()
+        after.rss = watch.memory(place.program.daemon_pid())
+    after.files = watch.open_files(place.program.daemon_pid())
+    times = Times(start, begin, end, settled, over)
+    cells = [
+        measure(
+            name, records, sampler.samples, times, pods_end=fault.pods_end, daemon_ended=place.daemon_ended
+        )
+        for name in plan.targets
+    ]
+    bare = next(cell.quiet for cell in cells if cell.method == BARE)
+    return [_complete(cell, place, fault, before, after, bare) for cell in cells]
+
+
+def _forwards_of(place: Scene) -> list[str]:
+    return [name for name in place.ports if name not in RIVALS]
+
+
+def _wait_until_settled(sampler: Sampler, end: float, forwards: Sequence[str], *, short: bool) -> float:
+    """Returns when the last seconds began."""
+    if not short:
+        time.sleep(max(0.0, end + GRACE + AT_LAST - time.monotonic()))
+        return end + GRACE
+    well_since = time.monotonic()
+    while (now := time.monotonic()) < end + GRACE + AT_LAST:
+        if not _well(sampler.last, forwards):
+            well_since = now
+        if now - max(well_since, end) >= 2 * WELL:
+            return now - WELL
+        time.sleep(0.1)
+    return end + GRACE
+
+
+def _well(sample: Sample, forwards: Sequence[str]) -> bool:
+    rows = sample.rows or {}
+    return all(name in rows and rows[name].status == "active" for name in forwards)
+
+
+def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Daemon, bare: float) -> Cell:
+    cell = replace(cell, fault=fault.name)
+    if not cell.ours:
+        return cell
+    return replace(
+        cell,
+        rss_before=before.rss,
+        rss_after=after.rss,
+        files_before=before.files,
+        files_after=after.files,
+        bare_quiet=bare if cell.method in fault.compared else None,
+        note=place.note,
+    )
+
+
+Tell = Callable[[str], None]
+
+
+def line(cell: Cell) -> str:
+    """For people, one line."""
+    said = (
+        f"{cell.fault:28} {cell.method:15} {cell.failed:4}/{cell.tried:<5} failed "
+        f"(late {cell.late}, refused {cell.refused}), "
+        f"quiet {cell.quiet:5.2f}, back {cell.back:5.2f}, clean {cell.clean:5.2f}, live lost {cell.live_lost:2}"
+    )
+    if cell.ours:
+        said += (
+            f", in vain {cell.active_in_vain:4.1f}, counted {cell.counted}/{cell.lost}, "
+            f"{cell.rss_before:.0f}->{cell.rss_after:.0f} MB, {cell.files_before}->{cell.files_after} files"
+        )
+    return (
+        said
+        + (f", lag {cell.lag:.1f}" if cell.lag > 0.2 else "")
+        + (f", HAND: {cell.hand}" if cell.hand else "")
+    )
