@@ -5,7 +5,7 @@ VENV := .venv
 # The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
 READY := $(VENV)/.installed-dev
 
-.PHONY: help setup check test test-real fuzz bench demo image
+.PHONY: help setup check test test-real fuzz bench chaos soak demo image
 
 help: ## list these words
 	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -26,6 +26,12 @@ fuzz: $(READY) ## made-up input for five minutes, seeds printed; ARGS='--area ap
 
 bench: $(READY) ## measure, print a table, write build/bench.json; ARGS='relay --short' for a part
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+chaos: $(READY) ## faults under load on a cluster of its own, judged; ARGS='--list', '--only api-blackhole --short'
+	@$(VENV)/bin/python -m tests.real.chaos $(ARGS)
+
+soak: $(READY) ## an hour of random faults under load, then memory, descriptors and forwards as before; ARGS='--minutes 5'
+	@$(VENV)/bin/python -m tests.real.chaos.soak $(ARGS)
 
 demo: $(READY) ## a cluster in one process, five forwards, pods killed under load, nothing failed
 	@$(VENV)/bin/kfw demo

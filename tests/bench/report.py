@@ -115,9 +115,9 @@ def where(run: Mapping[str, Any]) -> str:
     )
 
 
-def put(page: Path, text: str) -> None:
+def put(page: Path, text: str, markers: tuple[str, str] = (BEGIN, END)) -> None:
     """Between the page's markers."""
-    before, begin, rest = page.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    assert begin and end, f"{page} has no {BEGIN} and {END}"
+    before, begin, rest = page.read_text().partition(markers[0])
+    _, end, after = rest.partition(markers[1])
+    assert begin and end, f"{page} has no {markers[0]} and {markers[1]}"
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")

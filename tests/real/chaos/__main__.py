@@ -33,7 +33,8 @@ def main(argv: Sequence[str]) -> int:
             print(f"{fault.name:32} {fault.title} ({', '.join(fault.methods)})")
         return 0
     if asked.write_docs:
-        report.write_page(cells.read(WHOLE), json.loads(RUN.read_text()))
+        titles = {fault.name: fault.title for fault in FAULTS.values()}
+        report.write_page(cells.read(WHOLE), json.loads(RUN.read_text()), titles)
         return 0
     chosen = _chosen(asked.only)
     whole = len(chosen) == len(FAULTS) and len(asked.methods) == len(METHODS) and not asked.short

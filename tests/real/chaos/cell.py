@@ -43,8 +43,11 @@ class Cell:
     tried_at_last: int = 0
     rss_before: float = 0.0
     rss_after: float = 0.0
+    #: Open descriptors without a client; connections to the API server are the links.
     files_before: int = 0
     files_after: int = 0
+    links_before: int = 0
+    links_after: int = 0
     #: The bare node port's `quiet` in the same seconds; None: not to be compared, as the pods themselves are not well.
     bare_quiet: float | None = None
     #: By how many seconds the clients themselves were late.

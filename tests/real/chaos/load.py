@@ -8,6 +8,7 @@ Times are those of time.monotonic(), which all processes of a Linux machine shar
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -229,7 +230,7 @@ async def main(plan: Plan, out: TextIO) -> None:
     loop = asyncio.get_running_loop()
 
     def hear() -> None:
-        if not sys.stdin.buffer.raw.read(100):  # type: ignore[attr-defined]
+        if not os.read(sys.stdin.fileno(), 100):
             loop.remove_reader(sys.stdin)
             over.set()
 

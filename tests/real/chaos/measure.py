@@ -30,10 +30,11 @@ class Sample:
 
 @dataclass
 class Daemon:
-    """`rss` in MB, under load; `files` open without clients."""
+    """`rss` in MB, under load; `files` open without clients, connections to the API server (`links`) left out."""
 
     rss: float = 0.0
     files: int = 0
+    links: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from tests.real.chaos.watch import Sampler
 
 #: Seconds of load before the fault; after the grace, in which is seen what fails for good.
 WARM, AT_LAST = 4.0, 5.0
-#: With `short` it is over when all forwards have been active for so many seconds on end.
-WELL = 4.0
+#: With `short` a fault lasts no longer, and it is over when all forwards have been active for so many seconds on end.
+SHORT_HOLD, WELL = 8.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -46,19 +46,19 @@ def run(cluster: Cluster, fault: Fault, options: Options) -> list[Cell]:
 def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
     plan = Plan(str(place.program.folder / "load"), place.targets(), options.rate)
     before, after = Daemon(), Daemon()
-    before.files = watch.open_files(place.program.daemon_pid())
+    before.files, before.links = _open_files(place)
     with Sampler(place.program.home / "run" / "kfw.sock") as sampler, clients(plan) as records:
         start = time.monotonic() + 1  # the clients are up by then
         time.sleep(WARM)
         before.rss = watch.memory(place.program.daemon_pid())
         begin = time.monotonic()
         with fault.act(place):
-            time.sleep(fault.hold)
+            time.sleep(min(fault.hold, SHORT_HOLD) if options.short else fault.hold)
         end = time.monotonic()
         settled = _wait_until_settled(sampler, end, _forwards_of(place), short=options.short)
         over = time.monotonic()
         after.rss = watch.memory(place.program.daemon_pid())
-    after.files = watch.open_files(place.program.daemon_pid())
+    after.files, after.links = _open_files(place)
     times = Times(start, begin, end, settled, over)
     cells = [
         measure(
@@ -68,6 +68,10 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
     ]
     bare = next(cell.quiet for cell in cells if cell.method == BARE)
     return [_complete(cell, place, fault, before, after, bare) for cell in cells]
+
+
+def _open_files(place: Scene) -> tuple[int, int]:
+    return watch.open_files(place.program.daemon_pid(), place.cluster.rig.api_port)
 
 
 def _forwards_of(place: Scene) -> list[str]:
@@ -83,8 +87,8 @@ def _wait_until_settled(sampler: Sampler, end: float, forwards: Sequence[str], *
     while (now := time.monotonic()) < end + GRACE + AT_LAST:
         if not _well(sampler.last, forwards):
             well_since = now
-        if now - max(well_since, end) >= 2 * WELL:
-            return now - WELL
+        if now - max(well_since, end) >= WELL:
+            return now - WELL / 2
         time.sleep(0.1)
     return end + GRACE
 
@@ -104,6 +108,8 @@ def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Dae
         rss_after=after.rss,
         files_before=before.files,
         files_after=after.files,
+        links_before=before.links,
+        links_after=after.links,
         bare_quiet=bare if cell.method in fault.compared else None,
         note=place.note,
     )
@@ -122,7 +128,8 @@ def line(cell: Cell) -> str:
     if cell.ours:
         said += (
             f", in vain {cell.active_in_vain:4.1f}, counted {cell.counted}/{cell.lost}, "
-            f"{cell.rss_before:.0f}->{cell.rss_after:.0f} MB, {cell.files_before}->{cell.files_after} files"
+            f"{cell.rss_before:.0f}->{cell.rss_after:.0f} MB, {cell.files_before}->{cell.files_after} files "
+            f"{cell.links_before}->{cell.links_after} links"
         )
     return (
         said
