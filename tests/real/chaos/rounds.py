@@ -2,8 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 
 from tests.real.chaos import watch
@@ -35,12 +36,23 @@ def run(cluster: Cluster, fault: Fault, options: Options) -> list[Cell]:
     methods = [method for method in fault.methods if method in options.methods]
     rng = random.Random(f"{options.seed} {fault.name}")
     with scene(cluster, methods, user=fault.user, small_disk=fault.small_disk, rng=rng) as place:
-        cells = _run(place, fault, options)
-        if options.keep_logs_in:
-            log = place.program.home / "state" / "kfw.log"
-            options.keep_logs_in.mkdir(parents=True, exist_ok=True)
-            (options.keep_logs_in / f"{fault.name}.log").write_text(log.read_text(errors="replace"))
-    return cells
+        try:
+            return _run(place, fault, options)
+        finally:
+            if options.keep_logs_in:
+                _keep(place, options.keep_logs_in / fault.name)
+
+
+def _keep(place: Scene, folder: Path) -> None:
+    """The daemon's log, what it said of each forward, and what each client saw."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in (
+        place.program.home / "state" / "kfw.log",
+        place.program.folder / "load",
+        place.program.folder / "told",
+    ):
+        if file.exists():
+            (folder / file.name).write_text(file.read_text(errors="replace"))
 
 
 def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
@@ -60,6 +72,7 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
         after.rss = watch.memory(place.program.daemon_pid())
     after.files, after.links = _open_files(place)
     times = Times(start, begin, end, settled, over)
+    (place.program.folder / "told").write_text(f"{times}\n" + "".join(_changes(sampler.samples)))
     cells = [
         measure(
             name, records, sampler.samples, times, pods_end=fault.pods_end, daemon_ended=place.daemon_ended
@@ -68,6 +81,12 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
     ]
     bare = next(cell.quiet for cell in cells if cell.method == BARE)
     return [_complete(cell, place, fault, before, after, bare) for cell in cells]
+
+
+def _changes(samples: Sequence[Sample]) -> Iterator[str]:
+    """A line for each change of what the daemon says."""
+    for rows, some in groupby(samples, lambda sample: sample.rows):
+        yield f"{next(some).at:.2f} {rows}\n"
 
 
 def _open_files(place: Scene) -> tuple[int, int]:
