@@ -74,6 +74,11 @@ def test_where_the_pods_are_not_well_nothing_is_compared_with_the_bare_node_port
     assert judge(replace(GOOD, quiet=30.0, bare_quiet=None)) == []
 
 
+def test_a_crowd_may_leave_some_memory_behind_but_not_all() -> None:
+    assert judge(replace(GOOD, rss_after=48.0, crowd=True)) == []
+    assert judge(replace(GOOD, rss_after=60.0, crowd=True))
+
+
 def test_what_fails_for_good_is_said_once() -> None:
     assert judge(replace(GOOD, hand="it says error (not-permitted)", failed_at_last=150)) == [
         "needs a hand: it says error (not-permitted)"

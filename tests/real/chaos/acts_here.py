@@ -99,6 +99,7 @@ def disk_full(scene: Scene) -> Iterator[None]:
 @contextmanager
 def descriptors_gone(scene: Scene) -> Iterator[None]:
     """Clients of a forward of their own hold all that the daemon may open."""
+    scene.crowd = True
     port = talk.free_ports(1)[0]
     scene.program("add", "crowd", "service/web", f"{port}:echo", "-n", scenes.NAMESPACE, "--method", "tunnel")
     pid = scene.program.daemon_pid()

@@ -54,6 +54,8 @@ class Cell:
     lag: float = 0.0
     #: The daemon ended, so it has forgotten what it had counted.
     daemon_ended: bool = False
+    #: The daemon had far more connections than the clients of the load.
+    crowd: bool = False
     note: str = ""
 
     @property

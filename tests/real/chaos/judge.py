@@ -9,6 +9,8 @@ WORSE = 1.0
 #: MB that the daemon may have grown in a minute under load: its allocator keeps what a burst of connections took. What
 #: grows for long is the soak's business.
 GROWN = 6.0
+#: After hundreds of connections at once, each with buffers.
+GROWN_BY_CROWD = 15.0
 #: Descriptors, without a client: a child's pipes, a listener more or less.
 MORE_FILES = 6
 #: Connections to the API server: when it is back, those that wait are dialed for 32 at a time; a link is kept for a minute,
@@ -61,7 +63,7 @@ def _worse(cell: Cell) -> str:
 
 
 def _grown(cell: Cell) -> str:
-    if cell.rss_after <= cell.rss_before + GROWN:
+    if cell.rss_after <= cell.rss_before + (GROWN_BY_CROWD if cell.crowd else GROWN):
         return ""
     return f"the daemon grew from {cell.rss_before:.1f} to {cell.rss_after:.1f} MB"
 

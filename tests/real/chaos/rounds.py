@@ -130,6 +130,7 @@ def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Dae
         links_before=before.links,
         links_after=after.links,
         bare_quiet=bare if cell.method in fault.compared else None,
+        crowd=place.crowd,
         note=place.note,
     )
 

@@ -106,6 +106,7 @@ class Scene:
     rng: Any  # random.Random
     note: str = ""
     daemon_ended: bool = False
+    crowd: bool = False
 
     def pid(self, method: str) -> int | None:
         return self.program.status(method).get("pid")
