@@ -7,6 +7,7 @@ daemon's logs. Exit code 1 when something does not hold. Ctrl+C takes all back.
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ WHOLE, PART, RUN = BUILD / "whole.json", BUILD / "part.json", BUILD / "whole-run
 
 
 def main(argv: Sequence[str]) -> int:
+    be_interruptible()
     asked = _arguments(argv)
     if asked.list:
         for fault in FAULTS.values():
@@ -83,6 +85,12 @@ def _run(cluster: Cluster, chosen: Sequence[Fault], asked: argparse.Namespace, *
         f"{ours - wrong} of {ours} cells hold, {broken} faults could not be tried; {seconds / 60:.0f} minutes"
     )
     return int(bool(wrong or broken))
+
+
+def be_interruptible() -> None:
+    """Also in the background of a shell, where Ctrl+C is ignored, and by TERM: what was broken is taken back."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _chosen(names: Sequence[str]) -> list[Fault]:

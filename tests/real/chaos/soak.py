@@ -15,6 +15,7 @@ from tests.real import rig as rigs
 from tests.real import talk
 from tests.real.chaos import scene as scenes
 from tests.real.chaos import watch
+from tests.real.chaos.__main__ import be_interruptible
 from tests.real.chaos.cell import METHODS
 from tests.real.chaos.faults import FAULTS, Fault
 from tests.real.chaos.load import Plan, Records, clients
@@ -168,6 +169,7 @@ def _cluster_is_well(cluster: Cluster) -> None:
 
 
 def main(argv: Sequence[str]) -> int:
+    be_interruptible()
     parser = argparse.ArgumentParser(prog="python -m tests.real.chaos.soak", description="Random faults.")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
