@@ -48,8 +48,11 @@ class Cell:
     files_after: int = 0
     links_before: int = 0
     links_after: int = 0
-    #: The bare node port's `quiet` in the same seconds; None: not to be compared, as the pods themselves are not well.
+    #: `quiet` and `failed` of the bare node port in the same seconds; None: not to be compared, as the pods are not well.
     bare_quiet: float | None = None
+    bare_failed: int | None = None
+    #: New connections a second.
+    rate: float = 30.0
     #: By how many seconds the clients themselves were late.
     lag: float = 0.0
     #: The daemon ended, so it has forgotten what it had counted.

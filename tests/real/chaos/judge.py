@@ -4,7 +4,8 @@ from tests.real.chaos.cell import Cell
 
 #: Seconds that `active` may be said while every new connection fails.
 IN_VAIN = 2.0
-#: Seconds that the methods `tunnel` and `nodeport` may be without an answer longer than the bare node port.
+#: Seconds that the methods `tunnel` and `nodeport` may be without an answer longer than the bare node port. As many more
+#: connections may fail as begin in that time: where one of two nodes is ill, some fail all the time.
 WORSE = 1.0
 #: MB that the daemon may have grown in a minute under load: its allocator keeps what a burst of connections took. What
 #: grows for long is the soak's business.
@@ -32,6 +33,7 @@ def _violations(cell: Cell) -> list[str]:
         _in_vain(cell),
         _uncounted(cell),
         _worse(cell),
+        _fails_more(cell),
         _grown(cell),
         _more("descriptors open", cell.files_before, cell.files_after, MORE_FILES),
         _more("connections to the API server", cell.links_before, cell.links_after, MORE_LINKS),
@@ -60,6 +62,12 @@ def _worse(cell: Cell) -> str:
     if cell.bare_quiet is None or cell.quiet <= cell.bare_quiet + WORSE + cell.lag:
         return ""
     return f"no answer for {cell.quiet:.1f} s, the bare node port for {cell.bare_quiet:.1f} s"
+
+
+def _fails_more(cell: Cell) -> str:
+    if cell.bare_failed is None or cell.failed <= cell.bare_failed + (WORSE + cell.lag) * cell.rate:
+        return ""
+    return f"{cell.failed} new connections failed, of those to the bare node port {cell.bare_failed}"
 
 
 def _grown(cell: Cell) -> str:

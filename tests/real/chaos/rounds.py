@@ -79,8 +79,8 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
         )
         for name in plan.targets
     ]
-    bare = next(cell.quiet for cell in cells if cell.method == BARE)
-    return [_complete(cell, place, fault, before, after, bare) for cell in cells]
+    bare = next(cell for cell in cells if cell.method == BARE)
+    return [replace(_complete(cell, place, fault, before, after, bare), rate=options.rate) for cell in cells]
 
 
 def _changes(samples: Sequence[Sample]) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _well(sample: Sample, forwards: Sequence[str]) -> bool:
     return all(name in rows and rows[name].status == "active" for name in forwards)
 
 
-def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Daemon, bare: float) -> Cell:
+def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Daemon, bare: Cell) -> Cell:
     cell = replace(cell, fault=fault.name)
     if not cell.ours:
         return cell
@@ -129,7 +129,8 @@ def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Dae
         files_after=after.files,
         links_before=before.links,
         links_after=after.links,
-        bare_quiet=bare if cell.method in fault.compared else None,
+        bare_quiet=bare.quiet if cell.method in fault.compared else None,
+        bare_failed=bare.failed if cell.method in fault.compared else None,
         crowd=place.crowd,
         note=place.note,
     )
