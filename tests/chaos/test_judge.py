@@ -77,6 +77,11 @@ def test_where_the_pods_are_not_well_nothing_is_compared_with_the_bare_node_port
     assert judge(replace(GOOD, quiet=30.0, bare_quiet=None)) == []
 
 
+def test_what_fails_at_last_at_the_bare_node_port_too_is_the_clusters() -> None:
+    assert judge(replace(GOOD, failed_at_last=30, bare_failed_at_last=28)) == []
+    assert judge(replace(GOOD, failed_at_last=90, bare_failed_at_last=28))
+
+
 def test_a_crowd_may_leave_some_memory_behind_but_not_all() -> None:
     assert judge(replace(GOOD, rss_after=48.0, crowd=True)) == []
     assert judge(replace(GOOD, rss_after=60.0, crowd=True))

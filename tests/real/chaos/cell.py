@@ -41,6 +41,8 @@ class Cell:
     #: New connections that failed in the last seconds, when the fault was over for so long.
     failed_at_last: int = 0
     tried_at_last: int = 0
+    #: Of these the bare node port's: the cluster itself is not well yet.
+    bare_failed_at_last: int = 0
     rss_before: float = 0.0
     rss_after: float = 0.0
     #: Open descriptors without a client; connections to the API server are the links.

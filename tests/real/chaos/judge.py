@@ -41,7 +41,7 @@ def _violations(cell: Cell) -> list[str]:
 
 
 def _failing(cell: Cell) -> str:
-    if cell.hand or cell.failed_at_last <= max(1, AT_LAST * cell.tried_at_last):
+    if cell.hand or cell.failed_at_last <= max(1, AT_LAST * cell.tried_at_last) + cell.bare_failed_at_last:
         return ""
     return f"{cell.failed_at_last} of {cell.tried_at_last} new connections still fail when all is over"
 

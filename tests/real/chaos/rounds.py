@@ -129,6 +129,7 @@ def _complete(cell: Cell, place: Scene, fault: Fault, before: Daemon, after: Dae
         files_after=after.files,
         links_before=before.links,
         links_after=after.links,
+        bare_failed_at_last=bare.failed_at_last,
         bare_quiet=bare.quiet if cell.method in fault.compared else None,
         bare_failed=bare.failed if cell.method in fault.compared else None,
         crowd=place.crowd,
