@@ -17,8 +17,8 @@ from tests.real.chaos.watch import Sampler
 
 #: Seconds of load before the fault; after the grace, in which is seen what fails for good.
 WARM, AT_LAST = 4.0, 5.0
-#: With `short` a fault lasts no longer, and it is over when all forwards have been active for so many seconds on end.
-SHORT_HOLD, WELL = 8.0, 6.0
+#: With `short`: before the fault, its longest time, and how long all forwards have been active on end when it is over.
+SHORT_WARM, SHORT_HOLD, WELL = 2.0, 8.0, 6.0
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ def _keep(place: Scene, folder: Path) -> None:
 def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
     plan = Plan(str(place.program.folder / "load"), place.targets(), options.rate)
     before, after = Daemon(), Daemon()
-    before.files, before.links = _open_files(place)
+    before.files, before.links = _open_files(place, options)
     with Sampler(place.program.home / "run" / "kfw.sock") as sampler, clients(plan) as records:
-        start = time.monotonic() + 1  # the clients are up by then
-        time.sleep(WARM)
+        start = time.monotonic() + 1.0  # the clients are up by then
+        time.sleep(SHORT_WARM if options.short else WARM)
         before.rss = watch.memory(place.program.daemon_pid())
         begin = time.monotonic()
         with fault.act(place):
@@ -70,7 +70,7 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
         settled = _wait_until_settled(sampler, end, _forwards_of(place), short=options.short)
         over = time.monotonic()
         after.rss = watch.memory(place.program.daemon_pid())
-    after.files, after.links = _open_files(place)
+    after.files, after.links = _open_files(place, options)
     times = Times(start, begin, end, settled, over)
     (place.program.folder / "told").write_text(f"{times}\n" + "".join(_changes(sampler.samples)))
     cells = [
@@ -89,8 +89,9 @@ def _changes(samples: Sequence[Sample]) -> Iterator[str]:
         yield f"{next(some).at:.2f} {rows}\n"
 
 
-def _open_files(place: Scene) -> tuple[int, int]:
-    return watch.open_files(place.program.daemon_pid(), place.cluster.rig.api_port)
+def _open_files(place: Scene, options: Options) -> tuple[int, int]:
+    looks = 15 if options.short else 30
+    return watch.open_files(place.program.daemon_pid(), place.cluster.rig.api_port, looks)
 
 
 def _forwards_of(place: Scene) -> list[str]:
