@@ -44,6 +44,7 @@ class Course:
     failed: int = 0
     live_lost: int = 0
     faults: int = 0
+    last: str = ""
     hands: list[str] = field(default_factory=list)
     quiet: list[tuple[float, float, float]] = field(default_factory=list)
 
@@ -111,7 +112,8 @@ class Told:
         lost = sum(row["lostConnections"] for row in rows)
         active = sum(row["status"] == "active" for row in rows)
         print(
-            f"{(time.monotonic() - self._began) / 60:5.1f} min: {course.faults} faults, {active} of {len(rows)} active, "
+            f"{(time.monotonic() - self._began) / 60:5.1f} min: {course.faults} faults, the last {course.last}, "
+            f"{active} of {len(rows)} active, "
             f"{sum(row['totalConnections'] for row in rows)} connections ({lost} lost), {rss:.1f} MB, "
             f"{len(course.hands)} hands",
             flush=True,
@@ -135,7 +137,7 @@ def _targets(place: Scene, more: dict[str, int]) -> dict[str, tuple[str, int]]:
 def _one_fault(place: Scene, fault: Fault, course: Course, began: float) -> None:
     """Then all forwards must be active, and answer, by themselves."""
     start = time.monotonic()
-    course.faults += 1
+    course.faults, course.last = course.faults + 1, fault.name
     with fault.act(place):
         time.sleep(min(fault.hold, 10))
     names = [*METHODS, *(f"demo-{method}" for method in METHODS)]
