@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from kfw.system import identity, ledger
-from kfw.system.identity import Seen, alive, everybody
+from kfw.system.identity import Seen, alive
 from kfw.system.ledger import Entry
 from kfw.system.lines import Lines
 
@@ -50,6 +50,7 @@ class Child(asyncio.SubprocessProtocol):
         self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._stopping = False
         self._rest: list[Seen] = []  # what it left in its group, killed
+        self._forked: list[Seen] | None = None  # what outlived it and goes on; None: not looked at yet
         self._transport: asyncio.SubprocessTransport | None = None
 
     @property
@@ -124,11 +125,12 @@ class Child(asyncio.SubprocessProtocol):
 
     def left_behind(self) -> bool:
         """Whether something that the child has forked still runs."""
-        try:
-            os.killpg(self.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return False  # nearly always, and no need to look at all processes
-        return bool(ledger.members(self.entry, everybody()))
+        if self.running:
+            return False
+        if self._forked is None:  # without the child itself they become no more
+            self._forked = ledger.living_members(self.entry)
+        self._forked = [seen for seen in self._forked if alive(seen)]
+        return bool(self._forked)
 
     async def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Called once, by Children. Raises OSError."""

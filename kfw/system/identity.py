@@ -63,9 +63,24 @@ def everybody() -> Iterable[Seen]:
     return (process for process in seen if process.pid != os.getpid())
 
 
+def group(number: int) -> Iterable[Seen]:
+    """The live processes of this group, and the one that has the number as its pid. On Linux the others cost only a
+    look at their state."""
+    if sys.platform != "linux":
+        return (seen for seen in _ps() if number in (seen.group, seen.pid))
+    return (seen for pid in _pids() if _belongs(pid, number) and (seen := _look_proc(pid)))
+
+
+def _belongs(pid: int, number: int) -> bool:
+    return pid == number or _status_proc(pid)[2:3] == [str(number)]
+
+
 def _all_proc() -> Iterator[Seen]:
-    pids = [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
-    return (seen for pid in pids if (seen := _look_proc(pid)))
+    return (seen for pid in _pids() if (seen := _look_proc(pid)))
+
+
+def _pids() -> list[int]:
+    return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
 
 
 def _look_proc(pid: int) -> Seen | None:

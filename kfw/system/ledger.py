@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from kfw.errors import KfwError
 from kfw.system.files import append, clear_the_way, read_bounded, write_atomic
-from kfw.system.identity import Seen, alive, everybody, look
+from kfw.system.identity import Seen, alive, everybody, group, look
 
 log = logging.getLogger("kfw.ledger")
 
@@ -250,9 +250,13 @@ def _same_arguments(seen: Seen, entry: Entry) -> bool:
     return bool(said) and seen.command.endswith(said)
 
 
+def living_members(entry: Entry) -> list[Seen]:
+    return members(entry, group(entry.pid) if entry.pid else everybody())
+
+
 def kill(entry: Entry, number: signal.Signals) -> list[Seen]:
     """Signal what is left of the entry: the whole group once a member is proved ours. Returns whom we saw."""
-    found = members(entry, everybody())
+    found = living_members(entry)
     with suppress(ProcessLookupError, PermissionError):
         if found and entry.pid:
             os.killpg(entry.pid, number)  # also who was forked since we looked
