@@ -110,6 +110,15 @@ def test_a_live_one_that_its_app_has_closed_is_not_to_be_counted_but_a_new_one_w
     assert (cell.live_lost, cell.lost) == (2, 2)
 
 
+@pytest.mark.parametrize(("method", "lost"), [("nodeport", 1), ("socat", 1), ("tunnel", 2), ("kubectl", 2)])
+def test_a_new_one_that_a_pod_closes_as_it_ends_is_its_own_word_where_that_comes_through(
+    method: str, lost: int
+) -> None:
+    seen = [new(11, CLOSED, method=method), new(11, RESET, method=method)]
+    assert measure(method, Records(seen), samples(), TIMES, pods_end=True).lost == lost
+    assert measure(method, Records(seen), samples(), TIMES).lost == 2
+
+
 def test_what_does_not_work_long_after_the_fault_needs_a_hand() -> None:
     assert (
         measure("tunnel", Records(failing(10, 99)), samples(), TIMES).hand == "no new connection is answered"

@@ -7,6 +7,8 @@ from itertools import groupby, pairwise
 from tests.real.chaos.cell import METHODS, Cell
 from tests.real.chaos.load import CLOSED, ENDED, REFUSED, SILENT, Attempt, Records
 
+#: Methods whose far side is the app's own connection: who closes it in good order is the app.
+TRANSPARENT = ("nodeport", "socat")
 #: Seconds after the end of all faults: then it works by itself, or somebody has to do something.
 GRACE = 15.0
 
@@ -80,9 +82,7 @@ def measure(
         ),
         live_lost=sum(one.words > 0 for one in live),
         active_in_vain=active_in_vain(method, new, samples),
-        lost=sum(
-            one.outcome in ENDED for one in mine if not (pods_end and one.outcome == CLOSED and one.words)
-        ),
+        lost=sum(one.outcome in ENDED and not (pods_end and _closed_by_its_app(one)) for one in mine),
         counted=counted(method, samples, daemon_ended=daemon_ended),
         hand=hand(method, last, samples),
         failed_at_last=sum(not one.ok for one in last),
@@ -90,6 +90,11 @@ def measure(
         lag=max((late for when, late in records.lags if when >= times.begin), default=0.0),
         daemon_ended=daemon_ended,
     )
+
+
+def _closed_by_its_app(one: Attempt) -> bool:
+    """Also one that never had an answer, where the app's own end of file comes through: that is its last word."""
+    return one.outcome == CLOSED and (one.words > 0 or one.target in TRANSPARENT)
 
 
 def longest_gap(new: Sequence[Attempt], times: Times) -> float:
