@@ -7,7 +7,7 @@ has said its first byte or the connection has ended.
 from enum import IntEnum
 
 #: Seconds without a first byte from the far side until a connection counts as late.
-LATE = 0.4
+LATE = 0.3
 #: As many late ones of which nobody has been answered since, or failures in a row: the way is suspected as a whole.
 LATE_ONES, FAILURES = 3, 2
 #: A timer may be early by so much.
