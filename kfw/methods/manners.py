@@ -10,7 +10,8 @@ from collections import deque
 LONGEST = 10.0
 #: As many answers are remembered: a machine that is busy now and then is late now and then.
 REMEMBERED = 8
-#: An answer may take that much longer than the slowest one so far, but it has so many seconds at least.
+#: An answer may take that much longer than one usually does, but it has so many seconds at least. One that is late all the
+#: same is no verdict while clients are answered, see `hints.is_contradicted`.
 FACTOR, SPARE, LEAST = 1.25, 0.1, 1.0
 
 
@@ -27,7 +28,8 @@ class Manners:
     @property
     def patience(self) -> float:
         """Seconds to wait for the end."""
-        return max(max(self._answers, default=0.0) * FACTOR + SPARE, LEAST)
+        usual = sorted(self._answers)[len(self._answers) // 2] if self._answers else 0.0
+        return max(usual * FACTOR + SPARE, LEAST)
 
     def answered(self, seconds: float) -> None:
         if seconds <= LONGEST:

@@ -121,3 +121,17 @@ def test_only_the_last_answers_count_and_none_that_came_by_chance() -> None:
     assert manners.patience == LEAST
     manners.forget()
     assert not manners.known
+
+
+def test_one_answer_that_was_late_does_not_make_the_next_look_slow() -> None:
+    manners = Manners()
+    for seconds in (1.0, 1.0, 4.0, 1.0, 1.0):
+        manners.answered(seconds)
+    assert manners.patience < 1.5
+
+
+def test_an_app_that_takes_its_time_is_given_it() -> None:
+    manners = Manners()
+    for seconds in (2.9, 3.0, 3.1, 1.0):
+        manners.answered(seconds)
+    assert manners.patience > 3.5
