@@ -86,7 +86,8 @@ class Prober:
             raise _unanswered(patience)
 
     def _patience(self, *, soon: bool) -> float:
-        return min(self.manners.patience, self.health.timeout) if soon else self.health.timeout
+        """The time-out is for an answer of the app; how long the end of a connection takes is not the user's to say."""
+        return self.manners.patience if soon else max(self.health.timeout, self.manners.patience)
 
     @property
     def leaving(self) -> int:

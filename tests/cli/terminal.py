@@ -42,7 +42,7 @@ def screen(output: str, size: tuple[int, int] = (80, 24)) -> list[str]:
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+    env = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
     return env | {"TERM": "xterm"} | dict(more)
 
 

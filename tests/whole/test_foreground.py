@@ -1,10 +1,12 @@
 """kfw in somebody's hands: `up` in the foreground and while it waits, Ctrl+C once and twice, no terminal, no kubectl."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,21 +71,25 @@ def test_A40_ctrl_c_stops_the_forwards_says_so_and_exits_clean(
 
 
 def test_A40_a_second_ctrl_c_while_it_cleans_up_ends_it_with_1_within_a_second(
-    own_kfw: Program, web: Entry
+    own_kfw: Program, web: Entry, tmp_path: Path
 ) -> None:
     """A socat that does not hear TERM makes the clean-up long; the next start ends what is left of it."""
+    wrapper = tmp_path / "socat"
+    wrapper.write_text(
+        f"#!/bin/sh\ntrap '' TERM\n{shutil.which('socat')} \"$@\" &\nwhile :; do sleep 0.1; done\n"
+    )
+    wrapper.chmod(0o755)
+    own_kfw.env["PATH"] = f"{tmp_path}{os.pathsep}{own_kfw.env['PATH']}"
     own_kfw.configure({"web": {**web, "method": "socat"}})
     with own_kfw.popen("up", "--foreground") as up:
         _says(up, "web: active")
-        for pid in own_kfw.children("socat"):
-            os.kill(pid, signal.SIGSTOP)
         up.send_signal(signal.SIGINT)
         time.sleep(0.2)
         assert up.poll() is None
         try:
             until(lambda: _pressed_again(up), 3, lambda: "it has ended", pause=0.2)
         finally:
-            up.kill()  # or the stopped socat keeps it for ten seconds
+            up.kill()
         _, said = up.communicate(timeout=10)
     assert up.returncode == 1
     assert "Traceback" not in said
