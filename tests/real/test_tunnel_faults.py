@@ -22,13 +22,24 @@ Seen = frozenset[tuple[str, str | None]]
 #: Seconds that a connection waits while there is no way.
 HOLD = 30.0
 ACTIVE: Seen = frozenset({("active", None)})
-AWAY: Seen = frozenset({("suspended", "cluster-unreachable"), ("degraded", "cluster-unreachable")})
+#: `unhealthy`: connections get no answer, and it is not known yet why.
+AWAY: Seen = frozenset(
+    {
+        ("suspended", "cluster-unreachable"),
+        ("degraded", "cluster-unreachable"),
+        ("degraded", "unhealthy"),
+    }
+)
 #: Of a pod whose node is away, starts anew, or has said nothing yet of its pods.
-NODE_AWAY = AWAY | {
-    (status, reason)
-    for status in ("degraded", "reconnecting")
-    for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy", "app-refuses")
-}
+NODE_AWAY = (
+    AWAY
+    | {("active", "no-ready-pod")}
+    | {  # it serves before its node reports again
+        (status, reason)
+        for status in ("degraded", "reconnecting")
+        for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy", "app-refuses")
+    }
+)
 NOBODY: Seen = frozenset()
 ALL = ("web", "echo", "lone")
 
