@@ -4,8 +4,6 @@ from tests.real.chaos.cell import Cell
 
 #: Seconds that `active` may be said while every new connection fails.
 IN_VAIN = 2.0
-#: The statuses are looked at that often, so a time between two of them is not known better.
-RESOLUTION = 0.2
 #: Seconds that the methods `tunnel` and `nodeport` may be without an answer longer than the bare node port. As many more
 #: connections may fail as begin in that time: where one of two nodes is ill, some fail all the time.
 WORSE = 1.0
@@ -52,7 +50,7 @@ def _failing(cell: Cell) -> str:
 
 
 def _in_vain(cell: Cell) -> str:
-    if cell.active_in_vain <= IN_VAIN + RESOLUTION + cell.lag:
+    if cell.active_in_vain <= IN_VAIN + cell.lag:
         return ""
     return f"says active for {cell.active_in_vain:.1f} s while every new connection fails"
 
