@@ -46,7 +46,7 @@ METHODS: Mapping[str, MethodTraits] = {
         (
             *_API_LIMITS,
             "one bad connection can end kubectl's tunnel: it is started again, and live connections through it end",
-            "a silent path cannot be told from a silent app, unless health is set to http",
+            "a silent path can be told from a silent app only once the app has ended a connection, or with health http",
         ),
     ),
 }
