@@ -8,7 +8,6 @@ from dataclasses import replace
 from socket import socket
 from typing import Any
 
-from kfw.aio import Complaints
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import CountsLosses, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
@@ -59,7 +58,10 @@ class Carrier:
         self._trying: frozenset[Endpoint] = frozenset()
         self._trying_in = 0
         self._drains = 0
-        self._draining = Tasks(forward.name, Complaints(log, f"{forward.name}: the end of an old way").tell)
+        self._draining = Tasks(
+            forward.name,
+            lambda error: log.error("%s: an old way was not closed properly", forward.name, exc_info=error),
+        )
         self._claims = claims
         self._knock = knock
         self._log = log
