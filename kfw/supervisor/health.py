@@ -53,6 +53,7 @@ class HealthChecks:
         self._complaints = complaints
         self._pace = HintPace()
         self.looking = False  # because of a hint
+        self._had_no_room = False  # and that is all that was wrong
 
     def wait(self, hint: Hint) -> float:
         """Seconds until a look may be made for it; 0 or less: now."""
@@ -76,7 +77,8 @@ class HealthChecks:
                 self.looking = hinted = False
                 self._pace.looked(self._clock.monotonic(), well=well)
             good = good + 1 if well else 0
-            ill = not well or (ill and good < machine.GOOD_CHECKS)
+            settled = isinstance(event, machine.ProbeOk) and event.settles
+            ill = not well or (ill and good < machine.GOOD_CHECKS and not settled)
             self._tell(event)
 
     async def _check(
@@ -84,7 +86,11 @@ class HealthChecks:
     ) -> machine.ProbeOk | machine.ProbeFailed | None:
         """None: nothing could be asked."""
         if self._clients.has_no_room and (why := OPEN_FILES.shortage()):
+            self._had_no_room = True
             return machine.ProbeFailed(Problem(Reason.UNHEALTHY, why), apart=True)
+        if self._had_no_room:
+            self._had_no_room = False
+            return machine.ProbeOk(settles=True)
         try:
             return await expose_cancellation(self._ask(tunnel, manners, soon=soon), "the health check")
         except Shortage:

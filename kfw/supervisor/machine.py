@@ -73,7 +73,9 @@ class Refused:
 
 @dataclass(frozen=True)
 class ProbeOk:
-    pass
+    """`settles`: what was wrong is known to be over, so one is enough."""
+
+    settles: bool = False
 
 
 @dataclass(frozen=True)
@@ -294,7 +296,7 @@ def _probed(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, 
         return replace(now, ill=ill, well=0, problem=event.problem), Do.NOTHING
     if not now.ill:
         return now, Do.NOTHING
-    if now.well + 1 >= GOOD_CHECKS:
+    if now.well + 1 >= GOOD_CHECKS or (isinstance(event, ProbeOk) and event.settles):
         return replace(now, ill=0, well=0, problem=None), Do.NOTHING
     return replace(now, well=now.well + 1), Do.NOTHING
 

@@ -253,7 +253,7 @@ def test_under_load_nobody_is_reset_and_all_works_soon_after_the_hog_has_gone(
     assert load.failed == []
     assert load.answered > HOGGED * RATE / 2
     for name in METHODS:
-        row = kfw.until_row(name, status="active", within=SOON)
+        row = kfw.until_row(name, status="active", within=3)
         ended_with_it = (
             name == hogged == "kubectl"
         )  # the hog's own connections went by the child that was killed
@@ -292,7 +292,7 @@ def no_file_free(pid: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_without_any_free_file_what_is_open_goes_on_and_is_active_again_soon(
+def test_without_any_free_file_what_is_open_goes_on_and_is_active_again_at_once(
     shared: Place, make_kfw: Make, port: int, method: str
 ) -> None:
     """Not even the last zone is left, for longer than three health checks take, and a question to a silent API server."""
@@ -315,7 +315,7 @@ def test_without_any_free_file_what_is_open_goes_on_and_is_active_again_soon(
         live.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         live.settimeout(5)
         assert live.recv(100).startswith(b"HTTP/1.1 200")
-    row = kfw.until_row("web", status="active", within=SOON)
+    row = kfw.until_row("web", status="active", within=2)
     assert (row["restarts"], row["pid"]) == (before["restarts"], before["pid"])
     assert [one["status"] for one in kfw.history("web")][-1] == "active"
     assert not [one for one in kfw.history("web") if one["status"] in ("suspended", "error")]

@@ -18,8 +18,8 @@ from tests.whole.program import Entry, Program
 
 needs_socat = pytest.mark.skipif(shutil.which("socat") is None, reason="socat is not installed")
 
-#: Seconds for which `active` may be said while all fail; a busy machine gets half a second more.
-AT_MOST = 2.5
+#: Seconds for which `active` may be said while all fail.
+AT_MOST = 2.0
 
 
 def web(shared: Place, where: str, local: int, method: str, **more: object) -> dict[str, Entry]:
