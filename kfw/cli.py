@@ -46,7 +46,7 @@ def show_error(error: KfwError) -> int:
 def _dispatch(argv: Sequence[str]) -> int | None:
     if "_KFW_COMPLETE" not in os.environ and argv:
         if argv[0] == "status" and all(arg == "--json" or not arg.startswith("-") for arg in argv[1:]):
-            from kfw.commands.overview import status
+            from kfw.commands.status_fast import status
 
             names = [arg for arg in argv[1:] if arg != "--json"]
             return status(names, as_json="--json" in argv[1:])

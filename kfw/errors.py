@@ -45,7 +45,7 @@ def describe(error: BaseException) -> str:
 
 
 class Shortage(KfwError):
-    """No file may be opened now, or there is no memory for it. Whoever gets this waits and tries again; it is no verdict
+    """No file may be opened now, or there is no memory for it. Whoever gets this waits and tries again; it is not a verdict
     on a server, a pod or a way."""
 
 
@@ -97,7 +97,7 @@ class ToolMissing(KfwError):
 
 
 #: The family, the general before the special: what travels over the control socket is one of these.
-FAMILY: tuple[type[KfwError], ...] = (
+ALL_ERRORS: tuple[type[KfwError], ...] = (
     KfwError,
     UsageError,
     DaemonNotRunning,
@@ -111,7 +111,7 @@ FAMILY: tuple[type[KfwError], ...] = (
 
 #: The exit code of a command whose worst forward stopped for this reason; any other reason is 1.
 EXIT_CODE_OF_REASON: dict[str, int] = {
-    kind.default_reason: kind.exit_code for kind in FAMILY if "default_reason" in vars(kind)
+    kind.default_reason: kind.exit_code for kind in ALL_ERRORS if "default_reason" in vars(kind)
 }
 EXIT_CODE_OF_REASON["context-not-found"] = 2
 EXIT_CODE_OF_REASON["login-pending"] = LoginError.exit_code

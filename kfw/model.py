@@ -98,7 +98,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Health:
-    """`type` tcp, http or none; `interval` and `timeout` in seconds; `failures` in a row until the way is opened anew."""
+    """`type` tcp, http or none; `interval` and `timeout` in seconds; `failures` in a row until kfw connects again."""
 
     type: str = "tcp"
     interval: float = 15.0

@@ -5,7 +5,7 @@
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all
-    POST   /v1/restart     AgainRequest         -> NamesReply      close the way, open it anew
+    POST   /v1/restart     AgainRequest         -> NamesReply      close the way, open it again
     POST   /v1/retry       AgainRequest         -> NamesReply      try now what waits or is in error
     POST   /v1/remove      NamesRequest         -> NamesReply      stop, and forget the row
     POST   /v1/reload      ReloadRequest        -> UpReply         read the files of what is up again

@@ -164,7 +164,7 @@ def _without_a_beginning(text: str) -> str:
     last = text[-_BEGINNING:]
     worth = len(last) == _BEGINNING and not last.endswith(
         "://"
-    )  # "must begin with https://" is no secret URL
+    )  # "must begin with https://" is not a secret URL
     for value in _spelled_values() if worth else ():
         at = value.find(last)
         while at >= 0:

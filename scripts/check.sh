@@ -18,7 +18,7 @@ check() {
 
 shell_scripts() {
 	printf '%s\n' .ci/run
-	find quick-start scripts tests/dropin/scripts -name '*.sh' | sort
+	find quick-start scripts tests/kubectl_compat/scripts -name '*.sh' | sort
 }
 
 main() {

@@ -27,7 +27,7 @@ copy_tools() {
 	done
 }
 
-# program NAME: the first of this name on PATH that is no script
+# program NAME: the first of this name on PATH that is not a script
 program() {
 	IFS=:
 	for folder in $PATH; do

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Literal
 
 from kfw.errors import KfwError
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, Target
 from kfw.supervisor.runner import World
 
@@ -130,7 +130,7 @@ class FakeMethod:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
-    async def open(self, way: Way) -> FakeTunnel:
+    async def open(self, way: OpenRequest) -> FakeTunnel:
         if self.failures:
             raise self.failures.pop(0)
         dialer = None if self.owns_port else FakeDialer(self._port)

@@ -8,7 +8,7 @@ from kfw import choices
 from kfw.choices import METHOD_CHOICES, METHODS
 from kfw.commands.demo_forwards import WAYS
 from kfw.daemon.validation import fault
-from kfw.methods.choose import AUTO, family
+from kfw.methods.choose import AUTO, all_methods
 from kfw.model import Forward, Health, Target
 from kfw.system.process import Children
 
@@ -16,7 +16,7 @@ FORWARD = Forward("api", Target.parse("svc/api"), 80, 8080, context="dev")
 
 
 def test_every_method_is_in_the_family_and_the_other_way_round() -> None:
-    assert set(family(Children.__new__(Children), None)) == set(METHODS)  # type: ignore[arg-type]
+    assert set(all_methods(Children.__new__(Children), None)) == set(METHODS)  # type: ignore[arg-type]
     assert set(AUTO) < set(METHODS)
     assert set(WAYS) < set(METHODS)
 

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 import kfw
-from kfw.errors import EXIT_CODE_OF_REASON, FAMILY, KfwError, describe
+from kfw.errors import ALL_ERRORS, EXIT_CODE_OF_REASON, KfwError, describe
 from kfw.model import Problem, Reason
 from kfw.secret import Secret
 
 
-@pytest.mark.parametrize("kind", FAMILY)
+@pytest.mark.parametrize("kind", ALL_ERRORS)
 def test_every_error_has_a_reason_of_the_closed_list(kind: type[KfwError]) -> None:
     assert Reason(kind.default_reason)
 

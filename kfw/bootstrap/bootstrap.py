@@ -20,8 +20,8 @@ from kfw.engine import kind
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning, KfwError, UsageError
 from kfw.system import tools
+from kfw.system.container import in_container
 from kfw.system.files import make_private_dir, write_atomic
-from kfw.system.place import in_container
 
 #: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
 _LOST = 5.0
@@ -159,7 +159,7 @@ class Bootstrap:
     def attach(self) -> None:
         """Only the container's own part: kind's network, if there is one already. Raises KfwError."""
         if not self.here.in_container:
-            raise KfwError("this is no container", "KFW_IN_CONTAINER=1 says that it is one")
+            raise KfwError("this is not a container", "KFW_IN_CONTAINER=1 says that it is one")
         if container.network_exists(self.steps, self.here, self.provider):
             container.attach(self.steps, self.here, self.provider)
         else:

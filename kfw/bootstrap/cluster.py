@@ -215,5 +215,5 @@ def manifests(file: Path) -> list[dict[str, Any]]:
 def _read(file: Path) -> dict[str, Any]:
     found = manifests(file)
     if len(found) != 1:
-        raise KfwError(f"{file} is no configuration of a kind cluster: it has {len(found)} documents")
+        raise KfwError(f"{file} is not a configuration of a kind cluster: it has {len(found)} documents")
     return found[0]

@@ -7,7 +7,7 @@ from kfw.engine import docker, kind
 from kfw.engine.docker import Container
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError
-from kfw.system.place import own_names
+from kfw.system.container import own_names
 
 #: What docker calls the network of a container that has none of its own.
 HOST_NETWORK = "host"

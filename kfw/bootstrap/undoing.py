@@ -17,8 +17,8 @@ from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.ownership import leftovers, ours
 from kfw.system import tools
+from kfw.system.container import in_container
 from kfw.system.files import read_bounded
-from kfw.system.place import in_container
 
 #: Bytes of what a daemon keeps, see kfw/daemon/store.py.
 _LARGEST = 32 * 1024 * 1024

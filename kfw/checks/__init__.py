@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kfw.errors import FAMILY, KfwError
+from kfw.errors import ALL_ERRORS, KfwError
 from kfw.system.shell import Answer
 
 #: ask(argv, timeout=seconds) -> Answer; raises ToolMissing, TimedOut.
@@ -22,7 +22,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`fix` is the exact line that mends it; `exit_code` counts only for an error."""
+    """`fix` is the exact line that fixes it; `exit_code` counts only for an error."""
 
     check: str
     level: Level
@@ -73,7 +73,7 @@ def first_error(findings: Iterable[Finding]) -> Finding | None:
 
 def as_error(finding: Finding) -> KfwError:
     """The error whose exit code is the finding's."""
-    kind = next((kind for kind in FAMILY if kind.exit_code == finding.exit_code), KfwError)
+    kind = next((kind for kind in ALL_ERRORS if kind.exit_code == finding.exit_code), KfwError)
     return kind(finding.what, finding.fix)
 
 

@@ -10,7 +10,7 @@ from kfw.engine import causes, docker
 from kfw.engine.docker import Choice, Engine
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
-from kfw.system.place import in_container
+from kfw.system.container import in_container
 
 #: What the whole quick start needs; the five stand-ins do with a fraction of it.
 CPUS = 4

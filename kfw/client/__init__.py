@@ -186,14 +186,14 @@ def _refused(code: int, body: bytes) -> KfwError:
     """The daemon's ErrorReply as the class of kfw/errors.py that it was over there."""
     import msgspec
 
-    from kfw.errors import FAMILY, KfwError, NotPermitted
+    from kfw.errors import ALL_ERRORS, KfwError, NotPermitted
     from kfw.protocol import ErrorReply
 
     try:
         reply = msgspec.json.decode(body, type=ErrorReply)
     except msgspec.DecodeError:
         return _another_version(f"HTTP {code} without a reason")
-    by_code = {kind.exit_code: kind for kind in reversed(FAMILY)}
+    by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     kind = by_code.get(reply.exit_code, KfwError)
     if reply.reason == NotPermitted.default_reason:  # it shares its exit code with LoginError
         kind = NotPermitted

@@ -10,9 +10,9 @@ import typer
 from kfw import client
 from kfw.choices import METHOD_CHOICES, READINESS, TYPES, listed
 from kfw.client.launch import ensure_daemon
-from kfw.commands.bringing import TIMEOUT, bring
 from kfw.commands.caller import caller_environ
 from kfw.commands.options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.commands.wait_for_ready import TIMEOUT, bring
 from kfw.errors import PortInUse, UsageError
 from kfw.model import Forward, Target
 from kfw.protocol import ADDED, Source, UpRequest
@@ -109,7 +109,8 @@ def _number(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
         return int(text)
     raise UsageError(
-        f"'{text}' is no port", "a port is a number from 1 to 65535; write LOCAL:REMOTE, for example 8080:80"
+        f"'{text}' is not a port",
+        "a port is a number from 1 to 65535; write LOCAL:REMOTE, for example 8080:80",
     )
 
 

@@ -84,7 +84,7 @@ def _agreed(question: str) -> bool:
 def said_yes(question: str) -> bool:
     """A literal yes, as for everything that cannot be taken back."""
     if not output.is_terminal(sys.stdin):
-        raise UsageError(f"cannot ask whether to {question}: this is no terminal", "add --yes")
+        raise UsageError(f"cannot ask whether to {question}: this is not a terminal", "add --yes")
     answer = typer.prompt(f"bootstrap: {question}? yes or no", default="no", err=True, show_default=False)
     return str(answer).strip() == "yes"
 

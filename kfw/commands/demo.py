@@ -21,9 +21,9 @@ READY = 20.0
 Seconds = Annotated[
     float, typer.Option("--for", parser=duration, metavar="TIME", help="How long to connect and end pods.")
 ]
-Accident = Annotated[
+Fault = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="In the middle third, break this; `kfw sandbox accident` lists them."),
+    typer.Option(metavar="NAME", help="In the middle third, break this; `kfw sandbox fault` lists them."),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the forwards and the sandbox running.")]
 
@@ -31,7 +31,7 @@ Keep = Annotated[bool, typer.Option("--keep", help="Leave the forwards and the s
 def demo(
     seconds: Seconds = 6.0,
     method: Method = None,
-    accident: Accident = None,
+    fault: Fault = None,
     keep: Keep = False,
     as_json: Json = False,
 ) -> int:
@@ -42,14 +42,14 @@ def demo(
     \b
     kfw demo
     kfw demo --method tunnel --for 30s
-    kfw demo --method tunnel --accident silent
+    kfw demo --method tunnel --fault silent
     kfw demo --keep
     """
     from kfw.client.launch import ensure_daemon
     from kfw.commands import demo_trial
     from kfw.sandbox import process
 
-    _check(method, accident)
+    _check(method, fault)
     directory = paths.sandbox_dir()
     record, started = process.start(directory)
     output.say(f"sandbox {'started' if started else 'already running'} (pid {record.pid})")
@@ -62,21 +62,21 @@ def demo(
             output.say(
                 f"connecting to {len(rows)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ..."
             )
-            result = demo_trial.run(rows, record.url, directory, seconds, EVERY, accident)
-            _show(result, rows, ways, accident=accident, keep=keep, as_json=as_json)
+            result = demo_trial.run(rows, record.url, directory, seconds, EVERY, fault)
+            _show(result, rows, ways, fault=fault, keep=keep, as_json=as_json)
     finally:
         if started and not keep:
             process.stop(directory)
     return 1 if result.failures else 0
 
 
-def _check(method: str | None, accident: str | None) -> None:
-    from kfw.sandbox.named_accidents import KINDS
+def _check(method: str | None, fault: str | None) -> None:
+    from kfw.sandbox.named_faults import KINDS
 
     if method is not None and method not in ("auto", *WAYS):
         raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")
-    if accident is not None and accident not in KINDS:
-        raise UsageError(f"no accident is called '{accident}'", f"use one of {', '.join(KINDS)}")
+    if fault is not None and fault not in KINDS:
+        raise UsageError(f"no fault is called '{fault}'", f"use one of {', '.join(KINDS)}")
 
 
 @contextmanager
@@ -116,7 +116,7 @@ def _show(
     rows: list[Any],
     ways: Mapping[str, float],
     *,
-    accident: str | None,
+    fault: str | None,
     keep: bool,
     as_json: bool,
 ) -> None:
@@ -126,7 +126,7 @@ def _show(
     for row in rows:
         moved = f" ({row['configuredPort']} is taken)" if row["localPort"] != row["configuredPort"] else ""
         output.show(f"{row['target']:<30} {row['url']}{moved}, {row['method']}")
-    waited = "it waited" if accident else "it waited for the next pod"
+    waited = "it waited" if fault else "it waited for the next pod"
     lines = [
         f"by each way  {', '.join(f'{way} {took * 1000:.1f} ms' for way, took in ways.items())}",
         f"connections  {result.connections}",

@@ -1,4 +1,4 @@
-"""The trial of `kfw demo`: connections all the time, pods that are ended, and perhaps an accident."""
+"""The trial of `kfw demo`: connections all the time, pods that are ended, and perhaps a fault."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from typing import Any
 from kfw.commands import output
 from kfw.commands.demo_forwards import FIVE
 from kfw.sandbox import process
+from kfw.sandbox.load_test import Place, Result, once, trial
 from kfw.sandbox.remote import Remote
-from kfw.sandbox.trial import Place, Result, once, trial
 
 #: A status of the daemon, as it is on the wire.
 Row = dict[str, Any]
@@ -30,9 +30,9 @@ def connect_once(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def run(
-    rows: Sequence[Row], url: str, directory: Path, seconds: float, every: float, accident: str | None
+    rows: Sequence[Row], url: str, directory: Path, seconds: float, every: float, fault: str | None
 ) -> Result:
-    """Connect to all `rows` for `seconds`, ending a pod `every` so many; the accident is in the middle third.
+    """Connect to all `rows` for `seconds`, ending a pod `every` so many; the fault is in the middle third.
 
     `url` and `directory` are the sandbox's. Raises KfwError when that does not do as it is told.
     """
@@ -52,7 +52,7 @@ def run(
         )
 
     async def all_of_it() -> Result:
-        breaking = asyncio.create_task(_break(directory, accident, seconds / 3, broken))
+        breaking = asyncio.create_task(_break(directory, fault, seconds / 3, broken))
         try:
             return await trial(places, end_pod, seconds=seconds, every=every)
         finally:
@@ -61,17 +61,17 @@ def run(
     return asyncio.run(all_of_it())
 
 
-async def _break(directory: Path, accident: str | None, third: float, broken: asyncio.Event) -> None:
-    if accident is None:
+async def _break(directory: Path, fault: str | None, third: float, broken: asyncio.Event) -> None:
+    if fault is None:
         return
     await asyncio.sleep(third)
     broken.set()
-    await asyncio.to_thread(process.accident, directory, accident, on=True)
-    output.say(f"accident: {accident}, for {third:g} s ...")
+    await asyncio.to_thread(process.fault, directory, fault, on=True)
+    output.say(f"fault: {fault}, for {third:g} s ...")
     try:
         await asyncio.sleep(third)
     finally:
-        await asyncio.to_thread(process.accident, directory, accident, on=False)
+        await asyncio.to_thread(process.fault, directory, fault, on=False)
         broken.clear()
 
 

@@ -15,22 +15,22 @@ def main(argv: Sequence[str]) -> int:
         signal.signal(
             signal.SIGINT, signal.SIG_DFL
         )  # until it forwards; then it ends with 0, as kubectl does
-    from kfw.dropin import flags
-    from kfw.dropin.out import Out, Speech
-    from kfw.dropin.told import Told
+    from kfw.kubectl_compat import flags
+    from kfw.kubectl_compat.kubectl_error import KubectlError
+    from kfw.kubectl_compat.writer import Console, NonBlockingWriter
 
-    speech = Speech(Out(1 if sys.stdout else -1), Out(2 if sys.stderr else -1))
+    console = Console(NonBlockingWriter(1 if sys.stdout else -1), NonBlockingWriter(2 if sys.stderr else -1))
     try:
         arguments = flags.parse(argv)
         if arguments is None:
             return _help()
-        from kfw.dropin.session import run
+        from kfw.kubectl_compat.session import run
 
-        return run(arguments, os.environ, speech)
-    except Told as told:
-        speech.err.line(told.what)
+        return run(arguments, os.environ, console)
+    except KubectlError as told:
+        console.err.line(told.what)
         if told.fix:
-            speech.err.line(f"     {told.fix}")
+            console.err.line(f"     {told.fix}")
         return told.exit_code
 
 

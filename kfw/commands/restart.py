@@ -1,4 +1,4 @@
-"""kfw restart: close the way of a forward, and open it anew."""
+"""kfw restart: close the way of a forward, and open it again."""
 
 from kfw import client
 from kfw.commands import output

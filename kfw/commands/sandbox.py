@@ -88,7 +88,7 @@ def status(as_json: Json = False) -> int:
                 "url": record.url,
                 "kubeconfig": record.kubeconfig,
                 "nodes": record.nodes,
-                "accidents": record.accidents,
+                "faults": record.faults,
             }
             facts |= {"uptimeSeconds": round(time.time() - record.started_at, 1)}
         output.show_json(facts)
@@ -97,8 +97,8 @@ def status(as_json: Json = False) -> int:
         output.show(
             f"running (pid {record.pid}), {record.url}\nnodes: {nodes}\nkubeconfig: {record.kubeconfig}"
         )
-        if record.accidents:
-            output.show(f"accidents: {', '.join(record.accidents)}")
+        if record.faults:
+            output.show(f"faults: {', '.join(record.faults)}")
     else:
         output.say("the sandbox is not running\n     `kfw sandbox start` starts it")
     return 0 if record else 3
@@ -117,11 +117,11 @@ def kubeconfig() -> int:
 
 
 @app.command()
-def accident(
+def fault(
     kind: Annotated[
         str | None, typer.Argument(metavar="[KIND]", help="One of those listed; none: list them.")
     ] = None,
-    switch: Annotated[str | None, typer.Argument(metavar="[on|off]", help="Break it, or mend it.")] = None,
+    switch: Annotated[str | None, typer.Argument(metavar="[on|off]", help="Break it, or fix it.")] = None,
     as_json: Json = False,
 ) -> int:
     """Break it on purpose, and repair it again.
@@ -129,33 +129,33 @@ def accident(
     Without a KIND: what can be broken, and what is.
 
     \b
-    kfw sandbox accident silent on
-    kfw sandbox accident silent off
+    kfw sandbox fault silent on
+    kfw sandbox fault silent off
     """
     from kfw.sandbox import process
 
     if kind is None:
-        _show_accidents(as_json=as_json)
+        _show_faults(as_json=as_json)
         return 0
-    known = _accidents()
+    known = _faults()
     if kind not in known:
-        raise UsageError(f"no accident is called '{kind}'", f"use one of {', '.join(known)}")
+        raise UsageError(f"no fault is called '{kind}'", f"use one of {', '.join(known)}")
     if switch not in ("on", "off"):
-        raise UsageError("say whether it shall be on or off", f"for example `kfw sandbox accident {kind} on`")
-    record = process.accident(_directory(), kind, on=switch == "on")
+        raise UsageError("say whether it shall be on or off", f"for example `kfw sandbox fault {kind} on`")
+    record = process.fault(_directory(), kind, on=switch == "on")
     if as_json:
-        output.show_json({"accidents": record.accidents})
+        output.show_json({"faults": record.faults})
     else:
-        output.say(f"accidents now: {', '.join(record.accidents) or 'none'}")
+        output.say(f"faults now: {', '.join(record.faults) or 'none'}")
     return 0
 
 
-def _show_accidents(*, as_json: bool) -> None:
+def _show_faults(*, as_json: bool) -> None:
     from kfw.sandbox import process
 
     record = process.running(_directory())
-    on = record.accidents if record else ()
-    known = _accidents()
+    on = record.faults if record else ()
+    known = _faults()
     if as_json:
         output.show_json({name: {"on": name in on, "what": words} for name, words in known.items()})
         return
@@ -163,7 +163,7 @@ def _show_accidents(*, as_json: bool) -> None:
         output.show(f"{name:<16} {'on ' if name in on else '   '} {words}")
 
 
-def _accidents() -> dict[str, str]:
-    from kfw.sandbox.named_accidents import KINDS
+def _faults() -> dict[str, str]:
+    from kfw.sandbox.named_faults import KINDS
 
     return {name: kind.words for name, kind in KINDS.items()}

@@ -1,4 +1,4 @@
-"""kfw status. Without --watch it does not even come here: see kfw/cli.py and overview.py."""
+"""kfw status. Without --watch it does not even come here: see kfw/cli.py and status_fast.py."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.commands import output, overview
+from kfw.commands import output, status_fast
 from kfw.commands.live import Live, can_draw
 from kfw.commands.options import Json, Names
 from kfw.errors import DaemonNotRunning, UsageError
@@ -29,7 +29,7 @@ def status(
     kfw status --watch
     """
     if not watch:
-        return overview.status(names or [], as_json=as_json)
+        return status_fast.status(names or [], as_json=as_json)
     if as_json:
         raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each change")
     _watch(names or [])
@@ -54,6 +54,6 @@ def _watch(names: list[str]) -> None:
 
 def _lines(names: list[str]) -> list[str]:
     try:
-        return overview.lines(overview.reply_of(client.status_raw(), names))
+        return status_fast.lines(status_fast.reply_of(client.status_raw(), names))
     except DaemonNotRunning as error:
         return [error.what, ""]

@@ -1,4 +1,4 @@
-"""kfw up: bring here what the configuration names, and say when it really works."""
+"""kfw up: start the configured forwards, and say when they really work."""
 
 import os
 from collections.abc import Iterable
@@ -11,10 +11,10 @@ import typer
 from kfw import paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import output
-from kfw.commands.bringing import TIMEOUT, bring
 from kfw.commands.caller import caller_environ
 from kfw.commands.names import unknown_name
 from kfw.commands.options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.commands.wait_for_ready import TIMEOUT, bring
 from kfw.config.settings import Settings
 from kfw.errors import UsageError
 from kfw.model import Forward

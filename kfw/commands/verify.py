@@ -10,7 +10,7 @@ from kfw import client, view
 from kfw.commands import output
 from kfw.commands.names import unknown_name
 from kfw.commands.options import Json, Names
-from kfw.commands.talk import Answer, talk
+from kfw.commands.probe_port import Answer, talk
 from kfw.errors import UsageError
 from kfw.view import details
 
@@ -45,7 +45,7 @@ def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
     up = [row for row in rows.values() if row["status"] not in ("stopped", "disabled")]
     chosen = [rows[name] for name in names] if names else up
     if not chosen:
-        raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
+        raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return chosen
 
 

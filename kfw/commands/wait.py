@@ -5,11 +5,11 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.commands import output, overview
+from kfw.commands import output, status_fast
+from kfw.commands.exit_codes import exit_code
 from kfw.commands.names import unknown_name
 from kfw.commands.options import Json, Names, Timeout
 from kfw.commands.progress import Progress
-from kfw.commands.verdict import exit_code
 from kfw.commands.waiting import follow_until
 from kfw.errors import UsageError
 from kfw.model import Status
@@ -36,7 +36,7 @@ def wait(
             lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
         )
     if as_json:
-        output.show_json(overview.reply_of(client.status_raw(), [row["name"] for row in rows]))
+        output.show_json(status_fast.reply_of(client.status_raw(), [row["name"] for row in rows]))
     late = [row for row in rows if row["status"] != wanted]
     if late and not as_json:
         output.say(f"after {timeout:g} s not {wanted.value}: {', '.join(row['name'] for row in late)}")
@@ -50,5 +50,5 @@ def _chosen(names: list[str] | None) -> list[str]:
         raise unknown_name(unknown[0], known)
     wanted = names or [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
     if not wanted:
-        raise UsageError("nothing is forwarded", "`kfw up` brings here what the configuration names")
+        raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return wanted

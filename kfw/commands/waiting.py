@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 def settled(row: Row) -> bool:
-    """Ready, or it has said why not; what is starting or reconnecting may still become ready."""
+    """Ready, or failed; what is starting or reconnecting may still become ready."""
     return row["status"] not in ("starting", "reconnecting")
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfw.config.merge import BAD, Branch, Leaf, Tree
-from kfw.config.nodes import Mapping, Node, Place, Scalar, quote, shorten
 from kfw.config.shapes import Reading, Shape
+from kfw.config.tree import Mapping, Node, Place, Scalar, quote, shorten
 
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 

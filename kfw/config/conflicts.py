@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kfw.config.build import Entry, addresses, entries, is_enabled
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
-from kfw.config.nodes import Place, Problem
+from kfw.config.tree import Place, Problem
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _ANY = "any"  # as if it were an address: that of everybody who has the port somewhere

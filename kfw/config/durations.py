@@ -15,15 +15,15 @@ PATTERN = r"^([0-9]+(\.[0-9]+)?|\.[0-9]+|(([0-9]+(\.[0-9]+)?|\.[0-9]+)(ms|s|m|h)
 
 @lru_cache(maxsize=256)
 def seconds(text: str) -> float:
-    """Raises ValueError, whose words are for people, if `text` is no duration, or longer than a year."""
+    """Raises ValueError, whose words are for people, if `text` is not a duration, or longer than a year."""
     if len(text) > 50:
-        raise ValueError("is no duration")
+        raise ValueError("is not a duration")
     if _NUMBER.fullmatch(text):
         total = float(text)
     else:
         parts = list(_PART.finditer(text))
         if not parts or "".join(part[0] for part in parts) != text:
-            raise ValueError("is no duration")
+            raise ValueError("is not a duration")
         total = sum(float(part[1]) * _SECONDS[part[2]] for part in parts)
     if total > LONGEST:
         raise ValueError("is longer than a year")

@@ -4,7 +4,7 @@ kudev (seed 003): `.kudev.yaml`, apiVersion kudev.io/v1alpha1, kind DeploymentCo
 to the service of the same name; what kudev needs to build and deploy is left alone.
 """
 
-from kfw.config.nodes import Mapping, Node, Place, Scalar, Unparsable, quote, text_at
+from kfw.config.tree import Mapping, Node, Place, Scalar, Unparsable, quote, text_at
 
 _GROUP = "kudev.io/"
 _VERSION = "v1alpha1"

@@ -13,13 +13,13 @@ from kfw import paths
 from kfw.config import build, conflicts, sources, yaml_text
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
-from kfw.config.nodes import Mapping as MappingNode
-from kfw.config.nodes import Place, Problem, text_at
 from kfw.config.read import read
 from kfw.config.schema import DEFAULTS, SETTINGS
 from kfw.config.settings import DaemonSettings, Settings
 from kfw.config.shapes import Reading
 from kfw.config.sources import Source, foreign
+from kfw.config.tree import Mapping as MappingNode
+from kfw.config.tree import Place, Problem, text_at
 from kfw.errors import ConfigError
 from kfw.model import Forward
 

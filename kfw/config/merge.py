@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from kfw.config.nodes import Place
+from kfw.config.tree import Place
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from kfw import folders
 from kfw.config import importers, toml_text, yaml_text
 from kfw.config.merge import Branch, Leaf
-from kfw.config.nodes import Mapping, Place, Scalar, Unparsable
 from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
 from kfw.config.sources import foreign_words
+from kfw.config.tree import Mapping, Place, Scalar, Unparsable
 
 LARGEST = 1_000_000
 
@@ -43,7 +43,7 @@ def _document(text: str, path: Path, at: Place) -> Mapping:
 
 
 def text_of(path: Path, at: Place) -> str:
-    """Raises Unparsable also for what is no file, so that a pipe is never waited for."""
+    """Raises Unparsable also for what is not a file, so that a pipe is never waited for."""
     try:
         data = _bytes(path, at)
     except OSError as error:
@@ -69,7 +69,7 @@ def _is_a_config(about: os.stat_result, at: Place) -> None:
     if stat.S_ISDIR(about.st_mode):
         raise Unparsable(at, "this is a directory", "name a file in it")
     if not stat.S_ISREG(about.st_mode):
-        raise Unparsable(at, "this is no regular file", "write the config to a file")
+        raise Unparsable(at, "this is not a regular file", "write the config to a file")
     if about.st_size > LARGEST:
         raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
     if at.layer != "config" and about.st_uid not in (os.geteuid(), 0, *folders.sudo_caller()):
@@ -117,7 +117,7 @@ def _decode(data: bytes, at: Place) -> str:
         before_nul = text[: text.index("\0")]
         line, column = before_nul.count("\n") + 1, len(before_nul) - before_nul.rfind("\n")
         raise Unparsable(
-            at._replace(line=line, column=column), "a NUL byte is no text", "save the file as UTF-8"
+            at._replace(line=line, column=column), "a NUL byte is not text", "save the file as UTF-8"
         )
     return text
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from kfw.config import durations
 from kfw.config.merge import Value
-from kfw.config.nodes import Scalar, quote, shorten
 from kfw.config.shapes import One, Reading, Wrong
+from kfw.config.tree import Scalar, quote, shorten
 
 #: Linux allows 4096 bytes for a path; nothing else is nearly as long.
 _LONGEST_TEXT = 4096

@@ -5,8 +5,8 @@ from typing import Any
 from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, Field, Named
-from kfw.config.nodes import quote
 from kfw.config.shapes import Many, Wrong
+from kfw.config.tree import quote
 from kfw.model import Target
 
 _LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
@@ -44,7 +44,7 @@ _HEALTH = Block(
         "interval": Field(s.duration(0.1), "Time between two probes."),
         "timeout": Field(s.duration(0.01), "How long one probe may take."),
         "failures": Field(
-            s.whole("a whole number from 1", 1, 10**6), "Failures in a row until the way is opened anew."
+            s.whole("a whole number from 1", 1, 10**6), "Failures in a row until kfw connects again."
         ),
         "path": Field(s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."),
     },
@@ -72,7 +72,7 @@ COMMON: dict[str, Field] = {
         "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
     ),
     "readiness": Field(s.choice(*READINESS), "running: a pod that runs will do where none is ready."),
-    "hold": Field(s.duration(), "How long a connection waits while there is nothing to connect it to."),
+    "hold": Field(s.duration(), "How long a connection waits while there is no ready endpoint."),
     "holdRefused": Field(
         s.duration(), "How long it waits while every pod refuses the port; never longer than hold."
     ),
@@ -95,9 +95,9 @@ _FORWARD = Block(
             s.text("for example service/api", pattern=_RESOURCE, check=_target),
             "service/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME.",
         ),
-        "targetPort": Field(s.port_or_name(), "Number or name; needless where the target has only one port."),
+        "targetPort": Field(s.port_or_name(), "Number or name; optional where the target has only one port."),
         "localPort": Field(
-            s.port(0), "0 is any free one. Needless with a targetPort: the same, or 8000 more if below 1024."
+            s.port(0), "0 is any free one. Optional with a targetPort: the same, or 8000 more if below 1024."
         ),
         "type": Field(s.choice(*TYPES), "What answers there."),
         "apiPath": Field(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),

@@ -11,7 +11,7 @@ from kfw.model import Forward
 
 @dataclass(frozen=True)
 class DaemonSettings:
-    """None is kfw's own place for it, of kfw.paths; for `metrics_listen` it is no metrics page."""
+    """None is kfw's own place for it, of kfw.paths; for `metrics_listen` it is not a metrics page."""
 
     log_level: str = "info"  # debug, info, warn, error
     log_file: Path | None = None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kfw.config.merge import BAD, Leaf, Tree, Value
-from kfw.config.nodes import Node, Place, Problem, Scalar, Sequence
+from kfw.config.tree import Node, Place, Problem, Scalar, Sequence
 
 #: Beyond so many problems a file is something else, and guessing at each key would take long.
 _MOST_SUGGESTIONS = 100

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kfw import folders
-from kfw.config.nodes import Place, Problem
+from kfw.config.tree import Place, Problem
 
 PROJECT_NAMES = ("kfw.yaml", "kfw.yml", "kfw.toml")
 

@@ -4,7 +4,7 @@ import re
 from datetime import date, datetime, time
 from typing import TypeAlias
 
-from kfw.config.nodes import Mapping, Node, Place, Scalar, Sequence, Unparsable, shorten
+from kfw.config.tree import Mapping, Node, Place, Scalar, Sequence, Unparsable, shorten
 from kfw.config.yaml_text import DEEPEST
 
 #: tomllib takes quadratic time for a dotted key, so no line may hold a very long one.

@@ -3,7 +3,7 @@
 import re
 from typing import TypeAlias
 
-from kfw.config.nodes import Kind
+from kfw.config.tree import Kind
 
 _Value: TypeAlias = str | int | float | bool | None
 

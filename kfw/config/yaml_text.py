@@ -7,7 +7,7 @@ into 1342 (YAML 1.1). Here such scalars stay what was written, marked as odd.
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kfw.config.nodes import Mapping, Node, Place, Scalar, Sequence, Unparsable, quote, shorten
+from kfw.config.tree import Mapping, Node, Place, Scalar, Sequence, Unparsable, quote, shorten
 from kfw.config.yaml_scalars import resolve
 
 DEEPEST = 32
@@ -158,14 +158,14 @@ def _words(problem: str) -> str:
 
 
 def _syntax_error(error: Any, at: Place, text: str) -> Unparsable:
-    """In the parser's own words, with the line to look at and what usually mends it."""
+    """In the parser's own words, with the line to look at and what usually fixes it."""
     problem = error.problem or error.context or "it cannot be read"
     lines = text.split("\n")
     mark, began = error.problem_mark, error.context_mark
     if began and (
         mark is None or "end of stream" in problem or "stream end" in problem or mark.line >= len(lines)
     ):
-        mark = began  # what is open at the end is to be mended where it begins
+        mark = began  # what is open at the end is to be fixed where it begins
     line = min(mark.line, len(lines) - 1) if mark else 0
     column = mark.column if mark and line == mark.line else len(lines[line])
     place = Place(at.file, line + 1, column + 1, at.layer)

@@ -10,8 +10,8 @@ import msgspec
 from kfw.protocol import ConnectionInfo
 from kfw.relay.connection import Connection
 from kfw.secret import redact
-from kfw.system.clients import Client, processes
 from kfw.system.clock import Clock, rfc3339
+from kfw.system.peer_process import Client, processes
 
 #: As many that have ended are remembered.
 KEPT = 500

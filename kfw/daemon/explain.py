@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from kfw.choices import METHODS
 from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
-from kfw.methods.choose import candidates, try_out
+from kfw.methods.choose import candidates, why_not
 from kfw.methods.probe import probe
 from kfw.model import Health, Problem
 from kfw.protocol import Candidate, Explanation
@@ -18,7 +18,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     """Raises UsageError for an unknown name."""
     status = supervisor.report(name)
     runner = supervisor.runner(name)
-    way = runner.carrier.way
+    way = runner.path.way
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
@@ -42,14 +42,14 @@ def _order(runner: Runner) -> Iterable[str]:
 
 
 def _candidate(runner: Runner, name: str) -> Candidate:
-    way = runner.carrier.way
+    way = runner.path.way
     if way and way.method.name == name:
         return Candidate(method=name, chosen=True, why=_chosen(way.tunnel))
     for rejected in way.rejected if way else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
     environ = runner.world.environs.of(runner.forward.name)
-    problem = try_out(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
+    problem = why_not(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
     if problem:
         return Candidate(method=name, chosen=False, why=_sentence(problem))
     if name not in candidates(runner.world.methods, runner.forward):
@@ -78,7 +78,7 @@ def _own_limits(tunnel: Tunnel) -> tuple[str, ...]:
 
 async def _round_trip(runner: Runner) -> float | None:
     """Milliseconds to the far end of the way in use and back; None while there is none."""
-    way = runner.carrier.way
+    way = runner.path.way
     if way is None:
         return None
     try:

@@ -12,10 +12,10 @@ import msgspec
 
 from kfw import __version__, paths
 from kfw.daemon.connections import Connections
-from kfw.daemon.core import Core
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
 from kfw.daemon.http import Reply, Request
+from kfw.daemon.service import DaemonService
 from kfw.daemon.validation import check, check_environ, shortened, shown
 from kfw.errors import KfwError, UsageError
 from kfw.protocol import (
@@ -59,7 +59,7 @@ class Route:
 
 
 class Handlers:
-    def __init__(self, core: Core, connections: Connections) -> None:
+    def __init__(self, core: DaemonService, connections: Connections) -> None:
         self._core = core
         self._connections = connections
 
@@ -186,7 +186,7 @@ ROUTES = (
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
-    Route("POST", "/v1/restart", "Open the way anew.", AgainRequest, NamesReply, Handlers.restart),
+    Route("POST", "/v1/restart", "Open the way again.", AgainRequest, NamesReply, Handlers.restart),
     Route(
         "POST", "/v1/retry", "Try now what waits or is in error.", AgainRequest, NamesReply, Handlers.retry
     ),

@@ -59,7 +59,7 @@ class _Private(RotatingFileHandler):
                 stream.close()
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """A disk that takes no log is no reason to stop; `kfw status` says it."""
+        """A disk that takes no log is not a reason to stop; `kfw status` says it."""
         error = sys.exc_info()[1]
         why = getattr(error, "strerror", None) or type(error).__name__
         self.problem = f"the log {self.baseFilename} cannot be written: {why}"

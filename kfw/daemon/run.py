@@ -12,20 +12,20 @@ from functools import partial
 from kfw import __version__, paths
 from kfw.aio import Complaints, keep_going
 from kfw.daemon.connections import Connections
-from kfw.daemon.core import Core
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
-from kfw.daemon.leftovers import own_ledger
 from kfw.daemon.logs import log_to, log_with
+from kfw.daemon.orphans import own_ledger
 from kfw.daemon.server import Server
+from kfw.daemon.service import DaemonService
 from kfw.environ import Environs
 from kfw.errors import KfwError
-from kfw.methods.choose import family
+from kfw.methods.choose import all_methods
 from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
-from kfw.relay.watcher import NOBODY, Watcher
+from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
-from kfw.system import loop, upheaval
+from kfw.system import loop, network_changes
 from kfw.system.clock import Clock
 from kfw.system.files import Locked, clear_the_way, lock, make_private_dir, write_atomic
 from kfw.system.log_format import RedactingFormatter
@@ -98,17 +98,19 @@ def _connections(events: Events) -> Connections:
     return Connections(Clock(), tell)
 
 
-async def _core(stack: AsyncExitStack, options: Options, events: Events, watcher: Watcher) -> Core:
+async def _core(
+    stack: AsyncExitStack, options: Options, events: Events, watcher: ConnectionObserver
+) -> DaemonService:
     def tell(kind: str, status: ForwardStatus) -> None:
         events.emit(kind, name=status.name, message=status.message, forward=status)
 
     supervisor = await stack.enter_async_context(_supervisor(tell, watcher))
-    return Core(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
+    return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
 
 
 @asynccontextmanager
 async def _supervisor(
-    tell: Tell, watcher: Watcher = NOBODY, *, known: bool = False
+    tell: Tell, watcher: ConnectionObserver = NULL_OBSERVER, *, known: bool = False
 ) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left.
 
@@ -119,10 +121,10 @@ async def _supervisor(
         async with ClusterRegistry(environs=environs) as clusters:
             children = Children(ledger)
             forward_log = logging.getLogger("kfw.forward")
-            methods = family(children, clusters)
+            methods = all_methods(children, clusters)
             world = World(clusters, methods, Clock(), forward_log, watcher=watcher, environs=environs)
             supervisor = Supervisor(world, tell)
-            watch = partial(upheaval.watch, world.clock, upheaval.outgoing, supervisor.doubt)
+            watch = partial(network_changes.watch, world.clock, network_changes.outgoing, supervisor.recheck)
             complaints = Complaints(log, "the look after changes of the network")
             watching = asyncio.create_task(keep_going(watch, complaints.tell))
             try:
@@ -168,20 +170,20 @@ def _first_signal(ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None
         loop.add_signal_handler(number, os._exit, 1)
 
 
-def _handle_signals(core: Core) -> None:
+def _handle_signals(core: DaemonService) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, core.stop, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGHUP, _reload, core, set())
 
 
-def _reload(core: Core, running: set[asyncio.Task[None]]) -> None:
+def _reload(core: DaemonService, running: set[asyncio.Task[None]]) -> None:
     task = asyncio.ensure_future(_logged_reload(core))
     running.add(task)
     task.add_done_callback(running.discard)
 
 
-async def _logged_reload(core: Core) -> None:
+async def _logged_reload(core: DaemonService) -> None:
     try:
         await core.reload()
     except KfwError as error:

@@ -83,7 +83,7 @@ def stop(profile: str, *, force: bool = False) -> list[str]:
 
 
 def machine(out: str, profile: str) -> Machine:
-    """Of `status --json` that succeeded; an answer that is no JSON says only that it runs."""
+    """Of `status --json` that succeeded; an answer that is not JSON says only that it runs."""
     told = _object(out)
     return Machine(
         profile=profile,

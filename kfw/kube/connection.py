@@ -30,7 +30,7 @@ LARGE = 1 << 20
 _INTERIM = 16
 #: Bytes a second below which an answer is given up, once so many seconds have passed.
 _SLOWEST, _SLOW_AFTER = 1024, 5.0
-#: So many pieces of fewer bytes than that on average are no answer, but work.
+#: So many pieces of fewer bytes than that on average are not an answer, but work.
 _MANY_PIECES, _SMALLEST = 5000, 16
 
 

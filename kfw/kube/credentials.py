@@ -13,7 +13,7 @@ from kfw.secret import Secret, reveal
 from kfw.system.limits import is_shortage, shortage_of
 from kfw.wire.header_values import header_fault, is_header_name
 
-#: An entry that no header can hold is no login that has expired: only the kubeconfig helps.
+#: An entry that no header can hold is not a login that has expired: only the kubeconfig helps.
 _STATIC = Reason.BAD_CONFIG.value
 
 

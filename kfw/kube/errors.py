@@ -28,7 +28,7 @@ FOREIGN = (OSError, EOFError, h11.ProtocolError, ValueError, OverflowError, Recu
 
 
 class Gone(KfwError):
-    """The version to watch from is too old (410): list anew."""
+    """The version to watch from is too old (410): list again."""
 
 
 class Busy(KfwError):
@@ -137,7 +137,7 @@ def words_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno:
         words = os.strerror(error.errno)  # asyncio's own text is "Connect call failed ..."
         return f"{error.filename}: {words}" if error.filename else words
-    return str(error)[:_WORDS] or type(error).__name__  # what is no HTTP may come whole, 64 KB of it
+    return str(error)[:_WORDS] or type(error).__name__  # what is not HTTP may come whole, 64 KB of it
 
 
 def _refuses_certificate(error: ssl.SSLError) -> bool:

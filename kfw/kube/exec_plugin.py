@@ -21,8 +21,8 @@ from msgspec import Struct
 
 from kfw.errors import KfwError, LoginError, ToolMissing
 from kfw.kube.errors import words_of
+from kfw.kube.plugin_messages import cause, lines_of
 from kfw.kube.plugin_output import Output
-from kfw.kube.plugin_words import cause, lines_of
 from kfw.kubeconfig.entries import Cluster, Exec
 from kfw.secret import Secret, reveal
 from kfw.system.limits import is_shortage, shortage_of
@@ -39,7 +39,7 @@ _KEPT, _SAID = 64 << 10, 16 << 20
 _printed: deque[str | None] = deque(maxlen=64)
 #: Lines of that in the log, at most.
 _LOGGED = 200
-#: The file is no program, its interpreter is missing, or it is for another processor; the rest is about this machine.
+#: The file is not a program, its interpreter is missing, or it is for another processor; the rest is about this machine.
 _THE_FILES_FAULT = frozenset({errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR})
 
 #: Is told all that the plugin has said on stderr so far, its last 64 KiB, whenever it says more.

@@ -323,7 +323,7 @@ def try_by_hand(access: Access) -> str:
     files = access.files or tuple(filter(None, [access.user.file]))
     words = ["kubectl"]
     before = ""
-    if len(files) == 1 and files[0] != os.path.expanduser("~/.kube/config"):  # noqa: PTH111 - no home is no error here
+    if len(files) == 1 and files[0] != os.path.expanduser("~/.kube/config"):  # noqa: PTH111 - no home is not an error here
         words += ["--kubeconfig", shlex.quote(files[0])]
     elif len(files) > 1:
         before = f"KUBECONFIG={shlex.quote(os.pathsep.join(files))} "

@@ -23,7 +23,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
-from kfw.system.bulk import give_back
+from kfw.system.tuning import give_back
 
 #: Seconds until the system gets memory back: what is read meanwhile goes with it.
 _GIVE_BACK = 2.0

@@ -18,7 +18,7 @@ class Timeouts:
     reconnect_interval_latest: float = 5.0  # after ten
     watch: float = 240.0  # one watch request; the API server ends it
     watch_idle: float = 75.0  # no event in a watch: bookmarks come each minute, so it may be dead
-    first_pause: float = 0.25  # after a failure that is no outage, doubled each time
+    first_pause: float = 0.25  # after a failure that is not an outage, doubled each time
     longest_pause: float = 8.0  # a server that is well again is seen within 10 s
     relist: float = 5.0  # between lists for a user who may list, but not watch
     forbidden: float = 8.0  # until what was not permitted is tried again

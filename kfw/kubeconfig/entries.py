@@ -94,7 +94,7 @@ class Exec:
         object.__setattr__(self, "secrets", tuple(map(Secret, values)))
 
 
-#: Characters: less is no key, but may be any word, which would be missing in every sentence.
+#: Characters: less is not a key, but may be any word, which would be missing in every sentence.
 _SHORTEST_KEY = 20
 
 

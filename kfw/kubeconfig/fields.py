@@ -80,7 +80,7 @@ class Fields:
             yield Fields(_NOTHING if _is_null(item) else _mapping(item, f"an entry of {key}"), key)
 
     def mappings(self, key: str) -> Iterator["Fields"]:
-        """As `each`, without what is no mapping."""
+        """As `each`, without what is not a mapping."""
         for item in self._items(key):
             if isinstance(item, Mapping):
                 yield Fields(item, key)

@@ -5,26 +5,26 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from kfw.errors import KfwError
-from kfw.methods.manners import Manners
+from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Problem
 from kfw.relay.dial import Dialer
 from kfw.relay.suspicion import Hint
 
 
 @dataclass(frozen=True)
-class Way:
+class OpenRequest:
     """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
 
     `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there. `environ`:
-    that of whoever wants the forward, for children; None is this process's own. `manners`: what earlier ways of this method
-    have learned.
+    that of whoever wants the forward, for children; None is this process's own. `eof_behaviour`: what earlier ways of this
+    method have learned.
     """
 
     forward: Forward
     endpoints: tuple[Endpoint, ...]
     sticky: bool = False
     environ: Mapping[str, str] | None = field(default=None, repr=False)
-    manners: Manners = field(default_factory=Manners, compare=False, repr=False)
+    eof_behaviour: EofBehaviour = field(default_factory=EofBehaviour, compare=False, repr=False)
 
 
 class Tunnel(Protocol):
@@ -41,7 +41,7 @@ class Tunnel(Protocol):
         ...
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        """The target's endpoints of the method's kind are these now. False: this way must be opened anew for them."""
+        """The target's endpoints of the method's kind are these now. False: this way must be opened again for them."""
         ...
 
     async def broken(self) -> Problem:
@@ -168,6 +168,6 @@ class Method(Protocol):
         """The tool it needs and does not find on the PATH of `environ`, with the line that installs it."""
         ...
 
-    async def open(self, way: Way) -> Tunnel:
+    async def open(self, way: OpenRequest) -> Tunnel:
         """Raises KfwError (its `reason` says which) after ending whatever was half started."""
         ...

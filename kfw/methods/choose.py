@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import Method, Tunnel, Way
-from kfw.methods.manners import Manners
+from kfw.methods.base import Method, OpenRequest, Tunnel
+from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Chosen:
     cluster: int = 0  # Resolution.cluster when it was opened
 
 
-def family(children: "Children", servers: "Servers") -> Methods:
+def all_methods(children: "Children", servers: "Servers") -> Methods:
     """All of them; who needs one only does not import the others."""
     from kfw.methods.forwarder.method import Direct, Forwarder
     from kfw.methods.forwarder.nodes import Engines
@@ -92,20 +92,20 @@ async def open_way(
     forward: Forward,
     resolution: Resolution,
     environ: Mapping[str, str] | None = None,
-    manners: Callable[[Method], Manners] = lambda _: Manners(),
+    eof_behaviour: Callable[[Method], EofBehaviour] = lambda _: EofBehaviour(),
 ) -> Chosen:
     """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods.
 
-    `manners`: what earlier ways of a method have learned."""
+    `eof_behaviour`: what earlier ways of a method have learned."""
     rejected: list[Rejected] = []
     for name in candidates(methods, forward):
-        problem = try_out(methods, name, resolution, environ)
+        problem = why_not(methods, name, resolution, environ)
         tried = problem is None
         if problem is None:
             method = methods[name]
             try:
                 endpoints = endpoints_for(method, resolution)
-                way = Way(forward, endpoints, resolution.sticky, environ, manners(method))
+                way = OpenRequest(forward, endpoints, resolution.sticky, environ, eof_behaviour(method))
                 tunnel = await method.open(way)
             except KfwError as error:
                 if answers_for_pods(method, error) or isinstance(error, Shortage):
@@ -127,7 +127,7 @@ def problem_of(error: KfwError) -> Problem:
     return Problem(reason, error.what, error.fix)
 
 
-def try_out(
+def why_not(
     methods: Methods, name: str, resolution: Resolution, environ: Mapping[str, str] | None = None
 ) -> Problem | None:
     method = methods.get(name)

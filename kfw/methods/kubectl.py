@@ -1,6 +1,6 @@
 """kubectl: a supervised `kubectl port-forward` on a private port behind kfw's listener. Where only kubectl can log in.
 
-Limits, all kubectl's own: one refused or reset connection ends it (it is started anew); the far side's end arrives 1 s
+Limits, all kubectl's own: one refused or reset connection ends it (it is started again); the far side's end arrives 1 s
 late and half-close loses answers; it closes connections that the app has not closed; and when its pod goes away or the
 way to it is silent it listens on and hangs, for it accepts whatever is behind it. The watch on the endpoints notices the
 first; a probe notices both, as the container runtime ends each connection 1 s after us, and kubectl passes that on.
@@ -14,9 +14,9 @@ from functools import partial
 from typing import Literal
 
 from kfw.errors import KfwError, Shortage, TimedOut
-from kfw.methods.base import Examination, Way
-from kfw.methods.kubectl_words import FORWARDING, trouble, verdict, words
-from kfw.methods.manners import Manners
+from kfw.methods.base import Examination, OpenRequest
+from kfw.methods.eof_behaviour import EofBehaviour
+from kfw.methods.kubectl_messages import FORWARDING, trouble, verdict, words
 from kfw.methods.probe import Connect, Prober, Unanswered, error_of
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
@@ -50,7 +50,7 @@ class Kubectl:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return tools.missing("kubectl", environ)
 
-    async def open(self, way: Way) -> "KubectlTunnel":
+    async def open(self, way: OpenRequest) -> "KubectlTunnel":
         """Raises KfwError with kubectl's own words; the reason is what they mean."""
         errors: list[KfwError] = []
         for pod in way.endpoints[:PODS]:
@@ -65,7 +65,7 @@ class Kubectl:
         # That an app refuses is the answer only if it is each pod's.
         raise next((error for error in errors if error.reason != Reason.APP_REFUSES), errors[0])
 
-    async def _open(self, way: Way, pod: Endpoint) -> "KubectlTunnel":
+    async def _open(self, way: OpenRequest, pod: Endpoint) -> "KubectlTunnel":
         forward = way.forward
         ear = Ear(forward.name)
         env = environment(forward.kubeconfig)
@@ -74,7 +74,9 @@ class Kubectl:
         )
         try:
             port = await _private_port(child, ear)
-            tunnel = KubectlTunnel(pod, child, ear, PrivatePort(port, child), forward.health, way.manners)
+            tunnel = KubectlTunnel(
+                pod, child, ear, PrivatePort(port, child), forward.health, way.eof_behaviour
+            )
             await tunnel.probe()
         except BaseException:
             await child.stop(_GRACE)
@@ -124,7 +126,7 @@ class KubectlTunnel:
         ear: Ear,
         dialer: PrivatePort,
         health: Health,
-        manners: Manners,
+        eof_behaviour: EofBehaviour,
     ) -> None:
         self.endpoint = pod
         self.pid: int | None = child.pid
@@ -132,7 +134,7 @@ class KubectlTunnel:
         self._dial = dialer.dial
         self._child = child
         self._ear = ear
-        self._prober = Prober(health, manners)
+        self._prober = Prober(health, eof_behaviour)
 
     @property
     def warning(self) -> str:

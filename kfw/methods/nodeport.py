@@ -12,7 +12,7 @@ from itertools import cycle, islice
 from typing import Literal
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import Examination, Way
+from kfw.methods.base import Examination, OpenRequest
 from kfw.methods.probe import SETTLE_SECONDS, Prober, Unanswered, error_of
 from kfw.model import Endpoint, Problem, Reason
 from kfw.relay.dial import Dialer, DialFailed
@@ -60,7 +60,7 @@ class NodePort:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
-    async def open(self, way: Way) -> "NodePortTunnel":
+    async def open(self, way: OpenRequest) -> "NodePortTunnel":
         """Raises KfwError with what each node said, unless one answers end to end: app-refuses when all of them refuse,
         else node-unreachable."""
         tunnel = NodePortTunnel(way)
@@ -73,10 +73,10 @@ class NodePortTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: Way, connect_to: Connect = directly) -> None:
+    def __init__(self, way: OpenRequest, connect_to: Connect = directly) -> None:
         self._connect = connect_to
         self._target = way.forward.target
-        self._prober = Prober(way.forward.health, way.manners)
+        self._prober = Prober(way.forward.health, way.eof_behaviour)
         self._nodes = list(way.endpoints[:NODES])
         self._round_trip: float | None = None
         self._failing_since: float | None = None

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import cast
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods.manners import LONGEST, Manners
+from kfw.methods.eof_behaviour import LONGEST, EofBehaviour
 from kfw.model import Health, Reason
 from kfw.relay.dial import DialFailed, RefusedByApp
 from kfw.relay.tcp import in_words
@@ -34,7 +34,7 @@ async def probe(connect: Connect, health: Health) -> None:
     tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
     http: it answers a GET with a status line, whichever status. none: a connection can be made.
     """
-    await Prober(health, Manners()).probe(connect, learn=False)
+    await Prober(health, EofBehaviour()).probe(connect, learn=False)
 
 
 async def error_of(probing: Awaitable[None]) -> KfwError | None:
@@ -49,11 +49,11 @@ async def error_of(probing: Awaitable[None]) -> KfwError | None:
 
 
 class Prober:
-    """Probes by `health`, and learns by the way how the far side answers the end of a connection: `manners`."""
+    """Probes by `health`, and learns by the way how the far side answers the end of a connection: `eof_behaviour`."""
 
-    def __init__(self, health: Health, manners: Manners) -> None:
+    def __init__(self, health: Health, eof_behaviour: EofBehaviour) -> None:
         self.health = health
-        self.manners = manners
+        self.eof_behaviour = eof_behaviour
         self._leaving: set[_Visitor] = set()
 
     async def probe(self, connect: Connect, *, learn: bool = True) -> None:
@@ -78,7 +78,7 @@ class Prober:
             visitor.leave()
             return
         known, patience = (
-            self.manners.known,
+            self.eof_behaviour.known,
             self._patience(soon=soon),
         )  # as of now: another probe may have learned it
         self._leave(visitor)
@@ -87,7 +87,7 @@ class Prober:
 
     def _patience(self, *, soon: bool) -> float:
         """The time-out is for an answer of the app; how long the end of a connection takes is not the user's to say."""
-        return self.manners.patience if soon else max(self.health.timeout, self.manners.patience)
+        return self.eof_behaviour.patience if soon else max(self.health.timeout, self.eof_behaviour.patience)
 
     @property
     def leaving(self) -> int:
@@ -117,12 +117,12 @@ class Prober:
                 raise _unanswered(seconds, taken=visitor.transport is not None) from error
             raise
         if self.health.type == "http":
-            self.manners.answered(loop.time() - began)
+            self.eof_behaviour.answered(loop.time() - began)
 
     def _leave(self, visitor: "_Visitor") -> None:
         """Nobody waits for it: it says that this was all, and sees for a while how the far side takes that."""
         self._leaving.add(visitor)
-        visitor.leave_and_learn(self.manners, lambda: self._leaving.discard(visitor))
+        visitor.leave_and_learn(self.eof_behaviour, lambda: self._leaving.discard(visitor))
 
 
 async def _examine(visitor: "_Visitor", health: Health, settle: float) -> None:
@@ -207,7 +207,7 @@ class _Visitor(asyncio.Protocol):
             self.transport.close()
         self._stop_learning()
 
-    def leave_and_learn(self, manners: Manners, over: Callable[[], None]) -> None:
+    def leave_and_learn(self, eof_behaviour: EofBehaviour, over: Callable[[], None]) -> None:
         """Say that this was all. `over` is called when the far side has ended it, or has not for long."""
         transport = self.transport
         if transport is None or self.ended or transport.is_closing() or not transport.can_write_eof():
@@ -221,7 +221,7 @@ class _Visitor(asyncio.Protocol):
         def learned() -> None:
             timer.cancel()
             if self.ended:
-                manners.answered(loop.time() - left_at)
+                eof_behaviour.answered(loop.time() - left_at)
             over()
 
         self._learning = learned

@@ -15,18 +15,18 @@ from typing import Literal
 
 from kfw.aio import Broadcast
 from kfw.errors import KfwError, PortInUse, Shortage
-from kfw.methods.base import Examination, Way
-from kfw.methods.manners import Manners
+from kfw.methods.base import Examination, OpenRequest
+from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.methods.nodeport import NodePort, NodePortTunnel
 from kfw.methods.probe import Connect, Prober, Unanswered, error_of
-from kfw.methods.socat_words import argv, ending, level, words
+from kfw.methods.socat_messages import argv, ending, level, words
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dial import Dialer, DialFailed
 from kfw.relay.suspicion import Hint
 from kfw.relay.tcp import TcpDialer
-from kfw.system import identity, ports, tools
-from kfw.system.holder import accept_queue
+from kfw.system import ports, process_identity, tools
+from kfw.system.port_owner import accept_queue
 from kfw.system.process import Child, Children
 
 #: Seconds between looks whether a new socat listens already; it takes some 5 ms.
@@ -54,7 +54,7 @@ class Socat:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return tools.missing("socat", environ)
 
-    async def open(self, way: Way) -> "SocatTunnel":
+    async def open(self, way: OpenRequest) -> "SocatTunnel":
         """One socat for each local address. Raises KfwError: node-unreachable, port-in-use, child-exited, unhealthy."""
         behind = await NodePort().open(way)
         addresses, port = _free(way.forward)
@@ -68,7 +68,7 @@ class Socat:
             raise
         return tunnel
 
-    async def _start(self, way: Way, tunnel: "SocatTunnel", address: str, port: int) -> "Socket":
+    async def _start(self, way: OpenRequest, tunnel: "SocatTunnel", address: str, port: int) -> "Socket":
         forward, node = way.forward, tunnel.endpoint
         line = argv(address, port, node.address, node.port)
         log = logged(forward.name, "socat", level)
@@ -88,9 +88,9 @@ class Socket:
         self.address = address
         self.child = child
         self._dialer = TcpDialer(address, port)
-        manners = Manners()
-        manners.answered(_ENDS)
-        self._prober = Prober(health, manners)
+        eof_behaviour = EofBehaviour()
+        eof_behaviour.answered(_ENDS)
+        self._prober = Prober(health, eof_behaviour)
         self._asking = 0  # probes under way
         self._seen = frozenset[int]()  # processes of connections at the last look
         self._known = frozenset[int]()  # of these, those that were told of
@@ -129,7 +129,9 @@ class Socket:
         self._prober.close()
         lost = 0
         if running:
-            lost = len(identity.children(self.child.pid)) + accept_queue(self.address, self._dialer.port)
+            lost = len(process_identity.children(self.child.pid)) + accept_queue(
+                self.address, self._dialer.port
+            )
         await self.child.stop(_GRACE)
         return max((lost if running else self.child.ended_with_it) - ours, 0)
 
@@ -141,7 +143,7 @@ class Socket:
 
     def new_and_slow(self) -> bool:
         """A connection lives since the last look and was not told of yet. Our own probes do not count."""
-        now = identity.children(self.child.pid)
+        now = process_identity.children(self.child.pid)
         if self._prober.leaving or self._asking:
             self._known |= now
         slow = (now & self._seen) - self._known

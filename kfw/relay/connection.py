@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kfw.relay.departed import Lookout, departed
 from kfw.relay.dial import ClosesByItself, Dialer, DialFailed, RefusedByApp
+from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
 from kfw.relay.suspicion import Suspicion
 from kfw.system.limits import OPEN_FILES, Use, opens_for
@@ -21,7 +21,7 @@ AROUND_THE_END = 0.3
 
 
 @dataclass(slots=True)
-class Terms:
+class ListenerState:
     """What the connections of one listener have in common. No `dialer`: they wait, `why`; `refused`: that is because
     everybody refuses them. In seconds: `hold`, and `hold_refused` from a refusal on. `on_wait`: one waits for the far side,
     which `suspicion` knows."""
@@ -83,7 +83,7 @@ class Connection:
         "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far", "how", "near",
     )  # fmt: skip
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: ListenerState) -> None:
         self._terms = terms
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
@@ -92,7 +92,7 @@ class Connection:
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
         self._refused: asyncio.TimerHandle | None = None  # the same, while everybody refuses it
         self._told = False  # that it was refused
-        self._lookout: Lookout | None = None  # whether the client is still there
+        self._lookout: DisconnectWatcher | None = None  # whether the client is still there
         self._cut_short = False  # the far side has closed it without an answer
         self._judging: asyncio.TimerHandle | None = None  # whether that it was closed was the app's word
         self._why = ""  # it waits
@@ -190,7 +190,7 @@ class Connection:
             if end is not None and self._made and not end.gone:
                 reset(end)
 
-    def made(self, end: End) -> None:
+    def on_open(self, end: End) -> None:
         if end is not self.near:
             return
         self._made = True
@@ -203,10 +203,10 @@ class Connection:
         else:
             self.go()
 
-    def kept_enough(self, end: End) -> None:
+    def on_buffer_full(self, end: End) -> None:
         self._look_out(end)
 
-    def said_all(self, end: End) -> None:
+    def on_eof(self, end: End) -> None:
         """A client that has left wants no answer, so the far side is not kept open for one."""
         if end is self.far and not self.near.finished:
             self._cut_short = bool(self.near.read) and not end.read
@@ -218,7 +218,7 @@ class Connection:
         else:
             shut(end.other)
 
-    def lost(self, end: End, error: Exception | None) -> None:
+    def on_close(self, end: End, error: Exception | None) -> None:
         """What ended one side ends the other: a reset at once, a close when all is written."""
         if end is not self.near and end is not self.far:
             return  # what is left of a dial that failed
@@ -286,7 +286,7 @@ class Connection:
             self.tell_refusal(why)
 
     def _hold_over(self) -> None:
-        self._give_up(f"nothing to connect it to within {self._terms.hold:g} s: {self._why}")
+        self._give_up(f"no ready endpoint within {self._terms.hold:g} s: {self._why}")
 
     def _refused_long_enough(self) -> None:
         self._give_up(self._why)
@@ -305,7 +305,7 @@ class Connection:
     def _look_out(self, end: End) -> None:
         """Nothing is read from it any more, so its leaving does not show: nobody dials for a client that is gone."""
         if end is self.near and self._lookout is None:
-            self._lookout = Lookout(end.transport.get_extra_info("socket"), silent=not end.read)
+            self._lookout = DisconnectWatcher(end.transport.get_extra_info("socket"), silent=not end.read)
             self._lookout.begin(lambda: self.cut("the client left while it waited"))
 
     def _stop_dialing(self) -> None:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from kfw.aio import Broadcast
-from kfw.relay.connection import Connection, Terms
-from kfw.relay.departed import be_ready
+from kfw.relay.connection import Connection, ListenerState
 from kfw.relay.dial import Dialer
+from kfw.relay.disconnect import be_ready
+from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import LATE, Hint, Suspicion
-from kfw.relay.watcher import NOBODY, Watcher
 from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
 #: As many are accepted before the connections that already run get their turn.
@@ -41,7 +41,7 @@ class Listener:
         hold_refused: float = 2.0,
         on_knock: Callable[[], None],
         log: logging.Logger,
-        watcher: Watcher = NOBODY,
+        watcher: ConnectionObserver = NULL_OBSERVER,
         on_hint: Callable[[Hint], None] = lambda _: None,
     ) -> None:
         self._name = name
@@ -52,7 +52,7 @@ class Listener:
         self._on_hint = on_hint
         self.suspicion = Suspicion()
         self._looking: asyncio.TimerHandle | None = None  # whether somebody is late
-        self._terms = Terms(
+        self._terms = ListenerState(
             name, hold, log, watcher.refused, self._ended, self._waits, self.suspicion, hold_refused
         )
         self._live: set[Connection] = set()

@@ -18,17 +18,17 @@ _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 class Owner(Protocol):
     """Who is told what happens to an end."""
 
-    def made(self, end: "End") -> None: ...
+    def on_open(self, end: "End") -> None: ...
 
-    def kept_enough(self, end: "End") -> None:
+    def on_buffer_full(self, end: "End") -> None:
         """It has stopped reading, until it is joined."""
         ...
 
-    def said_all(self, end: "End") -> None:
+    def on_eof(self, end: "End") -> None:
         """The other side has shut its writing side. Called once at most."""
         ...
 
-    def lost(self, end: "End", error: Exception | None) -> None:
+    def on_close(self, end: "End", error: Exception | None) -> None:
         """The end is over: `error` is None after our own close, else a reset or the like."""
         ...
 
@@ -51,7 +51,7 @@ class End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is one by its methods only
-        self.owner.made(self)
+        self.owner.on_open(self)
 
     def data_received(self, data: bytes) -> None:
         self.read += len(data)
@@ -64,7 +64,7 @@ class End(asyncio.Protocol):
         """True: the transport stays open, for what the other end still has to say."""
         if not self.finished:
             self.finished = True
-            self.owner.said_all(self)
+            self.owner.on_eof(self)
         return True
 
     def pause_writing(self) -> None:
@@ -79,13 +79,13 @@ class End(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
-        self.owner.lost(self, exc)
+        self.owner.on_close(self, exc)
 
     def _keep(self, data: bytes) -> None:
         self.kept.append(data)
         if self.read >= KEPT_BYTES:
             self.transport.pause_reading()
-            self.owner.kept_enough(self)
+            self.owner.on_buffer_full(self)
 
 
 def join(one: End, two: End) -> None:

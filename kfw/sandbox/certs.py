@@ -13,7 +13,7 @@ from kfw.system.files import make_private_dir, write_atomic
 
 #: Days that certificates are good for; macOS accepts no server certificate of more than 825.
 DAYS = 365
-#: Made anew when they would end within this many seconds.
+#: Made again when they would end within this many seconds.
 _RENEW = 30 * 86400.0
 
 
@@ -67,7 +67,7 @@ def _good(certificate: Path, now: float) -> bool:
 
 
 def _make(files: Certificates) -> None:
-    from kfw.sandbox.issuing import Issuer
+    from kfw.sandbox.x509 import Issuer
 
     issuer = Issuer(DAYS)
     _write(files.ca, issuer.ca())

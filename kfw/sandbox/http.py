@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
-from kfw.sandbox.line import Line
+from kfw.sandbox.client_connection import ClientConnection
 
 #: Bytes of a request body beyond which it is refused; the real API server takes 3 MiB.
 MAX_BODY = 8 * 1024 * 1024
 
 #: What goes on on a connection that has switched to another protocol; with the bytes that came behind the request.
-Switch = Callable[[Line, bytes], Awaitable[None]]
+Switch = Callable[[ClientConnection, bytes], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ class Response:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-async def converse(line: Line, handler: Handler) -> None:
+async def converse(line: ClientConnection, handler: Handler) -> None:
     """Answer the requests of one connection, one after the other, until it ends. The caller closes it."""
     with suppress(ConnectionError):
         await _Conversation(line, handler).run()
 
 
 class _Conversation:
-    def __init__(self, line: Line, handler: Handler) -> None:
+    def __init__(self, line: ClientConnection, handler: Handler) -> None:
         self._line = line
         self._handler = handler
         self._http = h11.Connection(h11.SERVER)
@@ -110,7 +110,7 @@ class _Conversation:
             await self._stream(response.body)
 
     async def _switch(self, response: Response, switch: Switch) -> None:
-        """For good: whatever comes from now on is no HTTP."""
+        """For good: whatever comes from now on is not HTTP."""
         await self._send(h11.InformationalResponse(status_code=101, headers=list(response.headers.items())))
         first, _ = self._http.trailing_data
         self._line.is_tunnel = True

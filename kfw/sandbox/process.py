@@ -12,15 +12,15 @@ import msgspec
 
 from kfw.errors import DaemonNotRunning, KfwError, TimedOut
 from kfw.sandbox import certs
-from kfw.system import identity
+from kfw.system import process_identity
 from kfw.system.files import lock, make_private_dir, read_bounded, write_atomic
 
 #: Seconds until a started sandbox must have its pods ready; it needs less than one.
 LIMIT = 10.0
 _PAUSE = 0.02
 _MODULE = "kfw.sandbox"
-#: In its directory: what a running sandbox says of itself, and which accidents it shall have.
-RECORD, WANTED = "sandbox.json", "accidents.json"
+#: In its directory: what a running sandbox says of itself, and which faults it shall have.
+RECORD, WANTED = "sandbox.json", "faults.json"
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel"):
@@ -33,7 +33,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
     kubeconfig: str
     started_at: float
     nodes: dict[str, str]
-    accidents: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 def running(directory: Path) -> Record | None:
@@ -53,7 +53,7 @@ def required(directory: Path) -> Record:
 
 
 def _lives(record: Record) -> bool:
-    seen = identity.look(record.pid)
+    seen = process_identity.look(record.pid)
     return seen is not None and (seen.start, seen.command) == (record.start, record.command)
 
 
@@ -125,7 +125,7 @@ def stop(directory: Path, *, grace: float = 5.0) -> Record | None:
 
 def _is_there(record: Record) -> bool:
     """Also while it is ending, when the kernel shows no arguments any more."""
-    seen = identity.look(record.pid)
+    seen = process_identity.look(record.pid)
     return seen is not None and seen.start == record.start
 
 
@@ -134,19 +134,19 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def accident(directory: Path, kind: str, *, on: bool) -> Record:
-    """Begin or end one accident of accidents.KINDS. Raises DaemonNotRunning, TimedOut."""
+def fault(directory: Path, kind: str, *, on: bool) -> Record:
+    """Begin or end one fault of faults.KINDS. Raises DaemonNotRunning, TimedOut."""
     required(directory)
-    with lock(directory / "accidents.lock", "`kfw sandbox accident`", wait=LIMIT):
+    with lock(directory / "faults.lock", "`kfw sandbox fault`", wait=LIMIT):
         record = required(directory)
-        wanted = {one for one in record.accidents if one != kind} | ({kind} if on else set())
+        wanted = {one for one in record.faults if one != kind} | ({kind} if on else set())
         write_atomic(directory / WANTED, msgspec.json.encode(sorted(wanted)))
         _signal(record.pid, signal.SIGUSR1)
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
-            if (now := running(directory)) and set(now.accidents) == wanted:
+            if (now := running(directory)) and set(now.faults) == wanted:
                 return now
             time.sleep(_PAUSE)
     raise TimedOut(
-        f"the sandbox does not take the accident within {LIMIT:g} s", f"its log is {log_file(directory)}"
+        f"the sandbox does not take the fault within {LIMIT:g} s", f"its log is {log_file(directory)}"
     )

@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from kfw.sandbox import certs, kubeconfig
-from kfw.sandbox.accidents import Accidents
 from kfw.sandbox.api.access import ADMIN, LOOK_AND_FORWARD, User, Users
 from kfw.sandbox.api.server import ApiServer
+from kfw.sandbox.api_listener import ApiListener
+from kfw.sandbox.client_connection import ClientConnection
 from kfw.sandbox.cluster import Cluster
-from kfw.sandbox.door import Door
+from kfw.sandbox.faults import Faults
 from kfw.sandbox.http import converse
-from kfw.sandbox.line import Line
 from kfw.sandbox.manifests import api_service, default_set
 from kfw.sandbox.node import addresses
 from kfw.sandbox.node.behaviour import Behaviour
@@ -57,10 +57,10 @@ class Sandbox(Cluster):
         self._objects = default_set() if objects is None else objects
         self._claim = addresses.claim(directory)
         self._tls = self.certificates.server_context()
-        self._door = Door(HOST, self._came)
+        self._door = ApiListener(HOST, self._came)
         self._talks: set[asyncio.Task[None]] = set()
         super().__init__(self._claim.addresses, self.certificates.pod_context(), usual or Behaviour())
-        self.accidents = Accidents(self._door, self.runtime, self.forget)
+        self.faults = Faults(self._door, self.runtime, self.forget)
 
     @property
     def url(self) -> str:
@@ -95,7 +95,7 @@ class Sandbox(Cluster):
             f"{HOST}:{self.port}",
             logs=self.kubelet.logs,
             port_forward=self.kubelet.port_forward,
-            guard=self.accidents.check,
+            guard=self.faults.check,
         )
         write_atomic(self.directory / "port", f"{self.port}\n".encode())
         write_atomic(self.kubeconfig, self._admin_kubeconfig().encode())
@@ -156,14 +156,14 @@ class Sandbox(Cluster):
             log.debug("a client of the API did not get in: %s", problem)
             connection.close()
             return
-        line = Line(reader, writer, self.accidents)
-        self.accidents.lines.add(line)
+        line = ClientConnection(reader, writer, self.faults)
+        self.faults.lines.add(line)
         try:
             await converse(line, partial(self._api.answer, common_name=_common_name(writer)))
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
-            self.accidents.lines.discard(line)
+            self.faults.lines.discard(line)
             writer.close()
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import msgspec
 
 from kfw.errors import KfwError
-from kfw.sandbox.named_accidents import NamedAccidents
+from kfw.sandbox.named_faults import NamedFaults
 from kfw.sandbox.process import RECORD, WANTED, Record
 from kfw.sandbox.sandbox import Sandbox
-from kfw.system import identity
+from kfw.system import process_identity
 from kfw.system.files import lock, make_private_dir, read_bounded, write_atomic
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ async def serve(directory: Path, signals: Iterable[signal.Signals]) -> None:
                     sandbox.url,
                     sandbox.kubeconfig,
                     sandbox.nodes,
-                    NamedAccidents(sandbox.accidents),
+                    NamedFaults(sandbox.faults),
                 )
                 asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, me.obey)
                 me.tell()
@@ -55,19 +55,19 @@ class _Me:
     url: str
     kubeconfig: Path
     nodes: Mapping[str, str]
-    accidents: NamedAccidents
+    faults: NamedFaults
     started_at: float = field(default_factory=time.time)
 
     def tell(self) -> None:
-        me = identity.look(os.getpid())
+        me = process_identity.look(os.getpid())
         assert me is not None
         facts = (me.pid, me.start, me.command, self.url, str(self.kubeconfig), self.started_at)
-        record = Record(*facts, dict(self.nodes), self.accidents.begun)
+        record = Record(*facts, dict(self.nodes), self.faults.begun)
         write_atomic(self.directory / RECORD, msgspec.json.encode(record))
 
     def obey(self) -> None:
         wanted = msgspec.json.decode(read_bounded(self.directory / WANTED), type=list[str])
-        for kind in (*self.accidents.begun, *wanted):
-            (self.accidents.begin if kind in wanted else self.accidents.end)(kind)
-        log.info("accidents: %s", ", ".join(self.accidents.begun) or "none")
+        for kind in (*self.faults.begun, *wanted):
+            (self.faults.begin if kind in wanted else self.faults.end)(kind)
+        log.info("faults: %s", ", ".join(self.faults.begun) or "none")
         self.tell()

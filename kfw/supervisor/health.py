@@ -8,7 +8,7 @@ from kfw.aio import Complaints, expose_cancellation
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import ProvesApp, Tunnel
 from kfw.methods.choose import problem_of
-from kfw.methods.manners import Manners
+from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Health, Problem, Reason
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
@@ -60,29 +60,31 @@ class HealthChecks:
         return self._pace.wait(hint, self._clock.monotonic())
 
     async def run(
-        self, tunnel: Tunnel, manners: Manners, *, at_once: bool = False, hinted: bool = False
+        self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, at_once: bool = False, hinted: bool = False
     ) -> None:
         """For ever. `hinted`: begin with a look that is fast and thorough; so is each while the last one failed."""
         self.looking = hinted
-        good, ill = 0, False
+        good, failing = 0, False
         while self._health.type != "none":
-            await self._clock.sleep(0 if at_once or hinted else next_check(self._health, good, ill=ill))
+            await self._clock.sleep(
+                0 if at_once or hinted else next_check(self._health, good, failing=failing)
+            )
             at_once = False
-            event = await self._check(tunnel, manners, soon=hinted or ill)
+            event = await self._check(tunnel, eof_behaviour, soon=hinted or failing)
             if event is None:
                 self.looking = hinted = False
                 continue
-            well = isinstance(event, machine.ProbeOk)
+            passed = isinstance(event, machine.ProbeOk)
             if hinted:
                 self.looking = hinted = False
-                self._pace.looked(self._clock.monotonic(), well=well)
-            good = good + 1 if well else 0
+                self._pace.looked(self._clock.monotonic(), passed=passed)
+            good = good + 1 if passed else 0
             settled = isinstance(event, machine.ProbeOk) and event.settles
-            ill = not well or (ill and good < machine.GOOD_CHECKS and not settled)
+            failing = not passed or (failing and good < machine.GOOD_CHECKS and not settled)
             self._tell(event)
 
     async def _check(
-        self, tunnel: Tunnel, manners: Manners, *, soon: bool
+        self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool
     ) -> machine.ProbeOk | machine.ProbeFailed | None:
         """None: nothing could be asked."""
         if self._clients.has_no_room and (why := OPEN_FILES.shortage()):
@@ -92,7 +94,7 @@ class HealthChecks:
             self._had_no_room = False
             return machine.ProbeOk(settles=True)
         try:
-            return await expose_cancellation(self._ask(tunnel, manners, soon=soon), "the health check")
+            return await expose_cancellation(self._ask(tunnel, eof_behaviour, soon=soon), "the health check")
         except Shortage:
             return None
         except KfwError as error:
@@ -106,20 +108,20 @@ class HealthChecks:
             return machine.ProbeFailed(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
 
     async def _ask(
-        self, tunnel: Tunnel, manners: Manners, *, soon: bool
+        self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool
     ) -> machine.ProbeOk | machine.ProbeFailed:
         if isinstance(tunnel, ProvesApp):
-            return await self._examine(tunnel, manners, soon=soon)
+            return await self._examine(tunnel, eof_behaviour, soon=soon)
         async with asyncio.timeout(SOON if soon else None):
             await tunnel.probe()
         return machine.ProbeOk()
 
     async def _examine(
-        self, tunnel: ProvesApp, manners: Manners, *, soon: bool
+        self, tunnel: ProvesApp, eof_behaviour: EofBehaviour, *, soon: bool
     ) -> machine.ProbeOk | machine.ProbeFailed:
         before = self._clients.answered
         seen = await tunnel.examine(soon=soon)
         if is_contradicted(seen, self._clients.answered - before):
-            manners.forget()
+            eof_behaviour.forget()
             return machine.ProbeOk()
         return event_of(seen)

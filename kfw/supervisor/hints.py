@@ -29,10 +29,10 @@ class HintPace:
             self._pause = FIRST_PAUSE
         return self._looked_at + min(self._pause, LONGEST_PAUSE.get(hint, FIRST_PAUSE)) - now
 
-    def looked(self, now: float, *, well: bool) -> None:
+    def looked(self, now: float, *, passed: bool) -> None:
         """What one has found."""
         self._looked_at = now
-        self._pause = min(self._pause * 2, LONGEST_PAUSE[Hint.SOME]) if well else FIRST_PAUSE
+        self._pause = min(self._pause * 2, LONGEST_PAUSE[Hint.SOME]) if passed else FIRST_PAUSE
 
 
 def is_contradicted(seen: Examination, answered: int) -> bool:

@@ -10,7 +10,7 @@ from kfw.model import Health, Problem, Reason, Retry, Status
 from kfw.supervisor.backoff import delay, exhausted
 
 
-class State(StrEnum):
+class Phase(StrEnum):
     LOOKING = "looking"  # the cluster has not said yet what the target is
     LOST = "lost"  # the cluster says that there is nothing to open now, and why
     OPENING = "opening"
@@ -97,7 +97,7 @@ class DelayOver:
 
 
 @dataclass(frozen=True)
-class Knocked:
+class ConnectionWaiting:
     """A local connection arrived while there is no way."""
 
 
@@ -118,12 +118,12 @@ Event = (
     | ProbeFailed
     | Settled
     | DelayOver
-    | Knocked
+    | ConnectionWaiting
     | RetryAsked
 )
 
 
-class Do(StrEnum):
+class Action(StrEnum):
     """What the runner does next. A way that still stands is kept during OPEN and WAIT until a new one is up."""
 
     NOTHING = "nothing"
@@ -134,15 +134,19 @@ class Do(StrEnum):
 
 
 @dataclass(frozen=True)
-class Now:
-    state: State = State.LOOKING
+class Snapshot:
+    phase: Phase = Phase.LOOKING
     problem: Problem | None = None
-    away: Problem | None = None  # why the API cannot be asked; it explains a failure better than the failure
-    findable: bool = False  # endpoints are known
+    api_problem: Problem | None = (
+        None  # why the API cannot be asked; it explains a failure better than the failure
+    )
+    has_endpoints: bool = False  # endpoints are known
     failures: int = 0  # in a row
-    ill: int = 0  # failed health checks in a row that a new way may help against; 1 at least while the last one failed
-    well: int = 0  # good ones since the last failed one, while ill
-    served: bool = False  # was up before
+    failed_checks: int = (
+        0  # in a row, such as a new way may help against; 1 at least while the last check failed
+    )
+    ok_checks: int = 0  # good ones since the last failed one, while failed_checks
+    was_active: bool = False  # was up before
     delay: float = 0.0  # seconds, with Do.WAIT
 
 
@@ -166,7 +170,7 @@ _ERROR_REASONS = frozenset(
 _SUSPENDED_REASONS = frozenset({Reason.CLUSTER_UNREACHABLE, Reason.LOGIN_EXPIRED})
 
 
-def step(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]:
+def step(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[Snapshot, Action]:
     match event:
         case Found():
             return _found(now, event)
@@ -175,55 +179,55 @@ def step(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]
         case Opened():
             return _opened(now)
         case OpenFailed(problem, awaited):
-            if now.state is not State.OPENING:
-                return now, Do.NOTHING
+            if now.phase is not Phase.OPENING:
+                return now, Action.NOTHING
             return _failed(now, problem, retry, awaited=awaited)
-        case Slow(problem, instead) if now.state is State.OPENING and (instead or now.problem is None):
-            return replace(now, problem=problem), Do.NOTHING
+        case Slow(problem, instead) if now.phase is Phase.OPENING and (instead or now.problem is None):
+            return replace(now, problem=problem), Action.NOTHING
         case Broke(problem):
             return _broke(now, problem, retry)
-        case Refused(problem) if now.state is State.UP:
+        case Refused(problem) if now.phase is Phase.UP:
             return _failed(now, problem, retry, awaited=True)
-        case ProbeOk() | ProbeFailed() if now.state is State.UP:
+        case ProbeOk() | ProbeFailed() if now.phase is Phase.UP:
             return _probed(now, event, retry, health)
-        case Settled() if now.state is State.UP:
-            return replace(now, failures=0), Do.NOTHING
+        case Settled() if now.phase is Phase.UP:
+            return replace(now, failures=0), Action.NOTHING
         case DelayOver():
             return _delay_over(now, retry)
-        case Knocked() if now.state is State.WAITING or _is_refused(now):
+        case ConnectionWaiting() if now.phase is Phase.WAITING or _is_refused(now):
             return _open(now)
-        case Knocked() if now.state is State.LOST:
-            return now, Do.ASK
-        case RetryAsked() if now.state not in (State.UP, State.OPENING):
+        case ConnectionWaiting() if now.phase is Phase.LOST:
+            return now, Action.ASK
+        case RetryAsked() if now.phase not in (Phase.UP, Phase.OPENING):
             return _retry(now)
-    return now, Do.NOTHING
+    return now, Action.NOTHING
 
 
-def status_of(now: Now) -> Status:
-    if now.state is State.UP:
-        return Status.DEGRADED if now.ill else Status.ACTIVE
-    if now.state is State.PARKED:
+def status_of(now: Snapshot) -> Status:
+    if now.phase is Phase.UP:
+        return Status.DEGRADED if now.failed_checks else Status.ACTIVE
+    if now.phase is Phase.PARKED:
         return Status.ERROR
     reason = now.problem.reason if now.problem else None
     if reason in _SUSPENDED_REASONS:
         return Status.SUSPENDED
     if reason in _ERROR_REASONS or (reason is Reason.APP_REFUSES and now.failures >= REFUSALS):
         return Status.ERROR
-    return Status.RECONNECTING if now.served else Status.STARTING
+    return Status.RECONNECTING if now.was_active else Status.STARTING
 
 
-def _open(now: Now) -> tuple[Now, Do]:
-    if not now.findable:
-        return replace(now, state=State.LOST), Do.ASK
-    return replace(now, state=State.OPENING, ill=0, well=0, delay=0.0), Do.OPEN
+def _open(now: Snapshot) -> tuple[Snapshot, Action]:
+    if not now.has_endpoints:
+        return replace(now, phase=Phase.LOST), Action.ASK
+    return replace(now, phase=Phase.OPENING, failed_checks=0, ok_checks=0, delay=0.0), Action.OPEN
 
 
-def _found(now: Now, event: Found) -> tuple[Now, Do]:
-    now = replace(now, findable=True, away=event.warning)
-    match now.state:
-        case State.UP if event.same:
-            return now, Do.NOTHING
-        case State.UP:
+def _found(now: Snapshot, event: Found) -> tuple[Snapshot, Action]:
+    now = replace(now, has_endpoints=True, api_problem=event.warning)
+    match now.phase:
+        case Phase.UP if event.same:
+            return now, Action.NOTHING
+        case Phase.UP:
             why = (
                 "the kubeconfig names another cluster or user"
                 if event.moved
@@ -231,86 +235,90 @@ def _found(now: Now, event: Found) -> tuple[Now, Do]:
             )
             gone = Problem(Reason.ENDPOINT_GONE, f"{why}, moving to {'it' if event.moved else 'another one'}")
             return _open(replace(now, problem=gone))
-        case State.OPENING if event.same:
-            return now, Do.NOTHING
-        case State.PARKED:
-            return now, Do.NOTHING
+        case Phase.OPENING if event.same:
+            return now, Action.NOTHING
+        case Phase.PARKED:
+            return now, Action.NOTHING
     return _open(replace(now, failures=0))  # the world changed: no old delay counts
 
 
-def _missing(now: Now, event: Missing, retry: Retry) -> tuple[Now, Do]:
-    if event.stale and now.state is not State.LOST:
-        return replace(now, away=event.problem, findable=True), Do.NOTHING
-    now = replace(now, findable=False, away=None)
-    if now.state is State.PARKED:
-        return now, Do.NOTHING
-    now = replace(now, state=State.LOST, problem=event.problem, ill=0, well=0)
+def _missing(now: Snapshot, event: Missing, retry: Retry) -> tuple[Snapshot, Action]:
+    if event.stale and now.phase is not Phase.LOST:
+        return replace(now, api_problem=event.problem, has_endpoints=True), Action.NOTHING
+    now = replace(now, has_endpoints=False, api_problem=None)
+    if now.phase is Phase.PARKED:
+        return now, Action.NOTHING
+    now = replace(now, phase=Phase.LOST, problem=event.problem, failed_checks=0, ok_checks=0)
     if retry.max_attempts and event.problem.reason is Reason.NO_READY_POD:
-        return _count(replace(now, failures=0), event.problem, retry, State.LOST)
-    return now, Do.HOLD
+        return _count(replace(now, failures=0), event.problem, retry, Phase.LOST)
+    return now, Action.HOLD
 
 
-def _opened(now: Now) -> tuple[Now, Do]:
-    if now.state is not State.OPENING:
-        return now, Do.NOTHING
-    return replace(now, state=State.UP, problem=None, served=True, ill=0, well=0), Do.NOTHING
+def _opened(now: Snapshot) -> tuple[Snapshot, Action]:
+    if now.phase is not Phase.OPENING:
+        return now, Action.NOTHING
+    return replace(
+        now, phase=Phase.UP, problem=None, was_active=True, failed_checks=0, ok_checks=0
+    ), Action.NOTHING
 
 
-def _broke(now: Now, problem: Problem, retry: Retry) -> tuple[Now, Do]:
-    if now.state is State.UP:
+def _broke(now: Snapshot, problem: Problem, retry: Retry) -> tuple[Snapshot, Action]:
+    if now.phase is Phase.UP:
         return _failed(now, problem, retry)
-    return now, Do.NOTHING  # while opening: the old way broke, the new one is on its way
+    return now, Action.NOTHING  # while opening: the old way broke, the new one is on its way
 
 
-def _is_refused(now: Now) -> bool:
+def _is_refused(now: Snapshot) -> bool:
     """Nothing tells when an app begins to listen, so a client is worth an attempt also after the last one."""
-    parked, problem = now.state is State.PARKED, now.problem
+    parked, problem = now.phase is Phase.PARKED, now.problem
     return parked and problem is not None and problem.reason is Reason.APP_REFUSES
 
 
-def _failed(now: Now, problem: Problem, retry: Retry, *, awaited: bool = False) -> tuple[Now, Do]:
+def _failed(
+    now: Snapshot, problem: Problem, retry: Retry, *, awaited: bool = False
+) -> tuple[Snapshot, Action]:
     if problem.reason is Reason.PORT_IN_USE:
-        return replace(now, state=State.PARKED, problem=problem), Do.HOLD
-    return _count(now, problem, retry, State.WAITING, awaited=awaited)
+        return replace(now, phase=Phase.PARKED, problem=problem), Action.HOLD
+    return _count(now, problem, retry, Phase.WAITING, awaited=awaited)
 
 
 def _count(
-    now: Now, problem: Problem, retry: Retry, state: State, *, awaited: bool = False
-) -> tuple[Now, Do]:
+    now: Snapshot, problem: Problem, retry: Retry, phase: Phase, *, awaited: bool = False
+) -> tuple[Snapshot, Action]:
     """One more failure: wait, or give up when the attempts are used up."""
     failures = now.failures + 1
-    now = replace(now, problem=now.away or problem, failures=failures, ill=0, well=0)
+    now = replace(now, problem=now.api_problem or problem, failures=failures, failed_checks=0, ok_checks=0)
     if exhausted(failures, retry):
-        return replace(now, state=State.PARKED, delay=0.0), Do.HOLD
+        return replace(now, phase=Phase.PARKED, delay=0.0), Action.HOLD
     pause = delay(failures, retry, problem.reason, awaited=awaited)
-    return replace(now, state=state, delay=pause), Do.WAIT
+    return replace(now, phase=phase, delay=pause), Action.WAIT
 
 
-def _probed(now: Now, event: Event, retry: Retry, health: Health) -> tuple[Now, Do]:
+def _probed(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[Snapshot, Action]:
     if isinstance(event, ProbeFailed):
         if event.apart:
-            return replace(now, ill=1, well=0, problem=event.problem), Do.NOTHING
-        ill = now.ill + 1
-        if ill >= health.failures:
+            return replace(now, failed_checks=1, ok_checks=0, problem=event.problem), Action.NOTHING
+        failed_checks = now.failed_checks + 1
+        if failed_checks >= health.failures:
             return _failed(now, event.problem, retry)
-        return replace(now, ill=ill, well=0, problem=event.problem), Do.NOTHING
-    if not now.ill:
-        return now, Do.NOTHING
-    if now.well + 1 >= GOOD_CHECKS or (isinstance(event, ProbeOk) and event.settles):
-        return replace(now, ill=0, well=0, problem=None), Do.NOTHING
-    return replace(now, well=now.well + 1), Do.NOTHING
+        return replace(now, failed_checks=failed_checks, ok_checks=0, problem=event.problem), Action.NOTHING
+    if not now.failed_checks:
+        return now, Action.NOTHING
+    if now.ok_checks + 1 >= GOOD_CHECKS or (isinstance(event, ProbeOk) and event.settles):
+        return replace(now, failed_checks=0, ok_checks=0, problem=None), Action.NOTHING
+    return replace(now, ok_checks=now.ok_checks + 1), Action.NOTHING
 
 
-def _delay_over(now: Now, retry: Retry) -> tuple[Now, Do]:
-    if now.state is State.WAITING:
+def _delay_over(now: Snapshot, retry: Retry) -> tuple[Snapshot, Action]:
+    if now.phase is Phase.WAITING:
         return _open(now)
-    if now.state is State.LOST and now.problem and retry.max_attempts:
-        return _count(now, now.problem, retry, State.LOST)
-    return now, Do.NOTHING
+    if now.phase is Phase.LOST and now.problem and retry.max_attempts:
+        return _count(now, now.problem, retry, Phase.LOST)
+    return now, Action.NOTHING
 
 
-def _retry(now: Now) -> tuple[Now, Do]:
+def _retry(now: Snapshot) -> tuple[Snapshot, Action]:
     now = replace(now, failures=0, delay=0.0)
-    if now.findable:
+    if now.has_endpoints:
         return _open(now)
-    return replace(now, state=State.LOST), Do.ASK
+    return replace(now, phase=Phase.LOST), Action.ASK

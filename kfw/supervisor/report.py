@@ -24,7 +24,7 @@ class Row:
         if self.runner is None:
             return
         status = status_of(self.runner.now)
-        self.problem = self.runner.now.problem or self.runner.now.away
+        self.problem = self.runner.now.problem or self.runner.now.api_problem
         if status != self.status:
             self.status, self.since = status, now
         if status not in SERVING:
@@ -37,7 +37,7 @@ class Row:
 
     def report(self, now: float) -> ForwardStatus:
         forward, runner = self.forward, self.runner
-        carrier = runner.carrier if runner else None
+        carrier = runner.path if runner else None
         way = carrier.way if carrier and self.status in SERVING else None
         listener = carrier.listener if carrier else None
         port = carrier.port if carrier else forward.local_port

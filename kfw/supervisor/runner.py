@@ -14,13 +14,13 @@ from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Chosen, Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
-from kfw.relay.watcher import NOBODY, Watcher
 from kfw.supervisor import machine
 from kfw.supervisor.backoff import delay
-from kfw.supervisor.carrier import Carrier
+from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.health import HealthChecks
-from kfw.supervisor.machine import Do, Now, State, step
+from kfw.supervisor.machine import Action, Phase, Snapshot, step
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports
 from kfw.system.clock import Clock
@@ -72,7 +72,7 @@ class World:
     log: logging.Logger
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
     bind: ports.Bind = ports.bind
-    watcher: Watcher = NOBODY  # of the connections
+    watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
 
 
@@ -82,12 +82,12 @@ class Runner:
     def __init__(self, forward: Forward, world: World, changed: Callable[["Runner"], None]) -> None:
         self.forward = forward
         self.world = world
-        self.now = Now()
+        self.now = Snapshot()
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
         self._complaints = Complaints(world.log, f"{forward.name}: internal error: it")
-        self.carrier = Carrier(
+        self.path = ForwardPath(
             forward,
             world.methods,
             world.claims,
@@ -102,7 +102,7 @@ class Runner:
             forward.health,
             world.clock,
             self._tell,
-            self.carrier,
+            self.path,
             Complaints(world.log, f"the health check of {forward.name}"),
         )
         self._changed = changed
@@ -128,18 +128,18 @@ class Runner:
 
     def restart(self) -> None:
         """Open another way. The port stays bound and new connections wait meanwhile; live ones stay on the old way."""
-        if self.now.state is State.UP:
+        if self.now.phase is Phase.UP:
             self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "restarted by the user")))
         else:
             self.retry()
 
-    def doubt(self) -> None:
+    def recheck(self) -> None:
         """The machine has slept or the network has changed: look now whether the way and the cluster are still there."""
         self.world.clusters.poke(self.forward)
-        if self.now.state is State.UP and self.carrier.way:
-            self._check_health(self.carrier.way, at_once=True)
+        if self.now.phase is Phase.UP and self.path.way:
+            self._check_health(self.path.way, at_once=True)
         else:
-            self._events.put_nowait(machine.Knocked())
+            self._events.put_nowait(machine.ConnectionWaiting())
 
     async def run(self) -> None:
         """Keep the forward until cancelled; then leave nothing behind."""
@@ -151,7 +151,7 @@ class Runner:
             try:
                 await self._tasks.end()
             finally:
-                await self.carrier.end()
+                await self.path.end()
 
     async def _begin(self) -> None:
         self._bind()
@@ -166,16 +166,16 @@ class Runner:
         try:
             await expose_cancellation(work, self.forward.name)
             self._changed(self)
-        except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_stumble`
-            await self._stumble(defect)
+        except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_recover`
+            await self._recover(defect)
             with suppress(Exception):  # it may be what has failed; the log has it
                 self._changed(self)
 
-    async def _stumble(self, defect: Exception) -> None:
+    async def _recover(self, defect: Exception) -> None:
         """A mistake in kfw: the port stays bound, new connections wait, live ones go on; all begins again after a delay."""
         self._complaints.tell(defect)
         await self._tasks.end()
-        for end in (self.carrier.discard, self.carrier.retire):
+        for end in (self.path.close_pending, self.path.retire):
             try:
                 await expose_cancellation(end(), self.forward.name)
             except Exception as another:  # noqa: BLE001  the runner lives until its owner ends it
@@ -183,12 +183,14 @@ class Runner:
         told = Problem(Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where")
         failures = self.now.failures + 1
         pause = delay(failures, self.forward.retry, told.reason)
-        self.now = Now(State.WAITING, told, failures=failures, served=self.now.served, delay=pause)
-        self.carrier.hold(told.message)
+        self.now = Snapshot(
+            Phase.WAITING, told, failures=failures, was_active=self.now.was_active, delay=pause
+        )
+        self.path.hold(told.message)
         self.next_attempt = self.world.clock.now() + pause
-        self._tasks.start("recover", self._recover(pause))
+        self._tasks.start("recover", self._begin_again(pause))
 
-    async def _recover(self, pause: float) -> None:
+    async def _begin_again(self, pause: float) -> None:
         await self.world.clock.sleep(pause)
         self.next_attempt = None
         if self._bound:
@@ -204,9 +206,9 @@ class Runner:
         self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
         if self._way_is_over(event):
             self._tasks.cancel("watch", "refusals", "losses", "health", "settle")
-            if isinstance(event, machine.ProbeFailed) and self.carrier.way:
-                self.carrier.avoid(self.carrier.way.tunnel.endpoint)
-            await self.carrier.retire()
+            if isinstance(event, machine.ProbeFailed) and self.path.way:
+                self.path.avoid(self.path.way.tunnel.endpoint)
+            await self.path.retire()
         await self._do(do)
         if isinstance(event, machine.Opened):
             await self._opened()
@@ -214,40 +216,40 @@ class Runner:
     def _way_is_over(self, event: machine.Event) -> bool:
         if isinstance(event, machine.Broke):
             return True
-        if self.now.state in (State.UP, State.OPENING) or isinstance(event, machine.OpenFailed):
+        if self.now.phase in (Phase.UP, Phase.OPENING) or isinstance(event, machine.OpenFailed):
             return False
         return self.now.problem is not None and self.now.problem.reason not in _PASSING
 
-    async def _do(self, do: Do) -> None:
-        if do is Do.NOTHING:
+    async def _do(self, do: Action) -> None:
+        if do is Action.NOTHING:
             return
-        if do is Do.ASK:
+        if do is Action.ASK:
             self.world.clusters.poke(self.forward)
             if "recover" in self._tasks:  # somebody wants it now
-                self._tasks.start("recover", self._recover(0.0))
+                self._tasks.start("recover", self._begin_again(0.0))
             return
         self.next_attempt = None
         self._tasks.cancel("delay", "slow", "refusals", "losses", "hint", "health", "settle")
         await self._tasks.stop("open")
-        await self.carrier.discard()
-        if do is Do.OPEN:
+        await self.path.close_pending()
+        if do is Action.OPEN:
             self._tasks.start("open", self._open())
             self._tasks.start("slow", self._later(SLOW_AFTER, machine.Slow(self._slow())))
-            if self.carrier.way:
+            if self.path.way:
                 return  # it serves until the new one is up
         problem = self.now.problem
         refused = problem is not None and problem.reason is Reason.APP_REFUSES
-        self.carrier.hold(problem.message if problem else "there is no way yet", refused=refused)
-        if do is Do.WAIT:
+        self.path.hold(problem.message if problem else "there is no way yet", refused=refused)
+        if do is Action.WAIT:
             self.next_attempt = self.world.clock.now() + self.now.delay if self.now.delay else None
             self._tasks.start("delay", self._later(self.now.delay, machine.DelayOver()))
 
     async def _opened(self) -> None:
-        if self.now.state is not State.UP:
-            await self.carrier.discard()
+        if self.now.phase is not Phase.UP:
+            await self.path.close_pending()
             return
-        before = self.carrier.last
-        way = self.carrier.adopt()
+        before = self.path.last
+        way = self.path.activate()
         if way is None:  # it broke between the probe and now
             self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone")))
             return
@@ -269,12 +271,12 @@ class Runner:
 
     def _bind(self) -> None:
         try:
-            self.carrier.bind()
+            self.path.bind()
         except KfwError as error:
-            self.now = replace(self.now, state=State.PARKED, problem=problem_of(error))
+            self.now = replace(self.now, phase=Phase.PARKED, problem=problem_of(error))
             return
         self._bound = True
-        self.now = Now()
+        self.now = Snapshot()
         self._tasks.start("follow", self._follow())
 
     async def _follow(self) -> None:
@@ -287,19 +289,19 @@ class Runner:
         problem = resolution.problem
         nowhere = obstacle(self.world.methods, self.forward, resolution)
         if problem and problem.reason not in _OF_THE_TARGET:
-            away = problem.reason is Reason.CLUSTER_UNREACHABLE and self._through_api()
-            return machine.Missing(problem, stale=nowhere is None and not away)
+            api_is_away = problem.reason is Reason.CLUSTER_UNREACHABLE and self._through_api()
+            return machine.Missing(problem, stale=nowhere is None and not api_is_away)
         if nowhere or problem:
             return machine.Missing(nowhere or problem or Problem(Reason.INTERNAL, "nothing to go to"))
-        same = self.carrier.goes_to(resolution)
-        way = self.carrier.way
+        same = self.path.retarget(resolution)
+        way = self.path.way
         moved = way is not None and way.cluster != resolution.cluster
         return machine.Found(same=same, moved=moved, warning=resolution.warning)
 
     def _through_api(self) -> bool:
         """What carries, or else all that could carry, is nothing without the API server."""
-        if self.carrier.way:
-            return self.carrier.way.method.wants == "pod"
+        if self.path.way:
+            return self.path.way.method.wants == "pod"
         return needs_api(self.world.methods, self.forward, self.resolution)
 
     def _knock(self) -> None:
@@ -312,13 +314,13 @@ class Runner:
 
     async def _knock_later(self, seconds: float) -> None:
         await self.world.clock.sleep(seconds)
-        if self.carrier.waiting:
+        if self.path.waiting:
             self._knock_now()
 
     def _knock_now(self) -> None:
         self._last_knock = self.world.clock.monotonic()
         self.world.clusters.want(self.forward, asked_for=False)
-        self._events.put_nowait(machine.Knocked())
+        self._events.put_nowait(machine.ConnectionWaiting())
 
     async def _open(self) -> None:
         self._opened_for = self.resolution
@@ -331,16 +333,16 @@ class Runner:
             elif problem.reason is Reason.APP_REFUSES and not self._asked_for_pods:
                 self._asked_for_pods = True  # who may be able to say which ports there are
                 self.world.clusters.poke(self.forward)
-            self._events.put_nowait(machine.OpenFailed(problem, awaited=self.carrier.waiting > 0))
+            self._events.put_nowait(machine.OpenFailed(problem, awaited=self.path.waiting > 0))
             self._look_again()
         else:
             self._events.put_nowait(machine.Opened())
 
     async def _open_when_there_is_room(self) -> None:
-        """Raises KfwError. What this machine has no room for is no failure: it is tried again, and told meanwhile."""
+        """Raises KfwError. What this machine has no room for is not a failure: it is tried again, and told meanwhile."""
         while True:
             try:
-                await self.carrier.open(self.resolution)
+                await self.path.open(self.resolution)
             except Shortage as short:
                 told = Problem(Reason.TIMED_OUT, short.what, short.fix)
                 self._events.put_nowait(machine.Slow(told, instead=True))
@@ -360,7 +362,7 @@ class Runner:
 
     async def _watch(self, tunnel: Tunnel) -> None:
         problem = await tunnel.broken()
-        if self.carrier.way and self.carrier.way.tunnel is tunnel:
+        if self.path.way and self.path.way.tunnel is tunnel:
             self._events.put_nowait(machine.Broke(problem))
 
     async def _hear_refusals(self, tunnel: TellsRefusals) -> None:
@@ -375,8 +377,8 @@ class Runner:
         return replace(problem, fix=f"kubectl {where} logs {forward.target}")
 
     def _check_health(self, way: Chosen, *, at_once: bool = False, hinted: bool = False) -> None:
-        manners = self.carrier.manners(way.method)
-        checks = self._health.run(way.tunnel, manners, at_once=at_once, hinted=hinted)
+        eof_behaviour = self.path.eof_behaviour(way.method)
+        checks = self._health.run(way.tunnel, eof_behaviour, at_once=at_once, hinted=hinted)
         self._tasks.start("health", checks)
 
     def _tell(self, event: machine.Event) -> None:
@@ -388,8 +390,8 @@ class Runner:
 
     def _hear_hint(self, hint: Hint) -> None:
         """Connections are late or fail: look at the way now, or when the pause after the last look is over."""
-        way = self.carrier.way
-        if way is None or self.now.state is not State.UP or self.now.ill or self._health.looking:
+        way = self.path.way
+        if way is None or self.now.phase is not Phase.UP or self.now.failed_checks or self._health.looking:
             return
         left = self._health.wait(hint)
         if left <= 0:
@@ -400,7 +402,7 @@ class Runner:
 
     async def _look_later(self, seconds: float) -> None:
         await self.world.clock.sleep(seconds)
-        listener = self.carrier.listener
+        listener = self.path.listener
         if hint := listener.suspicion.now if listener else Hint.ALL:
             self._hear_hint(hint)
 

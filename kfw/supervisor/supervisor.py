@@ -44,7 +44,7 @@ class Supervisor:
 
     def endpoints(self) -> dict[str, str]:
         """Where each that has a way goes, by name."""
-        carriers = {name: row.runner.carrier for name, row in self._rows.items() if row.runner}
+        carriers = {name: row.runner.path for name, row in self._rows.items() if row.runner}
         return {name: carrier.last.name for name, carrier in carriers.items() if carrier.last}
 
     def runner(self, name: str) -> Runner:
@@ -129,12 +129,12 @@ class Supervisor:
             self._bring_to_running(environ, chosen if names else mine)
         return self._each(names, Runner.restart)
 
-    def doubt(self, why: str) -> None:
+    def recheck(self, why: str) -> None:
         """What was known of the network may not hold any more: look at everything now."""
         runners = [row.runner for row in self._rows.values() if row.runner]
         self._world.log.info("%s: looking at %d forwards", why, len(runners))
         for runner in runners:
-            runner.doubt()
+            runner.recheck()
 
     async def close(self) -> None:
         """End everything; the rows keep their last word, so that nobody is told of a stop that is a shutdown."""
@@ -250,7 +250,7 @@ class Supervisor:
             self._publish(row)
 
     def _publish(self, row: Row) -> None:
-        """Tell a change once; counters alone are no change. The log has a line for each that people act on."""
+        """Tell a change once; counters alone are not a change. The log has a line for each that people act on."""
         status = row.report(self._world.clock.now())
         core = (status.status, status.reason, status.endpoint, status.pid, status.local_port)
         said = (*core, status.message, status.next_attempt_at)

@@ -10,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
-from kfw.system import identity, ledger
-from kfw.system.identity import Seen, alive
+from kfw.system import ledger, process_identity
 from kfw.system.ledger import Entry
 from kfw.system.lines import Lines
+from kfw.system.process_identity import Seen, alive
 
 #: on_line(stream, line): stream is "stdout" or "stderr".
 OnLine = Callable[[str, str], None]
@@ -69,7 +69,7 @@ class Child(asyncio.SubprocessProtocol):
     @property
     def stopped(self) -> bool:
         """It was sent SIGSTOP or the like, as far as this system tells."""
-        return self.running and identity.stopped(self.pid)
+        return self.running and process_identity.stopped(self.pid)
 
     @property
     def ended_with_it(self) -> int:

@@ -4,7 +4,7 @@ A disk that takes nothing, or a file that was taken away, stops no child: what i
 written again as a whole as soon as that is possible.
 
 One JSON object to a line: {"marker", "argv", "label"} before the spawn, {"marker", "pid", "start"} after it, and
-{"marker", "ended": true} when the child and what it left behind are gone. A torn last line is no error.
+{"marker", "ended": true} when the child and what it left behind are gone. A torn last line is not an error.
 """
 
 import json
@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from kfw.errors import KfwError
 from kfw.system.files import append, clear_the_way, read_bounded, write_atomic
-from kfw.system.identity import Seen, alive, everybody, group, look
+from kfw.system.process_identity import Seen, alive, everybody, group, look
 
 log = logging.getLogger("kfw.ledger")
 

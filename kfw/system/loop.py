@@ -7,8 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from kfw.system.bulk import expect_fast_streams
 from kfw.system.limits import raise_open_files
+from kfw.system.tuning import expect_fast_streams
 
 T = TypeVar("T")
 

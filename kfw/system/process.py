@@ -15,14 +15,14 @@ from functools import cache
 
 from kfw.errors import KfwError, ToolMissing
 from kfw.system.child import Child, OnLine
-from kfw.system.identity import MARKER
 from kfw.system.ledger import Ledger
 from kfw.system.limits import OPEN_FILES, Use, is_shortage, shortage_of
+from kfw.system.process_identity import MARKER
 from kfw.system.tools import find
 
 __all__ = ["Child", "Children", "OnLine", "use_pidfd_watcher"]
 
-#: The file is no program, its interpreter is missing, or it is for another processor; the rest is about this machine.
+#: The file is not a program, its interpreter is missing, or it is for another processor; the rest is about this machine.
 _THE_FILES_FAULT = frozenset({errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.EISDIR})
 
 

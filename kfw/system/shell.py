@@ -89,4 +89,4 @@ def _program(tool: str, env: Mapping[str, str] | None) -> Any:
     try:
         return sh.Command(path)
     except sh.CommandNotFound as error:
-        raise ToolMissing(f"cannot run {tool}: {path} is no program") from error
+        raise ToolMissing(f"cannot run {tool}: {path} is not a program") from error

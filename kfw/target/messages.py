@@ -1,4 +1,4 @@
-"""The problems of a target, in kubectl's words, each with the line that mends it. Pure."""
+"""The problems of a target, in kubectl's words, each with the line that fixes it. Pure."""
 
 from collections.abc import Collection, Iterable
 
@@ -58,7 +58,7 @@ def no_pod_matches(service: Service, objects: Objects) -> Problem:
 def endpoints_without_pods(service: Service, addresses: Iterable[str], objects: Objects) -> Problem:
     return Problem(
         Reason.NO_READY_POD,
-        f"the endpoints of service {service.name} are no pods ({', '.join(addresses)}), "
+        f"the endpoints of service {service.name} are not pods ({', '.join(addresses)}), "
         "so nothing in the cluster can be forwarded to",
         f"name a service with a selector, or connect to that address: {objects.kubectl} get endpointslices",
     )

@@ -11,7 +11,7 @@ from kfw.target.objects import Objects, Service, ServicePort
 
 @dataclass(frozen=True)
 class Backend:
-    """A ready endpoint of a service; `pod` is "" where it is no pod."""
+    """A ready endpoint of a service; `pod` is "" where it is not a pod."""
 
     pod: str
     address: str

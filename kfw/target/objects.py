@@ -121,7 +121,7 @@ class SlicePort(Struct, frozen=True):
 
 
 class SliceEndpoint(Struct, frozen=True):
-    """`pod` is "" where the endpoint is no pod. `ready`: ready, serving and not terminating."""
+    """`pod` is "" where the endpoint is not a pod. `ready`: ready, serving and not terminating."""
 
     address: str
     pod: str = ""

@@ -70,7 +70,7 @@ class ClusterRegistry:
         """What the target is, as soon as something is known, then at each change. Never ends by itself.
 
         Trouble with the API is a Resolution with a `problem` that keeps the endpoints that were known last.
-        Pods empty and nodes not, without a problem: the service's endpoints are no pods, only its node port serves.
+        Pods empty and nodes not, without a problem: the service's endpoints are not pods, only its node port serves.
         """
         follower = TargetWatcher(forward, self)
         if forward.name in self._wanted:

@@ -175,7 +175,7 @@ class TargetWatcher:
         return replace(found, warning=self._broken or found.warning)
 
     def _cluster(self) -> int:
-        """A new token of the same user is no move: see PodTunnel.retarget."""
+        """A new token of the same user is not a move: see PodTunnel.retarget."""
         if self._joined is None:
             return 0
         access, _ = self._joined

@@ -42,7 +42,7 @@ def status_lines(reply: Row, *, width: int, colour: bool, now: float) -> list[st
     rows: Sequence[Row] = reply["forwards"]
     lines = forward_lines(rows, width=width, colour=colour, now=now)
     if not rows:
-        lines = ["nothing is forwarded, `kfw up` brings here what the configuration names"]
+        lines = ["nothing is forwarded, `kfw up` starts the configured forwards"]
     return [
         *lines,
         "",

@@ -1,6 +1,6 @@
 """Which streams of a SPDY connection are open, and which side has ended. Ended streams leave nothing behind.
 
-Frames for a stream that has ended are no error: both sides may end it at the same time, and containerd may
+Frames for a stream that has ended are not an error: both sides may end it at the same time, and containerd may
 even send DATA after its own FIN (it closes the stream while its copy loop still runs). Frames for one that
 never was are.
 """

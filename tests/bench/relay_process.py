@@ -7,7 +7,7 @@ import asyncio
 import logging
 import sys
 
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.nodeport import NodePort
 from kfw.model import Endpoint, Forward, Health, Target
 from kfw.relay.listener import Listener
@@ -16,7 +16,7 @@ from kfw.system.ports import bind
 
 async def serve(port: int, host: str, to: int) -> None:
     forward = Forward("bench", Target.parse("service/bench"), to, port, health=Health(type="none"))
-    tunnel = await NodePort().open(Way(forward, (Endpoint("node", "bench", host, to),)))
+    tunnel = await NodePort().open(OpenRequest(forward, (Endpoint("node", "bench", host, to),)))
     sockets, _ = bind(["127.0.0.1"], port)
     listener = Listener("bench", sockets, hold=30, on_knock=lambda: None, log=logging.getLogger("bench"))
     listener.use(tunnel)

@@ -115,7 +115,7 @@ def _cells(one: Row) -> tuple[str, ...]:
 
 def _holds(value: float, ratio: float | None, bound: str) -> bool:
     found = _BOUND.fullmatch(bound)
-    assert found, f"'{bound}' is no bound, write for example '< 2' or '>= 1.5x'"
+    assert found, f"'{bound}' is not a bound, write for example '< 2' or '>= 1.5x'"
     sign, number, times = found.groups()
     assert not times or ratio is not None, f"'{bound}' needs something to compare with"
     return _COMPARE[sign](ratio if times and ratio is not None else value, float(number))

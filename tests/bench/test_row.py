@@ -37,7 +37,7 @@ def test_a_row_has_what_the_issue_names() -> None:
 
 @pytest.mark.parametrize("bound", ["fast", "2", "< 2 s", "=< 2"])
 def test_a_bound_that_nobody_can_read_is_refused(bound: str) -> None:
-    with pytest.raises(AssertionError, match="is no bound"):
+    with pytest.raises(AssertionError, match="is not a bound"):
         row("start", 1, "s", bound)
 
 

@@ -112,7 +112,7 @@ def _reset_rows(kfw: Kfw, way: Way, count: int, theirs: Rival) -> list[Row]:
 
 
 def _is_reset(port: int) -> bool:
-    """Or the end of input, which is no reset."""
+    """Or the end of input, which is not a reset."""
     try:
         with _connection(port) as client:
             client.recv(1)

@@ -102,5 +102,5 @@ def test_attach_alone_waits_for_a_network(machine: Machine, run: Bootstrap) -> N
     machine.fails("docker network inspect kind", "not found")
     run.attach()
     assert machine.said == ["container: there is no network kind yet"]
-    with pytest.raises(KfwError, match="this is no container"):
+    with pytest.raises(KfwError, match="this is not a container"):
         Bootstrap(machine.steps(), run.options, {}, here=Here("linux", in_container=False, env={})).attach()

@@ -1,4 +1,4 @@
-"""The platform: what is missing, why helm is no way, releases in their order, stand-ins instead."""
+"""The platform: what is missing, why helm is not a way, releases in their order, stand-ins instead."""
 
 import json
 from dataclasses import replace
@@ -103,7 +103,7 @@ def test_other_namespaces_go_into_the_releases(options: Options) -> None:
     assert found["data-plane"].patches[0].patch["spec"]["observer"]["url"] == "http://observer.seeing:8080"
 
 
-# -- why helm is no way
+# -- why helm is not a way
 
 
 def test_B1_skipping_asks_helm_nothing(machine: Machine, options: Options) -> None:

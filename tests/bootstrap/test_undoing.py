@@ -11,7 +11,7 @@ from kfw.bootstrap import undoing
 from kfw.bootstrap.options import Options, quick_start
 from kfw.errors import ClusterUnreachable, ToolMissing
 from kfw.methods.forwarder.ownership import owner
-from kfw.system import identity, tools
+from kfw.system import process_identity, tools
 from tests.bootstrap.world import Machine
 
 
@@ -162,7 +162,7 @@ def test_a_dry_run_deletes_nothing(machine: Machine, options: Options) -> None:
 def test_B17_containers_of_ours_that_nobody_ended_go_those_of_a_running_kfw_stay(
     machine: Machine, options: Options
 ) -> None:
-    me = identity.look(os.getpid())
+    me = process_identity.look(os.getpid())
     assert me
     told = [
         {"Id": "dead", "Config": {"Labels": {"io.kfw.process": "99999999:gone"}}},

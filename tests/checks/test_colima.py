@@ -1,4 +1,4 @@
-"""Colima's checks in their order, each with the exact line that mends it."""
+"""Colima's checks in their order, each with the exact line that fixes it."""
 
 import json
 from collections.abc import Mapping

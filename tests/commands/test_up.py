@@ -258,12 +258,12 @@ def test_A36_the_local_port_follows_from_the_remote_one(
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["api", "svc/api", "0"], "'0' is no port"),
-        (["api", "svc/api", "65536"], "'65536' is no port"),
-        (["api", "svc/api", "70000:80"], "'70000' is no port"),
-        (["api", "svc/api", "x:80"], "'x' is no port"),
-        (["api", "svc/api", "80:"], "'' is no port"),
-        (["api", "svc/api", "80:HTTP"], "'HTTP' is no port"),
+        (["api", "svc/api", "0"], "'0' is not a port"),
+        (["api", "svc/api", "65536"], "'65536' is not a port"),
+        (["api", "svc/api", "70000:80"], "'70000' is not a port"),
+        (["api", "svc/api", "x:80"], "'x' is not a port"),
+        (["api", "svc/api", "80:"], "'' is not a port"),
+        (["api", "svc/api", "80:HTTP"], "'HTTP' is not a port"),
         (["api", "svc/"], "service/api"),
         (["api", "ingress/api", "80"], "service, pod"),
         (["My Api", "svc/api", "80"], "lower-case"),

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.talk import Answer, talk
+from kfw.commands.probe_port import Answer, talk
 from tests.client.fake_daemon import FakeDaemon, row
 
 Talk = Callable[[socket.socket], None]
@@ -166,7 +166,7 @@ def test_B25_a_reset_is_no_answer() -> None:
 
 def test_a_server_that_waits_for_its_own_protocol_is_open() -> None:
     with server(is_silent) as port:
-        assert talk("127.0.0.1", port, web=False) == Answer(True, "tcp", "open, and says nothing")
+        assert talk("127.0.0.1", port, web=False) == Answer(True, "tcp", "connected, no data received")
 
 
 def test_silence_is_no_answer_for_what_should_be_http() -> None:

@@ -5,9 +5,9 @@ import yaml
 from kfw.config.build import entries, forward
 from kfw.config.layers import EMBEDDED
 from kfw.config.merge import Branch, Leaf
-from kfw.config.nodes import Place
 from kfw.config.schema import COMMON, SETTINGS
 from kfw.config.settings import DaemonSettings
+from kfw.config.tree import Place
 from kfw.model import Forward, Target
 from tests.config.fakes import Project
 

@@ -31,7 +31,7 @@ def test_a_duration_is_read_as_people_write_it(text: str, length: float) -> None
     "text", ["", "s", "soon", "-1s", "1 s", "1d", "1us", "1s ", "1e3", "1:30", "+1s", "٣s", "1s1", "9" * 60]
 )
 def test_anything_else_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration"):
+    with pytest.raises(ValueError, match="is not a duration"):
         seconds(text)
 
 

@@ -1,5 +1,5 @@
 from kfw.config.merge import BAD, Branch, Leaf, merge, origins, plain
-from kfw.config.nodes import Place
+from kfw.config.tree import Place
 
 
 def leaf(value: int, line: int = 1) -> Leaf:

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from kfw.config.nodes import Place, Unparsable
 from kfw.config.read import LARGEST, is_private_group, text_of
+from kfw.config.tree import Place, Unparsable
 from tests.config.fakes import Project
 
 GOOD = "uiOptions: {theme: light}\n"
@@ -25,7 +25,7 @@ def test_a_byte_order_mark_and_any_line_ends_are_read(project: Project, text: st
         (b"a: 1\nb\xc3\xa4: \xff\n", "2:5: the byte 0xff is not UTF-8, save the file as UTF-8"),
         (b"a: \xc3", "1:4: the byte 0xc3 is not UTF-8, save the file as UTF-8"),
         (GOOD.encode("utf-16"), "1:1: the file is UTF-16, not UTF-8, save it as UTF-8"),
-        (b"a: 1\nb: \0\n", "2:4: a NUL byte is no text, save the file as UTF-8"),
+        (b"a: 1\nb: \0\n", "2:4: a NUL byte is not text, save the file as UTF-8"),
         (b"\xed\xa0\x80", "1:1: the byte 0xed is not UTF-8, save the file as UTF-8"),
     ],
 )
@@ -48,12 +48,12 @@ def test_a_directory_is_no_file(project: Project) -> None:
 
 def test_a_pipe_that_nobody_writes_to_is_not_waited_for(project: Project) -> None:
     os.mkfifo(project.here / "kfw.yaml")
-    assert project.problems() == ["kfw.yaml:1:1: this is no regular file, write the config to a file"]
+    assert project.problems() == ["kfw.yaml:1:1: this is not a regular file, write the config to a file"]
 
 
 def test_a_device_is_no_file(project: Project) -> None:
     (project.here / "kfw.yaml").symlink_to("/dev/null")
-    assert project.problems() == ["kfw.yaml:1:1: this is no regular file, write the config to a file"]
+    assert project.problems() == ["kfw.yaml:1:1: this is not a regular file, write the config to a file"]
 
 
 def test_a_broken_link_is_said_to_be_broken(project: Project) -> None:

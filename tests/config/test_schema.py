@@ -47,7 +47,7 @@ def within(name: str) -> list[tuple[str, list[str]]]:
 
 
 def test_the_committed_schema_is_the_one_that_the_tables_give() -> None:
-    """`python -m tests.config.write_schema` writes it anew."""
+    """`python -m tests.config.write_schema` writes it again."""
     assert json_schema() == COMMITTED
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from kfw.config.nodes import Mapping, Node, Place, Scalar, Unparsable
 from kfw.config.toml_text import parse
+from kfw.config.tree import Mapping, Node, Place, Scalar, Unparsable
 from tests.config.fakes import Project
 
 HERE = Place("f.toml", layer="project")

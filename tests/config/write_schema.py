@@ -1,4 +1,4 @@
-"""python -m tests.config.write_schema: write kfw/config/schema.json anew from the tables."""
+"""python -m tests.config.write_schema: write kfw/config/schema.json again from the tables."""
 
 import json
 

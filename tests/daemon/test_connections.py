@@ -132,7 +132,7 @@ async def test_one_that_found_no_way_in_time_is_a_loss() -> None:
         with pytest.raises(ConnectionResetError):
             await reader.read()
         row = await near.row(lambda one: one.state == "lost")
-        assert row.why == "nothing to connect it to within 0.05 s: nothing listens there"
+        assert row.why == "no ready endpoint within 0.05 s: nothing listens there"
 
 
 async def test_one_that_everybody_refused_is_a_loss_with_their_words() -> None:

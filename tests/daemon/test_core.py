@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kfw.daemon import core
-from kfw.daemon.core import Core
+from kfw.daemon import service
 from kfw.daemon.events import Events
+from kfw.daemon.service import DaemonService
 from kfw.daemon.store import load
 from kfw.errors import ConfigError, UsageError
 from kfw.model import Forward, Status
@@ -33,7 +33,7 @@ contexts: [{name: test, context: {cluster: c, user: u}}]
 
 
 class Daemon:
-    """A Core over a fake world, as the daemon makes it."""
+    """A DaemonService over a fake world, as the daemon makes it."""
 
     def __init__(self, folder: Path, *, on_demand: bool = False) -> None:
         self.folder = folder
@@ -41,7 +41,9 @@ class Daemon:
         self.fake = FakeWorld()
         self.events = Events(self.fake.clock)
         supervisor = Supervisor(self.fake.world, lambda kind, status: None)
-        self.core = Core(supervisor, self.events, self.fake.clock, folder / "up.json", on_demand=on_demand)
+        self.core = DaemonService(
+            supervisor, self.events, self.fake.clock, folder / "up.json", on_demand=on_demand
+        )
         (folder / "kubeconfig").write_text(KUBECONFIG)
 
     @property
@@ -157,7 +159,7 @@ async def test_a_full_disk_is_said_and_keeps_no_port_away(daemon: Daemon) -> Non
 async def test_a_state_that_could_not_be_saved_is_saved_as_soon_as_it_can_be(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core, "SAVE_AGAIN", 0.02)
+    monkeypatch.setattr(service, "SAVE_AGAIN", 0.02)
     with no_file_longer_than(10):
         await daemon.up(forward("a"))
         await asyncio.sleep(0.1)

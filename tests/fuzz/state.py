@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from kfw.daemon import store
-from kfw.daemon.leftovers import own_ledger
+from kfw.daemon.orphans import own_ledger
 from kfw.errors import KfwError
-from kfw.system.identity import look
+from kfw.system.process_identity import look
 from tests.fuzz import values
 from tests.fuzz.area import Area, Case, Finding
 

@@ -8,7 +8,7 @@ from random import Random
 from kfw.errors import KfwError
 from kfw.kube.server import Server
 from kfw.kubeconfig.entries import User
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.secret import Secret
 from kfw.wire import upgrade
@@ -54,7 +54,7 @@ async def _opened(case: Case, at: Server) -> PodTunnel | None:
     wanted = forward("web", hold=2.0, health=UNASKED)
     try:
         async with asyncio.timeout(_OPENS):
-            return await TunnelMethod(Servers(at)).open(Way(wanted, pods(*_PODS), sticky=False))
+            return await TunnelMethod(Servers(at)).open(OpenRequest(wanted, pods(*_PODS), sticky=False))
     except KfwError as error:
         case.must_not_show("an error about a tunnel", f"{error.what}\n{error.fix}\n{error!r}")
         if len(error.what) > 2000:

@@ -264,7 +264,7 @@ def bytes_changed(random: Random, data: bytes, times: int, alphabet: bytes = b""
 
 
 def json_bytes(of: Any) -> bytes:
-    """Also with what is no text in UTF-8, as others may send it."""
+    """Also with what is not text in UTF-8, as others may send it."""
     return json.dumps(of, ensure_ascii=False).encode(errors="surrogatepass")
 
 

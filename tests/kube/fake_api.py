@@ -1,4 +1,4 @@
-"""A test double of an API server's behaviour on the wire: lists, watches, errors, silence. It is no Kubernetes: it
+"""A test double of an API server's behaviour on the wire: lists, watches, errors, silence. It is not a Kubernetes: it
 checks nothing that it is sent. (The sandbox is one; this one can be broken in every way that a wire can.)"""
 
 import asyncio

@@ -95,7 +95,7 @@ async def test_a_token_file_is_read_again_and_wins_over_a_token(
     second = await login.credentials()
     assert token(second) == "Bearer two"
     await asyncio.sleep(0.2)
-    assert await login.credentials() is second, "what has not changed is no new login"
+    assert await login.credentials() is second, "what has not changed is not a new login"
 
 
 @pytest.mark.asyncio

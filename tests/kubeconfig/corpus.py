@@ -234,7 +234,7 @@ def _logins() -> Iterator[Case]:
         "oidc without an end": oidc(id_token=jwt(None)),
         "oidc without an issuer": oidc(id_token=jwt(3600), idp_issuer_url=""),
         "oidc without a client": oidc(id_token=jwt(3600), client_id=""),
-        "oidc that is no JWT": oidc(id_token="abc"),
+        "oidc that is not a JWT": oidc(id_token="abc"),
         "oidc without a token": oidc(),
         "oidc without a config": "auth-provider: {name: oidc}",
         "oidc and a token": f"token: abc, {oidc()}",

@@ -3,7 +3,7 @@
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.choose import open_way, try_out
+from kfw.methods.choose import open_way, why_not
 from kfw.model import Problem, Reason, Resolution
 from tests.fakes import FakeMethod, forward, node, pod
 
@@ -34,4 +34,4 @@ async def test_a_child_that_would_ask_a_person_is_not_started_while_nobody_waits
 def test_a_method_that_logs_nobody_in_is_tried(name: str) -> None:
     nobody = Resolution(pods=THERE.pods, nodes=THERE.nodes, problem=EXPIRED, needs_person=True)
 
-    assert try_out(methods(), name, nobody) is None
+    assert why_not(methods(), name, nobody) is None

@@ -13,13 +13,13 @@ import pytest_asyncio
 
 from kfw.errors import KfwError, TimedOut, ToolMissing
 from kfw.methods import kubectl
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.kubectl import Kubectl, KubectlTunnel, argv, environment
 from kfw.model import Endpoint, Health, Reason
 from kfw.relay.dial import DialFailed
-from kfw.system.identity import look
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children
+from kfw.system.process_identity import look
 from tests.fakes import forward, pod
 from tests.methods.test_kubectl_words import LOST, REFUSED, RESET
 from tests.stubs import FOREVER, Stubs, eventually
@@ -36,7 +36,7 @@ async def opened(children: Children, stubs: Stubs) -> AsyncIterator[Open]:
     tunnels: list[KubectlTunnel] = []
 
     async def one(*pods: Endpoint, **changes: object) -> KubectlTunnel:
-        way = Way(forward(**{"health": Health(timeout=2.0), **changes}), pods or (pod("web-1"),))  # type: ignore[arg-type]
+        way = OpenRequest(forward(**{"health": Health(timeout=2.0), **changes}), pods or (pod("web-1"),))  # type: ignore[arg-type]
         tunnels.append(await Kubectl(children).open(way))
         return tunnels[-1]
 
@@ -57,7 +57,9 @@ class Heard(asyncio.Protocol):
 async def test_kubectl_runs_in_the_environment_of_whoever_wants_the_forward(children: Children, stubs: Stubs):
     stubs.script("kubectl", *ECHOES, FOREVER)
     environ = {**os.environ, "AWS_PROFILE": "dev", "HTTPS_PROXY": "http://gate:1"}
-    way = Way(forward(health=Health(timeout=2.0), kubeconfig=("/a", "/b")), (pod("web-1"),), environ=environ)
+    way = OpenRequest(
+        forward(health=Health(timeout=2.0), kubeconfig=("/a", "/b")), (pod("web-1"),), environ=environ
+    )
     tunnel = await Kubectl(children).open(way)
     await tunnel.close()
     [call] = stubs.calls("kubectl")

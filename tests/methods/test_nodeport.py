@@ -12,7 +12,7 @@ from itertools import cycle
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel, directly
 from kfw.model import Endpoint, Forward, Health, Reason, Target
 from kfw.relay.dial import DialFailed
@@ -26,9 +26,9 @@ pytestmark = [
 FIRST, SECOND, THIRD = (f"127.0.7.{n}" for n in (1, 2, 3))
 
 
-def way(port: int, *addresses: str, health: Health = Health(timeout=1)) -> Way:  # noqa: B008 (frozen)
+def way(port: int, *addresses: str, health: Health = Health(timeout=1)) -> OpenRequest:  # noqa: B008 (frozen)
     forward = Forward("api", Target.parse("service/api"), 80, 8080, method="nodeport", health=health)
-    return Way(forward, tuple(Endpoint("node", f"node{a[-1]}", a, port) for a in addresses))
+    return OpenRequest(forward, tuple(Endpoint("node", f"node{a[-1]}", a, port) for a in addresses))
 
 
 class Node:
@@ -342,7 +342,7 @@ async def opened(port: int, *addresses: str) -> AsyncIterator[NodePortTunnel]:
     wanted = way(port, *addresses, health=Health(timeout=5))
     tunnel = await NodePort().open(wanted)
     try:
-        await until(lambda: wanted.manners.known)
+        await until(lambda: wanted.eof_behaviour.known)
         yield tunnel
     finally:
         await tunnel.close()

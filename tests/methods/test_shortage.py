@@ -1,4 +1,4 @@
-"""A shortage of files is no verdict on nodes, pods or children: nothing breaks, who waits is told why and gets his turn."""
+"""A shortage of files is not a verdict on nodes, pods or children: nothing breaks, who waits is told why."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import Tunnel, Way
+from kfw.methods.base import OpenRequest, Tunnel
 from kfw.methods.choose import open_way
 from kfw.methods.kubectl import Kubectl
 from kfw.methods.nodeport import NodePort
@@ -49,8 +49,8 @@ async def without_links(way: Tunnel) -> None:
         await until(lambda: not way._pool.links)
 
 
-def _way(*endpoints: Endpoint) -> Way:
-    return Way(forward("web", health=ASKED), endpoints)
+def _way(*endpoints: Endpoint) -> OpenRequest:
+    return OpenRequest(forward("web", health=ASKED), endpoints)
 
 
 @pytest.mark.parametrize("number", ERRNOS)

@@ -17,13 +17,13 @@ import pytest
 import pytest_asyncio
 
 from kfw.errors import KfwError, PortInUse
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.socat import Socat, SocatTunnel
-from kfw.methods.socat_words import argv, words
+from kfw.methods.socat_messages import argv, words
 from kfw.model import Endpoint, Health, Reason
-from kfw.system.identity import everybody, look
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children
+from kfw.system.process_identity import everybody, look
 from tests.fakes import forward, node
 from tests.stubs import FOREVER, Stubs, eventually
 
@@ -85,7 +85,7 @@ async def opened(children: Children, port: int) -> AsyncIterator[Opened]:
 
     async def one(*nodes: Endpoint, **changes: object) -> SocatTunnel:
         wanted = forward(**{"local_port": port, "health": Health(timeout=2.0), **changes})  # type: ignore[arg-type]
-        tunnels.append(await Socat(children).open(Way(wanted, nodes)))
+        tunnels.append(await Socat(children).open(OpenRequest(wanted, nodes)))
         return tunnels[-1]
 
     yield one
@@ -163,7 +163,7 @@ def test_B21_in_a_container_it_listens_where_it_is_told_and_dials_a_name():
     "address", ["a,exec=rm", "a:1", "", "-h", "a b", "fe80::1%eth0,x", "1.2.3.4\n", "::1,bind=x"]
 )
 def test_an_address_that_smuggles_options_in_is_refused(address: str):
-    with pytest.raises(KfwError, match="is no address of a node"):
+    with pytest.raises(KfwError, match="is not an address of a node"):
         argv("127.0.0.1", 8080, address, 30080)
 
 
@@ -276,7 +276,7 @@ async def test_a_stop_during_the_start_leaves_nothing(
     children: Children, backend: Backend, stubs: Stubs, ledger: Ledger, port: int
 ):
     stubs.script("socat", FOREVER)
-    way = Way(forward(local_port=port), (node(backend.port),))
+    way = OpenRequest(forward(local_port=port), (node(backend.port),))
     opening = asyncio.ensure_future(Socat(children).open(way))
     await eventually(lambda: stubs.calls("socat"))
     opening.cancel()
@@ -437,7 +437,7 @@ async def test_socat_is_looked_for_and_run_in_the_environment_of_whoever_wants_t
     assert missing and "cannot find socat" in missing.what
     environ = {**os.environ, "WHO": "me"}
     wanted = forward(local_port=port, health=Health(timeout=2.0))
-    tunnel = await Socat(children).open(Way(wanted, (node(backend.port),), environ=environ))
+    tunnel = await Socat(children).open(OpenRequest(wanted, (node(backend.port),), environ=environ))
     try:
         if sys.platform == "linux":
             variables = await asyncio.to_thread(Path(f"/proc/{tunnel.pid}/environ").read_bytes)

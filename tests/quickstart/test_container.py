@@ -88,11 +88,11 @@ def test_B13_a_service_made_anew_with_another_node_port_is_found_again(
     service = json.loads(cluster.kubectl("get", "service", "amp-api", *where, "-o", "json"))
     cluster.kubectl("delete", "service", "amp-api", *where)
     service["spec"]["ports"][0]["nodePort"] = 30809
-    anew = {
+    again = {
         "metadata": {"name": "amp-api", "namespace": "wso2-amp"},
         "spec": {key: service["spec"][key] for key in ("type", "selector", "ports")},
     }
-    cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", **anew}))
+    cluster.kubectl("create", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "Service", **again}))
     assert five.until_all_answer(within=15) < 10
 
 

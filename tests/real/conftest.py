@@ -137,5 +137,5 @@ def own_cli(own_cluster: Rig, make_cli: Callable[..., Program]) -> Program:
 
 @pytest.fixture
 def fault(own_cluster: Rig) -> Callable[..., None]:
-    """`fault("apiserver-restart")` on `own_cluster`; the next test that uses that cluster gets it mended."""
+    """`fault("apiserver-restart")` on `own_cluster`; the next test that uses that cluster gets it fixed."""
     return own_cluster.fault

@@ -62,7 +62,7 @@ class Rig:
 
 
 def up(name: str) -> Rig:
-    """A cluster of one's own with the demo on it, mended if it has faults: some 10 s."""
+    """A cluster of one's own with the demo on it, fixed if it has faults: some 10 s."""
     cluster("up", name, "--load", timeout=300)
     lines = (line.partition("=") for line in shlex.split(cluster("env", name).replace("export ", "")))
     return Rig.from_environment({variable: value for variable, _, value in lines})

@@ -1,4 +1,4 @@
-"""People who keep a connection: each says a word every so often, waits for its echo, and connects anew when it is lost."""
+"""People who keep a connection: each says a word every so often, waits for its echo, and connects again when it is lost."""
 
 import socket
 import threading

@@ -34,7 +34,7 @@ def test_A10_a_login_that_has_run_out_is_5_suspended_without_a_child(rig: Rig, m
     assert "Traceback" not in done.stderr
     for row in cli.rows().values():
         assert (row["status"], row["reason"], row["pid"]) == ("suspended", "login-expired", None)
-        assert "; " in row["message"]  # and what mends it
+        assert "; " in row["message"]  # and what fixes it
     assert cli.children("kubectl") == cli.children("socat") == []
 
 

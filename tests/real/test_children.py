@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.base import Method, Tunnel, Way
+from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.kubectl import Kubectl, argv
 from kfw.methods.socat import Socat
 from kfw.model import Endpoint, Forward, Health, Reason, Target
 from kfw.relay.dial import Dialer
-from kfw.system.identity import look
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children
+from kfw.system.process_identity import look
 from tests.real import talk
 from tests.real.rig import Rig
 
@@ -54,7 +54,7 @@ def nodes(rig: Rig, port: int = 30080) -> tuple[Endpoint, ...]:
 
 @asynccontextmanager
 async def opened(method: Method, forward: Forward, *endpoints: Endpoint) -> AsyncIterator[Tunnel]:
-    tunnel = await method.open(Way(forward, endpoints))
+    tunnel = await method.open(OpenRequest(forward, endpoints))
     try:
         yield tunnel
     finally:
@@ -131,7 +131,7 @@ async def test_A37_a_closed_container_port_is_refused_in_kubectls_words(rig: Rig
     with pytest.raises(
         KfwError, match=r"^kubectl: failed to connect to localhost:7777 inside namespace"
     ) as error:
-        await Kubectl(children).open(Way(wanted(rig), pods[:1]))
+        await Kubectl(children).open(OpenRequest(wanted(rig), pods[:1]))
     assert error.value.reason == "app-refuses"
     assert "connection refused" in error.value.what
 
@@ -142,7 +142,7 @@ async def test_who_may_not_is_told_so(rig: Rig, children: Children, user: str, r
     forward = await asyncio.to_thread(wanted, rig, user)
     pods = await asyncio.to_thread(web_pods, rig)
     with pytest.raises(KfwError) as error:
-        await Kubectl(children).open(Way(forward, pods))
+        await Kubectl(children).open(OpenRequest(forward, pods))
     assert error.value.reason == reason
     assert error.value.what.startswith("kubectl: error: ")
 
@@ -151,7 +151,7 @@ async def test_who_may_not_is_told_so(rig: Rig, children: Children, user: str, r
 async def test_A2_a_pod_that_is_not_there_is_not_found_within_seconds(rig: Rig, children: Children) -> None:
     before = time.monotonic()
     with pytest.raises(KfwError, match=r'pods "nobody" not found') as error:
-        await Kubectl(children).open(Way(wanted(rig), (Endpoint("pod", "nobody", "", 80),)))
+        await Kubectl(children).open(OpenRequest(wanted(rig), (Endpoint("pod", "nobody", "", 80),)))
     assert time.monotonic() - before < 10
     assert error.value.reason == "endpoint-gone"
 
@@ -189,7 +189,7 @@ async def test_a_deleted_pod_breaks_it_at_the_next_connection(
         assert problem.reason is Reason.ENDPOINT_GONE
         assert problem.message.startswith("kubectl: network namespace for sandbox ")
         with pytest.raises(KfwError, match='pods "mortal" not found'):
-            await Kubectl(children).open(Way(wanted(rig, namespace=namespace), (pod,)))
+            await Kubectl(children).open(OpenRequest(wanted(rig, namespace=namespace), (pod,)))
 
 
 # -- socat
@@ -236,7 +236,7 @@ async def test_B15_a_killed_socat_is_back_in_two_seconds_on_the_same_port(
 async def test_a_node_port_that_nobody_serves_is_not_up(rig: Rig, children: Children, free_port: int) -> None:
     with pytest.raises(KfwError) as error:
         await Socat(children).open(
-            Way(wanted(rig, port=free_port, health=Health(timeout=2)), nodes(rig, 31999))
+            OpenRequest(wanted(rig, port=free_port, health=Health(timeout=2)), nodes(rig, 31999))
         )
     assert error.value.reason == "app-refuses"
 

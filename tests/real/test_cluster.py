@@ -90,7 +90,7 @@ async def test_A28_A29_ports_by_number_and_name_beside_udp(rig: Rig) -> None:
     [
         ("service/nope", Reason.TARGET_NOT_FOUND, 'services "nope" not found'),
         ("service/broken", Reason.NO_READY_POD, "its readiness probe has not succeeded"),
-        ("service/selectorless", Reason.NO_READY_POD, "are no pods"),
+        ("service/selectorless", Reason.NO_READY_POD, "are not pods"),
     ],
 )
 async def test_what_cannot_be_forwarded_to_says_why(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.dropin.conftest import objects
-from tests.dropin.objects import for_kubectl
-from tests.dropin.programs import KFW, KUBECTL, environment, said_by
-from tests.dropin.table import ERRORS, FORWARDS, filled, without_numbers
-from tests.dropin.test_same_words import without_random
-from tests.dropin.test_scripts import SCRIPTS, prints_what_it_says
+from tests.kubectl_compat.conftest import objects
+from tests.kubectl_compat.objects import for_kubectl
+from tests.kubectl_compat.programs import KFW, KUBECTL, environment, said_by
+from tests.kubectl_compat.table import ERRORS, FORWARDS, filled, without_numbers
+from tests.kubectl_compat.test_same_words import without_random
+from tests.kubectl_compat.test_scripts import SCRIPTS, prints_what_it_says
 from tests.real import rig as rigs
 from tests.real import talk
 

@@ -1,4 +1,4 @@
-"""Every fault of the rig, in and out under load: what the statuses say, what is lost, and that nothing is mended by hand.
+"""Every fault of the rig, in and out under load: what the statuses say, what is lost, and that nothing is fixed by hand.
 
 `web` and `echo` have a pod on each node, `lone` has one pod, on the worker.
 """
@@ -30,7 +30,7 @@ AWAY: Seen = frozenset(
         ("degraded", "unhealthy"),
     }
 )
-#: Of a pod whose node is away, starts anew, or has said nothing yet of its pods.
+#: Of a pod whose node is away, starts again, or has said nothing yet of its pods.
 NODE_AWAY = (
     AWAY
     | {("active", "no-ready-pod")}
@@ -40,7 +40,7 @@ NODE_AWAY = (
         for reason in ("cluster-unreachable", "endpoint-gone", "no-ready-pod", "unhealthy", "app-refuses")
     }
 )
-NOBODY: Seen = frozenset()
+NULL_OBSERVER: Seen = frozenset()
 ALL = ("web", "echo", "lone")
 
 
@@ -57,8 +57,8 @@ class Fault:
     out: tuple[str, ...] = ()
     lasts: float = 0.5
     shows: dict[str, str] = field(default_factory=dict)
-    may: Seen = NOBODY
-    may_lone: Seen = NOBODY
+    may: Seen = NULL_OBSERVER
+    may_lone: Seen = NULL_OBSERVER
     closes: bool = False
     harmless: bool = False
 
@@ -211,7 +211,7 @@ def _do(cluster: Rig, kind: str) -> None:
 
 
 def _told(kfw: Program, forward: str, seq: int) -> list[tuple[str, str | None]]:
-    """Its statuses since then, once the last one is active: a kubelet that has started anew looks at its pods later."""
+    """Its statuses since then, once the last one is active: a kubelet that has started again looks at its pods later."""
 
     def now() -> tuple[list[tuple[str, str | None]]] | None:
         told = [(row["status"], row["reason"]) for row in kfw.history(forward, seq)]
@@ -224,7 +224,7 @@ def _told(kfw: Program, forward: str, seq: int) -> list[tuple[str, str | None]]:
 def _statuses_were_true(kfw: Program, fault: Fault, seq: int) -> None:
     for forward in ALL:
         told = _told(kfw, forward, seq)
-        may = ACTIVE | fault.may | (fault.may_lone if forward == "lone" else NOBODY)
+        may = ACTIVE | fault.may | (fault.may_lone if forward == "lone" else NULL_OBSERVER)
         assert set(told) <= may, f"{forward}: {told}"
         if wanted := fault.shows.get(forward):
             assert wanted in {reason for _, reason in told}, f"{forward}: {told}"

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.dropin.programs import KUBECTL, environment, running
+from tests.kubectl_compat.programs import KUBECTL, environment, running
 from tests.real import talk
 from tests.real.rig import Rig
 from tests.real.tunnels import Tunnels

@@ -53,7 +53,7 @@ def test_a_new_cluster_publishes_its_node_ports_and_kfw_goes_through_them(host: 
 
 
 def test_a_service_with_another_node_port_gets_a_container(host: Host) -> None:
-    """The published ports are fixed when a cluster is made; a service that is made anew has another one."""
+    """The published ports are fixed when a cluster is made; a service that is made again has another one."""
     host.bootstrap()
     patch = json.dumps([{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31808}])
     where = ("--kubeconfig", str(host.kubeconfig), "-n", "wso2-amp")

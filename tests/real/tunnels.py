@@ -37,7 +37,7 @@ class Tunnels:
 
     @contextmanager
     def untouched(self) -> Iterator[None]:
-        """Meanwhile no forward has another status than `active`, not for a moment, and no way is made anew."""
+        """Meanwhile no forward has another status than `active`, not for a moment, and no way is made again."""
         seq, restarts = self.program.seq(), self.restarts()
         yield
         told = {name: self.program.history(name, seq) for name in self.ports}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kfw.relay.departed import _KERNEL, _request, departed
+from kfw.relay.disconnect import _KERNEL, _request, departed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 
@@ -54,7 +54,7 @@ def test_of_a_socket_that_is_closed_nothing_is_known(pair: tuple[socket.socket, 
 
 NONE_FREE = """
 import os, resource, socket
-from kfw.relay.departed import be_ready, departed
+from kfw.relay.disconnect import be_ready, departed
 server = socket.create_server(("127.0.0.1", 0))
 client = socket.create_connection(server.getsockname())
 accepted, _ = server.accept()

@@ -72,9 +72,7 @@ async def test_when_the_hold_is_over_the_client_is_reset_and_the_log_says_why() 
             await asyncio.wait_for(reader.read(), 1)
         assert len(local.said) == 1
         assert local.said[0].startswith("api: connection from 127.0.0.1 port ")
-        assert local.said[0].endswith(
-            "is reset: nothing to connect it to within 0.1 s: no pod of it is ready"
-        )
+        assert local.said[0].endswith("is reset: no ready endpoint within 0.1 s: no pod of it is ready")
         assert local.listener.connections == 0
         writer.close()
 

@@ -64,7 +64,7 @@ async def test_it_is_told_at_once_and_once_although_it_is_tried_again_and_again(
 
 
 async def test_when_nobody_is_there_any_more_to_refuse_it_the_whole_hold_counts() -> None:
-    """The pod that refused is made anew."""
+    """The pod that refused is made again."""
     async with app(echo) as behind, listening(hold=5.0, hold_refused=0.3) as local:
         local.listener.use(None, WHY, refused=True)
         reader, writer = await local.client()

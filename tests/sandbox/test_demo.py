@@ -44,7 +44,7 @@ def test_no_connection_fails_while_pods_are_ended_and_nothing_is_left(home: Path
     assert "demo-" not in kfw(home, "status", "--json").stdout
 
 
-def test_keep_leaves_all_of_it_up_and_an_accident_is_taken_back(home: Path) -> None:
+def test_keep_leaves_all_of_it_up_and_an_fault_is_taken_back(home: Path) -> None:
     done = kfw(home, "demo", "--keep", "--for", "0.5s")
     assert done.returncode == 0, done.stderr
     assert "failed       0" in done.stdout
@@ -52,19 +52,19 @@ def test_keep_leaves_all_of_it_up_and_an_accident_is_taken_back(home: Path) -> N
     assert kfw(home, "sandbox", "status").returncode == 0
     rows = json.loads(kfw(home, "status", "--json").stdout)["forwards"]
     assert {row["name"]: row["status"] for row in rows} == {f"demo-{one.service}": "active" for one in FIVE}
-    again = kfw(home, "demo", "--for", "0.6s", "--method", "nodeport", "--accident", "expired-watches")
+    again = kfw(home, "demo", "--for", "0.6s", "--method", "nodeport", "--fault", "expired-watches")
     assert again.returncode == 0, again.stderr
-    assert "accident: expired-watches, for 0.2 s" in again.stderr
+    assert "fault: expired-watches, for 0.2 s" in again.stderr
     status = kfw(home, "sandbox", "status", "--json")
     assert status.returncode == 0  # it was there before
-    assert json.loads(status.stdout)["accidents"] == []
+    assert json.loads(status.stdout)["faults"] == []
 
 
 def test_a_method_that_nobody_knows_is_refused_before_anything_starts(home: Path) -> None:
     done = kfw(home, "demo", "--method", "pigeon")
     assert done.returncode == 2
     assert "no method is called 'pigeon'" in done.stderr
-    assert "no accident is called 'fire'" in kfw(home, "demo", "--accident", "fire").stderr
+    assert "no fault is called 'fire'" in kfw(home, "demo", "--fault", "fire").stderr
     assert kfw(home, "sandbox", "status").returncode == 3
 
 

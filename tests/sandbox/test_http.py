@@ -4,8 +4,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from kfw.sandbox.client_connection import ClientConnection
 from kfw.sandbox.http import Handler, Request, Response, converse
-from kfw.sandbox.line import Line
 from tests.sandbox.talk import ask, close, reply
 
 pytestmark = pytest.mark.asyncio
@@ -16,7 +16,7 @@ async def serving(handler: Handler) -> AsyncIterator[tuple[asyncio.StreamReader,
     """A connection to a server with that handler."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await converse(Line(reader, writer), handler)
+        await converse(ClientConnection(reader, writer), handler)
         writer.close()
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)

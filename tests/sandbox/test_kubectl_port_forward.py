@@ -93,7 +93,7 @@ async def test_a_user_without_the_verb_is_told_in_the_servers_words(sandbox: San
 async def test_where_websocket_is_not_spoken_it_falls_back_to_raw_spdy(
     sandbox: Sandbox, kubectl: Kubectl
 ) -> None:
-    with sandbox.accidents.without("SPDY/3.1+portforward.k8s.io"):
+    with sandbox.faults.without("SPDY/3.1+portforward.k8s.io"):
         async with forwarding(kubectl, "pod/db-0 :5432") as (port, _):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             assert await reader.readline() == b"hello from db-0\n"
@@ -102,6 +102,6 @@ async def test_where_websocket_is_not_spoken_it_falls_back_to_raw_spdy(
 
 async def test_a_tunnel_that_is_reset_ends_it(sandbox: Sandbox, kubectl: Kubectl) -> None:
     async with forwarding(kubectl, "pod/db-0 :5432") as (_, child):
-        with sandbox.accidents.reset(only="tunnels"):
+        with sandbox.faults.reset(only="tunnels"):
             _, said = await asyncio.wait_for(child.communicate(), 10)
         assert b"lost connection to pod" in said

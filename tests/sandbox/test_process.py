@@ -14,7 +14,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.sandbox import process
 from kfw.sandbox.remote import Remote
-from kfw.system import identity
+from kfw.system import process_identity
 
 pytestmark = pytest.mark.sandbox
 
@@ -55,7 +55,7 @@ def test_start_detaches_and_stop_ends_it_and_stop_twice_is_harmless(home: Path) 
     assert os.getsid(record.pid) == record.pid
     stopped = kfw("stop")
     assert (stopped.returncode, stopped.stderr) == (0, f"sandbox stopped (pid {record.pid})\n")
-    assert identity.look(record.pid) is None
+    assert process_identity.look(record.pid) is None
     again = kfw("stop")
     assert (again.returncode, again.stderr) == (0, "the sandbox is not running\n")
 
@@ -107,7 +107,7 @@ def test_stop_never_touches_a_process_that_only_has_its_pid(home: Path) -> None:
 def test_a_killed_sandbox_leaves_nothing_that_keeps_the_next_from_starting(home: Path) -> None:
     first, _ = process.start(directory(home))
     os.kill(first.pid, signal.SIGKILL)
-    while identity.look(first.pid):
+    while process_identity.look(first.pid):
         time.sleep(0.01)
     assert process.running(directory(home)) is None
     second, started = process.start(directory(home))
@@ -166,25 +166,25 @@ def test_in_the_foreground_it_ends_with_ctrl_c(home: Path) -> None:
         child.stderr.close()
 
 
-def test_accidents_are_listed_begun_and_ended_from_outside(home: Path) -> None:
-    assert kfw("accident", "silent", "on").returncode == 3  # it does not run
+def test_faults_are_listed_begun_and_ended_from_outside(home: Path) -> None:
+    assert kfw("fault", "silent", "on").returncode == 3  # it does not run
     process.start(directory(home))
-    done = kfw("accident", "expired-login", "on")
-    assert (done.returncode, done.stderr) == (0, "accidents now: expired-login\n")
+    done = kfw("fault", "expired-login", "on")
+    assert (done.returncode, done.stderr) == (0, "faults now: expired-login\n")
     record = process.running(directory(home))
     assert record is not None
-    assert record.accidents == ("expired-login",)
+    assert record.faults == ("expired-login",)
     with pytest.raises(KfwError, match="Unauthorized"):
         Remote(record.url, directory(home)).ready_pods("demo", "web")
-    listed = kfw("accident").stdout.splitlines()
+    listed = kfw("fault").stdout.splitlines()
     assert [line.split()[:2] for line in listed if line.split()[1] == "on"] == [["expired-login", "on"]]
-    assert json.loads(kfw("accident", "expired-login", "off", "--json").stdout) == {"accidents": []}
+    assert json.loads(kfw("fault", "expired-login", "off", "--json").stdout) == {"faults": []}
     assert len(Remote(record.url, directory(home)).ready_pods("demo", "web")) == 3
 
 
-def test_an_unknown_accident_is_told_with_those_that_are_known(home: Path) -> None:
-    done = kfw("accident", "fire", "on")
+def test_an_unknown_fault_is_told_with_those_that_are_known(home: Path) -> None:
+    done = kfw("fault", "fire", "on")
     assert done.returncode == 2
-    assert "no accident is called 'fire'" in done.stderr
+    assert "no fault is called 'fire'" in done.stderr
     assert "silent, silent-tunnels, slow" in done.stderr
-    assert kfw("accident", "silent").returncode == 2
+    assert kfw("fault", "silent").returncode == 2

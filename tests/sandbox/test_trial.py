@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
+from kfw.sandbox.load_test import Place, trial
 from kfw.sandbox.sandbox import Sandbox
-from kfw.sandbox.trial import Place, trial
 
 pytestmark = pytest.mark.asyncio
 

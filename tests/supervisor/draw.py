@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kfw.model import Health, Problem, Reason, Retry
 from kfw.supervisor import machine
-from kfw.supervisor.machine import Event, Now, State, status_of, step
+from kfw.supervisor.machine import Event, Phase, Snapshot, status_of, step
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 
@@ -24,7 +24,7 @@ EVENTS: dict[str, Event] = {
     "every pod refuses": machine.Refused(Problem(Reason.APP_REFUSES, "")),
     "third failed check": machine.ProbeFailed(_ILL),
     "delay over": machine.DelayOver(),
-    "connection arrives": machine.Knocked(),
+    "connection arrives": machine.ConnectionWaiting(),
     "retry": machine.RetryAsked(),
 }
 
@@ -45,23 +45,23 @@ What people see of each state (`active` turns `degraded` while health checks fai
 """
 
 
-def arrows() -> Iterator[tuple[State, str, State]]:
-    for state in State:
+def arrows() -> Iterator[tuple[Phase, str, Phase]]:
+    for phase in Phase:
         for words, event in EVENTS.items():
-            now = Now(state=state, problem=_ILL, findable=state is not State.LOST, ill=2)
+            now = Snapshot(phase=phase, problem=_ILL, has_endpoints=phase is not Phase.LOST, failed_checks=2)
             after, _ = step(now, event, Retry(), Health())
-            if after.state is not state:
-                yield state, words, after.state
+            if after.phase is not phase:
+                yield phase, words, after.phase
 
 
 def page() -> str:
-    grouped: dict[tuple[State, State], list[str]] = {}
+    grouped: dict[tuple[Phase, Phase], list[str]] = {}
     for before, words, after in arrows():
         grouped.setdefault((before, after), []).append(words)
     lines = [f"    {a} --> {b}: {', '.join(words)}\n" for (a, b), words in grouped.items()]
     rows = [
-        f"| {state} | {status_of(Now(state=state))} | {status_of(Now(state=state, served=True))} |\n"
-        for state in State
+        f"| {phase} | {status_of(Snapshot(phase=phase))} | {status_of(Snapshot(phase=phase, was_active=True))} |\n"
+        for phase in Phase
     ]
     tail = "\nWith a problem whose reason needs the user it is `error`, and `suspended` while the cluster cannot be asked.\n"
     return "".join([_HEAD, *lines, _MIDDLE, *rows, tail])

@@ -32,9 +32,9 @@ def test_attempts_end_after_max_attempts_and_never_when_it_is_0() -> None:
 
 def test_health_checks_are_rare_while_all_is_well_and_frequent_while_one_failed() -> None:
     health = Health(interval=15)
-    assert [next_check(health, good, ill=False) for good in (0, 1, 100)] == [15, 60, 60]
-    assert next_check(health, 1, ill=True) == 2
-    assert next_check(Health(interval=0.5), 0, ill=True) == 0.5
+    assert [next_check(health, good, failing=False) for good in (0, 1, 100)] == [15, 60, 60]
+    assert next_check(health, 1, failing=True) == 2
+    assert next_check(Health(interval=0.5), 0, failing=True) == 0.5
 
 
 def test_an_app_that_refuses_is_asked_again_soon_and_sooner_while_clients_wait() -> None:

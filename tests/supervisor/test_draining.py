@@ -7,7 +7,7 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.model import Problem, Reason, Resolution
-from kfw.supervisor import carrier
+from kfw.supervisor import forward_path
 from tests.fakes import FakeMethod, FakeTunnel, FakeWorld, pod, settle
 from tests.supervisor.test_runner import GONE, THERE, Watched, echo, up
 from tests.until import until
@@ -62,7 +62,7 @@ GIVEN_UP = (
 
 
 async def another(api: Watched, method: FakeMethod) -> None:
-    """Way is open, at the latest when the target is back."""
+    """A path is open, at the latest when the target is back."""
     if len(method.tunnels) == 1:
         await api.fake.clusters.say(THERE)
     await until(lambda: len(method.tunnels) == 2)
@@ -72,7 +72,7 @@ async def another(api: Watched, method: FakeMethod) -> None:
 async def test_it_goes_on_until_its_last_connection_has_ended(
     give_up: GiveUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrier, "LAST_BYTES", 0.01)
+    monkeypatch.setattr(forward_path, "LAST_BYTES", 0.01)
     async with echo() as port:
         method = FakeMethod("kubectl", wants="pod", port=port)
         async with up(FakeWorld(method), method="kubectl") as api:

@@ -4,23 +4,23 @@ import pytest
 
 from kfw.model import Health, Problem, Reason, Retry, Status
 from kfw.supervisor.machine import (
+    Action,
     Broke,
+    ConnectionWaiting,
     DelayOver,
-    Do,
     Event,
     Found,
-    Knocked,
     Missing,
-    Now,
     Opened,
     OpenFailed,
+    Phase,
     ProbeFailed,
     ProbeOk,
     Refused,
     RetryAsked,
     Settled,
     Slow,
-    State,
+    Snapshot,
     status_of,
     step,
 )
@@ -40,8 +40,10 @@ REFUSES = problem(Reason.APP_REFUSES)
 LATE = problem(Reason.TIMED_OUT)
 
 
-def play(*events: Event, now: Now | None = None, retry: Retry | None = None) -> tuple[Now, list[Do]]:
-    now, done = now or Now(), []
+def play(
+    *events: Event, now: Snapshot | None = None, retry: Retry | None = None
+) -> tuple[Snapshot, list[Action]]:
+    now, done = now or Snapshot(), []
     for event in events:
         now, do = step(now, event, retry or Retry(), Health())
         done.append(do)
@@ -53,16 +55,16 @@ UP = play(Found(), Opened())[0]
 
 def test_found_and_opened_is_active() -> None:
     now, done = play(Found(), Opened())
-    assert (status_of(now), done) == (Status.ACTIVE, [Do.OPEN, Do.NOTHING])
+    assert (status_of(now), done) == (Status.ACTIVE, [Action.OPEN, Action.NOTHING])
 
 
 def test_before_anything_is_known_it_is_starting() -> None:
-    assert status_of(Now()) is Status.STARTING
+    assert status_of(Snapshot()) is Status.STARTING
 
 
 def test_an_attempt_that_takes_long_says_so_until_it_is_over_and_hides_no_better_reason() -> None:
     now, done = play(Found(), Slow(LATE))
-    assert (status_of(now), now.problem, done[-1]) == (Status.STARTING, LATE, Do.NOTHING)
+    assert (status_of(now), now.problem, done[-1]) == (Status.STARTING, LATE, Action.NOTHING)
     assert play(Opened(), now=now)[0].problem is None
     assert play(OpenFailed(ILL), now=now)[0].problem == ILL
     assert play(Broke(EXITED), Found(), Slow(LATE), now=UP)[0].problem == EXITED
@@ -71,25 +73,25 @@ def test_an_attempt_that_takes_long_says_so_until_it_is_over_and_hides_no_better
 
 def test_a_dead_child_is_tried_again_at_once_and_says_why() -> None:
     now, done = play(Broke(EXITED), now=UP)
-    assert (status_of(now), now.problem, now.delay, done) == (Status.RECONNECTING, EXITED, 0.0, [Do.WAIT])
-    assert play(DelayOver(), now=now)[1] == [Do.OPEN]
+    assert (status_of(now), now.problem, now.delay, done) == (Status.RECONNECTING, EXITED, 0.0, [Action.WAIT])
+    assert play(DelayOver(), now=now)[1] == [Action.OPEN]
 
 
 def test_A2_a_missing_target_is_an_error_and_comes_back_by_itself() -> None:
     now, _ = play(Missing(GONE))
     assert status_of(now) is Status.ERROR
     now, done = play(Found(), Opened(), now=now)
-    assert (status_of(now), done[0]) == (Status.ACTIVE, Do.OPEN)
+    assert (status_of(now), done[0]) == (Status.ACTIVE, Action.OPEN)
 
 
 def test_A31_a_deleted_target_is_an_error_at_once_without_attempts() -> None:
     now, done = play(Missing(GONE), now=UP)
-    assert (status_of(now), done) == (Status.ERROR, [Do.HOLD])
+    assert (status_of(now), done) == (Status.ERROR, [Action.HOLD])
 
 
 def test_no_ready_pod_holds_and_the_first_ready_one_is_opened_without_waiting() -> None:
     now, done = play(Missing(NO_POD), Found(), now=UP)
-    assert done == [Do.HOLD, Do.OPEN]
+    assert done == [Action.HOLD, Action.OPEN]
     assert now.delay == 0
 
 
@@ -98,7 +100,7 @@ def test_A32_without_pods_it_gives_up_after_max_attempts_with_the_last_cause_and
 ):
     retry = Retry(max_attempts=5)
     now, waits = play(Missing(NO_POD), now=UP, retry=retry)[0], []
-    while now.state is not State.PARKED:
+    while now.phase is not Phase.PARKED:
         waits.append(now.delay)
         now, _ = play(DelayOver(), now=now, retry=retry)
     assert waits == [1, 2, 4, 8, 16]
@@ -106,18 +108,18 @@ def test_A32_without_pods_it_gives_up_after_max_attempts_with_the_last_cause_and
     now, _ = play(Found(), now=now, retry=retry)
     assert status_of(now) is Status.ERROR
     now, done = play(RetryAsked(), Opened(), now=now, retry=retry)
-    assert (status_of(now), done[0]) == (Status.ACTIVE, Do.OPEN)
+    assert (status_of(now), done[0]) == (Status.ACTIVE, Action.OPEN)
 
 
 def test_an_unreachable_cluster_suspends_what_has_no_way() -> None:
     now, _ = play(Missing(AWAY))
     assert status_of(now) is Status.SUSPENDED
-    assert play(Found(), now=now)[1] == [Do.OPEN]
+    assert play(Found(), now=now)[1] == [Action.OPEN]
 
 
 def test_a_way_that_still_carries_stays_active_while_the_api_is_away() -> None:
     now, done = play(Missing(AWAY, stale=True), now=UP)
-    assert (status_of(now), done) == (Status.ACTIVE, [Do.NOTHING])
+    assert (status_of(now), done) == (Status.ACTIVE, [Action.NOTHING])
 
 
 def test_a_way_that_breaks_while_the_api_is_away_is_suspended_with_the_api_as_cause() -> None:
@@ -132,7 +134,7 @@ def test_A8_one_failed_check_is_degraded_three_reopen_and_two_good_ones_heal() -
     assert status_of(healing) is Status.DEGRADED
     assert status_of(play(ProbeOk(), now=healing)[0]) is Status.ACTIVE
     broken, done = play(ProbeFailed(ILL), ProbeFailed(ILL), now=now)
-    assert (status_of(broken), done[-1]) == (Status.RECONNECTING, Do.WAIT)
+    assert (status_of(broken), done[-1]) == (Status.RECONNECTING, Action.WAIT)
 
 
 def test_a_good_check_between_bad_ones_does_not_forget_the_bad_ones() -> None:
@@ -142,13 +144,13 @@ def test_a_good_check_between_bad_ones_does_not_forget_the_bad_ones() -> None:
 
 def test_A30_another_pod_is_opened_when_the_one_in_use_is_gone() -> None:
     now, done = play(Found(same=False), now=UP)
-    assert (status_of(now), done) == (Status.RECONNECTING, [Do.OPEN])
+    assert (status_of(now), done) == (Status.RECONNECTING, [Action.OPEN])
     assert status_of(play(Opened(), now=now)[0]) is Status.ACTIVE
 
 
 def test_news_about_other_endpoints_disturb_nothing() -> None:
-    assert play(Found(same=True), now=UP)[1] == [Do.NOTHING]
-    assert play(Found(), Found(same=True))[1] == [Do.OPEN, Do.NOTHING]
+    assert play(Found(same=True), now=UP)[1] == [Action.NOTHING]
+    assert play(Found(), Found(same=True))[1] == [Action.OPEN, Action.NOTHING]
 
 
 def test_failures_add_up_until_the_way_has_settled() -> None:
@@ -164,32 +166,32 @@ def test_a_change_in_the_cluster_ends_an_old_delay() -> None:
     now, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL))
     assert now.delay == 2
     now, done = play(Found(), now=now)
-    assert (now.failures, done) == (0, [Do.OPEN])
+    assert (now.failures, done) == (0, [Action.OPEN])
 
 
 def test_a_new_local_connection_brings_the_next_attempt_forward() -> None:
     now, _ = play(Found(), OpenFailed(ILL))
-    assert play(Knocked(), now=now)[1] == [Do.OPEN]
-    assert play(Knocked(), now=play(Missing(AWAY))[0])[1] == [Do.ASK]
-    assert play(Knocked(), now=UP)[1] == [Do.NOTHING]
+    assert play(ConnectionWaiting(), now=now)[1] == [Action.OPEN]
+    assert play(ConnectionWaiting(), now=play(Missing(AWAY))[0])[1] == [Action.ASK]
+    assert play(ConnectionWaiting(), now=UP)[1] == [Action.NOTHING]
 
 
 def test_A33_a_busy_port_is_an_error_that_only_retry_leaves() -> None:
     now, done = play(Found(), OpenFailed(problem(Reason.PORT_IN_USE)))
-    assert (status_of(now), done[-1]) == (Status.ERROR, Do.HOLD)
-    assert play(DelayOver(), Found(), Knocked(), Missing(NO_POD), now=now)[0].state is State.PARKED
-    assert play(RetryAsked(), now=now)[1] == [Do.OPEN]
+    assert (status_of(now), done[-1]) == (Status.ERROR, Action.HOLD)
+    assert play(DelayOver(), Found(), ConnectionWaiting(), Missing(NO_POD), now=now)[0].phase is Phase.PARKED
+    assert play(RetryAsked(), now=now)[1] == [Action.OPEN]
 
 
 def test_a_missing_tool_is_an_error_with_a_next_attempt() -> None:
     now, done = play(Found(), OpenFailed(problem(Reason.TOOL_MISSING)))
-    assert (status_of(now), done[-1], now.delay) == (Status.ERROR, Do.WAIT, 1)
+    assert (status_of(now), done[-1], now.delay) == (Status.ERROR, Action.WAIT, 1)
 
 
 # -- refused by the app
 
 
-def refused(times: int, *, now: Now | None = None, awaited: bool = False) -> Now:
+def refused(times: int, *, now: Snapshot | None = None, awaited: bool = False) -> Snapshot:
     now = now or play(Found())[0]
     for _ in range(times):
         now, _ = play(OpenFailed(REFUSES, awaited=awaited), DelayOver(), now=now)
@@ -197,8 +199,8 @@ def refused(times: int, *, now: Now | None = None, awaited: bool = False) -> Now
 
 
 def test_an_app_that_refuses_may_be_starting_and_soon_it_is_an_error_that_is_tried_on() -> None:
-    seen = [(status_of(refused(n)), refused(n).state) for n in (1, 2, 3, 4, 5)]
-    starting, error = (Status.STARTING, State.OPENING), (Status.ERROR, State.OPENING)
+    seen = [(status_of(refused(n)), refused(n).phase) for n in (1, 2, 3, 4, 5)]
+    starting, error = (Status.STARTING, Phase.OPENING), (Status.ERROR, Phase.OPENING)
     assert seen == [starting, starting, starting, error, error]
 
 
@@ -214,15 +216,15 @@ def test_the_attempts_until_then_take_between_1_and_2_seconds() -> None:
 
 def test_a_way_whose_app_refuses_is_not_active_and_comes_back_as_the_same_one() -> None:
     now, done = play(Refused(REFUSES), now=UP)
-    assert (status_of(now), now.problem, done) == (Status.RECONNECTING, REFUSES, [Do.WAIT])
+    assert (status_of(now), now.problem, done) == (Status.RECONNECTING, REFUSES, [Action.WAIT])
     now, done = play(DelayOver(), Opened(), now=now)
-    assert (status_of(now), now.problem, done) == (Status.ACTIVE, None, [Do.OPEN, Do.NOTHING])
+    assert (status_of(now), now.problem, done) == (Status.ACTIVE, None, [Action.OPEN, Action.NOTHING])
 
 
-@pytest.mark.parametrize("state", [s for s in State if s is not State.UP])
-def test_a_refusal_is_news_only_of_a_way_that_is_up(state: State) -> None:
-    now = Now(state=state, problem=NO_POD, findable=True)
-    assert step(now, Refused(REFUSES), Retry(), Health()) == (now, Do.NOTHING)
+@pytest.mark.parametrize("phase", [s for s in Phase if s is not Phase.UP])
+def test_a_refusal_is_news_only_of_a_way_that_is_up(phase: Phase) -> None:
+    now = Snapshot(phase=phase, problem=NO_POD, has_endpoints=True)
+    assert step(now, Refused(REFUSES), Retry(), Health()) == (now, Action.NOTHING)
 
 
 def test_a_client_starts_an_attempt_also_when_attempts_are_used_up() -> None:
@@ -230,18 +232,18 @@ def test_a_client_starts_an_attempt_also_when_attempts_are_used_up() -> None:
     now = play(Found())[0]
     for _ in range(3):
         now, _ = play(OpenFailed(REFUSES), DelayOver(), now=now, retry=twice)
-    assert (now.state, status_of(now)) == (State.PARKED, Status.ERROR)
-    now, done = play(Knocked(), now=now, retry=twice)
-    assert done == [Do.OPEN]
+    assert (now.phase, status_of(now)) == (Phase.PARKED, Status.ERROR)
+    now, done = play(ConnectionWaiting(), now=now, retry=twice)
+    assert done == [Action.OPEN]
     assert status_of(play(Opened(), now=now)[0]) is Status.ACTIVE
 
 
 def test_a_pod_that_is_made_anew_ends_the_pause() -> None:
     now, done = play(Found(), now=play(OpenFailed(REFUSES), now=refused(5))[0])
-    assert (now.failures, done) == (0, [Do.OPEN])
+    assert (now.failures, done) == (0, [Action.OPEN])
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize(
     "event",
     [
@@ -257,19 +259,19 @@ def test_a_pod_that_is_made_anew_ends_the_pause() -> None:
         ProbeFailed(ILL),
         Settled(),
         DelayOver(),
-        Knocked(),
+        ConnectionWaiting(),
         RetryAsked(),
     ],
 )
-def test_every_event_is_answered_in_every_state(state: State, event: Event) -> None:
-    now, do = step(Now(state=state, problem=NO_POD, findable=True), event, Retry(), Health())
-    assert now.state in State
-    assert do in Do
+def test_every_event_is_answered_in_every_state(phase: Phase, event: Event) -> None:
+    now, do = step(Snapshot(phase=phase, problem=NO_POD, has_endpoints=True), event, Retry(), Health())
+    assert now.phase in Phase
+    assert do in Action
 
 
-@pytest.mark.parametrize("state", [s for s in State if s is not State.UP])
-def test_no_state_needs_a_restart_to_be_left(state: State) -> None:
-    now = Now(state=state, problem=NO_POD)
+@pytest.mark.parametrize("phase", [s for s in Phase if s is not Phase.UP])
+def test_no_state_needs_a_restart_to_be_left(phase: Phase) -> None:
+    now = Snapshot(phase=phase, problem=NO_POD)
     now, _ = play(RetryAsked(), Found(), Opened(), now=now)
     assert status_of(now) is Status.ACTIVE
 
@@ -283,11 +285,13 @@ def test_the_picture_in_the_docs_is_the_machine() -> None:
 
 def test_what_fails_behind_the_way_is_degraded_and_never_opened_again_for_it() -> None:
     now, done = play(*[ProbeFailed(ILL, apart=True)] * 10, now=UP)
-    assert (status_of(now), now.problem, set(done)) == (Status.DEGRADED, ILL, {Do.NOTHING})
+    assert (status_of(now), now.problem, set(done)) == (Status.DEGRADED, ILL, {Action.NOTHING})
     assert status_of(play(ProbeOk(), ProbeOk(), now=now)[0]) is Status.ACTIVE
 
 
 def test_failures_of_all_count_only_when_none_of_some_comes_between_them() -> None:
     apart = ProbeFailed(ILL, apart=True)
-    assert play(ProbeFailed(ILL), ProbeFailed(ILL), apart, ProbeFailed(ILL), now=UP)[1] == [Do.NOTHING] * 4
-    assert play(apart, ProbeFailed(ILL), ProbeFailed(ILL), now=UP)[1][-1] is Do.WAIT
+    assert (
+        play(ProbeFailed(ILL), ProbeFailed(ILL), apart, ProbeFailed(ILL), now=UP)[1] == [Action.NOTHING] * 4
+    )
+    assert play(apart, ProbeFailed(ILL), ProbeFailed(ILL), now=UP)[1][-1] is Action.WAIT

@@ -10,23 +10,23 @@ import pytest
 
 from kfw.model import Health, Problem, Reason, Retry, Status
 from kfw.supervisor.machine import (
+    Action,
     Broke,
+    ConnectionWaiting,
     DelayOver,
-    Do,
     Event,
     Found,
-    Knocked,
     Missing,
-    Now,
     Opened,
     OpenFailed,
+    Phase,
     ProbeFailed,
     ProbeOk,
     Refused,
     RetryAsked,
     Settled,
     Slow,
-    State,
+    Snapshot,
     status_of,
     step,
 )
@@ -40,7 +40,7 @@ class Life:
     """One forward's. `opening` and `waiting`: a task that will end in an event runs."""
 
     retry: Retry
-    now: Now = field(default_factory=Now)
+    now: Snapshot = field(default_factory=Snapshot)
     opening: bool = False
     waiting: bool = False
 
@@ -50,22 +50,22 @@ class Life:
         if isinstance(event, DelayOver):
             self.waiting = False
         self.now, do = step(self.now, event, self.retry, Health())
-        if do in (Do.OPEN, Do.HOLD, Do.WAIT):  # the runner ends what runs before it does these
-            self.opening, self.waiting = do is Do.OPEN, do is Do.WAIT
+        if do in (Action.OPEN, Action.HOLD, Action.WAIT):  # the runner ends what runs before it does these
+            self.opening, self.waiting = do is Action.OPEN, do is Action.WAIT
         self.check()
 
     def check(self) -> None:
-        assert self.now.state is not State.OPENING or self.opening, (
+        assert self.now.phase is not Phase.OPENING or self.opening, (
             "it waits for an attempt that nobody makes"
         )
-        assert self.now.state is not State.WAITING or self.waiting, "it waits for a pause that nobody ends"
+        assert self.now.phase is not Phase.WAITING or self.waiting, "it waits for a pause that nobody ends"
 
     def possible(self, chance: random.Random) -> Event:
         problem = Problem(chance.choice(list(Reason)), "it is so")
         anytime: list[Event] = [
             Found(same=chance.random() < 0.5),
             Missing(problem, stale=chance.random() < 0.5),
-            Knocked(),
+            ConnectionWaiting(),
             RetryAsked(),
             Broke(problem),
             Refused(problem),
@@ -82,11 +82,11 @@ class Life:
 
     def recover(self) -> None:
         """The world is well again, and each task comes to its end."""
-        self.happens(Found(same=self.now.state in (State.UP, State.OPENING)))
+        self.happens(Found(same=self.now.phase in (Phase.UP, Phase.OPENING)))
         for _ in range(4):
             if self.opening:
                 self.happens(Opened())
-            elif self.waiting and self.now.state is not State.UP:
+            elif self.waiting and self.now.phase is not Phase.UP:
                 self.happens(DelayOver())
         for _ in range(2):
             self.happens(ProbeOk())
@@ -104,13 +104,13 @@ def test_from_wherever_it_is_a_forward_comes_back_by_itself_or_is_parked_with_a_
     for seed in range(HISTORIES):
         life = lived(seed)
         life.recover()
-        if life.now.state is State.PARKED:
+        if life.now.phase is Phase.PARKED:
             assert life.now.problem and status_of(life.now) is Status.ERROR, f"seed {seed}"
             life.happens(RetryAsked())
             life.recover()
         assert status_of(life.now) is Status.ACTIVE, f"seed {seed}: {life.now}"
 
 
-@pytest.mark.parametrize("state", State)
-def test_histories_reach_every_state(state: State) -> None:
-    assert any(lived(seed).now.state is state for seed in range(500))
+@pytest.mark.parametrize("phase", Phase)
+def test_histories_reach_every_state(phase: Phase) -> None:
+    assert any(lived(seed).now.phase is phase for seed in range(500))

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.model import Endpoint, Problem, Reason, Resolution, Retry, Status
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
@@ -177,7 +177,7 @@ async def test_A10_a_child_that_ends_with_the_api_is_not_started_again_until_the
         hanging = False
         ended = 0
 
-        async def open(self, way: Way) -> FakeTunnel:
+        async def open(self, way: OpenRequest) -> FakeTunnel:
             while self.hanging:
                 try:
                     await asyncio.sleep(1000)
@@ -256,7 +256,7 @@ async def test_after_a_sleep_of_the_machine_everything_is_looked_at_at_once() ->
         await api.fake.clusters.say(THERE)
         pokes, probes = api.fake.clusters.pokes, method.tunnels[0].probes
         method.tunnels[0].ill = KfwError("no answer", reason="unhealthy")
-        api.supervisor.doubt("the machine has slept for 3600 s")
+        api.supervisor.recheck("the machine has slept for 3600 s")
         await settle()
         assert (api.fake.clusters.pokes, method.tunnels[0].probes) == (pokes + 1, probes + 1)
         assert (api.now.status, api.now.message) == (Status.DEGRADED, "no answer")
@@ -272,7 +272,7 @@ async def test_an_attempt_that_waits_is_made_at_once_after_a_sleep_of_the_machin
     async with up(FakeWorld(method)) as api:
         await api.fake.clusters.say(THERE)
         assert api.now.next_attempt_at
-        api.supervisor.doubt("the machine has slept for 60 s")
+        api.supervisor.recheck("the machine has slept for 60 s")
         await settle()
         assert api.now.status is Status.ACTIVE
 
@@ -366,7 +366,7 @@ class RefusingTunnel(FakeTunnel):
 
 
 class PodMethod(FakeMethod):
-    async def open(self, way: Way) -> RefusingTunnel:
+    async def open(self, way: OpenRequest) -> RefusingTunnel:
         opened = await super().open(way)
         self.tunnels[-1] = tunnel = RefusingTunnel(opened.endpoint, opened.dialer)
         return tunnel
@@ -486,7 +486,7 @@ class SlowMethod(FakeMethod):
         self.go = asyncio.Event()
         self.told: list[tuple[Endpoint, ...]] = []
 
-    async def open(self, way: Way) -> FakeTunnel:
+    async def open(self, way: OpenRequest) -> FakeTunnel:
         await self.go.wait()
         opened = await super().open(way)
         self.told.append(way.endpoints)
@@ -544,7 +544,7 @@ async def test_a_health_check_that_fails_in_a_new_way_is_a_failed_check_and_the_
                 raise self.broken_probe
 
     class Method(FakeMethod):
-        async def open(self, way: Way) -> FakeTunnel:
+        async def open(self, way: OpenRequest) -> FakeTunnel:
             await super().open(way)
             self.tunnels[-1] = Ill(self.tunnels[-1].endpoint, self.tunnels[-1].dialer)
             return self.tunnels[-1]
@@ -598,7 +598,7 @@ async def test_up_retry_and_a_connection_say_that_somebody_waits_and_a_restored_
         await until(lambda: fake.clusters.wants == [True, True, False])
         writer.close()
         del reader
-        watched.supervisor.doubt("the network has changed")
+        watched.supervisor.recheck("the network has changed")
         await settle()
         assert fake.clusters.wants == [True, True, False]
         await watched.supervisor.up([forward()])

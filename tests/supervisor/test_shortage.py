@@ -1,4 +1,4 @@
-"""What this machine has no room for is no failure of a way: it is waited for, told, and done as soon as there is room."""
+"""What this machine has no room for is not a failure of a way: it is waited for, told, and done as soon as there is room."""
 
 import pytest
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.model import Forward, Reason, Resolution, Status
 from kfw.system import ports
 from tests.fakes import FakeClusters, FakeMethod, FakeTunnel, FakeWorld, settle
@@ -39,7 +39,7 @@ class Once:
 
 def method_of(tunnel: type[FakeTunnel]) -> FakeMethod:
     class Method(FakeMethod):
-        async def open(self, way: Way) -> FakeTunnel:
+        async def open(self, way: OpenRequest) -> FakeTunnel:
             opened = await super().open(way)
             self.tunnels[-1] = tunnel(opened.endpoint, opened.dialer)
             return self.tunnels[-1]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kfw.system import holder as module
-from kfw.system.holder import holder
+from kfw.system import port_owner as module
+from kfw.system.port_owner import holder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from kfw.system import identity
-from kfw.system.identity import MARKER, Seen, everybody, look, parse_ps
+from kfw.system import process_identity
+from kfw.system.process_identity import MARKER, Seen, everybody, look, parse_ps
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -86,7 +86,7 @@ def test_a_line_of_ps_is_read():
 @pytest.mark.skipif(not shutil.which("ps"), reason="no ps here; only macOS needs it")
 def test_what_macOS_uses_sees_the_same(sleeper: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    seen = {one.pid: one for one in identity._ps()}[sleeper.pid]
+    seen = {one.pid: one for one in process_identity._ps()}[sleeper.pid]
     assert (seen.group, seen.command, seen.marker) == (sleeper.pid, "sleep 60", None)
     monkeypatch.setenv("TZ", "America/Lima")
-    assert {one.pid: one for one in identity._ps()}[sleeper.pid] == seen
+    assert {one.pid: one for one in process_identity._ps()}[sleeper.pid] == seen

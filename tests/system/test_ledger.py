@@ -18,8 +18,8 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.system import ledger as book
-from kfw.system.identity import MARKER, Seen, look
 from kfw.system.ledger import Entry, Ledger, fold, members
+from kfw.system.process_identity import MARKER, Seen, look
 from tests.system.test_files import no_file_longer_than
 
 Popen = subprocess.Popen[bytes]
@@ -349,7 +349,7 @@ def test_a_process_whose_start_could_not_be_seen_is_known_by_its_marker(ledger: 
 KILLED = """
 import os, signal, subprocess, sys
 from pathlib import Path
-from kfw.system.identity import MARKER
+from kfw.system.process_identity import MARKER
 from kfw.system.ledger import Ledger
 ledger = Ledger(Path(sys.argv[1]))
 for number in range(int(sys.argv[2])):

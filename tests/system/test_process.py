@@ -18,9 +18,9 @@ import pytest_asyncio
 
 from kfw.errors import ToolMissing
 from kfw.system import process
-from kfw.system.identity import MARKER, everybody, look
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children, use_pidfd_watcher
+from kfw.system.process_identity import MARKER, everybody, look
 from tests.stubs import FOREVER, Heard, Stubs, eventually
 from tests.system.test_files import no_file_longer_than
 from tests.until import until

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from kfw.system.upheaval import INTERVAL, outgoing, watch
+from kfw.system.network_changes import INTERVAL, outgoing, watch
 
 
 class Machine:
@@ -80,7 +80,7 @@ async def test_a_moment_in_which_nothing_can_be_told_is_no_change() -> None:
     ]
 
 
-#: What socket(2) and connect(2) may say, and what that means: "" is no way out, None is nothing.
+#: What socket(2) and connect(2) may say, and what that means: "" is not a way out, None is nothing.
 SAID = [
     (errno.EMFILE, None),
     (errno.ENFILE, None),
@@ -101,13 +101,13 @@ def test_what_the_system_says_of_itself_is_not_of_the_network(
     def refuse(*_: object) -> socket.socket:
         raise OSError(number, "no")
 
-    monkeypatch.setattr("kfw.system.upheaval.socket.socket", refuse)
+    monkeypatch.setattr("kfw.system.network_changes.socket.socket", refuse)
     assert outgoing() == meaning
 
 
 def test_a_process_without_a_free_file_cannot_tell_and_says_so() -> None:
     code = (
-        "import resource, os; from kfw.system.upheaval import outgoing; assert outgoing() is not None;"
+        "import resource, os; from kfw.system.network_changes import outgoing; assert outgoing() is not None;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), 4096)); assert outgoing() is None"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

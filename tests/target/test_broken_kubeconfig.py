@@ -1,4 +1,4 @@
-"""A kubeconfig that cannot be read is no reason to lose a cluster: what it said before goes on, and that is said."""
+"""A kubeconfig that cannot be read is not a reason to lose a cluster: what it said before goes on, and that is said."""
 
 import logging
 from collections.abc import Callable

@@ -236,7 +236,7 @@ def test_endpoints_that_are_no_pods_are_no_use_without_a_node_port() -> None:
     found = resolve(SVC, 80, world(services=[lone], endpointslices=slices))
 
     assert reason(found)[0] is Reason.NO_READY_POD
-    assert "are no pods (172.18.0.2:8080)" in reason(found)[1]
+    assert "are not pods (172.18.0.2:8080)" in reason(found)[1]
 
 
 def test_endpoints_that_are_no_pods_are_reached_by_the_node_port() -> None:

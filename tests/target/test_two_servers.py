@@ -1,4 +1,4 @@
-"""Two clusters and one user: what one of them refuses is no affair of the other."""
+"""Two clusters and one user: what one of them refuses is not an affair of the other."""
 
 import asyncio
 import json

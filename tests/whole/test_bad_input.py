@@ -21,7 +21,7 @@ Run = Callable[..., Done]
 
 UNKNOWN = "there is no forward named 'nope'"
 
-#: Words of the command line, what is said, and what mends it; the exit code is 2.
+#: Words of the command line, what is said, and what fixes it; the exit code is 2.
 USAGE = [
     ("up nope", UNKNOWN, "known: "),
     ("up wbe", "there is no forward named 'wbe'", "did you mean web?"),
@@ -29,7 +29,7 @@ USAGE = [
     ("up --context nope", 'context "nope" does not exist in ', "use one of: kfw-sandbox"),
     ("up --kubeconfig /none", "/none", ""),
     ("up --config /none.yaml", "the configuration has a problem", "kfw init writes one"),
-    ("up --timeout soon", "'soon' is no duration", "write for example 30s"),
+    ("up --timeout soon", "'soon' is not a duration", "write for example 30s"),
     ("up --method magic", "magic", "auto, tunnel, nodeport, forwarder, socat, kubectl"),
     ("down nope", UNKNOWN, "known are: web"),
     ("restart nope", UNKNOWN, "known are: web"),
@@ -45,15 +45,15 @@ USAGE = [
     ("events --since x", "'x' is not a valid int", "`kfw events --help` says how"),
     ("logs -n -3", "-3 is not in the range", "`kfw logs --help` says how"),
     ("add web svc/web 18082:80", "there is a forward named 'web' already", "`kfw remove web` first"),
-    ("add b svc/web 0:80", "'0' is no port", "a number from 1 to 65535"),
-    ("add b svc/web 65536:80", "'65536' is no port", "a number from 1 to 65535"),
+    ("add b svc/web 0:80", "'0' is not a port", "a number from 1 to 65535"),
+    ("add b svc/web 65536:80", "'65536' is not a port", "a number from 1 to 65535"),
     ("add b cronjob/web 80", "'cronjob' cannot be forwarded to", "use one of service, pod"),
     ("add b svc/web 80 --context nope", 'context "nope" does not exist in ', "use one of: kfw-sandbox"),
     ("add b svc/web 80 --method magic", "there is no method 'magic'", "use one of auto"),
     ("config nope", "No such command 'nope'", "`kfw config --help` says how"),
     ("sandbox nope", "No such command 'nope'", "`kfw sandbox --help` says how"),
     ("serve --log-level loud", "there is no log level 'loud'", "use one of debug"),
-    ("demo --for never", "'never' is no duration", "write for example 30s"),
+    ("demo --for never", "'never' is not a duration", "write for example 30s"),
     ("version nope", "nexpected extra argument", "`kfw version --help` says how"),
     ("start nope", "nexpected extra argument", "`kfw start --help` says how"),
     ("stop nope", "nexpected extra argument", "`kfw stop --help` says how"),

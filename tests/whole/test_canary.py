@@ -355,7 +355,7 @@ def test_a_crash_report_shows_none(
         secret = arguments.text("token") or arguments.text("password")
         raise LookupError(f"Illegal header value b'{secret!r}'")
 
-    monkeypatch.setattr("kfw.dropin.session.run", broken)
+    monkeypatch.setattr("kfw.kubectl_compat.session.run", broken)
     assert cli.run(["port-forward", *login, "svc/web", "80"]) == 1
     shown = capsys.readouterr()
     [report] = (tmp_path / "state" / "crashes").glob("*.log")

@@ -118,7 +118,7 @@ def test_A8_B14_one_failed_check_degrades_three_open_anew_and_it_heals(
         kfw.up({"echo": {**entry, "health": health}})
         return kfw.seq()
 
-    seq = check(failures=100)  # so that there is time to mend it
+    seq = check(failures=100)  # so that there is time to fix it
     _lead_to(shared, namespace, 7777)
     kfw.until_row("echo", status="degraded")
     _lead_to(shared, namespace, 9000)

@@ -97,7 +97,7 @@ ODD = {
     "a NUL in a name": (post("/v1/down", b'{"names": ["\\u0000"]}'), [400]),
     "half of a pair of surrogates": (post("/v1/down", b'{"names": ["\\ud800"]}'), [400]),
     "a body that is not UTF-8": (post("/v1/down", b'{"names": ["\xff"]}'), [400]),
-    "a path that is no URL": (head("GET", "//[x"), [404]),
+    "a path that is not a URL": (head("GET", "//[x"), [404]),
     "a URL that is none": (head("GET", "http://[x"), [400]),
     "HEAD": (head("HEAD", "/v1/status"), [200]),
     "HEAD of a stream": (head("HEAD", "/v1/events?follow=true"), [200]),

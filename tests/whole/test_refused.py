@@ -11,7 +11,7 @@ from kfw.sandbox.manifests import deployment, pod, service, statefulset
 from kfw.sandbox.manifests import port as service_port
 from kfw.sandbox.node.behaviour import PREFIX
 from kfw.sandbox.objects import Object
-from tests.dropin.programs import KFW, KUBECTL, environment, needs_kubectl, running
+from tests.kubectl_compat.programs import KFW, KUBECTL, environment, needs_kubectl, running
 from tests.real import talk
 from tests.real.running import until
 from tests.whole.place import Place

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.system.identity import look
+from kfw.system.process_identity import look
 from tests.whole.program import Program
 
 DEEP = b'{"forwards": ' + b"[" * 200_000

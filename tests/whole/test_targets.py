@@ -121,7 +121,7 @@ def test_B10_a_service_without_a_node_port_is_named_with_its_type_and_the_fix_an
 def test_A28_B11_the_port_is_chosen_by_number_by_name_or_by_that_of_the_container(
     kfw: Program, shared: Place, namespace: str, ports: Ports
 ) -> None:
-    """Named target ports; a target port left out is the service's number; the first port is no default."""
+    """Named target ports; a target port left out is the service's number; the first port is not a default."""
     both = {"http": 8080, "admin": 9090}
     unset = service_port(9090, "admin")
     del unset["targetPort"]

@@ -11,7 +11,7 @@ import pytest
 
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
-from tests.dropin.programs import needs_kubectl
+from tests.kubectl_compat.programs import needs_kubectl
 from tests.whole.load import load, until
 from tests.whole.place import Place
 from tests.whole.program import Entry, Program
@@ -45,7 +45,7 @@ def stopped_child(kfw: Program, shared: Place, where: str) -> AbstractContextMan
 def silent_tunnels(kfw: Program, shared: Place, where: str) -> AbstractContextManager[None]:
     @contextmanager
     def fault() -> Iterator[None]:
-        silence = shared.do(lambda sandbox: sandbox.accidents.silent("tunnels"))
+        silence = shared.do(lambda sandbox: sandbox.faults.silent("tunnels"))
         shared.do(lambda sandbox: silence.__enter__())
         try:
             yield

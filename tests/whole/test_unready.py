@@ -7,7 +7,7 @@ import pytest
 from kfw.sandbox.manifests import deployment, pod, service, statefulset
 from kfw.sandbox.manifests import port as service_port
 from kfw.sandbox.objects import Object
-from tests.dropin.programs import KFW, KUBECTL, environment, needs_kubectl, running
+from tests.kubectl_compat.programs import KFW, KUBECTL, environment, needs_kubectl, running
 from tests.real import talk
 from tests.real.running import until
 from tests.whole.place import Place

@@ -133,7 +133,7 @@ TO_CLIENT: dict[str, tuple[bytes, str]] = {
         reply(1, zlib.compress(bytes(100_000))),
         "of more than 1000 bytes",
     ),
-    "the second reply starts zlib anew": (reply(1) + reply(3), "is not zlib"),
+    "the second reply starts zlib again": (reply(1) + reply(3), "is not zlib"),
     "RST_STREAM of 0 bytes": (control(3, b""), "has 0 bytes, not 8"),
     "RST_STREAM of 4 bytes": (numbers(Type.RST_STREAM, 1), "has 4 bytes, not 8"),
     "RST_STREAM of 12 bytes": (numbers(Type.RST_STREAM, 1, 5, 0), "has 12 bytes, not 8"),

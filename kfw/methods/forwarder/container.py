@@ -19,7 +19,7 @@ from kfw.methods.forwarder.ownership import labels_of, leftovers, ours
 from kfw.methods.supervised import first, logged
 from kfw.model import Reason
 from kfw.relay.tcp import connect
-from kfw.system.place import in_container
+from kfw.system.container import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import Answer
 

@@ -23,7 +23,7 @@ PING = b"ping\n"
 
 #: sh may have been told to run a login shell or socat by the image, so it is named as the entry point.
 _LISTEN = rf"""exec socat TCP-LISTEN:{PORT},fork,reuseaddr 'SYSTEM:eval \"$KFW_DIAL\",nofork'"""
-#: For each connection, which is stdin and stdout. Only nodes of the cluster: it is no proxy for the rest of the network.
+#: For each connection, which is stdin and stdout. Only nodes of the cluster: it is not a proxy for the rest of the network.
 _DIAL = r"""read -r node port || exit 1
 [ "$node" != ping ] || exec printf +
 case " $KFW_NODES " in *" $node "*) ;; *) exit 1 ;; esac

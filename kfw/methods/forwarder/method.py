@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from kfw.engine import docker, kind
 from kfw.engine.docker import Container as Node
 from kfw.errors import KfwError
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.forwarder.container import Container, Containers
 from kfw.methods.forwarder.dial import through_container, to_published
 from kfw.methods.forwarder.nodes import Docker, Engines
@@ -38,14 +38,14 @@ class Forwarder:
         return self._engines.of(environ).missing()
 
     def unfit(self, forward: Forward) -> Problem | None:
-        """Why it is no method for this forward, whatever else is so."""
+        """Why it is not a method for this forward, whatever else is so."""
         try:
             kind_cluster(forward)
         except KfwError as error:
             return Problem(Reason.NODE_UNREACHABLE, error.what)
         return None
 
-    async def open(self, way: Way) -> "ForwarderTunnel":
+    async def open(self, way: OpenRequest) -> "ForwarderTunnel":
         """With `auto` only where it can help. Raises KfwError: no cluster of kind, none of this docker's, docker's own
         words, or what the nodes said."""
         cluster = kind_cluster(way.forward)
@@ -62,14 +62,16 @@ class Forwarder:
             return await self._through_nodes(way, published)
         return await self._through_container(way, engine, cluster, nodes)
 
-    async def _through_nodes(self, way: Way, ports: dict[Endpoint, tuple[str, int]]) -> "ForwarderTunnel":
+    async def _through_nodes(
+        self, way: OpenRequest, ports: dict[Endpoint, tuple[str, int]]
+    ) -> "ForwarderTunnel":
         how = f"docker publishes it on {_places(ports.values())}"
         tunnel = ForwarderTunnel(replace(way, endpoints=tuple(ports)), to_published(ports), how)
         await tunnel.probe()
         return tunnel
 
     async def _through_container(
-        self, way: Way, engine: Docker, cluster: str, nodes: dict[Endpoint, Node]
+        self, way: OpenRequest, engine: Docker, cluster: str, nodes: dict[Endpoint, Node]
     ) -> "ForwarderTunnel":
         names = (node.name for node in nodes.values())
         again = way.forward.method != "auto"
@@ -118,7 +120,11 @@ class ForwarderTunnel(NodePortTunnel):
     """A node port's tunnel with another way to connect. `how`: for people. `lent`: the container, and who wants it back."""
 
     def __init__(
-        self, way: Way, connect_to: Connect, how: str, lent: tuple[Container, Containers] | None = None
+        self,
+        way: OpenRequest,
+        connect_to: Connect,
+        how: str,
+        lent: tuple[Container, Containers] | None = None,
     ) -> None:
         super().__init__(way, connect_to)
         self.how = how
@@ -160,7 +166,7 @@ class Direct(NodePort):
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def open(self, way: Way) -> NodePortTunnel:
+    async def open(self, way: OpenRequest) -> NodePortTunnel:
         """With `auto` and a kind cluster: if nothing answers at once, the engine is asked whether it can."""
         engine = self._engines.of(way.environ)
         if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or engine.missing():
@@ -190,7 +196,7 @@ def kind_cluster(forward: Forward) -> str:
     """Raises KfwError for a context that kind did not make."""
     if name := kind.cluster_of(forward.context):
         return name
-    what = f"the context {forward.context} is none of kind's, so its nodes are no containers of this machine"
+    what = f"the context {forward.context} was not created by kind, so its nodes are not containers on this machine"
     raise KfwError(what, reason=Reason.NODE_UNREACHABLE)
 
 

@@ -13,7 +13,7 @@ from kfw.errors import KfwError, ToolMissing
 from kfw.methods.forwarder.ask import ask
 from kfw.model import Reason
 from kfw.system import tools
-from kfw.system.place import in_container
+from kfw.system.container import in_container
 from kfw.system.process import Children
 
 #: What decides which tool is found and which engine it talks to.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from kfw import paths
 from kfw.engine.docker import Container
 from kfw.methods.forwarder import lines
-from kfw.system import identity
+from kfw.system import process_identity
 
 
 def owner() -> str:
@@ -18,7 +18,7 @@ def owner() -> str:
 
 def labels_of(pid: int) -> dict[str, str]:
     """For the containers of this process of ours."""
-    seen = identity.look(pid)
+    seen = process_identity.look(pid)
     return {lines.OWNER: owner(), lines.PROCESS: f"{pid}:{seen.start if seen else ''}"}
 
 
@@ -34,5 +34,5 @@ def ours() -> dict[str, str | None]:
 
 def _lives(process: str) -> bool:
     pid, _, start = process.partition(":")
-    seen = identity.look(int(pid)) if pid.isdecimal() else None
+    seen = process_identity.look(int(pid)) if pid.isdecimal() else None
     return seen is not None and seen.start == start

@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 
 from kfw.kube.dial import UNACKNOWLEDGED
 from kfw.kube.upgrade import V4, WEBSOCKET, Upgraded
-from kfw.methods.tunnel.carriage import Bare, InWebSocket
 from kfw.methods.tunnel.channel import Channel
+from kfw.methods.tunnel.framing import InWebSocket, RawSpdy
 from kfw.methods.tunnel.link import Link
 
 AnyLink: TypeAlias = Link | Channel
@@ -25,7 +25,7 @@ _TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
 class Owner(Protocol):
     """Of links of both kinds: see theirs."""
 
-    def rested(self, link: Link) -> None: ...
+    def on_idle(self, link: Link) -> None: ...
     def retired(self, link: Link) -> None: ...
     def gone(self, link: AnyLink) -> None: ...
 
@@ -45,7 +45,7 @@ def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
         made = Link(pod, upgraded.transport.name, owner)
         in_websocket = upgraded.transport is WEBSOCKET
         made.be_patient = partial(be_patient, sock)
-        made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else Bare()
+        made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else RawSpdy()
     made.keep = writer  # a collected writer would close its transport
     transport.set_protocol(made)
     made.connection_made(transport)

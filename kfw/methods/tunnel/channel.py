@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol, cast
 
-from kfw.methods.tunnel.carriage import client_socket, received
+from kfw.methods.tunnel.framing import client_socket, received
 from kfw.methods.tunnel.link import HIGH, LOW
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire import websocket
@@ -26,7 +26,7 @@ class Owner(Protocol):
 class Channel(asyncio.Protocol):
     """A link for a single stream: the same calls as `link.Link`. Nothing is read before somebody wants it."""
 
-    lasting = False
+    reusable = False
     shared = False
     stalled = False
     settling = False
@@ -47,7 +47,7 @@ class Channel(asyncio.Protocol):
         self._choked = False
         self.closed = False
         self._early: bytes | None = b""  # None: it is being read
-        self.of_use = False  # it has carried a stream, or answered
+        self.proven = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self.idle_since = self.heard_at = self._loop.time()
 
@@ -61,7 +61,7 @@ class Channel(asyncio.Protocol):
 
     def open(self, stream: Stream) -> None:
         self._stream = stream
-        self.of_use = True
+        self.proven = True
         first = stream.opened(self)
         stream.unchoke()
         if first:
@@ -138,7 +138,7 @@ class Channel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._stream:
-            self._stream.choke()
+            self._stream.pause_writing()
 
     def resume_writing(self) -> None:
         if self._stream:
@@ -182,7 +182,7 @@ class Channel(asyncio.Protocol):
             if said.error:
                 self._stream.error_said(said.data)
             else:
-                self._stream.fed(said.data)
+                self._stream.data_received(said.data)
 
     def _on_close(self) -> None:
         """The end of both channels; whether there was a text says which."""
@@ -193,7 +193,7 @@ class Channel(asyncio.Protocol):
         self.retire("the far side closed the WebSocket")
 
     def _answered(self, seconds: float | None) -> None:
-        self.of_use = self.of_use or seconds is not None
+        self.proven = self.proven or seconds is not None
         answers, self._answers = self._answers, set()
         for answer in answers:
             if not answer.done():

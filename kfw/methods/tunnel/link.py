@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Protocol, cast
 
-from kfw.methods.tunnel.carriage import Carriage
-from kfw.methods.tunnel.pieces import joined, merged
+from kfw.methods.tunnel.coalesce import joined, merged
+from kfw.methods.tunnel.framing import Framing
 from kfw.methods.tunnel.pings import Pings
-from kfw.methods.tunnel.settling import Settling
+from kfw.methods.tunnel.quarantine import Quarantine
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
@@ -28,7 +28,7 @@ _ERROR_BEFORE_DATA = 2
 
 
 class Owner(Protocol):
-    def rested(self, link: "Link") -> None:
+    def on_idle(self, link: "Link") -> None:
         """It can take a stream again."""
         ...
 
@@ -47,10 +47,10 @@ class Link(asyncio.Protocol):
     `be_patient(milliseconds)`: so long the kernel waits for a far side that acknowledges nothing.
     """
 
-    carriage: Carriage
+    carriage: Framing
     be_patient: Callable[[int], None]
     #: It can carry connections one after the other, and several at once.
-    lasting = True
+    reusable = True
 
     def __init__(self, pod: str, transport_name: str, owner: Owner) -> None:
         self.pod = pod
@@ -71,10 +71,10 @@ class Link(asyncio.Protocol):
         self._flushing: asyncio.TimerHandle | None = None
         self._choked = False
         self.closed = False
-        self.of_use = False  # it has carried a stream, or answered
+        self.proven = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
-        self._settling = Settling(self.answers, self._unwanted_bytes, self._settled)
+        self._settling = Quarantine(self.answers, self._unwanted_bytes, self._settled)
         self.idle_since = self.heard_at = self._loop.time()
 
     @property
@@ -103,7 +103,7 @@ class Link(asyncio.Protocol):
         """It has answered after all."""
         self.suspect = False
         if self.free:
-            self._owner.rested(self)
+            self._owner.on_idle(self)
 
     # -- for the pool
 
@@ -112,13 +112,13 @@ class Link(asyncio.Protocol):
 
         Raises WireError when the link has had as many streams as it can number.
         """
-        self.of_use = True
+        self.proven = True
         first = stream.opened(self)
         opening = open_connection(self._spdy, stream.port, next(self._requests), first)
         self._streams[opening.data] = stream
         self._numbers[stream] = opening.data
         if self._choked:
-            stream.choke()
+            stream.pause_writing()
         else:
             stream.unchoke()
         self._write((opening.wire,), within=0)
@@ -169,7 +169,7 @@ class Link(asyncio.Protocol):
         if not self.usable:
             self._loop.call_later(LINGER, self.abort, self.why)
         elif not self.settling:
-            self._owner.rested(self)
+            self._owner.on_idle(self)
 
     def pause(self, stream: Stream) -> None:
         if not self._stalled:
@@ -204,7 +204,7 @@ class Link(asyncio.Protocol):
     def pause_writing(self) -> None:
         self._choked = True
         for stream in tuple(self._numbers):
-            stream.choke()
+            stream.pause_writing()
 
     def resume_writing(self) -> None:
         self._choked = False
@@ -252,7 +252,7 @@ class Link(asyncio.Protocol):
                 case Ping(number):
                     self._write((self._spdy.pong(number),))
                 case Pong(number):
-                    self.of_use = True
+                    self.proven = True
                     self._pings.heard(number)
                 case SynReply(number):
                     self._seen = max(self._seen, number)
@@ -263,7 +263,7 @@ class Link(asyncio.Protocol):
     def _on_data(self, number: int, payload: bytes, fin: bool) -> None:
         if stream := self._streams.get(number):
             if payload:
-                stream.fed(payload)
+                stream.data_received(payload)
             if fin and number in self._streams:  # it may have left meanwhile
                 stream.closed()
         elif stream := self._streams.get(number + _ERROR_BEFORE_DATA):
@@ -278,7 +278,7 @@ class Link(asyncio.Protocol):
         """The far side has done nothing with the streams after this one (SPDY/3.1, section 2.6.6)."""
         for number, stream in tuple(self._streams.items()):
             if number > last:
-                stream.unseen()
+                stream.on_not_processed()
 
     def _on_rst(self, number: int) -> None:
         if stream := self._streams.get(number):
@@ -297,7 +297,7 @@ class Link(asyncio.Protocol):
         if not well:
             self.retire("a connection that failed has blocked it")
         elif self.free:
-            self._owner.rested(self)
+            self._owner.on_idle(self)
 
     def _unwanted_bytes(self) -> int:
         return self._unwanted + self._spdy.dropped

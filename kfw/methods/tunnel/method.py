@@ -10,14 +10,14 @@ from typing import Literal, Protocol
 from kfw.errors import KfwError, Shortage
 from kfw.kube.server import Server
 from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
-from kfw.methods.tunnel import care
+from kfw.methods.tunnel import link_health
 from kfw.methods.tunnel.attach import AnyLink, attach
-from kfw.methods.tunnel.pace import Pace
-from kfw.methods.tunnel.placing import Placing
-from kfw.methods.tunnel.pool import Terms
-from kfw.methods.tunnel.spare import Spare
+from kfw.methods.tunnel.dial_limiter import DialLimiter
+from kfw.methods.tunnel.dispatcher import Dispatcher
+from kfw.methods.tunnel.idle_links import IdleLinks
+from kfw.methods.tunnel.pool import PoolConfig
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dial import Dialer
 
@@ -47,17 +47,17 @@ class TunnelMethod:
 
     def __init__(self, servers: Servers) -> None:
         self._servers = servers
-        self._spare, self._pace = Spare(), Pace()
+        self._spare, self._pace = IdleLinks(), DialLimiter()
 
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
-    async def open(self, way: Way) -> "PodTunnel":
+    async def open(self, way: OpenRequest) -> "PodTunnel":
         """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError with the runtime's words: app-refuses when
         nothing listens in any pod, unhealthy."""
         tunnel = PodTunnel(way, self._servers, self._spare, self._pace, asks_apps=self.asks_apps)
         try:
-            await tunnel.prove()
+            await tunnel.check_path()
         except BaseException:
             await tunnel.close()
             raise
@@ -70,7 +70,13 @@ class PodTunnel:
     pid: int | None = None
 
     def __init__(
-        self, way: Way, servers: Servers, spare: Spare, pace: Pace, *, asks_apps: bool = True
+        self,
+        way: OpenRequest,
+        servers: Servers,
+        spare: IdleLinks,
+        pace: DialLimiter,
+        *,
+        asks_apps: bool = True,
     ) -> None:
         """Raises KfwError when the API server is not known."""
         self._pace = pace
@@ -81,8 +87,8 @@ class PodTunnel:
         self._servers = servers
         self._server = servers.server(way.forward)
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
-        self._placing = Placing(
-            Terms(
+        self._placing = Dispatcher(
+            PoolConfig(
                 way.forward.name,
                 way.forward.hold,
                 way.forward.hold_refused,
@@ -101,13 +107,15 @@ class PodTunnel:
         self._endpoint: Endpoint = way.endpoints[0]
         self.dialer: Dialer | None = self
 
-    async def prove(self) -> None:
+    async def check_path(self) -> None:
         """A connection to the app stands: it was not refused and not closed at once."""
         health = self._forward.health
         await self.round_trip()
         if health.type != "none":
             await self._ask_app(health)
-        self._tending = asyncio.create_task(care.tend(self._pool), name=f"tend {self._forward.name}")
+        self._tending = asyncio.create_task(
+            link_health.maintain(self._pool), name=f"tend {self._forward.name}"
+        )
 
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
@@ -115,7 +123,7 @@ class PodTunnel:
     async def probe(self) -> None:
         """By PING to the pods' runtimes, which the app does not notice; with health type http by a request. By a
         connection, after one was refused."""
-        if not care.is_proved(self._pool):
+        if not link_health.is_proved(self._pool):
             await self.round_trip()
         health = self._forward.health
         if health.type == "http":
@@ -144,12 +152,12 @@ class PodTunnel:
 
     async def round_trip(self) -> float:
         """Seconds to a pod's runtime and back. Raises KfwError."""
-        return await care.prove(self._pool, self._forward.health.timeout)
+        return await link_health.check_path(self._pool, self._forward.health.timeout)
 
     @property
     def endpoint(self) -> Endpoint:
         """The pod that gets the next connection; where they take turns, one of them."""
-        stuck = self._pool.endpoints.get(self._pool.stuck_to) if self._sticky else None
+        stuck = self._pool.endpoints.get(self._pool.sticky_pod) if self._sticky else None
         return stuck or self._endpoint
 
     @property
@@ -165,7 +173,7 @@ class PodTunnel:
 
     @property
     def limits(self) -> tuple[str, ...]:
-        return () if self._pool.lasting else _LIMITS_OF_CHANNELS
+        return () if self._pool.reusable else _LIMITS_OF_CHANNELS
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         self._follow_login()

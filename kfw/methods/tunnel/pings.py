@@ -1,7 +1,7 @@
 """Does the whole path answer? Five PINGs in a row: one for each worker of the container runtime, which takes them in turn.
 
 A blocked worker answers none of its own (design/peer-figures.md, surprises 3 and 4). PINGs queue behind data that the
-app has not read yet: during an upload a late answer is no dead path.
+app has not read yet: during an upload a late answer is not a dead path.
 """
 
 import asyncio

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from kfw.errors import KfwError
 from kfw.kube.upgrade import PodGone
-from kfw.methods.tunnel import pick
+from kfw.methods.tunnel import balancer
 from kfw.methods.tunnel.attach import AnyLink
-from kfw.methods.tunnel.dials import Dial, Dials
+from kfw.methods.tunnel.idle_links import IdleLinks
 from kfw.methods.tunnel.link import Link
-from kfw.methods.tunnel.spare import Spare
+from kfw.methods.tunnel.pending_dials import Dial, PendingDials
 from kfw.methods.tunnel.stream import Stream
 from kfw.model import Endpoint
 from kfw.system.limits import OPEN_FILES, Use
@@ -27,7 +27,7 @@ WARM = 4
 
 
 @dataclass(frozen=True)
-class Terms:
+class PoolConfig:
     """`spare` is that of all forwards. `dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is
     none and none can be made.
 
@@ -39,7 +39,7 @@ class Terms:
     name: str
     hold: float
     hold_refused: float
-    spare: Spare
+    spare: IdleLinks
     dial: Dial
     broke: Callable[[KfwError], None]
     refused: Callable[[str], None]
@@ -50,7 +50,7 @@ class Terms:
 class Pool:
     """`changed` is called when there may be a link for who waits for one, or none to be had."""
 
-    def __init__(self, terms: Terms, changed: Callable[[], None]) -> None:
+    def __init__(self, terms: PoolConfig, changed: Callable[[], None]) -> None:
         self.links: set[AnyLink] = set()
         self.endpoints: dict[str, Endpoint] = {}
         self.used_at = float("-inf")
@@ -60,13 +60,13 @@ class Pool:
         self._terms = terms
         self._changed = changed
         self._loop = asyncio.get_running_loop()
-        self._dials = Dials(terms.dial, self._made, self._dial_failed, terms.spare)
+        self._dials = PendingDials(terms.dial, self._made, self._dial_failed, terms.spare)
         self._turn: dict[str, int] = {}  # the number of the last connection to each pod
         self._count = 0
-        self.stuck_to = (
+        self.sticky_pod = (
             ""  # the pod that has got the last connection; where they are sticky, the one that gets the next
         )
-        self.lasting = True  # links outlive their connections
+        self.reusable = True  # links outlive their connections
         self._closed = False
         self._empty = asyncio.Event()
 
@@ -75,8 +75,8 @@ class Pool:
     def target(self, endpoints: Iterable[Endpoint]) -> None:
         """These pods are ready now. What goes to others drains."""
         self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
-        if self.stuck_to not in self.endpoints:
-            self.stuck_to = next(iter(self.endpoints), "")
+        if self.sticky_pod not in self.endpoints:
+            self.sticky_pod = next(iter(self.endpoints), "")
         self._dials.forget(self.endpoints)
         for link in tuple(self.links):
             if link.pod not in self.endpoints:
@@ -109,7 +109,7 @@ class Pool:
     def spare_free(self) -> None:
         """Those that nobody needs now."""
         for link in tuple(self.links):
-            if link.free and link.lasting:
+            if link.free and link.reusable:
                 self.spare.add(link)
 
     async def close(self) -> None:
@@ -131,23 +131,25 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        return self.lasting and self._room() <= 0
+        return self.reusable and self._room() <= 0
 
     @property
     def parked(self) -> bool:
         """It is well without a link: others are used more."""
         return (
-            self.lasting and not self.links and not self.spare.room and self.why_not(self.endpoints) is None
+            self.reusable and not self.links and not self.spare.room and self.why_not(self.endpoints) is None
         )
 
     def pods_for(self, tried: Collection[str]) -> list[str]:
-        sticky = self.stuck_to if self._terms.sticky else None
-        return pick.pods_for(list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky)
+        sticky = self.sticky_pod if self._terms.sticky else None
+        return balancer.pods_for(
+            list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky
+        )
 
     def link_for(self, pods: Collection[str], *, share: bool) -> AnyLink | None:
-        link = pick.free_link(self.links, pods, self._turn)
-        if link is None and share and self.lasting:
-            return pick.shared_link(self.links, pods)
+        link = balancer.free_link(self.links, pods, self._turn)
+        if link is None and share and self.reusable:
+            return balancer.shared_link(self.links, pods)
         return link
 
     def open(self, link: AnyLink, stream: Stream) -> bool:
@@ -162,7 +164,7 @@ class Pool:
         self.spare.discard(link)
         self._count += 1
         self._turn[link.pod] = self._count
-        self.stuck_to = link.pod
+        self.sticky_pod = link.pod
         return True
 
     def why_not(self, pods: Iterable[str]) -> KfwError | None:
@@ -181,7 +183,7 @@ class Pool:
             return False
         if self._dials.short or not OPEN_FILES.has_room(use):
             return False
-        pod = pick.pod_to_dial(possible, self.links, self._dials.pods)
+        pod = balancer.pod_to_dial(possible, self.links, self._dials.pods)
         self._dials.start(pod, self.endpoints[pod].port, use)
         return True
 
@@ -194,7 +196,7 @@ class Pool:
 
     def keep_warm(self) -> None:
         """Who comes next finds a link."""
-        if self._closed or not self.lasting:
+        if self._closed or not self.reusable:
             return
         passed_over = self._dials.passed_over()
         good = [pod for pod in self.endpoints if pod not in passed_over]
@@ -207,7 +209,7 @@ class Pool:
 
     # -- for links and dials
 
-    def rested(self, link: Link) -> None:
+    def on_idle(self, link: Link) -> None:
         self._changed()
         if link.free:
             self.spare.add(link)
@@ -223,14 +225,14 @@ class Pool:
         self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
         if not self.links:
             self._empty.set()
-        if not link.of_use and not self._closed:
+        if not link.proven and not self._closed:
             why = f"the tunnel to pod {link.pod} broke at once: {link.why}"
             self._dials.fail(link.pod, KfwError(why, reason="cluster-unreachable"))
         self._changed()
         self.keep_warm()
 
     def _made(self, link: AnyLink, asked: bool) -> None:
-        self.lasting = link.lasting
+        self.reusable = link.reusable
         if link.closed:  # before anybody had it; `gone` has been called
             self._changed()
             return
@@ -240,7 +242,7 @@ class Pool:
             link.retire("its pod takes no more connections")
         self._changed()
         if link.free and not asked:  # who has asked for it asks it something first
-            if link.lasting:
+            if link.reusable:
                 self.spare.add(link)
             else:
                 link.abort("nobody waits for it any more")

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from kfw.methods.tunnel.backlog import Backlog
-from kfw.methods.tunnel.ending import Ending, Verdict
-from kfw.methods.tunnel.words import in_short
+from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
+from kfw.methods.tunnel.messages import in_short
+from kfw.methods.tunnel.read_buffer import ReadBuffer
 from kfw.relay.dial import HearsRefusals, RefusedByApp
 from kfw.wire.portforward import Kind, Refusal, classify
 
@@ -93,11 +93,11 @@ class Stream(asyncio.Transport):
         self._unanswered = 0  # bytes sent since the app has last said something
         self._received = 0
         self._heard = self._loop.time()  # the app, or that the client has said all
-        self._backlog = Backlog(self._to_client)
+        self._backlog = ReadBuffer(self._to_client)
         self._choked = False
         self._said_all = False  # the client
         self._closed_by_app = False
-        self._ending = Ending()
+        self._ending = CloseTracker()
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     # -- for the relay
@@ -160,7 +160,7 @@ class Stream(asyncio.Transport):
         """It is on this link now. Returns what must be sent first: what the client has said so far."""
         self.link, self.pod = link, link.pod
         self._placed_at = self._loop.time()
-        self._ending = Ending()
+        self._ending = CloseTracker()
         self._unanswered = len(self._kept)
         self._heard = self._loop.time()
         if not self._made:
@@ -170,7 +170,7 @@ class Stream(asyncio.Transport):
             self._finish_when_silent()
         return bytes(self._kept)
 
-    def fed(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         self._prove()
         self._unanswered = 0
         self._received += len(data)
@@ -196,7 +196,7 @@ class Stream(asyncio.Transport):
         self._ending.error_over()
         self._judge()
 
-    def choke(self) -> None:
+    def pause_writing(self) -> None:
         """No more may be written for now."""
         if not (self._choked or self._over):
             self._choked = True
@@ -212,10 +212,10 @@ class Stream(asyncio.Transport):
         self.link = None
         self.end(ConnectionResetError(why))
 
-    def unseen(self) -> None:
+    def on_not_processed(self) -> None:
         """The far side goes away and has not seen it: the app got nothing."""
         self._leave(Leave.RESET)
-        self.choke()  # until it is open elsewhere
+        self.pause_writing()  # until it is open elsewhere
         if self._proven or not self._owner.returned(self):
             self.end(ConnectionResetError(f"the tunnel to pod {self.pod} takes no more connections"))
 
@@ -270,16 +270,16 @@ class Stream(asyncio.Transport):
             self.link.pause(self)
 
     def _judge(self) -> None:
-        verdict = self._ending.verdict
+        outcome = self._ending.outcome
         if self._over or self._closed_by_app:
             return
-        if verdict is Verdict.FAILED:
+        if outcome is Outcome.FAILED:
             self._failed()
-        elif verdict is Verdict.RESET:
+        elif outcome is Outcome.RESET:
             self.end(ResetByApp("the far side reset the connection"))
-        elif verdict is Verdict.OPEN and self._ending.begun:
+        elif outcome is Outcome.OPEN and self._ending.begun:
             self._later("late", LATE, self.error_over)
-        elif verdict is Verdict.CLOSED and not self._backlog:
+        elif outcome is Outcome.CLOSED and not self._backlog:
             self._close_by_app()
 
     def _close_by_app(self) -> None:
@@ -293,7 +293,7 @@ class Stream(asyncio.Transport):
         refusal = classify(self._ending.text, self.port)
         self._leave(Leave.ENDED)
         if refusal.safe and not self._proven:
-            self.choke()  # until it is open elsewhere
+            self.pause_writing()  # until it is open elsewhere
             if self._owner.refused(self, refusal):
                 return
         if self.refused_at is not None and not self._proven:

@@ -67,7 +67,7 @@ def node_ports(service: Object) -> list[int]:
 
 
 def _free_port(service: Object, taken: set[int], free: Free) -> int:
-    """Starts at a place that the name gives, so that a service made anew by that name tends to get another number."""
+    """Starts at a place that the name gives, so that a service made again by that name tends to get another number."""
     start = sum(name_of(service).encode()) * 37 + len(taken) * 101
     numbers = (NODE_PORTS.start + (start + step) % len(NODE_PORTS) for step in range(len(NODE_PORTS)))
     found = next((number for number in numbers if number not in taken and free(number)), None)

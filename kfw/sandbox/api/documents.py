@@ -1,4 +1,4 @@
-"""What the server tells that is no object: health, version, discovery, schemas. Pure."""
+"""What the server tells that is not an object: health, version, discovery, schemas. Pure."""
 
 import msgspec
 

@@ -70,7 +70,7 @@ class Store:
     def replace(self, resource: Resource, thing: Object) -> Object:
         """Puts `thing` in place of what has its name. A resourceVersion or uid in it must be the present one.
 
-        What a write may never change (uid, creation) stays; an equal object is no change.
+        What a write may never change (uid, creation) stays; an equal object is not a change.
         """
         before = self.get(resource, namespace_of(thing), name_of(thing))
         given, present = thing["metadata"], before["metadata"]

@@ -8,18 +8,18 @@ from kfw.sandbox.api.errors import ApiError
 from kfw.sandbox.api.store import Change
 from kfw.sandbox.api.verbs import Verbs
 from kfw.sandbox.controllers import (
-    cleaning,
     daemonsets,
     deployments,
     endpoints,
+    garbage_collector,
     replicasets,
     scheduler,
     statefulsets,
 )
 from kfw.sandbox.controllers.actions import Action, Actions, Create, Delete, Note, Replace
+from kfw.sandbox.debounce import Passes
 from kfw.sandbox.events import record
 from kfw.sandbox.objects import Object, controller_uid, name_of, namespace_of, uid_of
-from kfw.sandbox.passes import Passes
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class Controllers:
     def _look(self) -> None:
         store, now = self._store, self._store.now()
         for one in store.list(kinds.NAMESPACES):
-            self._do_all(cleaning.namespace(one, store))
-        self._do_all(cleaning.orphans(store))
+            self._do_all(garbage_collector.namespace(one, store))
+        self._do_all(garbage_collector.orphans(store))
         sets = self._owned(kinds.REPLICASETS)
         for one in store.list(kinds.DEPLOYMENTS):
             self._do_all(deployments.reconcile(one, sets[uid_of(one)], now))

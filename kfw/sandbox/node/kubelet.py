@@ -14,7 +14,7 @@ from kfw.sandbox.node.behaviour import Behaviour, behaviour
 from kfw.sandbox.node.life import PodLife
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.objects import Object, name_of, namespace_of, uid_of
-from kfw.sandbox.portforward.asked import answer
+from kfw.sandbox.portforward.request import answer
 from kfw.sandbox.portforward.runtime import FarEnd, Runtime
 
 log = logging.getLogger(__name__)

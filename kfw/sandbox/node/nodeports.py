@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.store import Change, Store
 from kfw.sandbox.controllers.endpoints import SERVICE_NAME
+from kfw.sandbox.debounce import Passes
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of
-from kfw.sandbox.passes import Passes
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
+from kfw.sandbox.client_connection import ClientConnection
 from kfw.sandbox.http import Request, Response, converse
-from kfw.sandbox.line import Line
 
 _CHUNK = 64 * 1024
 
@@ -61,7 +61,7 @@ async def _http(box: Box, port: int, reader: StreamReader, writer: StreamWriter)
             )
         return response
 
-    await converse(Line(reader, writer), answer)
+    await converse(ClientConnection(reader, writer), answer)
 
 
 async def _page(box: Box, port: int, request: Request) -> Response:
@@ -116,7 +116,7 @@ async def _digest(box: Box, port: int, reader: StreamReader, writer: StreamWrite
 
 async def _resetter(box: Box, port: int, reader: StreamReader, writer: StreamWriter) -> None:
     if await reader.read(1):
-        Line(reader, writer).reset()
+        ClientConnection(reader, writer).reset()
 
 
 WORKLOADS: dict[str, Workload] = {

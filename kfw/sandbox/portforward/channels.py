@@ -6,8 +6,8 @@ Source: handleWebSocketStreams of k8s.io/kubelet [read and run].
 import asyncio
 from collections.abc import Sequence
 
-from kfw.sandbox.line import Line
-from kfw.sandbox.portforward.inbox import Inbox
+from kfw.sandbox.client_connection import ClientConnection
+from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.wire import websocket
 from kfw.wire.base import Role, WireError
@@ -16,7 +16,7 @@ from kfw.wire.websocket_frames import Payload
 
 
 class ChannelSession:
-    def __init__(self, line: Line, ports: Sequence[int], far_end: FarEnd) -> None:
+    def __init__(self, line: ClientConnection, ports: Sequence[int], far_end: FarEnd) -> None:
         self._line = line
         self._ports = ports
         self._far_end = far_end

@@ -16,7 +16,7 @@ _READ = 32 * 1024  # bytes, as io.Copy
 
 
 class Tunnel(Protocol):
-    """A live SPDY connection, as accidents see it."""
+    """A live SPDY connection, as faults see it."""
 
     def consider_goaway(self) -> None: ...
     def block(self, worker: int) -> None: ...

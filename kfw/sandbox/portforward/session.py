@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from kfw.sandbox.line import Line
-from kfw.sandbox.portforward.carriage import Carriage, Ended
-from kfw.sandbox.portforward.inbox import Inbox
+from kfw.sandbox.client_connection import ClientConnection
+from kfw.sandbox.portforward.framing import Ended, Framing
+from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.sandbox.portforward.workers import Workers
 from kfw.wire.base import Chunk, Role, WireError
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    def __init__(self, line: Line, carriage: Carriage, far_end: FarEnd) -> None:
+    def __init__(self, line: ClientConnection, carriage: Framing, far_end: FarEnd) -> None:
         self._line = line
         self._carriage = carriage
         self._far_end = far_end
@@ -149,7 +149,7 @@ class Session:
         if inbox := self._inboxes.pop(number, None):
             inbox.close()
 
-    # -- for accidents
+    # -- for faults
 
     def consider_goaway(self) -> None:
         most = min(self._runtime.goaways, default=None)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from kfw.methods.base import Way
+from kfw.methods.base import OpenRequest
 from kfw.methods.forwarder.method import Forwarder, ForwarderTunnel
 from kfw.model import Endpoint, Forward, Health, Target
 from kfw.system.process import Children
@@ -39,13 +39,15 @@ def node(
 
 def way(
     port: int, *names: str, context: str = "kind-dev", method: str = "forwarder", name: str = "api"
-) -> Way:
+) -> OpenRequest:
     """To this port of these nodes, whose own addresses nobody can reach."""
     health = Health(timeout=2)
     forward = Forward(
         name, Target.parse("service/api"), 80, 8080, context=context, method=method, health=health
     )
-    return Way(forward, tuple(Endpoint("node", one, "192.0.2.1", port) for one in names or ("localhost",)))
+    return OpenRequest(
+        forward, tuple(Endpoint("node", one, "192.0.2.1", port) for one in names or ("localhost",))
+    )
 
 
 @pytest.fixture

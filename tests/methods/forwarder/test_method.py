@@ -18,7 +18,7 @@ from kfw.methods.forwarder.nodes import Engines
 from kfw.methods.forwarder.ownership import owner
 from kfw.model import Endpoint, Reason
 from kfw.relay.dial import DialFailed
-from kfw.system import identity
+from kfw.system import process_identity
 from kfw.system.process import Children
 from tests.methods.forwarder.conftest import Open, node, way
 from tests.relay.world import App, answer_after_eof, app, listening, silent_port
@@ -61,7 +61,7 @@ async def test_forwards_of_a_cluster_share_one_container_which_ends_with_the_las
     assert await said_by(two, b"still") == b"still"
     assert two.pid
     await two.close()
-    assert identity.look(two.pid) is None
+    assert process_identity.look(two.pid) is None
 
 
 async def test_a_node_that_the_container_does_not_know_gets_another_one(
@@ -248,7 +248,7 @@ async def test_the_image_is_the_users_else_one_that_is_here_else_a_public_one(
 async def test_B17_what_a_killed_kfw_left_is_removed_and_nobody_elses(
     opened: Open, backend: App, engine: Engine
 ) -> None:
-    me = identity.look(os.getpid())
+    me = process_identity.look(os.getpid())
     assert me
     containers = [
         _ours("left", owner(), "99999999:gone"),

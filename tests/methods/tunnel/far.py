@@ -1,6 +1,6 @@
 """The far side of tunnels, which a test tells what to do: the upgrade of an API server, the streams of a runtime.
 
-It is no Kubernetes. It answers PINGs like a runtime of five workers: each in its turn, and one that is blocked never.
+It is not a Kubernetes. It answers PINGs like a runtime of five workers: each in its turn, and one that is blocked never.
 """
 
 import asyncio

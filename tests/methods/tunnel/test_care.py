@@ -7,7 +7,7 @@ import pytest
 
 from kfw import aio
 from kfw.errors import ClusterUnreachable, KfwError
-from kfw.methods.tunnel import care, pool
+from kfw.methods.tunnel import link_health, pool
 from kfw.model import Health
 from tests.methods.tunnel.far import SILENT, far_side, status
 from tests.methods.tunnel.ways import client, pods, server, tunnel, until
@@ -90,9 +90,9 @@ async def test_a_pod_whose_node_is_cut_off_does_not_keep_new_connections_waiting
 async def test_links_that_nobody_uses_are_closed_but_one_for_each_pod_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(care, "LOOK", 0.05)
-    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
-    monkeypatch.setattr(care, "IDLE", 0.1)
+    monkeypatch.setattr(link_health, "LOOK", 0.05)
+    monkeypatch.setattr(link_health, "LOOK_UNUSED", 0.05)
+    monkeypatch.setattr(link_health, "IDLE", 0.1)
     async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
         some = [await client(way, b"x") for _ in range(8)]
         await until(lambda: all(one.got for one in some))
@@ -103,11 +103,11 @@ async def test_links_that_nobody_uses_are_closed_but_one_for_each_pod_in_use(
 
 
 async def test_of_a_forward_that_is_not_used_one_link_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (care, pool):
+    for module in (link_health, pool):
         monkeypatch.setattr(module, "RECENT", 0.1)
-    monkeypatch.setattr(care, "LOOK", 0.05)
-    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
-    monkeypatch.setattr(care, "IDLE", 0.05)
+    monkeypatch.setattr(link_health, "LOOK", 0.05)
+    monkeypatch.setattr(link_health, "LOOK_UNUSED", 0.05)
+    monkeypatch.setattr(link_health, "IDLE", 0.05)
     async with far_side() as far, tunnel(far, "web-1", "web-2") as way:
         one = await client(way, b"x")
         await until(lambda: one.got and len(far.open) > 1)
@@ -120,9 +120,9 @@ async def test_of_a_forward_that_is_not_used_one_link_is_kept(monkeypatch: pytes
 async def test_idle_links_are_asked_again_and_again_so_that_no_middlebox_forgets_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(care, "LOOK", 0.05)
-    monkeypatch.setattr(care, "LOOK_UNUSED", 0.05)
-    monkeypatch.setattr(care, "SILENT", 0.05)
+    monkeypatch.setattr(link_health, "LOOK", 0.05)
+    monkeypatch.setattr(link_health, "LOOK_UNUSED", 0.05)
+    monkeypatch.setattr(link_health, "SILENT", 0.05)
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         await client(way)  # idle, but alive
         await until(lambda: len(far.tunnels) == 2 and all(one.pings >= 15 for one in far.tunnels))
@@ -179,8 +179,8 @@ async def test_an_expired_login_does_not_end_what_stands_and_new_connections_sha
 async def test_the_care_of_links_goes_on_after_any_exception(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, defect: Exception
 ) -> None:
-    monkeypatch.setattr(care, "LOOK", 0.01)
-    monkeypatch.setattr(care, "LOOK_UNUSED", 0.01)
+    monkeypatch.setattr(link_health, "LOOK", 0.01)
+    monkeypatch.setattr(link_health, "LOOK_UNUSED", 0.01)
     monkeypatch.setattr(aio, "FIRST_PAUSE", 0.01)
     looks = 0
 
@@ -190,7 +190,7 @@ async def test_the_care_of_links_goes_on_after_any_exception(
         if looks <= 3:
             raise defect
 
-    monkeypatch.setattr(care, "_close_idle", close_idle)
+    monkeypatch.setattr(link_health, "_close_idle", close_idle)
     async with far_side() as far, tunnel(far):
         await until(lambda: looks > 5)
     assert caplog.text.count("the care of tunnels failed, and is tried again") == 1

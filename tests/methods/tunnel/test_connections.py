@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from kfw.methods.tunnel import placing, stream
+from kfw.methods.tunnel import dispatcher, stream
 from kfw.methods.tunnel.method import log
 from kfw.relay.dial import DialFailed
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side, refused_text
@@ -169,7 +169,7 @@ async def test_rounds_come_slower_and_slower() -> None:
         await asyncio.sleep(0.2)
         assert len(far.visits) == 1
         await until(lambda: len(far.visits) == 3)
-        assert placing.FIRST_ROUND < 0.3
+        assert dispatcher.FIRST_ROUND < 0.3
 
 
 async def test_a_probe_is_not_patient() -> None:
@@ -288,7 +288,7 @@ async def test_the_clients_end_is_held_back_while_the_app_may_still_answer(
         one = await client(way, b"question")
         one.transport.write_eof()
         await asyncio.sleep(0.1)
-        far.visits[0].say(b"ans")  # and begins anew to be silent
+        far.visits[0].say(b"ans")  # and begins again to be silent
         await asyncio.sleep(0.1)
         assert not far.visits[0].said_all
         far.visits[0].say(b"wer")

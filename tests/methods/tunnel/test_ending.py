@@ -2,13 +2,13 @@
 
 import pytest
 
-from kfw.methods.tunnel.ending import Ending, Verdict
+from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
 
 CLOSED, RST, SAID, OVER = "data closed", "data reset", "error said", "error over"
 
 
-def after(*events: str) -> Ending:
-    ending = Ending()
+def after(*events: str) -> CloseTracker:
+    ending = CloseTracker()
     acts = {
         CLOSED: ending.data_closed,
         RST: ending.data_reset,
@@ -22,34 +22,34 @@ def after(*events: str) -> Ending:
 
 @pytest.mark.parametrize("events", [(CLOSED, OVER), (OVER, CLOSED)])
 def test_a_graceful_end_is_both_ends_in_any_order(events: tuple[str, ...]) -> None:
-    assert after(events[0]).verdict is Verdict.OPEN
-    assert after(*events).verdict is Verdict.CLOSED
+    assert after(events[0]).outcome is Outcome.OPEN
+    assert after(*events).outcome is Outcome.CLOSED
 
 
 @pytest.mark.parametrize(
     "events", [(SAID, OVER), (CLOSED, SAID, OVER), (SAID, OVER, CLOSED), (SAID, CLOSED, OVER)]
 )
 def test_a_text_is_a_failure_once_it_is_whole(events: tuple[str, ...]) -> None:
-    assert after(*events[: events.index(OVER)]).verdict is Verdict.OPEN
-    assert after(*events).verdict is Verdict.FAILED
+    assert after(*events[: events.index(OVER)]).outcome is Outcome.OPEN
+    assert after(*events).outcome is Outcome.FAILED
     assert after(*events).text == "no"
 
 
 def test_a_text_is_whole_too_when_the_data_stream_is_reset_behind_it() -> None:
-    assert after(SAID, RST).verdict is Verdict.FAILED
-    assert after(SAID, RST, OVER).verdict is Verdict.FAILED
+    assert after(SAID, RST).outcome is Outcome.FAILED
+    assert after(SAID, RST, OVER).outcome is Outcome.FAILED
 
 
 def test_a_reset_without_a_text_waits_for_the_error_streams_end() -> None:
-    assert after(RST).verdict is Verdict.OPEN
-    assert after(RST, OVER).verdict is Verdict.RESET
-    assert after(OVER, RST).verdict is Verdict.RESET
-    assert after(RST, SAID).verdict is Verdict.FAILED
+    assert after(RST).outcome is Outcome.OPEN
+    assert after(RST, OVER).outcome is Outcome.RESET
+    assert after(OVER, RST).outcome is Outcome.RESET
+    assert after(RST, SAID).outcome is Outcome.FAILED
 
 
 def test_the_error_streams_end_alone_says_nothing() -> None:
     ending = after(OVER)
-    assert ending.verdict is Verdict.OPEN
+    assert ending.outcome is Outcome.OPEN
     assert not ending.begun
 
 
@@ -60,7 +60,7 @@ def test_an_end_has_begun_with_the_first_sign_of_it(event: str) -> None:
 
 
 def test_of_an_endless_text_a_little_is_kept() -> None:
-    ending = Ending()
+    ending = CloseTracker()
     for _ in range(1000):
         ending.error_said(b"x" * 1000)
     assert len(ending.text) == 4096

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from kfw.methods.tunnel import pool, stream
-from kfw.methods.tunnel.backlog import Backlog
+from kfw.methods.tunnel.read_buffer import ReadBuffer
 from tests.methods.tunnel.far import SILENT, App, Visit, far_side
 from tests.methods.tunnel.ways import client, tunnel, until
 
@@ -155,7 +155,7 @@ def test_a_backlog_hands_over_in_order_and_stops_when_it_is_paused_again() -> No
         got.append(data)
         backlog.paused = data == b"2"
 
-    backlog = Backlog(hand_over)
+    backlog = ReadBuffer(hand_over)
     backlog.paused = True
     for data in (b"1", b"2", b"3", b"4"):
         backlog.add(data)

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from kfw.methods.tunnel import link, pool, settling
-from kfw.methods.tunnel.pieces import merged
+from kfw.methods.tunnel import link, pool, quarantine
+from kfw.methods.tunnel.coalesce import merged
 from kfw.wire.spdy_events import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
 from tests.methods.tunnel.test_flow import pour
@@ -54,7 +54,7 @@ async def test_with_session_affinity_all_go_to_one_pod_as_long_as_it_is_there() 
             await client(way, b"x")
         await until(lambda: len(far.visits) == 10)
         assert {visit.pod for visit in far.visits[5:]} == {"web-2"} == {way.endpoint.name}
-        way.retarget(pods("web-1", "web-2"))  # another one before it is no reason to move
+        way.retarget(pods("web-1", "web-2"))  # another one before it is not a reason to move
         await client(way, b"x")
         await until(lambda: len(far.visits) == 11)
         assert far.visits[-1].pod == "web-2" == way.endpoint.name
@@ -125,7 +125,7 @@ async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> N
 async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settling, "SETTLE", 0.1)
+    monkeypatch.setattr(quarantine, "SETTLE", 0.1)
     monkeypatch.setattr(link, "LINGER", 0.05)
     async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=10) as way:
         poisoned = far.tunnels[0]
@@ -154,7 +154,7 @@ async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again(
 async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(settling, "SETTLE", 0.1)
+    monkeypatch.setattr(quarantine, "SETTLE", 0.1)
     monkeypatch.setattr(pool, "CAP", 1)
     monkeypatch.setattr(pool, "MOST", 1)
     async with far_side() as far, tunnel(far) as way:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kfw.methods.tunnel.pick import free_link, pod_to_dial, pods_for, shared_link
+from kfw.methods.tunnel.balancer import free_link, pod_to_dial, pods_for, shared_link
 
 
 @dataclass

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 GONE = App(lambda visit: visit.fail('failed to find sandbox "s" in store: not found'))
 ASKED = Health(timeout=2.0)
-NOBODY = "nothing listens on port 8080 in pod web-1 (connection refused)"
+NULL_OBSERVER = "nothing listens on port 8080 in pod web-1 (connection refused)"
 
 
 class Hearing(Client):
@@ -87,9 +87,9 @@ async def test_the_client_is_told_as_soon_as_all_have_refused_and_the_owner_too(
         one = Hearing()
         await way.dial(lambda: one)
         await until(lambda: one.refusals)
-        assert one.refusals == [NOBODY]
+        assert one.refusals == [NULL_OBSERVER]
         problem = await asyncio.wait_for(refused, 1)
-        assert (problem.reason, problem.message) == (Reason.APP_REFUSES, NOBODY)
+        assert (problem.reason, problem.message) == (Reason.APP_REFUSES, NULL_OBSERVER)
 
 
 async def test_one_of_two_that_refuses_is_told_to_nobody() -> None:
@@ -165,7 +165,7 @@ async def test_what_the_pod_declares_is_told_also_when_it_is_known_only_later() 
             one = await client(way, b"x")
             await until(lambda one=one: one.lost)  # type: ignore[misc]
             told.append(str(one.lost[0]))
-        assert told == [NOBODY, f"{NOBODY}; it has 9090 (http)"]
+        assert told == [NULL_OBSERVER, f"{NULL_OBSERVER}; it has 9090 (http)"]
 
 
 async def test_each_pod_is_asked_although_nothing_shall_be_held() -> None:

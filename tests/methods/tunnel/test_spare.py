@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from kfw.methods.base import Way
-from kfw.methods.tunnel import attach, care, pace, spare
+from kfw.methods.base import OpenRequest
+from kfw.methods.tunnel import attach, dial_limiter, idle_links, link_health
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from tests.fakes import forward
@@ -20,7 +20,7 @@ async def _forwards(stack: AsyncExitStack, far: Far, count: int) -> list[PodTunn
     method = TunnelMethod(Servers(server(far)))
     opened = []
     for number in range(count):
-        way = Way(forward(f"web-{number}", health=UNASKED), pods())
+        way = OpenRequest(forward(f"web-{number}", health=UNASKED), pods())
         opened.append(await method.open(way))
         stack.push_async_callback(opened[-1].close)
     return opened
@@ -34,7 +34,7 @@ def _links(forwards: list[PodTunnel]) -> list[int]:
 async def test_beyond_the_cap_the_link_that_has_waited_longest_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spare.Spare.__init__, "__defaults__", (2,))
+    monkeypatch.setattr(idle_links.IdleLinks.__init__, "__defaults__", (2,))
     async with far_side() as far, AsyncExitStack() as stack:
         forwards = await _forwards(stack, far, 4)
         await until(lambda: _links(forwards) == [0, 0, 1, 1])
@@ -44,7 +44,7 @@ async def test_beyond_the_cap_the_link_that_has_waited_longest_is_closed(
 async def test_a_forward_without_a_link_is_well_and_its_next_connection_gets_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spare.Spare.__init__, "__defaults__", (1,))
+    monkeypatch.setattr(idle_links.IdleLinks.__init__, "__defaults__", (1,))
     async with far_side() as far, AsyncExitStack() as stack:
         first, last = forwards = await _forwards(stack, far, 2)
         await until(lambda: _links(forwards) == [0, 1])
@@ -59,8 +59,8 @@ async def test_a_forward_without_a_link_is_well_and_its_next_connection_gets_one
 
 @pytest.mark.asyncio
 async def test_a_proof_does_not_count_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spare.Spare.__init__, "__defaults__", (1,))
-    monkeypatch.setattr(care, "PARKED", 0.0)
+    monkeypatch.setattr(idle_links.IdleLinks.__init__, "__defaults__", (1,))
+    monkeypatch.setattr(link_health, "PARKED", 0.0)
     async with far_side() as far, AsyncExitStack() as stack:
         first, _ = forwards = await _forwards(stack, far, 2)
         await until(lambda: _links(forwards) == [0, 1])
@@ -85,7 +85,7 @@ class _Count:
     now: int = 0
     most: int = 0
 
-    async def dial(self, turns: pace.Pace, ends: asyncio.Event) -> None:
+    async def dial(self, turns: dial_limiter.DialLimiter, ends: asyncio.Event) -> None:
         async with turns.turn():
             self.now += 1
             self.most = max(self.most, self.now)
@@ -97,15 +97,15 @@ class _Count:
 async def test_dials_take_turns_but_nobody_waits_long_for_those_that_hang(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    turns, count, ends = pace.Pace(), _Count(), asyncio.Event()
-    dials = [asyncio.create_task(count.dial(turns, ends)) for _ in range(2 * pace.AT_ONCE)]
+    turns, count, ends = dial_limiter.DialLimiter(), _Count(), asyncio.Event()
+    dials = [asyncio.create_task(count.dial(turns, ends)) for _ in range(2 * dial_limiter.AT_ONCE)]
     await asyncio.sleep(0)
-    await until(lambda: count.now == pace.AT_ONCE)
-    assert count.most == pace.AT_ONCE
-    await until(lambda: count.now == 2 * pace.AT_ONCE)
+    await until(lambda: count.now == dial_limiter.AT_ONCE)
+    assert count.most == dial_limiter.AT_ONCE
+    await until(lambda: count.now == 2 * dial_limiter.AT_ONCE)
     ends.set()
     await asyncio.gather(*dials)
-    assert turns._turns._value == pace.AT_ONCE
+    assert turns._turns._value == dial_limiter.AT_ONCE
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")

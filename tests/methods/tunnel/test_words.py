@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.methods.tunnel.words import in_short
+from kfw.methods.tunnel.messages import in_short
 from kfw.wire.portforward import classify, gone_text, refused_text, reset_text
 
 

@@ -12,8 +12,8 @@ from kfw.kube.login import Login, Plugin
 from kfw.kube.server import Server
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, Cluster, Pem, User
-from kfw.methods.base import Way
-from kfw.methods.tunnel import care
+from kfw.methods.base import OpenRequest
+from kfw.methods.tunnel import link_health
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.model import Endpoint, Forward, Health
 from tests.fakes import forward
@@ -55,8 +55,10 @@ async def tunnel(
     wanted = forward("web", hold=hold, hold_refused=hold_refused, health=health)
     with pytest.MonkeyPatch.context() as patch:
         if not far.hangs:  # however busy the machine is, the first link is to the first pod
-            patch.setattr(care, "PROMPT", 5.0)
-        opened = await TunnelMethod(Servers(at or server(far))).open(Way(wanted, pods(*names), sticky=sticky))
+            patch.setattr(link_health, "PROMPT", 5.0)
+        opened = await TunnelMethod(Servers(at or server(far))).open(
+            OpenRequest(wanted, pods(*names), sticky=sticky)
+        )
     try:
         yield opened
     finally:

@@ -63,7 +63,7 @@ def memory(pid: int) -> float:
 
 
 def open_files(pid: int, api_port: int, looks: int = 30) -> tuple[int, int]:
-    """(descriptors that are no connections to the API server, these): the fewest of the looks, ten a second.
+    """(descriptors that are not connections to the API server, these): the fewest of the looks, ten a second.
 
     What clients had goes late where a container runtime is between.
     """

@@ -117,7 +117,7 @@ class Acts:
         acts = {
             "retry": runner.retry,
             "restart": runner.restart,
-            "doubt": runner.doubt,
+            "doubt": runner.recheck,
             "look again": runner.look_again,
         }
         acts[event.how]()

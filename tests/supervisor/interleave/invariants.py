@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+from kfw.methods.tunnel.dial_limiter import AT_ONCE
+from kfw.methods.tunnel.dispatcher import Dispatcher
 from kfw.methods.tunnel.method import TunnelMethod
-from kfw.methods.tunnel.pace import AT_ONCE
-from kfw.methods.tunnel.placing import Placing
 from kfw.model import Health, Reason, Retry
-from kfw.supervisor.machine import State
+from kfw.supervisor.machine import Phase
 from kfw.supervisor.runner import Runner
 from tests.supervisor.interleave.client import Client
 from tests.supervisor.interleave.cluster import HANGS, Cluster
@@ -19,7 +19,7 @@ BUSY = 0.1
 #: Seconds until a forward that was told to end has ended.
 END_WITHIN = 1.0
 #: A forward's tasks that must run in a state, by their names.
-PENDING = {State.OPENING: "open", State.WAITING: "delay", State.UP: "watch"}
+PENDING = {Phase.OPENING: "open", Phase.WAITING: "delay", Phase.UP: "watch"}
 
 
 class Wrong(Exception):
@@ -37,7 +37,7 @@ def well_within(retry: Retry, health: Health) -> float:
 
 
 class Invariants:
-    def __init__(self, runner: Runner, placings: Sequence[Placing], loop: VirtualLoop) -> None:
+    def __init__(self, runner: Runner, placings: Sequence[Dispatcher], loop: VirtualLoop) -> None:
         self._runner = runner
         self._placings = placings
         self._loop = loop
@@ -57,9 +57,7 @@ class Invariants:
     def describe(self) -> str:
         runner = self._runner
         tasks = [name for name in runner._tasks._running if name in runner._tasks]
-        return (
-            f"{runner.now}, tasks {tasks}, {runner._events.qsize()} events, {runner.carrier.waiting} waiting"
-        )
+        return f"{runner.now}, tasks {tasks}, {runner._events.qsize()} events, {runner.path.waiting} waiting"
 
     def after_it_ended(
         self, method: TunnelMethod, cluster: Cluster, socket: ListeningSocket, clients: Sequence[Client]
@@ -69,7 +67,7 @@ class Invariants:
             raise Wrong(f"links to {open_links} are open")
         if socket.bound:
             raise Wrong("the local port is bound")
-        listener = self._runner.carrier.listener
+        listener = self._runner.path.listener
         if listener and (listener._live or listener._terms.tasks):
             raise Wrong(f"connections are left: {listener.connections}")
         if held := sum(not client.near.lost for client in clients):
@@ -89,12 +87,12 @@ class Invariants:
         runner = self._runner
         now = runner.now
         stumbled = now.problem is not None and now.problem.reason is Reason.INTERNAL
-        pending = PENDING.get(now.state)
-        if stumbled and now.state is State.WAITING:  # then the first word of a new `follow` is waited for
+        pending = PENDING.get(now.phase)
+        if stumbled and now.phase is Phase.WAITING:  # then the first word of a new `follow` is waited for
             pending = "recover" if "recover" in runner._tasks else "follow"
         if pending and pending not in runner._tasks:
-            raise Wrong(f"in {now.state} there is no task '{pending}': {self.describe()}")
-        if now.state is State.UP and runner.carrier.way is None:
+            raise Wrong(f"in {now.phase} there is no task '{pending}': {self.describe()}")
+        if now.phase is Phase.UP and runner.path.way is None:
             raise Wrong(f"it is up without a way: {self.describe()}")
         if not ("follow" in runner._tasks or "recover" in runner._tasks):
             raise Wrong(f"nobody follows the target: {self.describe()}")
@@ -104,7 +102,7 @@ class Invariants:
                 raise Wrong(f"a connection waits for a link, and nobody looks: {self.describe()}")
 
     def _connections_end_some_day(self) -> None:
-        listener = self._runner.carrier.listener
+        listener = self._runner.path.listener
         for connection in listener._live if listener else ():
             if connection.joined or connection.how or not connection._made:
                 continue

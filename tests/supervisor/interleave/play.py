@@ -8,11 +8,11 @@ from typing import Any
 
 from kfw.environ import Environs
 from kfw.methods.tunnel import method as tunnel_method
+from kfw.methods.tunnel.dispatcher import Dispatcher
+from kfw.methods.tunnel.idle_links import IdleLinks
 from kfw.methods.tunnel.method import TunnelMethod
-from kfw.methods.tunnel.placing import Placing
-from kfw.methods.tunnel.spare import Spare
 from kfw.model import Forward, Reason, Status, Target
-from kfw.supervisor.machine import State, status_of
+from kfw.supervisor.machine import Phase, status_of
 from kfw.supervisor.runner import Runner, World
 from tests.supervisor.interleave import invariants
 from tests.supervisor.interleave.acts import Acts
@@ -32,7 +32,7 @@ class Outcome:
 
     wrong: str = ""
     told: list[str] = field(default_factory=list)
-    states: set[State] = field(default_factory=set)
+    states: set[Phase] = field(default_factory=set)
     statuses: set[Status] = field(default_factory=set)
 
 
@@ -84,8 +84,8 @@ class Life:
         self.acts = Acts(loop, self.cluster, self._socket)
         self._complain = complain
         self._method = TunnelMethod(self.cluster)
-        self._method._spare = Spare(history.spare)
-        self.placings: list[Placing] = []
+        self._method._spare = IdleLinks(history.spare)
+        self.placings: list[Dispatcher] = []
         world = World(
             self.cluster,
             {"tunnel": self._method},
@@ -123,7 +123,7 @@ class Life:
     async def live(self) -> None:
         with (
             in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward),
-            in_place_of(tunnel_method, "Placing", self._placing),
+            in_place_of(tunnel_method, "Dispatcher", self._placing),
         ):
             self._running = asyncio.ensure_future(self.runner.run())
             for event in self.history.events:
@@ -142,23 +142,23 @@ class Life:
         self._socket.bound = True
         return [self._socket], 9080
 
-    def _placing(self, *terms: Any) -> Placing:
-        self.placings.append(Placing(*terms))
+    def _placing(self, *terms: Any) -> Dispatcher:
+        self.placings.append(Dispatcher(*terms))
         return self.placings[-1]
 
     def _changed(self, runner: Runner) -> None:
         now = runner.now
         if now.problem and now.problem.reason is Reason.INTERNAL and not self.acts.ended_from_inside:
             self._complain(f"told to the user: {now.problem.message}")
-        told = now.state, now.problem
+        told = now.phase, now.problem
         if told != self._told:
             self._told = told
-            self._outcome.states.add(now.state)
+            self._outcome.states.add(now.phase)
             self._outcome.statuses.add(status_of(now))
             if not self._verbose:
                 return
             why = f" ({now.problem.reason.value}: {now.problem.message})" if now.problem else ""
-            self._tell(f"{status_of(now).value} {now.state.value}{why}")
+            self._tell(f"{status_of(now).value} {now.phase.value}{why}")
 
     def _tell(self, words: object) -> None:
         if self._verbose:
@@ -173,7 +173,7 @@ class Life:
         await self._until(
             lambda: status_of(self.runner.now) is Status.ACTIVE, self._within, "it is not active"
         )
-        await self._until(lambda: not self.runner.carrier.waiting, 3.0, "a connection still waits")
+        await self._until(lambda: not self.runner.path.waiting, 3.0, "a connection still waits")
         client = self.acts.knock(b"are you there?")
         await self._until(
             lambda: client.got == b"are you there?",
@@ -193,7 +193,7 @@ class Life:
         truth = self.cluster.truth
         truth.service = truth.api = truth.login = truth.rights = truth.may_list = truth.kubeconfig = True
         truth.dials = "work"
-        self.cluster.well.set()
+        self.cluster.ok_checks.set()
         truth.pods = dict.fromkeys(truth.pods, "echo") or {"web-0": "echo"}
         for pipe, _ in self.cluster.links:
             if pipe.silent and not pipe.lost:
@@ -202,7 +202,7 @@ class Life:
                 else:
                     pipe.fail(ConnectionResetError("connection reset by peer"))
         self.cluster.notice(self._chance.choice((0.0, 0.5, 1.0)))
-        if self.runner.now.state is State.PARKED:
+        if self.runner.now.phase is Phase.PARKED:
             self.runner.retry()  # it has said that only this helps
 
     async def _until(
@@ -212,7 +212,7 @@ class Life:
         while not true():
             if self._loop.time() > deadline:
                 raise Wrong(f"{wrong} within {seconds:g} s: {self._check.describe()} {more()}")
-            if self.runner.now.state is State.PARKED and not self.runner._events.qsize():
+            if self.runner.now.phase is Phase.PARKED and not self.runner._events.qsize():
                 self.runner.retry()
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.5)

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
 
-from kfw.methods.tunnel import pings, spare
+from kfw.methods.tunnel import idle_links, pings
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.stream import Stream
 from tests.supervisor.interleave.loop import VirtualLoop
@@ -36,9 +36,8 @@ def one_time_and_order(loop: VirtualLoop) -> Iterator[None]:
 
     with ExitStack() as stack:
         stack.enter_context(in_place_of(pings, "perf_counter", loop.time))
-        stack.enter_context(
-            in_place_of(spare, "give_back", lambda: None)
-        )  # it collects the garbage of us all
+        # It collects the garbage of us all.
+        stack.enter_context(in_place_of(idle_links, "give_back", lambda: None))
         for kind in (Link, Stream):
             stack.enter_context(in_place_of(kind, "__hash__", number))
         yield

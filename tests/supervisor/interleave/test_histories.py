@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import pytest
 
 from kfw.model import Status
-from kfw.supervisor.machine import State
+from kfw.supervisor.machine import Phase
 from tests.supervisor.interleave.history import draw
 from tests.supervisor.interleave.play import Outcome, play
 from tests.supervisor.interleave.without import FIXES, without
@@ -44,9 +44,9 @@ def outcomes() -> Sequence[Outcome]:
     return [play(draw(seed), verbose=True) for seed in range(150)]
 
 
-@pytest.mark.parametrize("state", State)
-def test_histories_reach_every_state(state: State, outcomes: Sequence[Outcome]) -> None:
-    assert any(state in outcome.states for outcome in outcomes)
+@pytest.mark.parametrize("phase", Phase)
+def test_histories_reach_every_state(phase: Phase, outcomes: Sequence[Outcome]) -> None:
+    assert any(phase in outcome.states for outcome in outcomes)
 
 
 @pytest.mark.parametrize("status", sorted(set(Status) - {Status.STOPPED, Status.DISABLED}))

@@ -1,0 +1,151 @@
+"""To which API server as whom: the kubeconfig, what the command line says instead, or a pod's own service account."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from kfw.errors import UsageError
+from kfw.kubeconfig import entries, server_url
+from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
+from kfw.kubectl_compat.flags import Arguments
+from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.secret import Secret
+
+#: What every pod finds (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Raises Told: a file that is named must be there; UsageError where there is no home to look into."""
+    named = arguments.text("kubeconfig")
+    if not named:
+        try:
+            return entries.default_files(environ.get("KUBECONFIG"))
+        except UsageError:  # no home directory: a container under a random uid, which has its service account
+            if _in_cluster(environ) is None and not arguments.text("server"):
+                raise
+            return ()
+    path = Path(named)
+    if not path.exists():
+        raise KubectlError(f"error: stat {named}: no such file or directory")
+    return (str(path.absolute()),)
+
+
+def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, str]) -> Access:
+    """With the namespace that is to be used. Raises Told. Blocking."""
+    try:
+        return _access(arguments, entries.load(names), environ)
+    except UsageError as error:
+        raise KubectlError(f"error: error loading config file: {error.what}", error.fix) from error
+
+
+def _access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str]) -> Access:
+    context = _context(arguments, known)
+    if context is None and not arguments.text("server"):
+        inside = _in_cluster(environ)
+        if inside is None:
+            raise _nothing_named(known.files)
+        return _instead(arguments, inside)
+    context = context or Context("", "")
+    found = Access(
+        context.name, _cluster(arguments, context, known), _user(arguments, context, known), context.namespace
+    )
+    return _instead(arguments, found)
+
+
+def _context(arguments: Arguments, known: Kubeconfig) -> Context | None:
+    name = arguments.text("context") or known.current()
+    found = known.context(name) if name else None
+    if name and found is None:
+        raise KubectlError(
+            f'error: context "{name}" does not exist',
+            f"known are: {', '.join(sorted(known.contexts)) or 'none'}",
+        )
+    return found
+
+
+def _cluster(arguments: Arguments, context: Context, known: Kubeconfig) -> Cluster:
+    name = arguments.text("cluster") or context.cluster
+    found = known.cluster(name) if name else None
+    if name and found is None:
+        raise KubectlError(f'error: cluster "{name}" does not exist')
+    return found or Cluster(name, "")
+
+
+def _user(arguments: Arguments, context: Context, known: Kubeconfig) -> User:
+    name = arguments.text("user") or context.user
+    found = known.user(name) if name else None
+    if name and found is None:
+        raise KubectlError(f'error: auth info "{name}" does not exist')
+    return found or User(name)
+
+
+def _in_cluster(environ: Mapping[str, str]) -> Access | None:
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
+    token = SERVICE_ACCOUNT / "token"
+    if not host or not port or not token.exists():
+        return None
+    at = f"[{host}]" if ":" in host else host
+    cluster = Cluster("in-cluster", f"https://{at}:{port}", Pem(file=str(SERVICE_ACCOUNT / "ca.crt")))
+    try:
+        namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
+    except OSError:
+        namespace = ""
+    return Access("in-cluster", cluster, User("service account", token_file=str(token)), namespace)
+
+
+def _instead(arguments: Arguments, found: Access) -> Access:
+    """What the command line names wins, one by one, as kubectl's overrides do."""
+    namespace = arguments.text("namespace") or found.namespace or "default"
+    cluster = _other_cluster(arguments, found.cluster)
+    user = entries.login_for(_other_user(arguments, found.user), cluster)
+    return replace(found, cluster=cluster, user=user, namespace=namespace)
+
+
+def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
+    if server := arguments.text("server"):
+        cluster = replace(cluster, server=server_url.guard(server.strip()))
+    if file := arguments.text("certificate-authority"):
+        cluster = replace(cluster, ca=_pem(file))
+    if name := arguments.text("tls-server-name"):
+        cluster = replace(cluster, tls_server_name=name)
+    if "insecure-skip-tls-verify" in arguments.options:
+        cluster = replace(cluster, insecure=bool(arguments.options["insecure-skip-tls-verify"]))
+    if not cluster.server:
+        raise KubectlError(f'error: cluster "{cluster.name}" has no server')
+    return cluster
+
+
+def _other_user(arguments: Arguments, user: User) -> User:
+    """A token or a name given here is the login: no plugin is asked."""
+    if token := arguments.text("token"):
+        user = replace(user, token=Secret(token), token_file="", exec=None)
+    if username := arguments.text("username"):
+        user = replace(user, username=username, token=Secret(), token_file="", exec=None)
+    if password := arguments.text("password"):
+        user = replace(user, password=Secret(password))
+    if certificate := arguments.text("client-certificate"):
+        user = replace(user, certificate=_pem(certificate))
+    if key := arguments.text("client-key"):
+        user = replace(user, key=_pem(key))
+    asked = _impersonation(arguments)
+    return replace(user, impersonate=asked) if asked else user
+
+
+def _impersonation(arguments: Arguments) -> tuple[tuple[str, str], ...]:
+    """https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation"""
+    names = {"as": "Impersonate-User", "as-uid": "Impersonate-Uid"}
+    single = tuple((header, value) for name, header in names.items() if (value := arguments.text(name)))
+    return (*single, *(("Impersonate-Group", group) for group in arguments.options.get("as-group", ())))
+
+
+def _pem(file: str) -> Pem:
+    return Pem(file=str(Path(file).absolute()))
+
+
+def _nothing_named(names: tuple[str, ...]) -> KubectlError:
+    return KubectlError(
+        "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+        f"no cluster is named: {os.pathsep.join(names)} does not exist or has no current-context; set KUBECONFIG",
+    )

@@ -1,0 +1,74 @@
+"""What SPDY travels in: the bare connection, or WebSocket messages. The same calls for both."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from kfw.wire import websocket
+from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.websocket import NO_MASK
+from kfw.wire.websocket_frames import Payload, WebSocketError
+
+#: The far side takes a message into memory whole.
+_MESSAGE = 64 * 1024
+
+Reply = Callable[[bytes], None]
+
+
+class Framing(Protocol):
+    def wrap(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """What to write for these bytes of SPDY."""
+        ...
+
+    def unwrap(self, data: bytes) -> Iterable[bytes]:
+        """The bytes of SPDY in what was read. Raises WireError after the last that came whole."""
+        ...
+
+
+class RawSpdy:
+    def wrap(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        return chunks
+
+    def unwrap(self, data: bytes) -> Iterable[bytes]:
+        return (data,)
+
+
+def client_socket(*, encrypted: bool) -> websocket.Connection:
+    """Inside TLS masks protect nobody, so they are left out (RFC 6455, section 10.3)."""
+    return websocket.Connection(
+        Role.CLIENT, masks=(lambda: NO_MASK) if encrypted else (lambda: os.urandom(4))
+    )
+
+
+class InWebSocket:
+    """`reply` writes what must be answered to the far side's PINGs."""
+
+    def __init__(self, reply: Reply, *, encrypted: bool) -> None:
+        self._socket = client_socket(encrypted=encrypted)
+        self._reply = reply
+
+    def wrap(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        spdy = b"".join(chunks)
+        wrapped: list[Chunk] = []
+        for start in range(0, len(spdy), _MESSAGE):
+            wrapped += self._socket.send(spdy[start : start + _MESSAGE])
+        return wrapped
+
+    def unwrap(self, data: bytes) -> Iterable[bytes]:
+        for event in received(self._socket, data):
+            match event:
+                case Payload():
+                    yield event.data
+                case websocket.Ping(asked):
+                    self._reply(self._socket.pong(asked))
+                case websocket.Close(code, reason):
+                    raise WireError(f"the far side closed the tunnel: {code} {reason}".rstrip())
+
+
+def received(socket: websocket.Connection, data: bytes) -> Iterable[websocket.Event]:
+    """The events of `data`; those before a mistake of the far side come before the WireError."""
+    try:
+        yield from socket.receive(data)
+    except WebSocketError as error:
+        yield from error.events  # type: ignore[misc]  # the base class knows only that they are objects
+        raise

@@ -1,0 +1,125 @@
+"""Proof by connections: many clients connect again and again while pods are ended, and every answer is counted."""
+
+import asyncio
+import json
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+#: Seconds that one connection may take, from connect to the last byte.
+PATIENCE = 10.0
+#: Seconds between two connections of one client: a demo shall not be a load test.
+_PAUSE = 0.01
+
+#: Tells a pod to end and returns its name; None when there was none to be ended just then.
+EndPod = Callable[[], Awaitable[str | None]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A port of this machine, and the words that the answer's JSON must hold under `says`."""
+
+    name: str
+    port: int
+    says: str
+    tls: bool = False
+
+
+@dataclass
+class Result:
+    """`seconds` of each answered connection; `failures` as sentences; `ended` are the names of pods."""
+
+    seconds: list[float] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def connections(self) -> int:
+        return len(self.seconds) + len(self.failures)
+
+    @property
+    def slowest(self) -> float:
+        return max(self.seconds, default=0.0)
+
+    @property
+    def median(self) -> float:
+        return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else 0.0
+
+
+async def trial(places: Sequence[Place], end_pod: EndPod, *, seconds: float, every: float) -> Result:
+    """Connect to all places for `seconds`, and call `end_pod` `every` so many seconds. Raises what `end_pod` raises."""
+    result = Result()
+    end = asyncio.get_running_loop().time() + seconds
+    try:
+        async with asyncio.TaskGroup() as group:
+            for place in places:
+                group.create_task(_client(place, end, result), name=f"client of {place.name}")
+            group.create_task(_reaper(end_pod, end, every, result), name="ends pods")
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from several
+    return result
+
+
+async def _reaper(end_pod: EndPod, end: float, every: float, result: Result) -> None:
+    """The last pod is ended early enough for its successor to be seen."""
+    loop = asyncio.get_running_loop()
+    while loop.time() + every <= end:
+        if name := await end_pod():
+            result.ended.append(name)
+        await asyncio.sleep(every)
+
+
+async def _client(place: Place, end: float, result: Result) -> None:
+    loop = asyncio.get_running_loop()
+    while loop.time() < end:
+        try:
+            result.seconds.append(await once(place))
+        except (OSError, TimeoutError, ValueError) as problem:
+            result.failures.append(f"{place.name}: {str(problem) or type(problem).__name__}")
+        await asyncio.sleep(_PAUSE)
+
+
+async def once(place: Place) -> float:
+    """One connection, one request; the seconds it took. Raises OSError, TimeoutError, ValueError for a wrong answer."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with asyncio.timeout(PATIENCE):
+        await _talk(place)
+    return loop.time() - began
+
+
+async def _talk(place: Place) -> None:
+    context = _trusting_anybody() if place.tls else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port, ssl=context)
+    try:
+        writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        head, body = await _answer(reader)
+    finally:
+        writer.close()
+    if not head.startswith(b"HTTP/1.1 200"):
+        first = head.partition(b"\r\n")[0]
+        raise ValueError(f"it answers {first[:40]!r}")
+    if (says := json.loads(body).get("says")) != place.says:
+        raise ValueError(f"it is {says!r}")
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Head and body, without waiting for the end of the connection: that comes a second late through a tunnel."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as cut:
+        return cut.partial, b""
+    length = re.search(rb"^content-length: *(\d+)", head, re.I | re.M)
+    try:
+        return head, await (reader.readexactly(int(length[1])) if length else reader.read())
+    except asyncio.IncompleteReadError as cut:
+        raise ValueError("its answer is cut off") from cut
+
+
+def _trusting_anybody() -> ssl.SSLContext:
+    """The gateway's certificate is its own, as in the quick start (`curl -k`)."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,287 @@
+"""What carries one forward: the local port, the way in use, and the ways that still drain."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from socket import socket
+from typing import Any
+
+from kfw.errors import KfwError, Shortage
+from kfw.methods.base import CountsLosses, MayStand, Method, OwnsPort, Tunnel
+from kfw.methods.choose import (
+    Chosen,
+    Methods,
+    answers_for_pods,
+    endpoints_for,
+    open_way,
+    owned_by_child,
+)
+from kfw.methods.eof_behaviour import EofBehaviour
+from kfw.model import Endpoint, Forward, Resolution
+from kfw.relay.dial import Dialer
+from kfw.relay.listener import Listener
+from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
+from kfw.relay.suspicion import Hint
+from kfw.supervisor.tasks import Tasks
+from kfw.system import ports
+
+#: Seconds that a way outlives its last connection: so long the far side hands on what it has.
+LAST_BYTES = 2.0
+
+
+class ForwardPath:
+    def __init__(
+        self,
+        forward: Forward,
+        methods: Methods,
+        claims: dict[int, str],
+        knock: Callable[[], None],
+        log: logging.Logger,
+        *,
+        bind: ports.Bind = ports.bind,
+        watcher: ConnectionObserver = NULL_OBSERVER,
+        environ: Callable[[], Mapping[str, str] | None] = lambda: None,
+        on_hint: Callable[[Hint], None] = lambda _: None,
+    ) -> None:
+        """`environ`: that of whoever wants the forward now. `on_hint`: see Listener."""
+        self.forward = forward
+        self.methods = methods
+        self.listener: Listener | None = None  # None: a child owns the port
+        self.port = forward.local_port
+        self.addresses: tuple[str, ...] = ()
+        self.way: Chosen | None = None
+        self.restarts = 0  # ways adopted after the first
+        self.last: Endpoint | None = None
+        self._fresh: Chosen | None = None
+        self._trying: frozenset[Endpoint] = frozenset()
+        self._trying_in = 0
+        self._drains = 0
+        self._draining = Tasks(
+            forward.name,
+            lambda error: log.error("%s: an old way was not closed properly", forward.name, exc_info=error),
+        )
+        self._claims = claims
+        self._knock = knock
+        self._log = log
+        self._bind = bind
+        self._watcher = watcher
+        self._environ = environ
+        self._on_hint = on_hint
+        self._manners: dict[str, EofBehaviour] = {}  # by method
+        self._avoided: Endpoint | None = None
+        self._old: list[Tunnel] = []  # they drain
+        self._past_losses = 0  # of ways without a listener that are closed
+
+    def bind(self) -> None:
+        """Take the local port. Raises PortInUse and binds nothing."""
+        wanted = self.forward.local_port
+        sockets, self.port = self._bind(
+            self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
+        )
+        if not owned_by_child(self.methods, self.forward):
+            ports.keep_or_close(sockets, self.port)
+        self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
+        if wanted not in (0, self.port):
+            who = self._claims.get(wanted) or ports.holder(wanted) or "another program"
+            self._log.warning("%s: on %d, not on %d: %s has it", self.forward.name, self.port, wanted, who)
+        if owned_by_child(self.methods, self.forward):
+            _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here
+            self._claims[self.port] = f"the forward '{self.forward.name}'"
+            return
+        self.listener = Listener(
+            self.forward.name,
+            sockets,
+            hold=self.forward.hold,
+            hold_refused=self.forward.hold_refused,
+            on_knock=self._knock,
+            log=self._log,
+            watcher=self._watcher,
+            on_hint=self._on_hint,
+        )
+        self.listener.start()
+
+    async def open(self, resolution: Resolution) -> None:
+        """Make a way ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
+        if self.way and self.retarget(resolution) and await _carries(self.way.tunnel, self.way.method):
+            return
+        if self.listener is None:
+            await self.retire()  # the child must give the port back first
+        self._trying = frozenset((*resolution.pods, *resolution.nodes))
+        self._trying_in = resolution.cluster
+        resolution = last(self._avoided, resolution)
+        forward = replace(self.forward, local_port=self.port)
+        self._fresh = await open_way(self.methods, forward, resolution, self._environ(), self.eof_behaviour)
+
+    def retarget(self, resolution: Resolution) -> bool:
+        """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
+        if self.way:
+            if self.way.cluster != resolution.cluster and (resolution.pods or resolution.nodes):
+                return False
+            return self.way.tunnel.retarget(endpoints_for(self.way.method, resolution))
+        return self._trying_in == resolution.cluster and not self._trying.isdisjoint(
+            (*resolution.pods, *resolution.nodes)
+        )
+
+    def activate(self) -> Chosen | None:
+        """The way just opened is the way now; the one before carries its live connections to their end."""
+        fresh, self._fresh = self._fresh, None
+        if fresh:
+            self._avoided = None
+            if self.way:
+                self._drain(self.way.tunnel)
+            self.restarts += 1 if self.last else 0
+            self.way, self.last = fresh, fresh.tunnel.endpoint
+        if self.way and self.listener:
+            self.listener.use(self.way.tunnel.dialer)
+        return self.way
+
+    def avoid(self, endpoint: Endpoint) -> None:
+        """The way to it was not answered: the next one goes there only if it can go nowhere else."""
+        self._avoided = endpoint
+
+    def eof_behaviour(self, method: Method) -> EofBehaviour:
+        """What its ways have learned of the app."""
+        return self._manners.setdefault(method.name, EofBehaviour())
+
+    @property
+    def answered(self) -> int:
+        """Connections of clients that the far side has answered, as far as that is seen here."""
+        return self.listener.suspicion.answers if self.listener else 0
+
+    @property
+    def has_no_room(self) -> bool:
+        """See Listener."""
+        return self.listener is not None and self.listener.has_no_room
+
+    @property
+    def lost_connections(self) -> int:
+        """Ended by the way or given up, whoever owns the port."""
+        tunnels = [*self._old, self.way.tunnel] if self.way else self._old
+        now = sum(map(_losses, tunnels))
+        return self._past_losses + now + (self.listener.failed_connections if self.listener else 0)
+
+    @property
+    def waiting(self) -> int:
+        """Connections that wait for a way."""
+        return self.listener.waiting if self.listener else 0
+
+    def hold(self, why: str, *, refused: bool = False) -> None:
+        """New connections wait, `refused` ones not for long; live ones go on."""
+        if self.listener:
+            self.listener.use(None, why, refused=refused)
+
+    async def close_pending(self) -> None:
+        """Close what was opened and not adopted."""
+        fresh, self._fresh = self._fresh, None
+        if fresh:
+            await fresh.tunnel.close()
+
+    async def retire(self) -> None:
+        """There is no way in use any more: new connections wait. What lives on the one that was goes on to its end, unless
+        it is broken."""
+        way, self.way = self.way, None
+        if way is None:
+            return
+        self.hold("the way broke, and there is no other one yet")
+        if isinstance(way.tunnel, OwnsPort):
+            await way.tunnel.give_port_back()
+        self._drain(way.tunnel)
+
+    def _drain(self, tunnel: Tunnel) -> None:
+        self._drains += 1
+        self._old.append(tunnel)
+        self._draining.start(f"drain {self._drains}", self._drain_one(tunnel))
+
+    async def _drain_one(self, tunnel: Tunnel) -> None:
+        try:
+            await _drain(tunnel, self.listener)
+        finally:
+            self._old.remove(tunnel)
+            self._past_losses += _losses(tunnel)
+
+    async def end(self) -> None:
+        """Close all, also what drains; each is ended, whatever becomes of the others."""
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(self._leave_port)
+            stack.push_async_callback(self._draining.end)
+            stack.push_async_callback(self._close_way)
+            stack.push_async_callback(self.close_pending)
+
+    async def _close_way(self) -> None:
+        way, self.way = self.way, None
+        if way:
+            try:
+                await way.tunnel.close()
+            finally:
+                self._past_losses += _losses(way.tunnel)
+
+    async def _leave_port(self) -> None:
+        if self.listener:
+            await self.listener.close()
+        elif self.addresses:
+            self._claims.pop(self.port, None)
+
+
+def last(endpoint: Endpoint | None, resolution: Resolution) -> Resolution:
+    """With this one behind all others."""
+    if endpoint is None:
+        return resolution
+    pods, nodes = (
+        tuple(sorted(some, key=lambda one: one == endpoint)) for some in (resolution.pods, resolution.nodes)
+    )
+    return replace(resolution, pods=pods, nodes=nodes)
+
+
+def _losses(tunnel: Tunnel) -> int:
+    return tunnel.lost if isinstance(tunnel, CountsLosses) else 0
+
+
+def _give_back(sockets: list[socket]) -> None:
+    for bound in sockets:
+        bound.close()
+
+
+async def _carries(tunnel: Tunnel, method: Method) -> bool:
+    """Raises KfwError(app-refuses) when its pods say so: no other way leads to other ones. Raises Shortage."""
+    try:
+        await tunnel.probe()
+    except Shortage:
+        raise
+    except KfwError as error:
+        if answers_for_pods(method, error):
+            raise
+        return False
+    return True
+
+
+async def _drain(tunnel: Tunnel, listener: Listener | None) -> None:
+    """Until its last connection has ended by itself, or it breaks; then it is closed."""
+    try:
+        tunnel.retarget(())  # nothing is kept ready for who comes next
+        if isinstance(tunnel, MayStand) and tunnel.stands:
+            return
+        if isinstance(tunnel, OwnsPort):
+            await tunnel.wait_until_unused()
+        elif listener and tunnel.dialer:
+            await _first(tunnel.broken(), _unused(listener, tunnel.dialer))
+    finally:
+        await tunnel.close()
+
+
+async def _unused(listener: Listener, dialer: Dialer) -> None:
+    if listener.is_used(dialer):
+        await listener.wait_until_unused(dialer)
+        await asyncio.sleep(LAST_BYTES)
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Wait for one, and end the others."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
