@@ -1,6 +1,6 @@
 """What a login plugin says on stderr: whether it asks a person for something, and which of its lines is the cause. Pure.
 
-The texts that this was made for are in tests/kube/test_plugin_words.py.
+The texts that this was made for are in tests/kube/test_plugin_messages.py.
 """
 
 import re

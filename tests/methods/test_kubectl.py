@@ -21,7 +21,7 @@ from kfw.system.ledger import Ledger
 from kfw.system.process import Children
 from kfw.system.process_identity import look
 from tests.fakes import forward, pod
-from tests.methods.test_kubectl_words import LOST, REFUSED, RESET
+from tests.methods.test_kubectl_messages import LOST, REFUSED, RESET
 from tests.stubs import FOREVER, Stubs, eventually
 
 SAYS_PORT = {"out": "Forwarding from 127.0.0.1:{port} -> 8080"}
