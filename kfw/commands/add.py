@@ -116,7 +116,7 @@ def _number(text: str) -> int:
 
 def _checked(what: str, text: str, pattern: re.Pattern[str]) -> str:
     if not pattern.fullmatch(text):
-        raise UsageError(f"'{text}' is no {what}", "use lower-case letters, digits and '-', at most 63")
+        raise UsageError(f"'{text}' is not a {what}", "use lower-case letters, digits and '-', at most 63")
     return text
 
 

@@ -193,7 +193,7 @@ class Life:
         truth = self.cluster.truth
         truth.service = truth.api = truth.login = truth.rights = truth.may_list = truth.kubeconfig = True
         truth.dials = "work"
-        self.cluster.ok_checks.set()
+        self.cluster.well.set()
         truth.pods = dict.fromkeys(truth.pods, "echo") or {"web-0": "echo"}
         for pipe, _ in self.cluster.links:
             if pipe.silent and not pipe.lost:
