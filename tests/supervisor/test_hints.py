@@ -25,7 +25,7 @@ STOPPED = KfwError("kubectl is stopped (SIGSTOP)", "kill -CONT 7", reason=Reason
 def test_the_first_hint_is_looked_after_at_once_and_the_next_one_a_second_later() -> None:
     pace = HintPace()
     assert pace.wait(Hint.SOME, 100.0) <= 0
-    pace.looked(100.0, ok_checks=False)
+    pace.looked(100.0, passed=False)
     assert pace.wait(Hint.SOME, 100.2) == pytest.approx(FIRST_PAUSE - 0.2)
 
 
@@ -33,7 +33,7 @@ def test_the_first_hint_is_looked_after_at_once_and_the_next_one_a_second_later(
 def test_looks_that_find_nothing_become_rare_up_to_a_limit(hint: Hint) -> None:
     pace, now, pauses = HintPace(), 0.0, []
     for _ in range(10):
-        pace.looked(now, ok_checks=True)
+        pace.looked(now, passed=True)
         pauses.append(pace.wait(hint, now))
         now += pauses[-1]
     assert pauses == sorted(pauses)
@@ -44,11 +44,11 @@ def test_looks_that_find_nothing_become_rare_up_to_a_limit(hint: Hint) -> None:
 def test_after_a_look_that_found_something_or_a_long_rest_it_begins_again() -> None:
     pace = HintPace()
     for now in range(8):
-        pace.looked(now, ok_checks=True)
-    pace.looked(8.0, ok_checks=False)
+        pace.looked(now, passed=True)
+    pace.looked(8.0, passed=False)
     assert pace.wait(Hint.SOME, 8.0) == FIRST_PAUSE
     for now in range(8):
-        pace.looked(now, ok_checks=True)
+        pace.looked(now, passed=True)
     assert pace.wait(Hint.SOME, 7.0) > FIRST_PAUSE
     assert pace.wait(Hint.SOME, 8.0 + FORGOTTEN_AFTER) <= 0
 
