@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from kfw import folders
-from kfw.commands import output
+from kfw.commands import _output as output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def show_error(error: KfwError) -> int:
 def _dispatch(argv: Sequence[str]) -> int | None:
     if "_KFW_COMPLETE" not in os.environ and argv:
         if argv[0] == "status" and all(arg == "--json" or not arg.startswith("-") for arg in argv[1:]):
-            from kfw.commands.status_fast import status
+            from kfw.commands._status import status
 
             names = [arg for arg in argv[1:] if arg != "--json"]
             return status(names, as_json="--json" in argv[1:])
@@ -59,7 +59,7 @@ def _dispatch(argv: Sequence[str]) -> int | None:
 
             if (arguments := plain(argv[1:])) is not None:
                 return serve(**arguments)
-    from kfw.commands.group import run_command
+    from kfw.commands._group import run_command
 
     return run_command(argv)
 
@@ -85,7 +85,7 @@ def _show_os_error(error: OSError) -> int:
 
 
 def _show_crash(error: Exception, argv: Sequence[str]) -> int:
-    from kfw.commands.crash import write_report
+    from kfw.commands._crash import write_report
     from kfw.errors import KfwError, describe
 
     what = f"internal error: {describe(error)}"

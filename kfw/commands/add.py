@@ -10,9 +10,9 @@ import typer
 from kfw import client
 from kfw.choices import METHOD_CHOICES, READINESS, TYPES, listed
 from kfw.client.launch import ensure_daemon
-from kfw.commands.caller import caller_environ
-from kfw.commands.options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
-from kfw.commands.wait_for_ready import TIMEOUT, bring
+from kfw.commands._caller import caller_environ
+from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import PortInUse, UsageError
 from kfw.model import Forward, Target
 from kfw.protocol import ADDED, Source, UpRequest

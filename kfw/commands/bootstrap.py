@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from kfw.commands import bootstrap_options as o
-from kfw.commands import output
+from kfw.commands import _bootstrap_options as o
+from kfw.commands import _output as output
 
 
 class AllByDefault(TyperGroup):
@@ -62,7 +62,7 @@ def everything(
     kfw bootstrap --dry-run --skip-openchoreo
     """
     from kfw.bootstrap.bootstrap import Bootstrap
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     options = b.options(
         where=b.where(sandbox, kind),
@@ -114,7 +114,7 @@ def kind(
     export KUBECONFIG=$(kfw bootstrap kind --skip-kind)
     """
     from kfw.bootstrap.bootstrap import Bootstrap
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     options = b.options(
         where=b.where(False, True),
@@ -146,7 +146,7 @@ def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
 
     from kfw.bootstrap.bootstrap import look_around
     from kfw.checks import engine, in_order, inotify
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     steps = b.steps(verbose=verbose or dry_run)
     last = partial(inotify.instances, steps.ask, look_around())
@@ -173,7 +173,7 @@ def colima(
     kfw bootstrap colima --profile dev --yes
     """
     from kfw.bootstrap import colima as stage
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     steps = b.steps(yes=yes or start, dry=dry_run, verbose=verbose)
     return b.report(stage.ensure(steps, stage.asked(steps, profile)))
@@ -203,7 +203,7 @@ def release(
     """
     from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.bootstrap.releases import Release
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     options = b.options(
         where=b.where(False, True), cluster_name=cluster_name, skip_kind=True, values=tuple(values or ())
@@ -233,7 +233,7 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
     kfw bootstrap attach
     """
     from kfw.bootstrap.bootstrap import Bootstrap
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     Bootstrap(b.steps(dry=dry_run, verbose=verbose), b.options()).attach()
     return 0
@@ -249,7 +249,7 @@ def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = F
     kfw bootstrap stop
     """
     from kfw.bootstrap import undoing
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     undoing.stop(b.steps(dry=dry_run, verbose=verbose), b.options(config=config))
     return 0
@@ -277,7 +277,7 @@ def uninstall(
     """
     from kfw.bootstrap import undoing
     from kfw.bootstrap.bootstrap import Bootstrap
-    from kfw.commands import bootstrapping as b
+    from kfw.commands import _bootstrap as b
 
     options = b.options(
         cluster_name=cluster_name, spaces=(amp_ns, observability_ns, data_plane_ns), config=config

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kfw.commands import output
-from kfw.commands.options import Configs, Json
+from kfw.commands import _output as output
+from kfw.commands._options import Configs, Json
 
 if TYPE_CHECKING:
     from kfw.config.settings import Settings

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from kfw import client, paths
-from kfw.commands import output
-from kfw.commands.demo_forwards import FIVE, WAYS, by_each_way, five
-from kfw.commands.options import Json, Method, duration
+from kfw.commands import _output as output
+from kfw.commands._options import Json, Method, duration
 from kfw.errors import KfwError, UsageError
 from kfw.model import Forward
 
@@ -46,23 +45,23 @@ def demo(
     kfw demo --keep
     """
     from kfw.client.launch import ensure_daemon
-    from kfw.commands import demo_trial
+    from kfw.commands import _demo
     from kfw.sandbox import process
 
     _check(method, fault)
     directory = paths.sandbox_dir()
     record, started = process.start(directory)
     output.say(f"sandbox {'started' if started else 'already running'} (pid {record.pid})")
-    forwards = five(record.kubeconfig, method), by_each_way(record.kubeconfig, method)
+    forwards = _demo.five(record.kubeconfig, method), _demo.by_each_way(record.kubeconfig, method)
     try:
         ensure_daemon(on_demand=True)
         with _brought_up(*forwards, keep=keep) as rows:
-            ways = demo_trial.connect_once(rows[len(FIVE) :])
-            rows = rows[: len(FIVE)]
+            ways = _demo.connect_once(rows[len(_demo.FIVE) :])
+            rows = rows[: len(_demo.FIVE)]
             output.say(
                 f"connecting to {len(rows)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ..."
             )
-            result = demo_trial.run(rows, record.url, directory, seconds, EVERY, fault)
+            result = _demo.run(rows, record.url, directory, seconds, EVERY, fault)
             _show(result, rows, ways, fault=fault, keep=keep, as_json=as_json)
     finally:
         if started and not keep:
@@ -71,6 +70,7 @@ def demo(
 
 
 def _check(method: str | None, fault: str | None) -> None:
+    from kfw.commands._demo import WAYS
     from kfw.sandbox.named_faults import KINDS
 
     if method is not None and method not in ("auto", *WAYS):
@@ -82,9 +82,9 @@ def _check(method: str | None, fault: str | None) -> None:
 @contextmanager
 def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep: bool) -> Iterator[list[Any]]:
     """The statuses of all, those of `wanted` active; afterwards they are gone, unless these shall stay."""
-    from kfw.commands.caller import caller_environ
-    from kfw.commands.progress import Progress
-    from kfw.commands.waiting import follow_until, settled
+    from kfw.commands._caller import caller_environ
+    from kfw.commands._live import Progress
+    from kfw.commands._waiting import follow_until, settled
     from kfw.protocol import Source, UpRequest
 
     names = [forward.name for forward in wanted]

@@ -4,8 +4,8 @@ import json
 
 from kfw import client, paths
 from kfw.client.launch import ensure_daemon
-from kfw.commands import output
-from kfw.commands.options import Json, Names
+from kfw.commands import _output as output
+from kfw.commands._options import Json, Names
 from kfw.errors import DaemonNotRunning
 from kfw.system.files import read_bounded
 

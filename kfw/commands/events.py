@@ -10,7 +10,7 @@ import typer
 
 from kfw import client
 from kfw.client.trouble import ended_meanwhile
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.errors import KfwError
 from kfw.protocol import Event
 from kfw.view import details

@@ -5,8 +5,8 @@ import sys
 import msgspec
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.options import Json, OneName
+from kfw.commands import _output as output
+from kfw.commands._options import Json, OneName
 from kfw.view import details
 
 

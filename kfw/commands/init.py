@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.errors import KfwError, UsageError
 
 _HEAD = """\

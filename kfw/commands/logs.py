@@ -11,8 +11,8 @@ from typing import Annotated, TextIO
 import typer
 
 from kfw import paths
-from kfw.commands import output
-from kfw.commands.names import complete
+from kfw.commands import _output as output
+from kfw.commands._names import complete
 from kfw.errors import KfwError
 
 #: Seconds between two looks at a log that nobody writes to.

@@ -60,6 +60,6 @@ def port_forward(
 
 
 def _help() -> int:
-    from kfw.commands.group import run_command
+    from kfw.commands._group import run_command
 
     return run_command(["port-forward", "--help"])

@@ -1,9 +1,9 @@
 """kfw reload: read the configuration of what is up again, and change only what differs."""
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.caller import caller_environ, caller_source
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._caller import caller_environ, caller_source
+from kfw.commands._options import Json
 from kfw.protocol import UpReply
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.names import complete
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._names import complete
+from kfw.commands._options import Json
 
 
 def remove(

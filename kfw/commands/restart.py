@@ -1,9 +1,9 @@
 """kfw restart: close the way of a forward, and open it again."""
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.caller import caller_environ, caller_source
-from kfw.commands.options import Json, Names
+from kfw.commands import _output as output
+from kfw.commands._caller import caller_environ, caller_source
+from kfw.commands._options import Json, Names
 
 
 def restart(names: Names = None, as_json: Json = False) -> int:

@@ -1,9 +1,9 @@
 """kfw retry: try again now what waits or is in error."""
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.caller import caller_environ, caller_project
-from kfw.commands.options import Json, Names
+from kfw.commands import _output as output
+from kfw.commands._caller import caller_environ, caller_project
+from kfw.commands._options import Json, Names
 from kfw.commands.restart import said
 
 

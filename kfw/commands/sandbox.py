@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from kfw import paths
-from kfw.commands import output
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._options import Json
 from kfw.errors import UsageError
 
 app = typer.Typer(

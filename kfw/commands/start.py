@@ -1,8 +1,8 @@
 """kfw start: the daemon alone."""
 
 from kfw.client.launch import ensure_daemon
-from kfw.commands import output
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._options import Json
 
 
 def start(as_json: Json = False) -> int:

@@ -1,4 +1,4 @@
-"""kfw status. Without --watch it does not even come here: see kfw/cli.py and status_fast.py."""
+"""kfw status. Without --watch it does not even come here: see kfw/cli.py and _status.py."""
 
 import sys
 import time
@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.commands import output, status_fast
-from kfw.commands.live import Live, can_draw
-from kfw.commands.options import Json, Names
+from kfw.commands import _output as output
+from kfw.commands import _status as status_fast
+from kfw.commands._live import Live, can_draw
+from kfw.commands._options import Json, Names
 from kfw.errors import DaemonNotRunning, UsageError
 
 #: Seconds between two looks.

@@ -3,8 +3,8 @@
 from kfw import client
 from kfw.client.launch import wait_until_gone
 from kfw.client.trouble import ended_meanwhile
-from kfw.commands import output
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._options import Json
 from kfw.errors import DaemonNotRunning, KfwError
 
 #: Seconds: the forwards get ten to end, see kfw/daemon/run.py.

@@ -8,10 +8,10 @@ import msgspec
 import typer
 
 from kfw import client
-from kfw.commands import output
-from kfw.commands.live import Live, can_draw
-from kfw.commands.names import unknown_name
-from kfw.commands.options import Json, Names
+from kfw.commands import _output as output
+from kfw.commands._live import Live, can_draw
+from kfw.commands._names import unknown_name
+from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
 from kfw.view.connections import top_lines
 

@@ -10,11 +10,11 @@ import typer
 
 from kfw import paths
 from kfw.client.launch import ensure_daemon
-from kfw.commands import output
-from kfw.commands.caller import caller_environ
-from kfw.commands.names import unknown_name
-from kfw.commands.options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
-from kfw.commands.wait_for_ready import TIMEOUT, bring
+from kfw.commands import _output as output
+from kfw.commands._caller import caller_environ
+from kfw.commands._names import unknown_name
+from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.commands._waiting import TIMEOUT, bring
 from kfw.config.settings import Settings
 from kfw.errors import UsageError
 from kfw.model import Forward

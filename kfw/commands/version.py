@@ -3,8 +3,8 @@
 import platform
 
 from kfw import __version__, client
-from kfw.commands import output
-from kfw.commands.options import Json
+from kfw.commands import _output as output
+from kfw.commands._options import Json
 from kfw.errors import KfwError
 
 

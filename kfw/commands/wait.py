@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.commands import output, status_fast
-from kfw.commands.exit_codes import exit_code
-from kfw.commands.names import unknown_name
-from kfw.commands.options import Json, Names, Timeout
-from kfw.commands.progress import Progress
-from kfw.commands.waiting import follow_until
+from kfw.commands import _output as output
+from kfw.commands import _status as status_fast
+from kfw.commands._live import Progress
+from kfw.commands._names import unknown_name
+from kfw.commands._options import Json, Names, Timeout
+from kfw.commands._waiting import exit_code, follow_until
 from kfw.errors import UsageError
 from kfw.model import Status
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kfw.commands.group import COMMANDS
+from kfw.commands._group import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 

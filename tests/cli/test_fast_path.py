@@ -46,7 +46,7 @@ def test_status_imports_nothing_slow(daemon: FakeDaemon, arguments: list[str]) -
 
 
 def test_the_fast_path_and_typer_say_the_same(daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]) -> None:
-    from kfw.commands.group import run_command
+    from kfw.commands._group import run_command
 
     daemon.forwards = [row("api"), row("db", "error", reason="port-in-use", message="nginx (pid 41) has it")]
     for argv, code in (

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kfw import __version__, cli
-from kfw.commands.group import COMMANDS, GROUPS
+from kfw.commands._group import COMMANDS, GROUPS
 from tests.cli.running import kfw
 from tests.cli.terminal import on_a_terminal
 from tests.client.fake_daemon import FakeDaemon, row

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kfw import cli, view
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.errors import KfwError
 from kfw.printable import printable
 from kfw.view import connections, details

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.commands.crash import command_line, write_report
+from kfw.commands._crash import command_line, write_report
 from kfw.secret import Secret
 
 MARK = "CANARY-of-the-crash"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kfw.commands.exit_codes import exit_code
+from kfw.commands._waiting import exit_code
 
 
 def of(status: str, reason: str | None = None) -> dict[str, Any]:

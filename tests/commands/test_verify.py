@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.probe_port import Answer, talk
+from kfw.commands.verify import Answer, talk
 from tests.client.fake_daemon import FakeDaemon, row
 
 Talk = Callable[[socket.socket], None]

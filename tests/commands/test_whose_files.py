@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.commands.group import COMMANDS
+from kfw.commands._group import COMMANDS
 from kfw.errors import KfwError
 from kfw.system.files import make_private_dir
 from tests.other_user import NAMELESS, needs_root, run_as

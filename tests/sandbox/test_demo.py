@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.commands.demo_forwards import FIVE, by_each_way
+from kfw.commands._demo import FIVE, by_each_way
 
 pytestmark = pytest.mark.sandbox
 

@@ -1,15 +1,22 @@
-"""The end of `up` and `add`: wait until each forward is ready or has failed, then show what there is."""
+"""Waiting for forwards: follow the daemon's events until each is where it should be, or time is over.
 
-from collections.abc import Mapping, Sequence
+With the end of `up` and `add`, which show what there is then, and the exit code that the statuses mean.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from kfw import client
-from kfw.commands import output, status_fast
-from kfw.commands.exit_codes import exit_code
-from kfw.commands.progress import Progress
-from kfw.commands.waiting import follow_until, settled
-from kfw.protocol import ForwardStatus, UpReply, UpRequest
+import msgspec
 
+from kfw import client
+from kfw.commands import _output as output
+from kfw.commands import _status as status_fast
+from kfw.commands._live import Progress
+from kfw.errors import EXIT_CODE_OF_REASON, KfwError, TimedOut
+from kfw.protocol import Event, ForwardStatus, UpReply, UpRequest
+
+#: A ForwardStatus as it is on the wire.
+Row = dict[str, Any]
 Rows = Mapping[str, ForwardStatus]
 
 #: What `--timeout` is when it is not given: seconds.
@@ -18,10 +25,56 @@ TIMEOUT = 60.0
 LOGIN_TIMEOUT = 300.0
 #: Seconds that what is tried again gets to say something else than before, until that holds.
 ANOTHER_WORD = 2.0
+#: What is worst comes first; a forward that is disabled was not asked for.
+_ORDER = ("error", "suspended", "stopped", "degraded", "reconnecting", "starting")
+_STILL_TRYING = ("reconnecting", "starting")
+
+
+def settled(row: Row) -> bool:
+    """Ready, or failed; what is starting or reconnecting may still become ready."""
+    return row["status"] not in ("starting", "reconnecting")
+
+
+def follow_until(
+    done: Callable[[Row], bool], names: Iterable[str], *, timeout: float, on_change: Callable[[Row], None]
+) -> list[Row]:
+    """The last status of each forward, `timeout` seconds later at most; one that is removed meanwhile is left out."""
+    stream = client.follow(timeout=timeout)
+    rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
+    rows = {name: rows[name] for name in dict.fromkeys(names) if name in rows}
+    for row in rows.values():
+        on_change(row)
+    while not all(done(row) for row in rows.values()):
+        event = next(stream, None)
+        if event is None:
+            break
+        if event.name in rows:
+            _apply(event, rows, on_change)
+    return list(rows.values())
+
+
+def _apply(event: Event, rows: dict[str, Row], on_change: Callable[[Row], None]) -> None:
+    row: Row = msgspec.to_builtins(event.forward) if event.forward else {}
+    if event.type == "removed":
+        del rows[str(event.name)]
+    elif row and row["since"] >= rows[row["name"]]["since"]:  # else it happened before `status` was asked
+        rows[row["name"]] = row
+        on_change(row)
+
+
+def exit_code(rows: Iterable[dict[str, Any]]) -> int:
+    """0 when all are active, else the exit code of the worst one's reason."""
+    wrong = sorted((_ORDER.index(row["status"]), _code(row)) for row in rows if row["status"] in _ORDER)
+    return wrong[0][1] if wrong else 0
+
+
+def _code(row: dict[str, Any]) -> int:
+    without = TimedOut.exit_code if row["status"] in _STILL_TRYING else KfwError.exit_code
+    return EXIT_CODE_OF_REASON.get(row["reason"] or "", without)
 
 
 def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
-    """The daemon runs. The exit code is that of the worst forward, see verdict.py."""
+    """The daemon runs. The exit code is that of the worst forward."""
     reply = client.up(request)
     rows = {row.name: row for row in client.status().forwards}
     _say_what_stays(request, rows)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.environ import fitting, sendable
 
 

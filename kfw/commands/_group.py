@@ -10,7 +10,7 @@ import typer
 from typer._click.exceptions import ClickException  # typer carries its own Click and exports only parts of it
 from typer.core import TyperGroup
 
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.errors import UsageError
 
 #: As `kfw --help` shows them. A file defines a function of its own name, or `app` for a noun with verbs.

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kfw import client, view
 from kfw.client import http
-from kfw.commands import output
+from kfw.commands import _output as output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
     if names:
         rows = {row["name"]: row for row in reply["forwards"]}
         if unknown := [name for name in names if name not in rows]:
-            from kfw.commands.names import unknown_name
+            from kfw.commands._names import unknown_name
 
             raise unknown_name(unknown[0], rows)
         reply["forwards"] = [rows[name] for name in dict.fromkeys(names)]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kfw.choices import METHOD_CHOICES, listed
-from kfw.commands.names import complete
+from kfw.commands._names import complete
 from kfw.config.durations import seconds
 
 

@@ -15,7 +15,7 @@ from kfw.bootstrap.forwards import wanted, ways
 from kfw.bootstrap.options import Namespaces, Options, Where
 from kfw.bootstrap.steps import Steps
 from kfw.checks import Finding
-from kfw.commands import output
+from kfw.commands import _output as output
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.protocol import ForwardStatus
 
@@ -67,7 +67,7 @@ def steps(*, yes: bool = False, dry: bool = False, verbose: bool = False) -> Ste
 
 def _kfw(argv: Sequence[str]) -> int:
     """stdout is for the URLs. What `up` shows at its end is left out: verify shows the same and more."""
-    from kfw.commands.group import run_command
+    from kfw.commands._group import run_command
 
     with Path(os.devnull).open("w") as nowhere:
         with redirect_stdout(nowhere if argv[0] == "up" else sys.stderr):
