@@ -9,15 +9,16 @@ from typing import Any
 
 import typer
 
-from kfw import checks, client
-from kfw.bootstrap.bootstrap import Bootstrap
-from kfw.bootstrap.forwards import wanted, ways
-from kfw.bootstrap.options import Namespaces, Options, Where
-from kfw.bootstrap.steps import Steps
-from kfw.checks import Finding
+from kfw import client
 from kfw.commands import _output as output
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.protocol import ForwardStatus
+from kfw.quickstart import checks
+from kfw.quickstart.bootstrap import Bootstrap
+from kfw.quickstart.checks import Finding
+from kfw.quickstart.forwards import wanted, ways
+from kfw.quickstart.options import BootstrapOptions, Namespaces, Where
+from kfw.quickstart.steps import Steps
 
 
 def where(sandbox: bool, kind: bool) -> Where:
@@ -35,13 +36,13 @@ def options(
     services: Path | None = None,
     kind_config: Path | None = None,
     **others: Any,
-) -> Options:
+) -> BootstrapOptions:
     """What is None stays as it is by default. Raises UsageError for a file that cannot be read."""
     names = dict(zip(("amp", "observability", "data_plane"), spaces, strict=True))
     files = {"config": config, "services": services, "kind_config": kind_config}
     given: dict[str, Any] = {key: _readable(file) for key, file in files.items()}
     given |= {"cluster_name": cluster_name, "worker_node": worker_node}
-    return Options(
+    return BootstrapOptions(
         namespaces=Namespaces(**{key: name for key, name in names.items() if name}),
         **{key: value for key, value in given.items() if value},
         **others,

@@ -21,6 +21,8 @@ from kfw.sandbox.remote import Remote
 
 #: A status of the daemon, as it is on the wire.
 Row = dict[str, Any]
+#: The methods that lead to the sandbox, and are compared.
+WAYS = ("nodeport", "tunnel", "socat", "kubectl")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,6 @@ FIVE = (
     ),
     DemoService("openchoreo-data-plane", "gateway-external", "https", 8443, "the gateway", "tunnel"),
 )
-#: The methods that lead to the sandbox, and are compared.
-WAYS = ("nodeport", "tunnel", "socat", "kubectl")
 
 
 def five(kubeconfig: str, method: str | None) -> list[Forward]:

@@ -61,8 +61,8 @@ def everything(
     kfw bootstrap --sandbox
     kfw bootstrap --dry-run --skip-openchoreo
     """
-    from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart.bootstrap import Bootstrap
 
     options = b.options(
         where=b.where(sandbox, kind),
@@ -113,8 +113,8 @@ def kind(
     kfw bootstrap kind --cluster-name dev
     export KUBECONFIG=$(kfw bootstrap kind --skip-kind)
     """
-    from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart.bootstrap import Bootstrap
 
     options = b.options(
         where=b.where(False, True),
@@ -144,13 +144,14 @@ def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
     """
     import os
 
-    from kfw.bootstrap.bootstrap import look_around
-    from kfw.checks import engine, in_order, inotify
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart import engine_checks
+    from kfw.quickstart.bootstrap import look_around
+    from kfw.quickstart.checks import in_order
 
     steps = b.steps(verbose=verbose or dry_run)
-    last = partial(inotify.instances, steps.ask, look_around())
-    return b.report(in_order([*engine.checks(steps.ask, os.environ), last]))
+    last = partial(engine_checks.instances, steps.ask, look_around())
+    return b.report(in_order([*engine_checks.checks(steps.ask, os.environ), last]))
 
 
 @app.command()
@@ -172,8 +173,8 @@ def colima(
     kfw bootstrap colima
     kfw bootstrap colima --profile dev --yes
     """
-    from kfw.bootstrap import colima as stage
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart import colima_profile as stage
 
     steps = b.steps(yes=yes or start, dry=dry_run, verbose=verbose)
     return b.report(stage.ensure(steps, stage.asked(steps, profile)))
@@ -201,9 +202,9 @@ def release(
     \b
     kfw bootstrap release redis --chart oci://registry.example/redis --version 1.2.3 -n cache --wait
     """
-    from kfw.bootstrap.bootstrap import Bootstrap
-    from kfw.bootstrap.releases import Release
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart.bootstrap import Bootstrap
+    from kfw.quickstart.releases import Release
 
     options = b.options(
         where=b.where(False, True), cluster_name=cluster_name, skip_kind=True, values=tuple(values or ())
@@ -232,8 +233,8 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
     \b
     kfw bootstrap attach
     """
-    from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart.bootstrap import Bootstrap
 
     Bootstrap(b.steps(dry=dry_run, verbose=verbose), b.options()).attach()
     return 0
@@ -248,10 +249,10 @@ def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = F
     \b
     kfw bootstrap stop
     """
-    from kfw.bootstrap import undoing
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart import uninstall
 
-    undoing.stop(b.steps(dry=dry_run, verbose=verbose), b.options(config=config))
+    uninstall.stop(b.steps(dry=dry_run, verbose=verbose), b.options(config=config))
     return 0
 
 
@@ -275,9 +276,9 @@ def uninstall(
     kfw bootstrap uninstall
     kfw bootstrap uninstall --yes --keep-cluster
     """
-    from kfw.bootstrap import undoing
-    from kfw.bootstrap.bootstrap import Bootstrap
     from kfw.commands import _bootstrap as b
+    from kfw.quickstart import uninstall
+    from kfw.quickstart.bootstrap import Bootstrap
 
     options = b.options(
         cluster_name=cluster_name, spaces=(amp_ns, observability_ns, data_plane_ns), config=config
@@ -287,5 +288,5 @@ def uninstall(
         steps.say("nothing was changed")
         return 1
     run = Bootstrap(steps, options)
-    undoing.uninstall(steps, options, run.env, run.provider, keep_cluster=keep_cluster)
+    uninstall.uninstall(steps, options, run.env, run.provider, keep_cluster=keep_cluster)
     return 0

@@ -24,10 +24,10 @@ def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "
         from kfw.errors import UsageError
 
         raise UsageError(f"there is no log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
-    from kfw.daemon.run import Options
+    from kfw.daemon.run import DaemonOptions
     from kfw.daemon.run import serve as run
 
-    return run(Options(on_demand=on_demand, log_level=log_level, to_stderr=not to_log_file))
+    return run(DaemonOptions(on_demand=on_demand, log_level=log_level, to_stderr=not to_log_file))
 
 
 def plain(arguments: Sequence[str]) -> dict[str, Any] | None:

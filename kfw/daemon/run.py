@@ -41,7 +41,7 @@ LOCK_WAIT = 0.5
 
 
 @dataclass(frozen=True)
-class Options:
+class DaemonOptions:
     """`on_demand`: end when the last forward is down. `to_stderr`: log there instead of to the log file."""
 
     on_demand: bool = False
@@ -49,9 +49,9 @@ class Options:
     to_stderr: bool = False
 
 
-def serve(options: Options | None = None) -> int:
+def serve(options: DaemonOptions | None = None) -> int:
     """Run the daemon in this process until it is told to stop. Raises KfwError when another one runs."""
-    options = options or Options()
+    options = options or DaemonOptions()
     for directory in (paths.runtime_dir(), paths.state_dir()):
         make_private_dir(directory)
     with _only_one():
@@ -73,7 +73,7 @@ def _only_one() -> Iterator[None]:
         yield
 
 
-async def _serve(options: Options) -> None:
+async def _serve(options: DaemonOptions) -> None:
     async with AsyncExitStack() as stack:
         events = Events(Clock())
         connections = _connections(events)
@@ -99,7 +99,7 @@ def _connections(events: Events) -> Connections:
 
 
 async def _core(
-    stack: AsyncExitStack, options: Options, events: Events, watcher: ConnectionObserver
+    stack: AsyncExitStack, options: DaemonOptions, events: Events, watcher: ConnectionObserver
 ) -> DaemonService:
     def tell(kind: str, status: ForwardStatus) -> None:
         events.emit(kind, name=status.name, message=status.message, forward=status)
@@ -191,7 +191,7 @@ async def _logged_reload(core: DaemonService) -> None:
         core.events.emit("reload", message=f"nothing changed: {error.what}")
 
 
-def _start_log(options: Options) -> None:
+def _start_log(options: DaemonOptions) -> None:
     if options.to_stderr:
         log_with(logging.StreamHandler(), options.log_level)
     else:

@@ -7,7 +7,7 @@ import pytest
 from kfw.engine import docker
 from kfw.engine.docker import Choice, Engine
 from kfw.errors import KfwError
-from tests.bootstrap.world import LINUX, node
+from tests.quickstart.world import LINUX, node
 
 
 def test_labels_are_filters_a_value_or_any() -> None:

@@ -1,1 +1,1 @@
-"""The quick start whole: its scripts, its container on a real Docker Engine, and the list of what was fragile in others."""
+"""The stages of kfw bootstrap: with answers written down (world.py), and whole with stubs on PATH."""

@@ -1,43 +1,191 @@
-"""uninstall.sh, on the cluster that bootstrap.sh has made: the last test that uses it."""
+"""Taking back: only what is ours, harmless twice."""
 
-import subprocess
+import json
+import os
+from pathlib import Path
 
 import pytest
 
-from tests.quickstart.engine import ROOT
-from tests.quickstart.host import Host, strange_containers, strangers
-from tests.quickstart.kind import run
-from tests.quickstart.test_bootstrap import ALL, nodes
-
-pytestmark = pytest.mark.real
-
-
-@pytest.fixture(autouse=True)
-def _whole(host: Host) -> None:
-    host.configure({})
-    host.bootstrap()
-    host.until_all_answer()
+from kfw import paths
+from kfw.errors import ClusterUnreachable, ToolMissing
+from kfw.methods.forwarder.ownership import owner
+from kfw.quickstart import uninstall as stage
+from kfw.quickstart.options import BootstrapOptions, quick_start
+from kfw.system import process_identity, tools
+from tests.quickstart.world import Machine
 
 
-def test_uninstall_asks_first_and_changes_nothing_where_nobody_can_answer(host: Host) -> None:
-    done = host.run("uninstall.sh", code=2)
-    assert "cannot ask whether to uninstall" in done.stderr and "--yes" in done.stderr
-    assert host.answers() == ALL
+@pytest.fixture
+def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BootstrapOptions:
+    monkeypatch.setenv("KFW_HOME", str(tmp_path / "home"))
+    folder = tmp_path / "state"
+    folder.mkdir()
+    return BootstrapOptions(cluster_name="dev", folder=folder, config=quick_start() / "kfw.yaml")
 
 
-def test_B17_B18_strangers_live_through_every_script_and_of_ours_nothing_is_left(host: Host) -> None:
-    with strangers(), strange_containers(host.cluster):
-        host.bootstrap()
-        host.run("port-forward.sh", "--detach")
-        host.run("stop-port-forward.sh")
-        host.run("bootstrap.sh", "--yes", "--kind", "--skip-openchoreo")
-        subprocess.run([ROOT / "quick-start/start-colima.sh", "--yes"], env=host.kfw.env, check=False)
-        done = host.run("uninstall.sh", "--yes")
-        assert f"the kind cluster {host.cluster} is deleted" in done.stderr
-        clusters = run("kind", "get", "clusters").split()
-        assert host.cluster not in clusters and f"{host.cluster}-2" in clusters
-        assert host.run("uninstall.sh", "--yes").returncode == 0
-    assert nodes(host) == []
-    assert host.answers() == dict.fromkeys(host.ports, "")
-    host.until_nothing_runs()
-    assert not (host.kfw.home / "state/quick-start").exists()
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    monkeypatch.setattr(tools, "find", lambda tool, path=None: f"/bin/{tool}")
+    machine = Machine()
+    machine.has_engine()
+    machine.has_cluster("dev")
+    machine.says("helm list", "[]")
+    machine.says("docker ps")
+    return machine
+
+
+def uninstall(
+    machine: Machine, options: BootstrapOptions, *, keep_cluster: bool = False, dry: bool = False
+) -> None:
+    stage.uninstall(machine.steps(dry=dry), options, {}, "docker", keep_cluster=keep_cluster)
+
+
+def test_nothing_up_is_no_error(machine: Machine, options: BootstrapOptions) -> None:
+    assert stage.stop(machine.steps(), options) == []
+    assert machine.said == ["no forwards were up"]
+    assert machine.kfw == []
+
+
+def test_a_dry_run_says_what_it_would_stop_of_a_daemon_that_was_killed(
+    machine: Machine, options: BootstrapOptions
+) -> None:
+    store = paths.store_file()
+    store.parent.mkdir(parents=True)
+    store.write_text(json.dumps({"forwards": [{"name": "amp-api"}, {"name": "mine"}]}))
+    assert stage.stop(machine.steps(dry=True), options) == ["amp-api"]
+    assert machine.shown == ["kfw down amp-api"]
+
+
+def test_B17_a_cluster_that_bootstrap_did_not_make_stays(machine: Machine, options: BootstrapOptions) -> None:
+    uninstall(machine, options)
+    assert not machine.ran_any("kind delete")
+    assert machine.said[-1] == (
+        "cluster: dev was not made by kfw, so it stays: kind delete cluster --name dev"
+    )
+
+
+def test_a_cluster_that_it_made_is_deleted_and_its_kubeconfig_with_it(
+    machine: Machine, options: BootstrapOptions
+) -> None:
+    machine.says("kind delete cluster")
+    options.made.touch()
+    options.kubeconfig.touch()
+    uninstall(machine, options)
+    assert f"kind delete cluster --name dev --kubeconfig {options.kubeconfig}" in machine.ran
+    assert not options.folder.exists()
+
+
+def test_what_bootstrap_wrote_for_itself_goes_and_what_another_cluster_needs_stays(
+    machine: Machine, options: BootstrapOptions
+) -> None:
+    other = options.folder / "made-another"
+    for file in (options.overlay, options.new_cluster, options.folder / "register-data-plane.sh", other):
+        file.touch()
+    uninstall(machine, options)
+    assert list(options.folder.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_without_an_engine_the_cluster_that_it_made_is_not_forgotten(
+    machine: Machine, options: BootstrapOptions, made: bool
+) -> None:
+    machine.fails("kind get clusters", "ERROR: failed to list clusters: Cannot connect to the Docker daemon")
+    if not made:
+        uninstall(machine, options)
+        return
+    options.made.touch()
+    with pytest.raises(ClusterUnreachable, match="Cannot connect to the Docker daemon"):
+        uninstall(machine, options)
+    assert options.made.exists()
+
+
+def test_without_kind_the_cluster_that_it_made_is_not_forgotten(
+    machine: Machine, options: BootstrapOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(tool: str, path: str | None = None) -> str:
+        raise ToolMissing(f"cannot find {tool} on PATH", f"brew install {tool}")
+
+    monkeypatch.setattr(tools, "find", find)
+    uninstall(machine, options)
+    options.folder.mkdir()
+    options.made.touch()
+    with pytest.raises(ToolMissing, match="cannot find kind"):
+        uninstall(machine, options)
+    assert options.made.exists()
+
+
+def test_keep_cluster_takes_only_the_releases_that_are_ours_the_last_one_first(
+    machine: Machine, options: BootstrapOptions
+) -> None:
+    there = [
+        {
+            "name": "amp",
+            "namespace": "wso2-amp",
+            "status": "deployed",
+            "chart": "wso2-ai-agent-management-platform-1",
+        },
+        {"name": "cilium", "namespace": "cilium", "status": "deployed", "chart": "cilium-0.3.2"},
+        {
+            "name": "control-plane",
+            "namespace": "openchoreo-control-plane",
+            "status": "deployed",
+            "chart": "other-1",
+        },
+        {"name": "mine", "namespace": "wso2-amp", "status": "deployed", "chart": "mine-1"},
+    ]
+    machine.says("helm list", json.dumps(there))
+    machine.says("helm uninstall")
+    options.made.touch()
+    options.kubeconfig.touch()
+    uninstall(machine, options, keep_cluster=True)
+    assert [line.split()[2] for line in machine.ran if line.startswith("helm uninstall")] == ["amp", "cilium"]
+    assert not machine.ran_any("kind delete")
+    assert options.made.exists()
+
+
+def test_twice_is_harmless(machine: Machine, options: BootstrapOptions) -> None:
+    machine.says("kind get clusters", "dev-2\n")
+    options.made.touch()
+    uninstall(machine, options)
+    uninstall(machine, options)
+    assert not machine.ran_any("kind delete")
+    assert not options.made.exists()
+
+
+def test_a_dry_run_deletes_nothing(machine: Machine, options: BootstrapOptions) -> None:
+    options.made.touch()
+    uninstall(machine, options, dry=True)
+    assert options.made.exists()
+    assert any(line.startswith("kind delete cluster --name dev") for line in machine.shown)
+    assert machine.said[-1] == "cluster: the kind cluster dev would be deleted"
+    assert not machine.ran_any("kind delete")
+
+
+def test_B17_containers_of_ours_that_nobody_ended_go_those_of_a_running_kfw_stay(
+    machine: Machine, options: BootstrapOptions
+) -> None:
+    me = process_identity.look(os.getpid())
+    assert me
+    told = [
+        {"Id": "dead", "Config": {"Labels": {"io.kfw.process": "99999999:gone"}}},
+        {"Id": "live", "Config": {"Labels": {"io.kfw.process": f"{me.pid}:{me.start}"}}},
+    ]
+    machine.says("docker ps --all --quiet --no-trunc --filter label=io.kfw.owner=" + owner(), "dead\nlive\n")
+    machine.says("docker inspect --type container dead live", json.dumps(told))
+    machine.says("docker rm")
+    uninstall(machine, options)
+    assert [line for line in machine.ran if line.startswith("docker rm")] == [
+        "docker rm --force --volumes dead"
+    ]
+
+
+def test_the_sandbox_ends_if_bootstrap_has_started_it(machine: Machine, options: BootstrapOptions) -> None:
+    machine.says("kind get clusters", "")
+    uninstall(machine, options)
+    assert machine.kfw == []
+    options.folder.mkdir()
+    options.made_sandbox.touch()
+    uninstall(machine, options)
+    uninstall(machine, options)
+    assert machine.kfw == ["sandbox stop"]
+    assert not options.folder.exists()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.quickstart.engine import ROOT
-from tests.quickstart.host import Host
-from tests.quickstart.kind import FORWARDS, run
+from tests.quick_start.engine import ROOT
+from tests.quick_start.host import Host
+from tests.quick_start.kind import FORWARDS, run
 from tests.real.rig import Rig
 from tests.scripts.quick_start import five_services_come_up_and_stay_and_stop, quick_start
 

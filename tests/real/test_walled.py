@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.quickstart.engine import docker
-from tests.quickstart.host import Host
-from tests.quickstart.kind import FORWARDS, FRONT_ENDS, path, rig_is_here, run
+from tests.quick_start.engine import docker
+from tests.quick_start.host import Host
+from tests.quick_start.kind import FORWARDS, FRONT_ENDS, path, rig_is_here, run
 from tests.real import socat_image
 
 _DESKTOP = f"""#!/bin/sh

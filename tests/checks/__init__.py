@@ -1,1 +1,0 @@
-"""The checks of docker, kind and Colima, with answers written down."""
