@@ -61,7 +61,7 @@ def show(
     \b
     kfw config show --origin
     """
-    from kfw.config.text import as_yaml
+    from kfw.config.yaml_text import as_yaml
 
     settings = _settings(config or [], alone=False)
     _warn(settings)

@@ -1,15 +1,31 @@
-"""YAML text to nodes, by the parser's events: no recursion, no tree that a bomb could blow up, every place known.
+"""YAML text to nodes, by the parser's events: no recursion, no tree that a bomb could blow up, every place known. And
+back.
 
-PyYAML's events are read, not its values: it keeps the last of two equal keys, and turns `on` into true and 22:22
-into 1342 (YAML 1.1). Here such scalars stay what was written, marked as odd.
+PyYAML's events are read, not its values: it keeps the last of two equal keys, and turns `on` into true and 22:22 into
+1342 (YAML 1.1). Here such scalars stay what was written, marked as odd, and Settings are written so that no reader
+takes a text for something else.
 """
 
+import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
-from kfw.config.tree import Mapping, Node, Place, Scalar, Sequence, Unparsable, quote, shorten
-from kfw.config.yaml_scalars import resolve
+from kfw.config.merge import Branch, Leaf, Tree
+from kfw.config.tree import Kind, Mapping, Node, Place, Scalar, Sequence, Unparsable, quote, shorten
 
+_Value: TypeAlias = str | int | float | bool | None
+
+_BOOLS = {word: word in ("true", "yes", "on") for word in ("true", "false", "yes", "no", "on", "off")}
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
+_OCTAL = re.compile(r"[-+]?0_*[0-7][0-7_]*")
+_BASED = re.compile(r"[-+]?(0b[01]+|0x[0-9a-fA-F]+|[1-9][0-9]*(_[0-9]+)+)")
+_SEXAGESIMAL = re.compile(r"[-+]?[0-9]+(:[0-5]?[0-9])+(\.[0-9]*)?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?")
 DEEPEST = 32
 #: Values in one file with every alias written out. A hundred forwards are 2,000.
 MOST_VALUES = 100_000
@@ -34,6 +50,46 @@ _FIXES = (
     ("unknown escape", "write \\\\ for a backslash, or use single quotes"),
     ("escape", "write \\\\ for a backslash, or use single quotes"),
 )
+#: Comments stand in one column, unless the line is longer.
+_COMMENT = 44
+
+_PLAIN = re.compile(r"[A-Za-z0-9/][-A-Za-z0-9_./]*")
+
+
+def resolve(raw: str) -> tuple[Kind, _Value]:
+    """22:22, 0777, 1_000 and 2020-01-01 are odd; yes, no, on and off are bool, and look so only to YAML 1.1."""
+    if raw in ("", "~", "null", "Null", "NULL"):
+        return "null", None
+    if raw[0] not in "+-.0123456789":
+        word = raw.lower()
+        if word in _BOOLS and raw in (word, word.capitalize(), word.upper()):
+            return "bool", _BOOLS[word]
+        return "text", raw
+    return _number(raw)
+
+
+def _number(raw: str) -> tuple[Kind, _Value]:
+    if len(raw) > 100:
+        return "text", raw
+    if _INT.fullmatch(raw):
+        return "int", int(raw)
+    if _OCTAL.fullmatch(raw):
+        return "odd", int(raw.replace("_", ""), 8)
+    if _BASED.fullmatch(raw):
+        return "odd", int(raw.replace("_", ""), 0)
+    if _FLOAT.fullmatch(raw):
+        return "float", float(raw.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if _SEXAGESIMAL.fullmatch(raw):
+        return "odd", _sexagesimal(raw)
+    return ("odd" if _DATE.fullmatch(raw) else "text"), raw
+
+
+def _sexagesimal(raw: str) -> float:
+    sign = -1 if raw.startswith("-") else 1
+    total: float = 0
+    for part in raw.lstrip("+-").split(":"):
+        total = total * 60 + (float(part) if "." in part else int(part))
+    return sign * total
 
 
 def parse(text: str, at: Place, *, loader: Any = None) -> Node:
@@ -180,3 +236,36 @@ def _syntax_error(error: Any, at: Place, text: str) -> Unparsable:
 def _cannot_start(line: str) -> str:
     indent = line[: len(line) - len(line.lstrip())]
     return "indent with spaces, not with a tab" if "\t" in indent else "put the value in quotes"
+
+
+def as_yaml(tree: Branch, *, with_origin: bool = False) -> str:
+    return "\n".join(_lines(tree, "", with_origin))
+
+
+def _lines(branch: Branch, indent: str, with_origin: bool) -> Iterator[str]:
+    for key, child in branch.children.items():
+        yield from _entry(scalar(key), child, indent, with_origin)
+
+
+def _entry(key: str, child: Tree, indent: str, with_origin: bool) -> Iterator[str]:
+    if isinstance(child, Leaf):
+        line = f"{indent}{key}: {_value(child)}"
+        yield f"{line:{_COMMENT}} # {child.at.origin}" if with_origin else line
+    elif child.children:
+        yield f"{indent}{key}:"
+        yield from _lines(child, indent + "  ", with_origin)
+    else:
+        yield f"{indent}{key}: {{}}"
+
+
+def _value(leaf: Leaf) -> str:
+    if isinstance(leaf.value, list):
+        return f"[{', '.join(scalar(each) for each in leaf.value)}]"
+    return scalar(leaf.value)
+
+
+def scalar(value: object) -> str:
+    """Text without quotes where no YAML reader takes it for something else."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and resolve(value)[0] == "text":
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -32,7 +32,7 @@ from kfw.protocol import (
     UpReply,
     UpRequest,
 )
-from kfw.system.memory import rss_bytes
+from kfw.system.loop import rss_bytes
 
 log = logging.getLogger("kfw.handlers")
 

@@ -22,7 +22,7 @@ from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.choose import all_methods
 from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
-from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
+from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, network_changes

@@ -5,6 +5,7 @@ Nothing that comes back is trusted: heads, bodies and lines are bounded in size 
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import aclosing
 
@@ -15,8 +16,7 @@ from kfw.errors import KfwError
 from kfw.kube import dial
 from kfw.kube.dial import Address, Streams
 from kfw.kube.errors import FOREIGN, Abandoned, ErrorContext, NotUnderstood, TooLarge, unreachable
-from kfw.kube.share import ProcessorShare, Reading
-from kfw.wire.header_values import encode_header
+from kfw.wire.upgrade import encode_header
 
 _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")
 
@@ -32,6 +32,54 @@ _INTERIM = 16
 _SLOWEST, _SLOW_AFTER = 1024, 5.0
 #: So many pieces of fewer bytes than that on average are not an answer, but work.
 _MANY_PIECES, _SMALLEST = 5000, 16
+#: Of the time, and seconds that may be taken at once: 5,000 pods are read in some 0.2 s.
+RATE, BURST = 0.25, 0.5
+#: Seconds after which the event loop gets its turn.
+SLICE = 0.005
+
+
+class ProcessorShare:
+    """A bucket of seconds that fills while they are not taken. Shared by all that is read from one server."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._left = BURST
+        self._at = clock()
+
+    def take(self, seconds: float) -> float:
+        """Seconds to wait, now that these have been used."""
+        now = self._clock()
+        self._left = min(BURST, self._left + (now - self._at) * RATE) - seconds
+        self._at = now
+        return max(-self._left / RATE, 0.0)
+
+
+class Reading:
+    """One who reads from it: says when the processor is his and when he only waits, and pauses when it is time.
+
+    `clock` counts the processor time of this thread: a machine that is busy with others is not held against a server.
+    """
+
+    def __init__(self, share: ProcessorShare, clock: Callable[[], float] = time.thread_time) -> None:
+        self._share = share
+        self._clock = clock
+        self._since = clock()
+        self._used = 0.0
+
+    def waits(self) -> None:
+        self._used += self._clock() - self._since
+
+    def goes_on(self) -> None:
+        self._since = self._clock()
+
+    async def pause_when_due(self) -> None:
+        """Between two steps of a few milliseconds at most."""
+        if self._used + self._clock() - self._since < SLICE:
+            return
+        self.waits()
+        used, self._used = self._used, 0.0
+        await asyncio.sleep(self._share.take(used))
+        self.goes_on()
 
 
 class Connection:

@@ -11,7 +11,7 @@ from kfw.kubeconfig.entries import Pem, User
 from kfw.model import Reason
 from kfw.secret import Secret, reveal
 from kfw.system.limits import is_shortage, shortage_of
-from kfw.wire.header_values import header_fault, is_header_name
+from kfw.wire.upgrade import header_fault, is_header_name
 
 #: An entry that no header can hold is not a login that has expired: only the kubeconfig helps.
 _STATIC = Reason.BAD_CONFIG.value

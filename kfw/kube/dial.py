@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from kfw.kubeconfig.proxy_url import Proxy
+from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.limits import OPEN_FILES, Use
 

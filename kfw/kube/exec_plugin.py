@@ -21,8 +21,7 @@ from msgspec import Struct
 
 from kfw.errors import KfwError, LoginError, ToolMissing
 from kfw.kube.errors import words_of
-from kfw.kube.plugin_messages import cause, lines_of
-from kfw.kube.plugin_output import Output
+from kfw.kube.plugin_output import Output, cause, lines_of
 from kfw.kubeconfig.entries import Cluster, Exec
 from kfw.secret import Secret, reveal
 from kfw.system.limits import is_shortage, shortage_of

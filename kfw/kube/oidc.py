@@ -19,12 +19,12 @@ import h11
 import msgspec
 
 from kfw.errors import LoginError, UsageError
-from kfw.kube import ca_bundle, proxy
+from kfw.kube import proxy, tls
 from kfw.kube.dial import Address, dial
 from kfw.kube.errors import words_of
-from kfw.kubeconfig import server_url
+from kfw.kubeconfig import urls
 from kfw.kubeconfig.entries import User
-from kfw.kubeconfig.server_url import BadUrl
+from kfw.kubeconfig.urls import BadUrl
 from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
 from kfw.system.files import read_outside
@@ -122,7 +122,7 @@ class Issuer:
         self, url: str, form: Mapping[str, str] | None = None, authorization: Secret = NO_SECRET
     ) -> Answer:
         try:
-            where = server_url.parse(url)
+            where = urls.parse(url)
         except BadUrl as error:
             raise self._error(f"its issuer's URL {error.what}", reason=Reason.BAD_CONFIG) from error
         if not where.is_https:
@@ -161,7 +161,7 @@ class Issuer:
                 bundle = await read_outside(Path(self._user.file).parent / file.reveal())
             made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-            ca_bundle.trust(made, bundle)
+            tls.trust(made, bundle)
         except (OSError, ValueError) as error:
             words = words_of(error) if isinstance(error, OSError) else "it is not base64 of PEM certificates"
             raise self._error(

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from kfw.errors import LoginError
 from kfw.kube.exec_plugin import Status
-from kfw.kube.plugin_messages import asks_a_person, lines_of, request
+from kfw.kube.plugin_output import asks_a_person, lines_of, request
 from kfw.model import Problem, Reason
 from kfw.secret import show
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from kfw.errors import UsageError
-from kfw.kubeconfig.proxy_url import Proxy, parse
-from kfw.kubeconfig.server_url import BadUrl, ServerUrl
+from kfw.kubeconfig.urls import BadUrl, Proxy, parse_proxy
 from kfw.secret import reveal
 
 
@@ -26,7 +25,7 @@ def choose(server: ServerUrl, proxy_url: str, environ: Mapping[str, str]) -> Pro
 
 def _parse(text: str, whose: str) -> Proxy:
     try:
-        return parse(text)
+        return parse_proxy(text)
     except BadUrl as error:
         raise UsageError(
             f"cannot go through the proxy of {whose}: it {error.what}",

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
-from kfw.kube.connection import Connection, connect
+from kfw.kube.connection import Connection, ProcessorShare, connect
 from kfw.kube.dial import Address
 from kfw.kube.errors import FOREIGN, Absent, ErrorContext, problem_of, unreachable
 from kfw.kube.login import Login
@@ -18,12 +18,11 @@ from kfw.kube.monitor import ServerMonitor
 from kfw.kube.outside_file import OutsideFile
 from kfw.kube.server_login import ServerLogin
 from kfw.kube.session import ApiSession
-from kfw.kube.share import ProcessorShare
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem
-from kfw.system.tuning import give_back
+from kfw.system.loop import give_back
 
 #: Seconds until the system gets memory back: what is read meanwhile goes with it.
 _GIVE_BACK = 2.0

@@ -1,8 +1,16 @@
-"""TLS to an API server: whom to trust, and the client's certificate."""
+"""TLS to an API server: whom to trust, and the client's certificate.
+
+CA certificates come as people write them: with words between the blocks, and blocks that are none. kubectl goes by Go's
+x509.AppendCertsFromPEM, which passes over what it cannot parse. This also takes blanks before a line, a byte order mark and
+CR alone, at which Go's pem.Decode stops.
+"""
 
 import asyncio.sslproto
+import base64
+import binascii
 import errno
 import os
+import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -11,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
-from kfw.kube import ca_bundle
 from kfw.kube.errors import words_of
 from kfw.kubeconfig.entries import Cluster
 
@@ -22,6 +29,9 @@ _RECORD = 16 * 1024
 
 #: The machine's fault, and it passes.
 _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
+_BLOCK = re.compile(
+    rb"-----BEGIN CERTIFICATE-----\s(?P<body>[A-Za-z0-9+/=\s]*?)-----END CERTIFICATE-----",
+)
 
 
 class _Shared(threading.local):
@@ -88,7 +98,7 @@ def unusable_ca(cluster: Cluster, error: Exception) -> ClusterUnreachable:
 
 def _trust(made: ssl.SSLContext, cluster: Cluster, ca: bytes) -> None:
     try:
-        ca_bundle.trust(made, ca)
+        trust(made, ca)
     except (OSError, ValueError) as error:
         raise unusable_ca(cluster, error) from error
 
@@ -149,3 +159,26 @@ def _write(handle: int, content: bytes) -> None:
 def _no_password() -> str:
     """Without it OpenSSL would ask on the terminal."""
     return ""
+
+
+def blocks(bundle: bytes) -> Iterator[bytes]:
+    """DER of each block that is base64; whether it is a certificate is for OpenSSL to say."""
+    for block in _BLOCK.finditer(bundle):
+        try:
+            yield base64.b64decode(b"".join(block["body"].split()), validate=True)
+        except binascii.Error:
+            continue
+
+
+def trust(context: ssl.SSLContext, bundle: bytes) -> None:
+    """All certificates of the bundle that can be used. Raises ssl.SSLError or ValueError if none can."""
+    failure: ssl.SSLError | ValueError = ValueError("there is no PEM certificate in it")
+    trusted = 0
+    for der in blocks(bundle):
+        try:
+            context.load_verify_locations(cadata=der)
+            trusted += 1
+        except (ssl.SSLError, ValueError) as error:
+            failure = error
+    if not trusted:
+        raise failure

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import server_url
-from kfw.kubeconfig.server_url import BadUrl, ServerUrl
+from kfw.kubeconfig import urls
+from kfw.kubeconfig.urls import BadUrl, ServerUrl
 from kfw.paths import user_home
 from kfw.secret import NO_SECRET, Secret, is_secret_name, reveal
 
@@ -68,7 +68,7 @@ class Cluster:
     def url(self) -> ServerUrl:
         """Raises UsageError."""
         try:
-            return server_url.parse(reveal(self.server))
+            return urls.parse(reveal(self.server))
         except BadUrl as error:
             raise UsageError(f'the server of cluster "{self.name}" {error.what}') from error
 

@@ -12,11 +12,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from kfw.kubeconfig import proxy_url as proxies
-from kfw.kubeconfig import server_url, yaml_tree
+from kfw.kubeconfig import urls, yaml_tree
 from kfw.kubeconfig.entries import CURRENT, Cluster, Context, Exec, Fault, Key, Kubeconfig, Pem, User
 from kfw.kubeconfig.fields import Faulty, Fields
-from kfw.kubeconfig.server_url import BadUrl
+from kfw.kubeconfig.urls import BadUrl
 from kfw.kubeconfig.yaml_tree import BadYaml, Mapping
 from kfw.secret import Secret
 from kfw.system.files import read_bounded
@@ -120,16 +119,16 @@ class _Reader:
                 "insecure-skip-tls-verify and a certificate-authority exclude each other",
                 one.line_of("insecure-skip-tls-verify"),
             )
-        _check_url(one, "server", server, server_url.parse)
-        _check_url(one, "proxy-url", proxy_url, proxies.parse)
-        _check_url(one, "tls-server-name", tls_server_name, server_url.name_of)
+        _check_url(one, "server", server, urls.parse)
+        _check_url(one, "proxy-url", proxy_url, urls.parse_proxy)
+        _check_url(one, "tls-server-name", tls_server_name, urls.name_of)
         return Cluster(
             name=name,
-            server=server_url.guard(server),
+            server=urls.guard(server),
             ca=ca,
             insecure=insecure,
             tls_server_name=tls_server_name,
-            proxy_url=server_url.guard(proxy_url),
+            proxy_url=urls.guard(proxy_url),
             exec_config=_exec_config(one),
             line=line,
             file=str(self._path),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import entries, server_url
+from kfw.kubeconfig import entries, urls
 from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
 from kfw.kubectl_compat.flags import Arguments
 from kfw.kubectl_compat.kubectl_error import KubectlError
@@ -105,7 +105,7 @@ def _instead(arguments: Arguments, found: Access) -> Access:
 
 def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
     if server := arguments.text("server"):
-        cluster = replace(cluster, server=server_url.guard(server.strip()))
+        cluster = replace(cluster, server=urls.guard(server.strip()))
     if file := arguments.text("certificate-authority"):
         cluster = replace(cluster, ca=_pem(file))
     if name := arguments.text("tls-server-name"):

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 from kfw.errors import KfwError
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Problem
-from kfw.relay.dial import Dialer
+from kfw.relay.dialer import Dialer
 from kfw.relay.suspicion import Hint
 
 

@@ -20,8 +20,7 @@ from kfw.methods.kubectl_messages import FORWARDING, trouble, verdict, words
 from kfw.methods.probe import Connect, Prober, Unanswered, error_of
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
-from kfw.relay.dial import Dialer
-from kfw.relay.tcp import TcpDialer
+from kfw.relay.dialer import Dialer, TcpDialer
 from kfw.system import tools
 from kfw.system.process import Child, Children
 

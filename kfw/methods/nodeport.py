@@ -11,13 +11,12 @@ from functools import partial
 from itertools import cycle, islice
 from typing import Literal
 
+from kfw.aio import AllFailed, race
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Examination, OpenRequest
 from kfw.methods.probe import SETTLE_SECONDS, Prober, Unanswered, error_of
 from kfw.model import Endpoint, Problem, Reason
-from kfw.relay.dial import Dialer, DialFailed
-from kfw.relay.race import AllFailed, race
-from kfw.relay.tcp import CONNECT_SECONDS, carry, connect, in_words
+from kfw.relay.dialer import CONNECT_SECONDS, Dialer, DialFailed, carry, connect, in_words
 from kfw.system.limits import is_shortage
 
 #: Of many nodes as many are tried, so that a failure is told within seconds.

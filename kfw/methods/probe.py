@@ -8,8 +8,7 @@ from typing import cast
 from kfw.errors import KfwError, Shortage
 from kfw.methods.eof_behaviour import LONGEST, EofBehaviour
 from kfw.model import Health, Reason
-from kfw.relay.dial import DialFailed, RefusedByApp
-from kfw.relay.tcp import in_words
+from kfw.relay.dialer import DialFailed, RefusedByApp, in_words
 from kfw.system.limits import Use, opens_for
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.

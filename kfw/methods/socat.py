@@ -22,9 +22,8 @@ from kfw.methods.probe import Connect, Prober, Unanswered, error_of
 from kfw.methods.socat_messages import argv, ending, level, words
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
-from kfw.relay.dial import Dialer, DialFailed
+from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.suspicion import Hint
-from kfw.relay.tcp import TcpDialer
 from kfw.system import ports, process_identity, tools
 from kfw.system.port_owner import accept_queue
 from kfw.system.process import Child, Children

@@ -11,7 +11,7 @@ from kfw.client.launch import ensure_daemon
 from kfw.engine import docker, kind
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
-from kfw.methods.forwarder.ownership import leftovers, ours
+from kfw.methods.forwarder.container import leftovers, ours
 from kfw.quickstart import forwards, kind_cluster, platform, releases
 from kfw.quickstart.kind_cluster import BootstrapCluster
 from kfw.quickstart.options import BootstrapOptions

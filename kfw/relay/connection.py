@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from kfw.relay.dial import ClosesByItself, Dialer, DialFailed, RefusedByApp
+from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
 from kfw.relay.suspicion import Suspicion

@@ -1,16 +1,18 @@
-"""A local port of kfw's: it accepts from the first moment to the last, whatever is behind it."""
+"""A local port of kfw's: it accepts from the first moment to the last, whatever is behind it. An observer is told of
+its connections: the daemon's list of them, or a foreground command that says a line for each.
+"""
 
 import asyncio
 import logging
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from kfw.aio import Broadcast
 from kfw.relay.connection import Connection, ListenerState
-from kfw.relay.dial import Dialer
+from kfw.relay.dialer import Dialer
 from kfw.relay.disconnect import be_ready
-from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import LATE, Hint, Suspicion
 from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
@@ -21,6 +23,31 @@ NO_ROOM_PAUSE = 0.2
 NO_ROOM_LOG_INTERVAL = 10.0
 #: Seconds for which connections count as waiting after the last that could not be accepted.
 NO_ROOM_REMEMBERED = 0.5
+
+
+class ConnectionObserver(Protocol):
+    """Called for each connection of a listener, `refused` at most once for each; all must return at once."""
+
+    def began(self, connection: Connection) -> None: ...
+    def refused(self, connection: Connection, why: str) -> None:
+        """Nothing listens where it goes. It ends soon if that stays so."""
+        ...
+
+    def ended(self, connection: Connection) -> None: ...
+
+
+class NullObserver:
+    def began(self, connection: Connection) -> None:
+        pass
+
+    def refused(self, connection: Connection, why: str) -> None:
+        pass
+
+    def ended(self, connection: Connection) -> None:
+        pass
+
+
+NULL_OBSERVER = NullObserver()
 
 
 class Listener:

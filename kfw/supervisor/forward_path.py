@@ -20,9 +20,8 @@ from kfw.methods.choose import (
 )
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Resolution
-from kfw.relay.dial import Dialer
-from kfw.relay.listener import Listener
-from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
+from kfw.relay.dialer import Dialer
+from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.tasks import Tasks
 from kfw.system import ports

@@ -14,7 +14,7 @@ from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Chosen, Methods, needs_api, obstacle, problem_of
 from kfw.model import Forward, Problem, Reason, Resolution
-from kfw.relay.observer import NULL_OBSERVER, ConnectionObserver
+from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
 from kfw.supervisor.backoff import delay

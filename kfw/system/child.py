@@ -1,7 +1,10 @@
-"""One child: what it prints, how it ends, and how it is ended together with all it started."""
+"""One child: what it prints, cut into lines of any bytes without escape sequences, how it ends, and how it is ended
+together with all it started.
+"""
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 from collections import deque
@@ -12,9 +15,15 @@ from typing import cast
 
 from kfw.system import ledger, process_identity
 from kfw.system.ledger import Entry
-from kfw.system.lines import Lines
 from kfw.system.process_identity import Seen, alive
 
+#: A longer line comes in pieces of this many bytes.
+MAX_LINE = 64 * 1024
+
+#: Colours and cursor moves (CSI), titles and links (OSC), other two-byte escapes, and control bytes but the tab (ECMA-48).
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|[\x00-\x08\x0b-\x1f\x7f]"
+)
 #: on_line(stream, line): stream is "stdout" or "stderr".
 OnLine = Callable[[str, str], None]
 
@@ -26,6 +35,32 @@ _LAST_OUTPUT = 0.1
 _KILLED = 2.0
 
 _STREAMS = {1: "stdout", 2: "stderr"}
+
+
+class Lines:
+    """Feed bytes, get whole lines. Holds at most MAX_LINE bytes back."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[str]:
+        *whole, rest = (self._rest + data).split(b"\n")
+        pieces = [piece for line in whole for piece in _pieces(line)]
+        *full, self._rest = _pieces(rest)
+        return [_text(piece) for piece in pieces + full]
+
+    def flush(self) -> list[str]:
+        """The last line, if it did not end with a newline."""
+        rest, self._rest = self._rest, b""
+        return [_text(rest)] if rest else []
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    return [line[start : start + MAX_LINE] for start in range(0, max(len(line), 1), MAX_LINE)]
+
+
+def _text(line: bytes) -> str:
+    return _ESCAPES.sub("", line.decode("utf-8", errors="replace"))
 
 
 class Child(asyncio.SubprocessProtocol):

@@ -1,16 +1,32 @@
-"""The event loop of a process that carries forwards: uvloop's where the extra `fast` is installed, else asyncio's own."""
+"""The event loop of a process that carries forwards: uvloop's where the extra `fast` is installed, else asyncio's own.
+
+With what makes fast streams cheap in it: fewer, larger reads, and memory that is used again; and how much memory it holds.
+"""
 
 import asyncio
+import asyncio.selector_events
+import ctypes
+import gc
 import os
+import resource
+import sys
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 from kfw.system.limits import raise_open_files
-from kfw.system.tuning import expect_fast_streams
 
 T = TypeVar("T")
+
+#: Bytes of one read, twice what asyncio takes: each read and write is a system call that costs as much as the copying.
+#: An upload of 1 GB takes 1.4 s of processor time with it, 1.6 without.
+_READ = 512 * 1024
+#: mallopt(3)
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+#: Bytes: blocks up to here come from the heap, of whose free end so much is kept.
+_LARGE, _KEPT = 4 << 20, 8 << 20
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
@@ -27,3 +43,42 @@ def _factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
     return factory
+
+
+def expect_fast_streams() -> None:
+    """For the whole process, once."""
+    _read_more_at_once()
+    _keep_freed()
+
+
+def give_back() -> None:
+    """To the system, what has been freed: some 20 ms. Connections that have ended are freed by the collector of cycles."""
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
+
+
+def _read_more_at_once() -> None:
+    if transport := getattr(asyncio.selector_events, "_SelectorTransport", None):
+        transport.max_size = _READ
+
+
+def _keep_freed() -> None:
+    """Each read takes some large blocks. glibc gives them back to the kernel each time, and the page faults are half of a
+    stream's processor time: 4 s/GB down with them, 2.1 without. Other libraries keep their ways."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGE)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_ARENA_MAX, 1)  # the few threads look at files: an arena of their own costs 0.6 MB
+
+
+def rss_bytes() -> int | None:
+    """Resident set size in bytes, None where it cannot be read. Linux: field 2 of /proc/self/statm; elsewhere the peak,
+    all there is."""
+    if sys.platform == "linux":
+        try:
+            return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        except OSError:  # no more files can be opened
+            return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

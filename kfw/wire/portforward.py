@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from kfw.errors import KfwError
-from kfw.wire.spdy import Connection
+from kfw.wire.spdy import SpdyConnection
 
 STREAM_TYPE, PORT, REQUEST_ID = "streamtype", "port", "requestid"
 ERROR, DATA = "error", "data"
@@ -30,7 +30,7 @@ class Opening:
     wire: bytes
 
 
-def open_connection(tunnel: Connection, port: int, request_id: int, first: bytes = b"") -> Opening:
+def open_connection(tunnel: SpdyConnection, port: int, request_id: int, first: bytes = b"") -> Opening:
     """`request_id` must be new on this tunnel; `first` is what the client has sent already.
 
     Data for a port that refuses poisons the tunnel (peer-figures.md, surprise 3).

@@ -1,6 +1,6 @@
 """SPDY/3.1 without IO, for both sides: bytes in, events out; calls in, bytes out.
 
-    tunnel = Connection(Role.CLIENT)
+    tunnel = SpdyConnection(Role.CLIENT)
     stream, wire = tunnel.open_stream({"streamtype": "data", ...})
     for event in tunnel.receive(chunk):
         match event:
@@ -8,6 +8,10 @@
 
 SPDY has a window for each stream. spdystream, the far end in every container runtime, ignores WINDOW_UPDATE
 and sends none [read and run], so kfw does the same: who stops reading a connection stops all its streams.
+
+Frames for a stream that has ended are not an error: both sides may end it at the same time, and containerd may
+even send DATA after its own FIN (it closes the stream while its copy loop still runs). Frames for one that
+never was are.
 
 DATA goes through `receive` with at most one copy of it and nothing kept: 64 KiB chunks at 9 GB/s in frames
 of 32 KiB (what a Go server sends), 0.5 GB/s in frames of 1 KiB (`python -m tests.wire.measure`, Python
@@ -19,40 +23,126 @@ from itertools import count
 from struct import Struct
 
 from kfw.wire.base import Chunk, Role
-from kfw.wire.spdy_events import (
-    Data,
-    Event,
-    Goaway,
-    Headers,
-    Ping,
-    Pong,
-    Rst,
-    Status,
-    SynReply,
-    SynStream,
-)
 from kfw.wire.spdy_frames import (
     FIN,
     MAX_STREAM,
     UNIDIRECTIONAL,
     Control,
-    Framer,
-    Limits,
+    Data,
+    Event,
+    FrameLimits,
+    Goaway,
+    Headers,
+    Ping,
+    Pong,
+    Rst,
+    RstStatus,
     SpdyError,
+    SpdyFramer,
+    SynReply,
+    SynStream,
     Type,
     control,
     data_frames,
     two_numbers,
 )
 from kfw.wire.spdy_headers import HeaderReader, HeaderWriter
-from kfw.wire.spdy_streams import Streams
 
+_WE_ENDED, _PEER_ENDED, _BOTH_ENDED = 1, 2, 3
 _ONE = Struct(">I")
 _TWO = Struct(">II")
 _SYN_STREAM = Struct(">IIBB")  # stream, associated stream, priority, slot
 
 
-class Connection:
+class Streams:
+    """Numbers go up; odd ones are the client's, even ones the server's (SPDY Draft 3.1, section 2.3.2)."""
+
+    def __init__(self, role: Role, most: int) -> None:
+        self._parity = 1 if role is Role.CLIENT else 0
+        self._next = 1 if role is Role.CLIENT else 2
+        self._most = most
+        self._open: dict[int, int] = {}
+        self.last_of_peer = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open_ours(self, *, ended: bool) -> int:
+        stream = self._next
+        if stream > MAX_STREAM:
+            raise SpdyError("this SPDY connection has no stream numbers left")
+        self._next += 2
+        self._open[stream] = _WE_ENDED if ended else 0
+        return stream
+
+    def open_of_peer(self, stream: int, *, peer_ended: bool, we_ended: bool) -> None:
+        if self.is_ours(stream) or stream <= self.last_of_peer:
+            raise SpdyError(f"the far side opened stream {stream} out of turn")
+        if len(self._open) >= self._most:
+            raise SpdyError(f"the far side has more than {self._most} streams open")
+        self.last_of_peer = stream
+        self._open[stream] = 0
+        if we_ended:
+            self._end(stream, _WE_ENDED)
+        if peer_ended:
+            self._end(stream, _PEER_ENDED)
+
+    def is_ours(self, stream: int) -> bool:
+        return stream & 1 == self._parity
+
+    def may_send(self, stream: int) -> bool:
+        state = self._open.get(stream)
+        return state is not None and not state & _WE_ENDED
+
+    def send(self, stream: int, *, fin: bool) -> bool:
+        """False if the stream is gone: nobody would read it. ValueError: we ended it before."""
+        state = self._open.get(stream)
+        if state is None:
+            return False
+        if state & _WE_ENDED:
+            raise ValueError(f"stream {stream} was ended by us")
+        if fin:
+            self._end(stream, _WE_ENDED)
+        return True
+
+    def receive(self, stream: int, *, fin: bool) -> bool:
+        """False if the frame is too late to mean anything. SpdyError if there never was such a stream."""
+        state = self._open.get(stream)
+        if state is None:
+            self._require_past(stream)
+            return False
+        if state & _PEER_ENDED:
+            return False
+        if fin:
+            self._end(stream, _PEER_ENDED)
+        return True
+
+    def reset_by_us(self, stream: int) -> bool:
+        """False if it is gone."""
+        return self._open.pop(stream, None) is not None
+
+    def reset_by_peer(self, stream: int) -> bool:
+        """False if it is gone. Raises SpdyError if there never was such a stream."""
+        if self._open.pop(stream, None) is not None:
+            return True
+        self._require_past(stream)
+        return False
+
+    def _end(self, stream: int, side: int) -> None:
+        state = self._open[stream] | side
+        if state == _BOTH_ENDED:
+            del self._open[stream]
+        else:
+            self._open[stream] = state
+
+    def _require_past(self, stream: int) -> None:
+        if stream == int.from_bytes(b"HTTP", "big"):
+            raise SpdyError("the far side talks HTTP, not SPDY")
+        if not 0 < stream <= (self._next - 2 if self.is_ours(stream) else self.last_of_peer):
+            raise SpdyError(f"the far side sent a frame for stream {stream}, which was never opened")
+
+
+class SpdyConnection:
     """One SPDY connection. The bytes that its calls return must all be written, in the order of the calls.
 
     `read_headers=False` leaves the peer's header blocks unread: events then have no headers, and the
@@ -60,9 +150,9 @@ class Connection:
     nothing.
     """
 
-    def __init__(self, role: Role, limits: Limits | None = None, *, read_headers: bool = True) -> None:
-        limits = limits or Limits()
-        self._framer = Framer(limits)
+    def __init__(self, role: Role, limits: FrameLimits | None = None, *, read_headers: bool = True) -> None:
+        limits = limits or FrameLimits()
+        self._framer = SpdyFramer(limits)
         self._reader = HeaderReader(limits) if read_headers else None
         self._writer = HeaderWriter()
         self._streams = Streams(role, limits.streams)
@@ -105,7 +195,7 @@ class Connection:
             return []
         return data_frames(stream, payload, fin)
 
-    def rst(self, stream: int, status: int = Status.CANCEL) -> bytes:
+    def rst(self, stream: int, status: int = RstStatus.CANCEL) -> bytes:
         """Reset a stream; b"" if it is gone. What the peer still sends on it is dropped."""
         if not self._streams.reset_by_us(stream):
             return b""
@@ -201,13 +291,13 @@ class Connection:
         return self._reader.decode(block) if self._reader else {}
 
 
-_HANDLERS: dict[int, Callable[[Connection, Control], Event | None]] = {
-    Type.SYN_STREAM: Connection._on_syn_stream,
-    Type.SYN_REPLY: Connection._on_syn_reply,
-    Type.RST_STREAM: Connection._on_rst,
-    Type.SETTINGS: Connection._on_settings,
-    Type.PING: Connection._on_ping,
-    Type.GOAWAY: Connection._on_goaway,
-    Type.HEADERS: Connection._on_headers,
-    Type.WINDOW_UPDATE: Connection._on_window_update,
+_HANDLERS: dict[int, Callable[[SpdyConnection, Control], Event | None]] = {
+    Type.SYN_STREAM: SpdyConnection._on_syn_stream,
+    Type.SYN_REPLY: SpdyConnection._on_syn_reply,
+    Type.RST_STREAM: SpdyConnection._on_rst,
+    Type.SETTINGS: SpdyConnection._on_settings,
+    Type.PING: SpdyConnection._on_ping,
+    Type.GOAWAY: SpdyConnection._on_goaway,
+    Type.HEADERS: SpdyConnection._on_headers,
+    Type.WINDOW_UPDATE: SpdyConnection._on_window_update,
 }

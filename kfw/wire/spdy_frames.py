@@ -1,4 +1,4 @@
-"""SPDY/3.1 frames: how they are written, and how a byte stream is cut into them.
+"""SPDY/3.1 frames: how they are written, how a byte stream is cut into them, and the events that they become.
 
 Source: SPDY Protocol Draft 3.1, section 2.2 (frames) and 2.6 (control frames). A frame starts with 8 bytes:
 a control frame with `1 version:15 type:16 flags:8 length:24`, a DATA frame with `0 stream:31 flags:8
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
+
+import msgspec
 
 from kfw.wire.base import Chunk, Held, WireError
-from kfw.wire.spdy_events import Data
 
 FIN = 0x01
 UNIDIRECTIONAL = 0x02
@@ -31,6 +32,74 @@ _CONTROL = 0x8000_0000
 _VERSION = 3
 
 
+class RstStatus(IntEnum):
+    """Why a stream was reset, as far as kfw says it; a peer may send others (section 2.6.3)."""
+
+    PROTOCOL_ERROR = 1
+    INVALID_STREAM = 2
+    REFUSED_STREAM = 3
+    CANCEL = 5
+    INTERNAL_ERROR = 6
+
+
+class SynStream(msgspec.Struct, frozen=True, gc=False):
+    """The peer opens a stream. `fin`: it will send nothing on it; `unidirectional`: it wants nothing back."""
+
+    stream: int
+    headers: dict[str, str]
+    fin: bool = False
+    unidirectional: bool = False
+
+
+class SynReply(msgspec.Struct, frozen=True, gc=False):
+    stream: int
+    headers: dict[str, str]
+    fin: bool = False
+
+
+class Headers(msgspec.Struct, frozen=True, gc=False):
+    stream: int
+    headers: dict[str, str]
+    fin: bool = False
+
+
+class Data(msgspec.Struct, frozen=True, gc=False):
+    """A piece of a stream, not always a whole frame. `fin`: the last one; then `payload` may be empty."""
+
+    stream: int
+    payload: bytes
+    fin: bool = False
+
+
+class Rst(msgspec.Struct, frozen=True, gc=False):
+    """The peer reset a stream; `status` is one of Status or any other number but 0."""
+
+    stream: int
+    status: int
+
+
+class Ping(msgspec.Struct, frozen=True, gc=False):
+    """The peer asks: answer it with `pong(number)`."""
+
+    number: int
+
+
+class Pong(msgspec.Struct, frozen=True, gc=False):
+    """The peer's answer to our ping."""
+
+    number: int
+
+
+class Goaway(msgspec.Struct, frozen=True, gc=False):
+    """The peer takes no more streams; it has seen ours up to `last_stream`. `status` 0 is a normal end."""
+
+    last_stream: int
+    status: int
+
+
+Event: TypeAlias = SynStream | SynReply | Headers | Data | Rst | Ping | Pong | Goaway
+
+
 class SpdyError(WireError):
     pass
 
@@ -47,7 +116,7 @@ class Type(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FrameLimits:
     """What a peer may ask of our memory. DATA needs no limit: its bytes are handed out as they come."""
 
     control_frame: int = 64 * 1024  # bytes of one control frame, as it is on the wire
@@ -92,10 +161,10 @@ def two_numbers(frame: Control) -> tuple[int, int]:
     return first & MAX_STREAM, second
 
 
-class Framer:
+class SpdyFramer:
     """Cuts bytes into frames. It keeps at most one control frame; DATA goes through in pieces."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: FrameLimits) -> None:
         self._most = limits.control_frame
         self._held = Held()
         self._stream = 0  # of the DATA frame whose bytes are coming

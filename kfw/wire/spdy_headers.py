@@ -1,16 +1,41 @@
 """SPDY/3 header blocks: counted names and values, in one zlib stream for all frames of a direction.
 
-Source: SPDY Protocol Draft 3.1, section 2.6.10. Names are lower case and come once; several values of one
-name are joined by NUL. Text is read and written as Latin-1, so that any byte survives.
+Source: SPDY Protocol Draft 3.1, section 2.6.10. Names are lower case and come once; several values of one name are
+joined by NUL. Text is read and written as Latin-1, so that any byte survives.
+
+The dictionary has 1423 bytes, the same in every implementation (section 2.6.10.1): a list of names, each after its
+length in 4 bytes, and a tail of other frequent text without lengths. Its Adler-32 is 0xe3c6a7c2, by which a header
+stream names it.
 """
 
 import zlib
 from collections.abc import Mapping
 from struct import Struct
 
-from kfw.wire.spdy_dictionary import DICTIONARY
-from kfw.wire.spdy_frames import Limits, SpdyError
+from kfw.wire.spdy_frames import FrameLimits, SpdyError
 
+_NAMES = (
+    "options|head|post|put|delete|trace|accept|accept-charset|accept-encoding|accept-language|"
+    "accept-ranges|age|allow|authorization|cache-control|connection|content-base|content-encoding|"
+    "content-language|content-length|content-location|content-md5|content-range|content-type|date|etag|"
+    "expect|expires|from|host|if-match|if-modified-since|if-none-match|if-range|if-unmodified-since|"
+    "last-modified|location|max-forwards|pragma|proxy-authenticate|proxy-authorization|range|referer|"
+    "retry-after|server|te|trailer|transfer-encoding|upgrade|user-agent|vary|via|warning|"
+    "www-authenticate|method|get|status|200 OK|version|HTTP/1.1|url|public|set-cookie|keep-alive|"
+    "origin"
+)
+
+_TAIL = (
+    "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505"
+    "203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized"
+    "403 Forbidden404 Not Found500 Internal Server Error501 Not Implemented503 Service Unavailable"
+    "Jan Feb Mar Apr May Jun Jul Aug Sept Oct Nov Dec 00:00:00 Mon, Tue, Wed, Thu, Fri, Sat, Sun, GMT"
+    "chunked,text/html,image/png,image/jpg,image/gif,application/xml,application/xhtml+xml,text/plain,"
+    "text/javascript,publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0."
+)
+
+_COUNTED = [len(name).to_bytes(4, "big") + name.encode() for name in _NAMES.split("|")]
+DICTIONARY: bytes = b"".join(_COUNTED) + _TAIL.encode()
 _NUMBER = Struct(">I")
 _STORED = Struct("<BHH")  # deflate: the block's type, its length, its length inverted (RFC 1951, 3.2.4)
 _MAX_STORED = 0xFFFF
@@ -50,7 +75,7 @@ def _stored(block: bytes) -> list[bytes]:
 class HeaderReader:
     """Inflates and reads the peer's header blocks: some 12 KB for a connection, from the first block on."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: FrameLimits) -> None:
         self._limits = limits
         self._zlib: zlib._Decompress | None = None
 

@@ -1,21 +1,28 @@
 """How an HTTP/1.1 connection becomes a tunnel: the request, the checks of the answer, and the server's half. Pure.
 
-Three ways lead through `/api/v1/namespaces/N/pods/P/portforward` (design/peers.md, section 4): POST with
-`Upgrade: SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY; the same
-with V4 and `?ports=`.
+Three ways lead through `/api/v1/namespaces/N/pods/P/portforward` (design/peers.md, section 4): POST with `Upgrade:
+SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY; the same with V4 and `?ports=`.
+
+What goes into a header is as Go's net/http has it, which kubectl is made of:
+https://pkg.go.dev/golang.org/x/net/http/httpguts#ValidHeaderFieldValue, and TrimString where it is written.
 """
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import h11
 
 from kfw.errors import KfwError
+from kfw.secret import reveal
 from kfw.wire.base import WireError
-from kfw.wire.header_values import encode_header
 
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: What no value can hold, and its name; a tab is allowed.
+_FAULTS = {"\n": "a line break", "\r": "a line break", "\0": "a NUL character"}
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 SPDY = "SPDY/3.1"
 PORT_FORWARD = "portforward.k8s.io"
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
@@ -27,6 +34,21 @@ _MAX_BODY = 64 * 1024
 _MAX_WORDS = 100  # characters of it that are repeated to the user
 
 HeaderList = list[tuple[str, str]]
+
+
+def encode_header(name: str, value: str) -> tuple[bytes, bytes]:
+    """UTF-8, as Go sends it; of a value that was read as bytes these bytes. `value` may be a Secret."""
+    return name.encode("ascii"), reveal(value).strip(" \t").encode(errors="surrogateescape")
+
+
+def header_fault(value: str) -> str | None:
+    """What stands in it that no header can hold: `a line break`; never the value itself."""
+    found = _CONTROL.search(reveal(value).strip(" \t"))
+    return _FAULTS.get(found[0], f"the control character {found[0]!a}") if found else None
+
+
+def is_header_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 class UpgradeRefused(KfwError):

@@ -19,11 +19,11 @@ from kfw.wire.base import Chunk, Role
 from kfw.wire.websocket_frames import (
     Code,
     ControlFrame,
-    Framer,
     Masker,
     Opcode,
     Payload,
     WebSocketError,
+    WebSocketFramer,
     frame_head,
     xor,
 )
@@ -56,7 +56,7 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 Event: TypeAlias = Payload | Ping | Pong | Close
 
 
-class Connection:
+class WebSocketConnection:
     """One WebSocket connection after its handshake.
 
     `masks` makes the 4 random bytes for each frame that a client sends. It may make NO_MASK inside TLS:
@@ -77,7 +77,9 @@ class Connection:
             raise ValueError("a WebSocket client needs masks")
         self._masks = masks if role is Role.CLIENT else None
         self._mask_with = mask_with
-        self._framer = Framer(masked=role is Role.SERVER, mask_with=mask_with, max_message=max_message)
+        self._framer = WebSocketFramer(
+            masked=role is Role.SERVER, mask_with=mask_with, max_message=max_message
+        )
         self._text: IncrementalDecoder | None = None
         self._closed = False
         self._dead: WebSocketError | None = None

@@ -114,7 +114,7 @@ def _length(short: int, extended: bytes) -> int:
     return length
 
 
-class Framer:
+class WebSocketFramer:
     """Cuts bytes into frames. It keeps at most one control frame or head; payload goes through in pieces."""
 
     def __init__(self, *, masked: bool, mask_with: Masker, max_message: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from kfw.config.durations import seconds, text_of
 from kfw.config.layers import load_only
 from kfw.config.schema import SETTINGS
-from kfw.config.text import as_yaml
+from kfw.config.yaml_text import as_yaml
 from kfw.errors import ConfigError
 from tests.config.test_schema import all_blocks
 

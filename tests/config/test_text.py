@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from kfw.config.layers import load_only
-from kfw.config.text import as_yaml, scalar
+from kfw.config.yaml_text import as_yaml, scalar
 from tests.config.fakes import DATA, Project
 
 EVERYTHING = """

@@ -2,8 +2,7 @@ import pytest
 import yaml
 
 from kfw.config.tree import Mapping, Node, Place, Scalar, Sequence, Unparsable
-from kfw.config.yaml_scalars import resolve
-from kfw.config.yaml_text import DEEPEST, parse
+from kfw.config.yaml_text import DEEPEST, parse, resolve
 
 HERE = Place("f.yaml", layer="project")
 

@@ -9,7 +9,7 @@ import pytest
 from kfw.daemon import connections as module
 from kfw.daemon.connections import Connections
 from kfw.protocol import ConnectionInfo
-from kfw.relay.dial import Dialer
+from kfw.relay.dialer import Dialer
 from kfw.relay.listener import Listener
 from kfw.system.clock import Clock
 from kfw.system.ports import bind

@@ -19,7 +19,7 @@ from kfw.kube import exec_plugin
 from kfw.kube.login import Login
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
 from kfw.secret import redact, reveal
-from kfw.system.memory import rss_bytes
+from kfw.system.loop import rss_bytes
 from tests.until import until
 
 V1 = "client.authentication.k8s.io/v1"

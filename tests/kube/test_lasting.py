@@ -13,11 +13,10 @@ import pytest
 
 from kfw.kube import dial, watch
 from kfw.kube import resource as r
-from kfw.kube.connection import Connection
+from kfw.kube.connection import BURST, RATE, Connection, ProcessorShare, Reading
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
 from kfw.kube.server import Server
-from kfw.kube.share import BURST, RATE, ProcessorShare, Reading
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, Cluster, Pem, User

@@ -4,8 +4,7 @@ import pytest
 
 from kfw.errors import UsageError
 from kfw.kube import proxy
-from kfw.kubeconfig.proxy_url import Proxy
-from kfw.kubeconfig.server_url import parse
+from kfw.kubeconfig.urls import Proxy, parse
 from kfw.secret import Secret
 
 SERVER = "https://api.example.com:6443"

@@ -4,7 +4,7 @@ import pytest
 
 from kfw.kube.login import Login
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User, login_for
-from kfw.kubeconfig.server_url import guard
+from kfw.kubeconfig.urls import guard
 from kfw.secret import Secret
 
 AS = (("Impersonate-User", "bob"),)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.kubeconfig.server_url import BadUrl, ServerUrl, guard, parse
+from kfw.kubeconfig.urls import BadUrl, ServerUrl, guard, parse
 from kfw.secret import Secret
 
 

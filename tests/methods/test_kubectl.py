@@ -16,7 +16,7 @@ from kfw.methods import kubectl
 from kfw.methods.base import OpenRequest
 from kfw.methods.kubectl import Kubectl, KubectlTunnel, argv, environment
 from kfw.model import Endpoint, Health, Reason
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children
 from kfw.system.process_identity import look

@@ -15,7 +15,7 @@ from kfw.errors import KfwError
 from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel, directly
 from kfw.model import Endpoint, Forward, Health, Reason, Target
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from tests.relay.world import App, Talk, app, echo, listening, silent_port, until
 
 pytestmark = [

@@ -8,7 +8,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.probe import probe
 from kfw.model import Health
-from kfw.relay.tcp import TcpDialer
+from kfw.relay.dialer import TcpDialer
 from tests.relay.world import LOCAL, Refusing, Talk, app, send_reset, silent_port
 
 pytestmark = pytest.mark.asyncio

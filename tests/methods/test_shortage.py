@@ -14,8 +14,7 @@ from kfw.methods.nodeport import NodePort
 from kfw.methods.socat import Socat
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.model import Endpoint, Health, Resolution
-from kfw.relay.dial import DialFailed
-from kfw.relay.tcp import TcpDialer
+from kfw.relay.dialer import DialFailed, TcpDialer
 from kfw.system.limits import OPEN_FILES, OpenFiles, Use
 from kfw.system.process import Children
 from tests.fakes import FakeMethod, forward

@@ -8,7 +8,7 @@ import pytest
 
 from kfw import paths
 from kfw.errors import ClusterUnreachable, ToolMissing
-from kfw.methods.forwarder.ownership import owner
+from kfw.methods.forwarder.container import owner
 from kfw.quickstart import uninstall as stage
 from kfw.quickstart.options import BootstrapOptions, quick_start
 from kfw.system import process_identity, tools

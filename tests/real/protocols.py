@@ -18,7 +18,7 @@ class WebSocket:
 
     def __init__(self, connection: socket.socket, path: str) -> None:
         self._connection = connection
-        self._wire = websocket.Connection(Role.CLIENT, masks=lambda: os.urandom(4))
+        self._wire = websocket.WebSocketConnection(Role.CLIENT, masks=lambda: os.urandom(4))
         self._heard = bytearray()
         key = os.urandom(16)
         headers = [("Host", "app"), ("Origin", "http://app"), *upgrade.websocket_headers(key, "echo")]

@@ -16,7 +16,7 @@ from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.kubectl import Kubectl, argv
 from kfw.methods.socat import Socat
 from kfw.model import Endpoint, Forward, Health, Reason, Target
-from kfw.relay.dial import Dialer
+from kfw.relay.dialer import Dialer
 from kfw.system.ledger import Ledger
 from kfw.system.process import Children
 from kfw.system.process_identity import look

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from kfw.relay.connection import Connection
+from kfw.relay.dialer import TcpDialer
 from kfw.relay.pump import End
-from kfw.relay.tcp import TcpDialer
 from tests.inside import INSIDE
 from tests.relay.world import (
     LOCAL,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kfw.relay.dial import Dialer, HearsRefusals, RefusedByApp
+from kfw.relay.dialer import Dialer, HearsRefusals, RefusedByApp
 from tests.relay.world import Port, Refusing, app, echo, listening, until
 
 pytestmark = pytest.mark.asyncio

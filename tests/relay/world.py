@@ -9,9 +9,8 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from kfw.relay.connection import Connection
-from kfw.relay.dial import Dialer, DialFailed
+from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.listener import Listener
-from kfw.relay.tcp import TcpDialer
 from kfw.system.ports import bind
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -32,7 +32,7 @@ def rate(step: Callable[[], int], seconds: float = 0.3) -> float:
 
 
 def spdy_receive(size: int) -> Iterator[tuple[str, float]]:
-    server, tunnel = spdy.Connection(Role.SERVER), spdy.Connection(Role.CLIENT)
+    server, tunnel = spdy.SpdyConnection(Role.SERVER), spdy.SpdyConnection(Role.CLIENT)
     stream, syn = tunnel.open_stream({})
     server.receive(syn)
     wire = chunks(b"".join(server.data(stream, bytes(size))))
@@ -40,26 +40,28 @@ def spdy_receive(size: int) -> Iterator[tuple[str, float]]:
 
 
 def websocket_receive(size: int) -> Iterator[tuple[str, float]]:
-    wire = chunks(b"".join(websocket.Connection(Role.SERVER).send(bytes(size))))
-    client = websocket.Connection(Role.CLIENT, masks=lambda: websocket.NO_MASK)
+    wire = chunks(b"".join(websocket.WebSocketConnection(Role.SERVER).send(bytes(size))))
+    client = websocket.WebSocketConnection(Role.CLIENT, masks=lambda: websocket.NO_MASK)
     yield "websocket receive", rate(lambda: sum(len(e.data) for c in wire for e in client.receive(c)))  # type: ignore[union-attr]
     if find_spec("wsproto"):
         yield "wsproto receive", rate(wsproto_step(wire))
 
 
 def websocket_send(size: int) -> Iterator[tuple[str, float]]:
-    def sending(client: websocket.Connection) -> float:
+    def sending(client: websocket.WebSocketConnection) -> float:
         return rate(lambda: size if client.send(message) else 0)
 
     message = os.urandom(size)
     for name, masker in maskers():
         yield (
             f"websocket send, {name}",
-            sending(websocket.Connection(Role.CLIENT, masks=lambda: os.urandom(4), mask_with=masker)),
+            sending(
+                websocket.WebSocketConnection(Role.CLIENT, masks=lambda: os.urandom(4), mask_with=masker)
+            ),
         )
     yield (
         "websocket send, no mask",
-        sending(websocket.Connection(Role.CLIENT, masks=lambda: websocket.NO_MASK)),
+        sending(websocket.WebSocketConnection(Role.CLIENT, masks=lambda: websocket.NO_MASK)),
     )
 
 

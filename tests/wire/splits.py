@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from kfw.wire.spdy_events import Data
+from kfw.wire.spdy_frames import Data
 from kfw.wire.websocket_frames import Payload
 
 E = TypeVar("E")

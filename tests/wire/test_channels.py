@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kfw.wire.base import Role
 from kfw.wire.channels import MAX_DATA, ChannelData, ChannelError, Channels
-from kfw.wire.websocket import Connection
+from kfw.wire.websocket import WebSocketConnection
 from kfw.wire.websocket_frames import Payload
 from tests.wire.splits import cut, places, quick
 
@@ -103,13 +103,13 @@ def test_what_a_server_says_reaches_the_client_through_websocket_however_it_is_c
     said: list[tuple[int, bytes, bool]], at: list[int]
 ) -> None:
     ports = [8080, 443, 65535]
-    server, sender = Channels(Role.SERVER, ports), Connection(Role.SERVER)
+    server, sender = Channels(Role.SERVER, ports), WebSocketConnection(Role.SERVER)
     wire = b"".join(chunk for message in server.greet() for chunk in sender.send(message))
     for index, data, error in said:
         wire += b"".join(
             c for parts in server.messages(index, data, error=error) for c in sender.send(*parts)
         )
-    client, receiver = Channels(Role.CLIENT, ports), Connection(Role.CLIENT, masks=lambda: b"mask")
+    client, receiver = Channels(Role.CLIENT, ports), WebSocketConnection(Role.CLIENT, masks=lambda: b"mask")
     heard = {(index, error): b"" for index in range(3) for error in (False, True)}
     for piece in cut(wire, at):
         for event in receiver.receive(piece):

@@ -20,13 +20,13 @@ from kfw.wire.portforward import (
     refused_text,
     reset_text,
 )
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, SynStream
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, SynStream
 from tests.wire.splits import quick
 
 
 def test_a_connection_opens_both_streams_and_sends_its_first_bytes_in_one_write() -> None:
-    tunnel, server = Connection(Role.CLIENT), Connection(Role.SERVER)
+    tunnel, server = SpdyConnection(Role.CLIENT), SpdyConnection(Role.SERVER)
     opening = open_connection(tunnel, 5432, 7, b"hello")
     assert (opening.error, opening.data) == (1, 3)
     assert server.receive(opening.wire) == [
@@ -37,13 +37,13 @@ def test_a_connection_opens_both_streams_and_sends_its_first_bytes_in_one_write(
 
 
 def test_without_first_bytes_there_is_no_data_frame() -> None:
-    server = Connection(Role.SERVER)
-    assert len(server.receive(open_connection(Connection(Role.CLIENT), 80, 0).wire)) == 2
+    server = SpdyConnection(Role.SERVER)
+    assert len(server.receive(open_connection(SpdyConnection(Role.CLIENT), 80, 0).wire)) == 2
 
 
 def test_a_server_reads_what_the_client_asked_for() -> None:
-    server = Connection(Role.SERVER)
-    events = server.receive(open_connection(Connection(Role.CLIENT), 80, 9).wire)
+    server = SpdyConnection(Role.SERVER)
+    events = server.receive(open_connection(SpdyConnection(Role.CLIENT), 80, 9).wire)
     requests = [read_request(event.stream, event.headers) for event in events if isinstance(event, SynStream)]
     assert requests == [StreamRequest("error", 80, "9"), StreamRequest("data", 80, "9")]
 

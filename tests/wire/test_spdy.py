@@ -5,18 +5,34 @@ import zlib
 import pytest
 
 from kfw.wire.base import Role
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Goaway, Headers, Ping, Pong, Rst, Status, SynReply, SynStream
-from kfw.wire.spdy_frames import MAX_DATA, MAX_STREAM, UNIDIRECTIONAL, Limits, SpdyError, Type, control
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import (
+    MAX_DATA,
+    MAX_STREAM,
+    UNIDIRECTIONAL,
+    Data,
+    FrameLimits,
+    Goaway,
+    Headers,
+    Ping,
+    Pong,
+    Rst,
+    RstStatus,
+    SpdyError,
+    SynReply,
+    SynStream,
+    Type,
+    control,
+)
 from kfw.wire.spdy_headers import HeaderWriter
 from tests.wire.splits import joined
 
 
-def pair() -> tuple[Connection, Connection]:
-    return Connection(Role.CLIENT), Connection(Role.SERVER)
+def pair() -> tuple[SpdyConnection, SpdyConnection]:
+    return SpdyConnection(Role.CLIENT), SpdyConnection(Role.SERVER)
 
 
-def opened(client: Connection, server: Connection, *, fin: bool = False) -> int:
+def opened(client: SpdyConnection, server: SpdyConnection, *, fin: bool = False) -> int:
     stream, wire = client.open_stream({"streamtype": "data"}, fin=fin)
     server.receive(wire)
     return stream
@@ -46,7 +62,7 @@ def test_headers_of_many_streams_share_one_zlib_stream() -> None:
 
 
 def test_headers_longer_than_a_stored_block_arrive_whole() -> None:
-    client, server = Connection(Role.CLIENT), Connection(Role.SERVER, Limits(1 << 20, 1 << 20))
+    client, server = SpdyConnection(Role.CLIENT), SpdyConnection(Role.SERVER, FrameLimits(1 << 20, 1 << 20))
     _, wire = client.open_stream({"x": "y" * 200_000})
     assert server.receive(wire) == [SynStream(1, {"x": "y" * 200_000})]
 
@@ -143,7 +159,7 @@ def test_headers_may_follow_a_reply() -> None:
 
 
 def test_a_unidirectional_stream_wants_no_answer() -> None:
-    server = Connection(Role.SERVER)
+    server = SpdyConnection(Role.SERVER)
     payload = (1).to_bytes(4, "big") + bytes(6) + HeaderWriter().encode({})
     assert server.receive(control(Type.SYN_STREAM, payload, UNIDIRECTIONAL)) == [
         SynStream(1, {}, unidirectional=True)
@@ -155,7 +171,7 @@ def test_a_unidirectional_stream_wants_no_answer() -> None:
 def test_a_reset_ends_a_stream_for_both() -> None:
     client, server = pair()
     stream = opened(client, server)
-    assert client.receive(server.rst(stream, Status.REFUSED_STREAM)) == [Rst(stream, 3)]
+    assert client.receive(server.rst(stream, RstStatus.REFUSED_STREAM)) == [Rst(stream, 3)]
     assert (client.open_streams, server.open_streams) == (0, 0)
     assert (server.rst(stream), server.reply(stream), server.data(stream, b"x")) == (b"", b"", [])
 
@@ -206,7 +222,7 @@ def test_goaway_names_the_last_stream_that_was_seen() -> None:
 
 
 def test_settings_windows_and_unknown_frames_say_nothing() -> None:
-    server = Connection(Role.SERVER)
+    server = SpdyConnection(Role.SERVER)
     wire = (
         control(Type.SETTINGS, (2).to_bytes(4, "big") + bytes(16))
         + control(Type.WINDOW_UPDATE, bytes(8))
@@ -219,14 +235,14 @@ def test_settings_windows_and_unknown_frames_say_nothing() -> None:
 
 
 def test_unread_headers_are_empty_but_all_else_is_as_usual() -> None:
-    client, server = Connection(Role.CLIENT, read_headers=False), Connection(Role.SERVER)
+    client, server = SpdyConnection(Role.CLIENT, read_headers=False), SpdyConnection(Role.SERVER)
     stream = opened(client, server)
     wire = server.reply(stream, {"a": "b"}) + write(server.data(stream, b"x"))
     assert client.receive(wire) == [SynReply(stream, {}), Data(stream, b"x")]
 
 
 def test_stream_numbers_are_used_up_with_an_error() -> None:
-    client = Connection(Role.CLIENT)
+    client = SpdyConnection(Role.CLIENT)
     client._streams._next = MAX_STREAM  # 2**30 opens are too many for a test
     assert client.open_stream({})[0] == MAX_STREAM
     with pytest.raises(SpdyError, match="no stream numbers left"):

@@ -6,9 +6,8 @@ import zlib
 
 import pytest
 
-from kfw.wire.spdy_dictionary import DICTIONARY
-from kfw.wire.spdy_frames import Limits, SpdyError
-from kfw.wire.spdy_headers import HeaderReader, HeaderWriter, plain_block
+from kfw.wire.spdy_frames import FrameLimits, SpdyError
+from kfw.wire.spdy_headers import DICTIONARY, HeaderReader, HeaderWriter, plain_block
 
 
 def compressed(*blocks: bytes) -> list[bytes]:
@@ -26,19 +25,19 @@ def test_the_dictionary_is_the_specifications() -> None:
 
 def test_compressed_blocks_are_read_in_order() -> None:
     titles = [{"accept": "text/plain", "n": str(n)} for n in range(10)]
-    reader = HeaderReader(Limits())
+    reader = HeaderReader(FrameLimits())
     assert [reader.decode(block) for block in compressed(*map(plain_block, titles))] == titles
 
 
 def test_stored_blocks_are_read_by_the_same_reader() -> None:
-    writer, reader = HeaderWriter(), HeaderReader(Limits())
+    writer, reader = HeaderWriter(), HeaderReader(FrameLimits())
     for titles in ({"a": "1"}, {}, {"b": "x" * 60_000}):
         assert reader.decode(writer.encode(titles)) == titles
 
 
 def test_every_byte_survives_in_a_value() -> None:
     value = bytes(range(256)).decode("latin-1")
-    assert HeaderReader(Limits()).decode(HeaderWriter().encode({"x": value})) == {"x": value}
+    assert HeaderReader(FrameLimits()).decode(HeaderWriter().encode({"x": value})) == {"x": value}
 
 
 def test_a_bomb_is_one_error_and_costs_no_memory() -> None:
@@ -47,7 +46,7 @@ def test_a_bomb_is_one_error_and_costs_no_memory() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(SpdyError, match="of more than 65536 bytes"):
-            HeaderReader(Limits()).decode(bomb)
+            HeaderReader(FrameLimits()).decode(bomb)
         assert tracemalloc.get_traced_memory()[1] < 500_000
     finally:
         tracemalloc.stop()
@@ -57,7 +56,7 @@ def test_a_bomb_is_one_error_and_costs_no_memory() -> None:
 def test_the_limit_of_a_block_is_exact(over: int) -> None:
     size = 4 + 4 + 1 + 4  # the count, and the frame of one header with a name of one letter
     block = plain_block({"x": "y" * (1000 - size + over)})
-    reader = HeaderReader(Limits(header_block=1000))
+    reader = HeaderReader(FrameLimits(header_block=1000))
     if over:
         with pytest.raises(SpdyError, match="of more than 1000 bytes"):
             reader.decode(compressed(block)[0])
@@ -67,7 +66,7 @@ def test_the_limit_of_a_block_is_exact(over: int) -> None:
 
 def test_a_count_beyond_the_limit_is_refused_before_it_is_believed() -> None:
     with pytest.raises(SpdyError, match="4294967295 headers at once, more than 128"):
-        HeaderReader(Limits()).decode(compressed(b"\xff\xff\xff\xff")[0])
+        HeaderReader(FrameLimits()).decode(compressed(b"\xff\xff\xff\xff")[0])
 
 
 CUT = "cut off"
@@ -92,7 +91,7 @@ MALFORMED: dict[str, tuple[bytes, str]] = {
 @pytest.mark.parametrize(("block", "why"), MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_block_is_one_error(block: bytes, why: str) -> None:
     with pytest.raises(SpdyError, match=why):
-        HeaderReader(Limits()).decode(compressed(block)[0])
+        HeaderReader(FrameLimits()).decode(compressed(block)[0])
 
 
 def ended() -> bytes:
@@ -113,4 +112,4 @@ BROKEN_ZLIB: dict[str, bytes] = {
 @pytest.mark.parametrize("block", BROKEN_ZLIB.values(), ids=BROKEN_ZLIB)
 def test_a_broken_zlib_stream_is_one_error(block: bytes) -> None:
     with pytest.raises(SpdyError, match=r"not zlib|ended the zlib stream"):
-        HeaderReader(Limits()).decode(block)
+        HeaderReader(FrameLimits()).decode(block)

@@ -7,13 +7,13 @@ from struct import pack
 import pytest
 
 from kfw.wire.base import Role
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_frames import FIN, MAX_STREAM, UNIDIRECTIONAL, Limits, SpdyError, Type, control
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import FIN, MAX_STREAM, UNIDIRECTIONAL, FrameLimits, SpdyError, Type, control
 from kfw.wire.spdy_headers import HeaderWriter, plain_block
 from tests.wire.splits import byte_by_byte, feed
 
 EMPTY = HeaderWriter().encode({})
-LIMITS = Limits(control_frame=1000, header_block=1000, headers=3, streams=4)
+LIMITS = FrameLimits(control_frame=1000, header_block=1000, headers=3, streams=4)
 
 
 def data(stream: int, payload: bytes = b"x", flags: int = 0) -> bytes:
@@ -197,15 +197,15 @@ TO_SERVER: dict[str, tuple[bytes, str]] = {
 }
 
 
-def client() -> Connection:
-    connection = Connection(Role.CLIENT, LIMITS)
+def client() -> SpdyConnection:
+    connection = SpdyConnection(Role.CLIENT, LIMITS)
     for _ in range(3):
         connection.open_stream({})
     return connection
 
 
-def server() -> Connection:
-    return Connection(Role.SERVER, LIMITS)
+def server() -> SpdyConnection:
+    return SpdyConnection(Role.SERVER, LIMITS)
 
 
 CASES = [
@@ -220,7 +220,7 @@ def test_the_corpus_has_a_hundred_cases() -> None:
 
 @pytest.mark.parametrize(("make", "wire", "why"), CASES)
 def test_a_malformed_frame_is_one_error_and_the_connection_is_dead(
-    make: Callable[[], Connection], wire: bytes, why: str
+    make: Callable[[], SpdyConnection], wire: bytes, why: str
 ) -> None:
     for pieces in ([wire], byte_by_byte(wire)):
         connection = make()

@@ -7,9 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfw.wire.base import Role
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Rst, SynReply, SynStream
-from kfw.wire.spdy_frames import Limits, SpdyError, control
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import (
+    Data,
+    Event,
+    FrameLimits,
+    Goaway,
+    Ping,
+    Rst,
+    SpdyError,
+    SynReply,
+    SynStream,
+    control,
+)
 from tests.wire.splits import byte_by_byte, cut, feed, joined, places, quick
 
 names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=20)
@@ -29,7 +39,7 @@ steps = st.lists(
 
 def conversation(program: list[Step], titles: dict[str, str]) -> tuple[bytes, list[Event]]:
     """What a server writes for the steps that make sense, and what a client with six open streams shall see of it."""
-    server, wire = Connection(Role.SERVER), bytearray()
+    server, wire = SpdyConnection(Role.SERVER), bytearray()
     expected: list[Event] = []
     server.receive(opening())
     live = {2 * n + 1 for n in range(6)}
@@ -66,8 +76,8 @@ def opening() -> bytes:
     return b"".join(client_with_streams()[1])
 
 
-def client_with_streams() -> tuple[Connection, list[bytes]]:
-    client = Connection(Role.CLIENT)
+def client_with_streams() -> tuple[SpdyConnection, list[bytes]]:
+    client = SpdyConnection(Role.CLIENT)
     return client, [client.open_stream({})[1] for _ in range(6)]
 
 
@@ -99,7 +109,7 @@ def outcome(pieces: list[bytes]) -> tuple[list[object], str]:
             events += client.receive(piece)
         except SpdyError as error:
             return joined([*events, *error.events]), error.what
-        assert client.held <= Limits().control_frame + 8
+        assert client.held <= FrameLimits().control_frame + 8
     return joined(events), ""
 
 
@@ -171,7 +181,7 @@ def test_memory_is_flat_while_megabytes_and_endless_small_frames_go_through() ->
 
 
 def test_ten_thousand_streams_that_come_and_go_leave_nothing_behind() -> None:
-    client, server = Connection(Role.CLIENT), Connection(Role.SERVER, Limits(streams=2))
+    client, server = SpdyConnection(Role.CLIENT), SpdyConnection(Role.SERVER, FrameLimits(streams=2))
     for number in range(10_000):
         stream, wire = client.open_stream({}, fin=True)
         server.receive(wire)

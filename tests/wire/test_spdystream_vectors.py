@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from kfw.wire.base import Role
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Goaway, Headers, Ping, Rst, SynStream
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, Event, Goaway, Headers, Ping, Rst, SynStream
 from tests.wire.splits import byte_by_byte, feed, joined
 from tests.wire.vectors.make_kfw import frames
 
@@ -32,13 +32,13 @@ def written() -> list[bytes]:
 
 
 def test_spdystreams_frames_are_read_one_by_one() -> None:
-    assert feed(Connection(Role.SERVER).receive, written()) == SEEN
+    assert feed(SpdyConnection(Role.SERVER).receive, written()) == SEEN
 
 
 def test_spdystreams_frames_are_read_at_once_and_byte_by_byte() -> None:
     wire = b"".join(written())
-    assert Connection(Role.SERVER).receive(wire) == SEEN
-    assert joined(feed(Connection(Role.SERVER).receive, byte_by_byte(wire))) == SEEN
+    assert SpdyConnection(Role.SERVER).receive(wire) == SEEN
+    assert joined(feed(SpdyConnection(Role.SERVER).receive, byte_by_byte(wire))) == SEEN
 
 
 def test_kfws_frames_are_still_those_that_spdystream_has_read() -> None:

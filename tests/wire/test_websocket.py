@@ -3,19 +3,19 @@
 import pytest
 
 from kfw.wire.base import Role
-from kfw.wire.websocket import NO_MASK, Close, Connection, Ping, Pong
+from kfw.wire.websocket import NO_MASK, Close, Ping, Pong, WebSocketConnection
 from kfw.wire.websocket_frames import Code, Payload, WebSocketError, xor
 from tests.wire.splits import joined
 
 KEY = bytes.fromhex("37fa213d")  # the one of the RFC's examples
 
 
-def client() -> Connection:
-    return Connection(Role.CLIENT, masks=lambda: KEY)
+def client() -> WebSocketConnection:
+    return WebSocketConnection(Role.CLIENT, masks=lambda: KEY)
 
 
-def server() -> Connection:
-    return Connection(Role.SERVER)
+def server() -> WebSocketConnection:
+    return WebSocketConnection(Role.SERVER)
 
 
 def wire(text: str) -> bytes:
@@ -66,18 +66,18 @@ def test_parts_become_one_message() -> None:
 def test_a_large_payload_that_needs_no_mask_is_not_copied() -> None:
     payload = bytes(20_000)
     assert server().send(payload)[1] is payload
-    assert Connection(Role.CLIENT, masks=lambda: NO_MASK).send(payload)[1] is payload
+    assert WebSocketConnection(Role.CLIENT, masks=lambda: NO_MASK).send(payload)[1] is payload
 
 
 def test_a_mask_of_zeros_is_still_a_mask_for_the_server() -> None:
-    written = b"".join(Connection(Role.CLIENT, masks=lambda: NO_MASK).send(b"Hello"))
+    written = b"".join(WebSocketConnection(Role.CLIENT, masks=lambda: NO_MASK).send(b"Hello"))
     assert written == wire("82 85 00 00 00 00") + b"Hello"
     assert server().receive(written) == [Payload(b"Hello")]
 
 
 def test_each_frame_has_a_mask_of_its_own() -> None:
     keys = iter([b"aaaa", b"bbbb"])
-    sender = Connection(Role.CLIENT, masks=lambda: next(keys))
+    sender = WebSocketConnection(Role.CLIENT, masks=lambda: next(keys))
     assert [sender.send(b"xyz")[0][2:6] for _ in range(2)] == [b"aaaa", b"bbbb"]
 
 
@@ -88,14 +88,14 @@ def test_another_masker_does_both_directions() -> None:
         seen.append(len(payload))
         return xor(payload, key)
 
-    sent = Connection(Role.CLIENT, masks=lambda: KEY, mask_with=counting).send(b"Hello")
-    Connection(Role.SERVER, mask_with=counting).receive(b"".join(sent))
+    sent = WebSocketConnection(Role.CLIENT, masks=lambda: KEY, mask_with=counting).send(b"Hello")
+    WebSocketConnection(Role.SERVER, mask_with=counting).receive(b"".join(sent))
     assert seen == [5, 5]
 
 
 def test_a_client_without_masks_is_refused() -> None:
     with pytest.raises(ValueError, match="needs masks"):
-        Connection(Role.CLIENT)
+        WebSocketConnection(Role.CLIENT)
 
 
 def test_a_payload_is_handed_out_before_its_frame_is_whole_and_none_is_kept() -> None:

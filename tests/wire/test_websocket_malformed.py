@@ -3,7 +3,7 @@
 import pytest
 
 from kfw.wire.base import Role
-from kfw.wire.websocket import Connection
+from kfw.wire.websocket import WebSocketConnection
 from kfw.wire.websocket_frames import WebSocketError
 from tests.wire.splits import byte_by_byte, feed
 
@@ -94,7 +94,7 @@ def test_a_malformed_frame_is_one_error_and_the_connection_is_dead(
 ) -> None:
     wire = bytes.fromhex(text)
     for pieces in ([wire], byte_by_byte(wire)):
-        connection = Connection(role, masks=lambda: b"mask", max_message=1000)
+        connection = WebSocketConnection(role, masks=lambda: b"mask", max_message=1000)
         with pytest.raises(WebSocketError, match=why) as first:
             feed(connection.receive, pieces)
         assert first.value.code == code

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfw.wire.base import Role
-from kfw.wire.websocket import Close, Connection, Event, Ping, Pong
+from kfw.wire.websocket import Close, Event, Ping, Pong, WebSocketConnection
 from kfw.wire.websocket_frames import Payload, WebSocketError, frame_head, xor
 from tests.wire.splits import byte_by_byte, cut, feed, joined, places, quick
 
@@ -20,9 +20,9 @@ messages = st.lists(
 )
 
 
-def peer(role: Role, seed: int = 7) -> Connection:
+def peer(role: Role, seed: int = 7) -> WebSocketConnection:
     chance = random.Random(seed)
-    return Connection(role, masks=lambda: chance.randbytes(4))
+    return WebSocketConnection(role, masks=lambda: chance.randbytes(4))
 
 
 def other(role: Role) -> Role:
@@ -79,7 +79,7 @@ def test_masking_twice_changes_nothing_and_is_the_rfcs_octet_by_octet_rule(
 
 def outcome(role: Role, pieces: list[bytes]) -> tuple[list[object], str]:
     """All events and the error, if there was one. How much of a text came before its error depends on the pieces."""
-    receiver = Connection(role, masks=lambda: b"mask", max_message=5_000)
+    receiver = WebSocketConnection(role, masks=lambda: b"mask", max_message=5_000)
     events: list[object] = []
     for piece in pieces:
         try:
@@ -130,14 +130,14 @@ def test_three_thousand_spoiled_conversations_raise_nothing_but_the_one_error() 
 
 
 def test_memory_is_flat_while_a_huge_message_and_endless_small_frames_go_through() -> None:
-    receiver = Connection(Role.CLIENT, masks=lambda: b"mask", max_message=1 << 62)
+    receiver = WebSocketConnection(Role.CLIENT, masks=lambda: b"mask", max_message=1 << 62)
     chunk = bytes(1 << 20)
     tracemalloc.start()
     try:
         receiver.receive(frame_head(2, 1 << 40))
         for _ in range(30):
             receiver.receive(chunk)
-        empty = Connection(Role.CLIENT, masks=lambda: b"mask")
+        empty = WebSocketConnection(Role.CLIENT, masks=lambda: b"mask")
         empty.receive(b"\x02\x01x")
         for _ in range(100):
             assert empty.receive(b"\x00\x00" * 500) == []

@@ -1,24 +1,30 @@
-"""The forwarder containers: one for each kind cluster, started for its first forward, ended with the last."""
+"""The forwarder containers: one for each kind cluster, started for its first forward, ended with the last.
+
+Whose one is, its labels say: only what is ours, and whose process is gone, is ever removed.
+"""
 
 import asyncio
 import logging
 import os
+import socket
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import count
 
+from kfw import paths
 from kfw.engine import docker, kind
+from kfw.engine.docker import Container
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
 from kfw.methods.forwarder.ask import ask
-from kfw.methods.forwarder.dial import shake_hands
-from kfw.methods.forwarder.ownership import labels_of, leftovers, ours
+from kfw.methods.forwarder.method import shake_hands
 from kfw.methods.supervised import first, logged
 from kfw.model import Reason
-from kfw.relay.tcp import connect
+from kfw.relay.dialer import connect
+from kfw.system import process_identity
 from kfw.system.container import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import Answer
@@ -37,7 +43,7 @@ _GRACE = 3.0
 _NUMBERS = count(1)
 
 
-class Container:
+class ForwarderContainer:
     """One that runs. `users` are the forwards that go through it."""
 
     def __init__(
@@ -58,13 +64,15 @@ class Containers:
     def __init__(self, children: Children, env: Mapping[str, str] = os.environ) -> None:
         self._children = children
         self._env = env
-        self._running: dict[str, Container] = {}
+        self._running: dict[str, ForwarderContainer] = {}
         self._failed: dict[str, tuple[float, KfwError]] = {}
         self._turns: dict[str, asyncio.Lock] = defaultdict(
             asyncio.Lock
         )  # a slow start holds up its own cluster only
 
-    async def borrow(self, tool: str, cluster: str, nodes: Iterable[str], *, again: bool) -> Container:
+    async def borrow(
+        self, tool: str, cluster: str, nodes: Iterable[str], *, again: bool
+    ) -> ForwarderContainer:
         """One that reaches these nodes; give it back. `again`: try also when that has failed a moment ago.
 
         Raises KfwError with docker's words.
@@ -77,7 +85,7 @@ class Containers:
             there.users += 1
             return there
 
-    async def give_back(self, container: Container) -> None:
+    async def give_back(self, container: ForwarderContainer) -> None:
         async with self._turns[container.cluster]:
             container.users -= 1
             if container.users == 0:
@@ -85,7 +93,9 @@ class Containers:
                     del self._running[container.cluster]
                 await self._end(container.tool, container.name, container.child)
 
-    async def _started(self, tool: str, cluster: str, nodes: frozenset[str], *, again: bool) -> Container:
+    async def _started(
+        self, tool: str, cluster: str, nodes: frozenset[str], *, again: bool
+    ) -> ForwarderContainer:
         """An older one goes on for the forwards that use it."""
         loop = asyncio.get_running_loop()
         since, why = self._failed.get(cluster, (-_FAILED_HOLDS, None))
@@ -100,7 +110,7 @@ class Containers:
         self._running[cluster] = made
         return made
 
-    async def _start(self, tool: str, cluster: str, nodes: frozenset[str]) -> Container:
+    async def _start(self, tool: str, cluster: str, nodes: frozenset[str]) -> ForwarderContainer:
         await self._clean(tool)
         labels = {**labels_of(os.getpid()), lines.CLUSTER: cluster}
         name = lines.name(cluster, os.getpid(), next(_NUMBERS))
@@ -113,7 +123,7 @@ class Containers:
         except BaseException:
             await self._end(tool, name, child)
             raise
-        return Container(tool, cluster, name, child, nodes, port)
+        return ForwarderContainer(tool, cluster, name, child, nodes, port)
 
     async def _ready(self, tool: str, name: str, child: Child) -> int:
         """The port on 127.0.0.1, once socat answers through it."""
@@ -194,3 +204,32 @@ def _ended(child: Child, here: Here, tool: str) -> KfwError:
 
 def _level(stream: str, line: str) -> int:
     return logging.INFO if " E " in line else logging.DEBUG
+
+
+def owner() -> str:
+    """Whose containers these are: this user's kfw on this machine, also where many share one engine."""
+    import hashlib  # 0.6 MB that a daemon without containers does without
+
+    return hashlib.sha256(f"{socket.gethostname()}:{paths.state_dir()}".encode()).hexdigest()[:12]
+
+
+def labels_of(pid: int) -> dict[str, str]:
+    """For the containers of this process of ours."""
+    seen = process_identity.look(pid)
+    return {lines.OWNER: owner(), lines.PROCESS: f"{pid}:{seen.start if seen else ''}"}
+
+
+def leftovers(told: Iterable[Container]) -> list[str]:
+    """Ids of those of our containers whose process is gone."""
+    return [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
+
+
+def ours() -> dict[str, str | None]:
+    """The labels of the containers that any process of this kfw has started."""
+    return {lines.OWNER: owner(), lines.PROCESS: None}
+
+
+def _lives(process: str) -> bool:
+    pid, _, start = process.partition(":")
+    seen = process_identity.look(int(pid)) if pid.isdecimal() else None
+    return seen is not None and seen.start == start

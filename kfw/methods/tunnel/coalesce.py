@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from kfw.wire.base import Chunk
-from kfw.wire.spdy_events import Data, Event
+from kfw.wire.spdy_frames import Data, Event
 
 
 def merged(events: Iterable[Event]) -> Iterator[Event]:

@@ -11,7 +11,7 @@ from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.pool import Pool, PoolConfig
 from kfw.methods.tunnel.stream import ResetByApp, Stream
-from kfw.relay.dial import DialFailed, RefusedByApp
+from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.wire.portforward import Kind, Refusal
 
 #: Seconds that a connection waits for a link of its own while there is one to share.

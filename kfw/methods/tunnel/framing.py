@@ -33,9 +33,9 @@ class RawSpdy:
         return (data,)
 
 
-def client_socket(*, encrypted: bool) -> websocket.Connection:
+def client_socket(*, encrypted: bool) -> websocket.WebSocketConnection:
     """Inside TLS masks protect nobody, so they are left out (RFC 6455, section 10.3)."""
-    return websocket.Connection(
+    return websocket.WebSocketConnection(
         Role.CLIENT, masks=(lambda: NO_MASK) if encrypted else (lambda: os.urandom(4))
     )
 
@@ -65,7 +65,7 @@ class InWebSocket:
                     raise WireError(f"the far side closed the tunnel: {code} {reason}".rstrip())
 
 
-def received(socket: websocket.Connection, data: bytes) -> Iterable[websocket.Event]:
+def received(socket: websocket.WebSocketConnection, data: bytes) -> Iterable[websocket.Event]:
     """The events of `data`; those before a mistake of the far side come before the WireError."""
     try:
         yield from socket.receive(data)

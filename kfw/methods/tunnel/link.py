@@ -12,9 +12,8 @@ from kfw.methods.tunnel.quarantine import Quarantine
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Pong, Rst, SynReply
-from kfw.wire.spdy_frames import SpdyError
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Pong, Rst, SpdyError, SynReply
 
 #: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
 HIGH, LOW = 256 * 1024, 64 * 1024
@@ -60,7 +59,7 @@ class Link(asyncio.Protocol):
         self.why = ""  # it is not usable
         self._loop = asyncio.get_running_loop()
         self._owner = owner
-        self._spdy = Connection(Role.CLIENT, read_headers=False)
+        self._spdy = SpdyConnection(Role.CLIENT, read_headers=False)
         self._pings = Pings(self._spdy)
         self._requests = count()
         self._streams: dict[int, Stream] = {}  # by the number of the data stream

@@ -9,12 +9,11 @@ import logging
 from collections.abc import Collection
 from functools import partial
 
-from kfw.aio import Complaints, keep_going
+from kfw.aio import AllFailed, Complaints, keep_going, race
 from kfw.errors import KfwError
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import dismiss
 from kfw.methods.tunnel.pool import RECENT, Pool
-from kfw.relay.race import AllFailed, race
 
 log = logging.getLogger("kfw.tunnel")
 

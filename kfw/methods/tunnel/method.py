@@ -19,7 +19,7 @@ from kfw.methods.tunnel.dispatcher import Dispatcher
 from kfw.methods.tunnel.idle_links import IdleLinks
 from kfw.methods.tunnel.pool import PoolConfig
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
-from kfw.relay.dial import Dialer
+from kfw.relay.dialer import Dialer
 
 log = logging.getLogger("kfw.tunnel")
 

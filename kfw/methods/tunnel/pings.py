@@ -7,13 +7,13 @@ app has not read yet: during an upload a late answer is not a dead path.
 import asyncio
 from time import perf_counter
 
-from kfw.wire.spdy import Connection
+from kfw.wire.spdy import SpdyConnection
 
 WORKERS = 5
 
 
 class Pings:
-    def __init__(self, spdy: Connection) -> None:
+    def __init__(self, spdy: SpdyConnection) -> None:
         self._spdy = spdy
         self._loop = asyncio.get_running_loop()
         self._rounds: dict[int, _Round] = {}  # by the numbers of their PINGs

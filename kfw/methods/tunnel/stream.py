@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.read_buffer import ReadBuffer
-from kfw.relay.dial import HearsRefusals, RefusedByApp
+from kfw.relay.dialer import HearsRefusals, RefusedByApp
 from kfw.wire.portforward import Kind, Refusal, classify
 
 #: What the client has sent is kept so long as it may have to be sent again, to another pod.

@@ -20,7 +20,7 @@ class ChannelSession:
         self._line = line
         self._ports = ports
         self._far_end = far_end
-        self._socket = websocket.Connection(Role.SERVER)
+        self._socket = websocket.WebSocketConnection(Role.SERVER)
         self._channels = Channels(Role.SERVER, ports)
         self._inboxes = [Inbox() for _ in ports]
 

@@ -43,7 +43,7 @@ class RawSpdy:
 
 class InWebSocket:
     def __init__(self) -> None:
-        self._socket = websocket.Connection(Role.SERVER)
+        self._socket = websocket.WebSocketConnection(Role.SERVER)
 
     def wrap(self, chunks: Iterable[Chunk]) -> Iterable[Chunk]:
         return [part for chunk in chunks for part in self._socket.send(chunk)]

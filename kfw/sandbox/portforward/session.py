@@ -12,9 +12,8 @@ from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.sandbox.portforward.workers import Workers
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, BadStream, read_request
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Goaway, Ping, Rst, Status, SynStream
-from kfw.wire.spdy_frames import data_frames
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Rst, RstStatus, SynStream, data_frames
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ class Session:
         self._line = line
         self._carriage = carriage
         self._far_end = far_end
-        self._spdy = Connection(Role.SERVER)
+        self._spdy = SpdyConnection(Role.SERVER)
         self._runtime = far_end.runtime
         self._workers = Workers(self._handle)
         self._taken = 0  # connections
@@ -101,7 +100,7 @@ class Session:
             await self.send(lambda: [self._spdy.rst(number)])
             return
         if self._last is not None and number > self._last:
-            await self.send(lambda: [self._spdy.rst(number, Status.REFUSED_STREAM)])
+            await self.send(lambda: [self._spdy.rst(number, RstStatus.REFUSED_STREAM)])
             return
         if request.type == DATA:
             self._inboxes[number] = Inbox()

@@ -8,7 +8,7 @@ Source: moby/spdystream, connection.go [read and run].
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from kfw.wire.spdy_events import Data, Event, Ping, Rst, SynStream
+from kfw.wire.spdy_frames import Data, Event, Ping, Rst, SynStream
 
 WORKERS = 5
 #: Frames that wait for one worker.

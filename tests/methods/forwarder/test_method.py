@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
+from kfw.methods.forwarder.container import owner
 from kfw.methods.forwarder.lines import IMAGE
 from kfw.methods.forwarder.method import Direct, Forwarder, ForwarderTunnel
 from kfw.methods.forwarder.nodes import Engines
-from kfw.methods.forwarder.ownership import owner
 from kfw.model import Endpoint, Reason
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from kfw.system import process_identity
 from kfw.system.process import Children
 from tests.methods.forwarder.conftest import Open, node, way

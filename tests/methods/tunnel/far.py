@@ -21,9 +21,8 @@ from kfw.wire.portforward import DATA, ERROR, read_request
 from kfw.wire.portforward import gone_text as gone_text
 from kfw.wire.portforward import refused_text as refused_text
 from kfw.wire.portforward import reset_text as reset_text
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Event, Ping, Rst, SynStream
-from kfw.wire.spdy_frames import Type, control, data_frames
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, Event, Ping, Rst, SynStream, Type, control, data_frames
 from kfw.wire.websocket_frames import Payload
 
 WORKERS = 5
@@ -112,8 +111,8 @@ class FarTunnel:
         self.reads: list[bytes] = []  # in pieces
         self.writer = writer
         self._far = far
-        self._spdy = Connection(Role.SERVER)
-        self._socket = websocket.Connection(Role.SERVER) if way != upgrade.SPDY else None
+        self._spdy = SpdyConnection(Role.SERVER)
+        self._socket = websocket.WebSocketConnection(Role.SERVER) if way != upgrade.SPDY else None
         self._channels = Channels(Role.SERVER, [port]) if way == upgrade.V4 else None
         self._errors: dict[str, int] = {}
         self._by_number: dict[int, Visit] = {}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from struct import pack
 
-from kfw.wire.spdy_frames import FIN, Limits, Type, control, data_frames
+from kfw.wire.spdy_frames import FIN, FrameLimits, Type, control, data_frames
 from kfw.wire.websocket import MAX_MESSAGE
 
 Draw = Callable[[Random], bytes]
@@ -44,7 +44,7 @@ def _other_version(random: Random) -> bytes:
 
 
 def _too_long(random: Random) -> bytes:
-    length = random.randrange(Limits().control_frame + 1, 1 << 24)
+    length = random.randrange(FrameLimits().control_frame + 1, 1 << 24)
     return pack(">HHI", 0x8003, random.randrange(1 << 16), length)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from kfw.methods.tunnel import dispatcher, stream
 from kfw.methods.tunnel.method import log
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side, refused_text
 from tests.methods.tunnel.ways import Heard, client, pods, tunnel, until
 

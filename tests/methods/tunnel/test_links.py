@@ -6,7 +6,7 @@ import pytest
 
 from kfw.methods.tunnel import link, pool, quarantine
 from kfw.methods.tunnel.coalesce import merged
-from kfw.wire.spdy_events import Data, Ping
+from kfw.wire.spdy_frames import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
 from tests.methods.tunnel.test_flow import pour
 from tests.methods.tunnel.ways import client, pods, tunnel, until

@@ -8,7 +8,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.base import TellsRefusals
 from kfw.model import Endpoint, Health, Reason
-from kfw.relay.dial import RefusedByApp
+from kfw.relay.dialer import RefusedByApp
 from tests.methods.tunnel.far import ECHO, REFUSES, App, Far, far_side, status
 from tests.methods.tunnel.ways import Client, client, pods, tunnel, until
 

@@ -8,7 +8,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.tunnel import link
 from kfw.model import Health
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from kfw.wire import upgrade, websocket
 from kfw.wire.base import Role
 from tests.kube import certificates
@@ -221,7 +221,7 @@ class _Nodeless(Far):
         tunnel, rest = await super()._upgraded(reader, writer)
         if tunnel is None or not self.away:
             return tunnel, rest
-        writer.write(websocket.Connection(Role.SERVER).close())
+        writer.write(websocket.WebSocketConnection(Role.SERVER).close())
         await writer.drain()
         return None, b""
 

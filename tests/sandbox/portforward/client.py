@@ -11,8 +11,8 @@ from kfw.sandbox.sandbox import Sandbox
 from kfw.wire import upgrade, websocket
 from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import Opening, open_connection
-from kfw.wire.spdy import Connection
-from kfw.wire.spdy_events import Data, Goaway, Pong, Rst, SynReply
+from kfw.wire.spdy import SpdyConnection
+from kfw.wire.spdy_frames import Data, Goaway, Pong, Rst, SynReply
 from kfw.wire.websocket_frames import Payload
 
 WAYS = (upgrade.SPDY, upgrade.TUNNEL)
@@ -23,9 +23,11 @@ class Tunnel:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
         self.reader, self.writer = reader, writer
-        self.spdy = Connection(Role.CLIENT)
+        self.spdy = SpdyConnection(Role.CLIENT)
         self.socket = (
-            websocket.Connection(Role.CLIENT, masks=lambda: os.urandom(4)) if way == upgrade.TUNNEL else None
+            websocket.WebSocketConnection(Role.CLIENT, masks=lambda: os.urandom(4))
+            if way == upgrade.TUNNEL
+            else None
         )
         self.data: dict[int, bytes] = defaultdict(bytes)
         self.said: list[tuple[str, int]] = []

@@ -22,7 +22,7 @@ Told = tuple[dict[tuple[int, bool], bytes], int]
 class Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *ports: int) -> None:
         self.reader, self.writer = reader, writer
-        self.socket = websocket.Connection(Role.CLIENT, masks=lambda: b"mask")
+        self.socket = websocket.WebSocketConnection(Role.CLIENT, masks=lambda: b"mask")
         self.channels = Channels(Role.CLIENT, ports)
         self.data: dict[tuple[int, bool], bytes] = defaultdict(bytes)
         self.closed = 0

@@ -9,7 +9,7 @@ from kfw.sandbox.manifests import statefulset
 from kfw.sandbox.portforward.runtime import Runtime
 from kfw.sandbox.sandbox import Sandbox
 from kfw.wire.portforward import Kind, classify
-from kfw.wire.spdy_events import Status
+from kfw.wire.spdy_frames import RstStatus
 from kfw.wire.upgrade import TUNNEL
 from tests.sandbox.portforward.client import WAYS, tunnel
 from tests.until import until
@@ -194,7 +194,7 @@ async def test_a_download_that_was_reset_goes_on_until_the_runtime_closes_it(san
     async with tunnel(sandbox, pod) as client:
         one = client.open(8080, b"GET /bytes?n=1000000000 HTTP/1.1\r\nHost: x\r\n\r\n")
         await client.until(lambda: len(client.data[one.data]) > 1_000_000)
-        client.send(client.spdy.rst(one.data, Status.CANCEL), client.spdy.rst(one.error, Status.CANCEL))
+        client.send(client.spdy.rst(one.data, RstStatus.CANCEL), client.spdy.rst(one.error, RstStatus.CANCEL))
         read = 0
         async with asyncio.timeout(5):
             while read < 5_000_000:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from kfw import aio
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.pool import Pool
-from kfw.relay import race
 from kfw.supervisor.tasks import Tasks
 
 
@@ -38,7 +38,7 @@ class Fix:
     before: tuple[tuple[Any, str, Any], ...]
 
 
-_DIALS = ((Pool, "fresh", _fresh), (race, "_error_of", asyncio.Task.exception))
+_DIALS = ((Pool, "fresh", _fresh), (aio, "_error_of", asyncio.Task.exception))
 
 FIXES = {
     "a dial that is cancelled by who closes its pool has failed": Fix("internal error", _DIALS),

@@ -2,11 +2,11 @@
 
 from kfw.wire.base import Role
 from kfw.wire.portforward import open_connection
-from kfw.wire.spdy import Connection
+from kfw.wire.spdy import SpdyConnection
 
 
 def frames() -> bytes:
-    tunnel = Connection(Role.CLIENT)
+    tunnel = SpdyConnection(Role.CLIENT)
     opening = open_connection(tunnel, 8080, 0, b"GET / HTTP/1.0\r\n\r\n")
     last = tunnel.data(opening.data, b"", fin=True)
     again = open_connection(tunnel, 5432, 1, b"\0" * 300)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.kube.plugin_messages import asks_a_person, cause, lines_of, request
+from kfw.kube.plugin_output import asks_a_person, cause, lines_of, request
 
 #: What a plugin printed on stderr when it failed, and what a user is told.
 FAILURES = {

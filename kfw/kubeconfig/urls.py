@@ -1,7 +1,8 @@
-"""The URL of an API server, taken apart once, as client-go takes it apart. Pure.
+"""The URLs of API servers and proxies. Pure.
 
-What it sends was read off kubectl 1.32 by tests/kubeconfig/test_differential.py: query and fragment are dropped, the
-path is unescaped and cleaned, a name and a password are sent as Basic, and win over the user's own login.
+That of an API server is taken apart once, as client-go takes it apart. What it sends was read off kubectl 1.32 by
+tests/kubeconfig/test_differential.py: query and fragment are dropped, the path is unescaped and cleaned, a name and a
+password are sent as Basic, and win over the user's own login.
 """
 
 import posixpath
@@ -18,6 +19,7 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*)\Z")
 _BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
 #: What stays as it is in a path (RFC 3986 section 3.3), apart from what `quote` never touches.
 _IN_PATH = "/!$&'()*+,;=:@"
+_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class BadUrl(ValueError):
@@ -143,3 +145,40 @@ def _prefix(path: str) -> str:
         raise BadUrl("has a % in its path that escapes nothing")
     clean = posixpath.normpath("/" + unquote(path, errors="replace").lstrip("/"))
     return "" if clean == "/" else quote(clean, safe=_IN_PATH)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """`scheme` http or https (CONNECT, the latter within TLS) or socks5; the proxy looks the host name up."""
+
+    scheme: str
+    host: str
+    port: int
+    username: str = ""
+    password: Secret = NO_SECRET
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}:{self.port}"
+
+
+def parse_proxy(text: str) -> Proxy:
+    """Without a scheme it is HTTP. Raises BadUrl, which shows neither a name nor a password."""
+    text = text.strip()
+    try:
+        url = urlsplit(text if "://" in text else f"http://{text}")
+    except ValueError as error:  # its words may quote the password
+        raise BadUrl("is not a URL") from error
+    if url.scheme not in _PORTS:
+        raise BadUrl(f'has the scheme "{url.scheme}": kfw knows http, https and socks5 proxies')
+    login, _, place = url.netloc.rpartition("@")
+    # Go's dialer takes an address without a host for this machine.
+    host, port = host_and_port(f"localhost{place}" if place.startswith(":") else place)
+    name, _, word = login.partition(":")
+    return Proxy(
+        url.scheme.removesuffix("h"),
+        host,
+        port or _PORTS[url.scheme],
+        unquote(name),
+        Secret(unquote(word)),
+    )

@@ -4,8 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from kfw.relay.dial import DialFailed
-from kfw.relay.tcp import TcpDialer, connect
+from kfw.relay.dialer import DialFailed, TcpDialer, connect
 from tests.relay.world import LOCAL, silent_port
 
 pytestmark = pytest.mark.asyncio

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kfw.relay.race import AllFailed, race
+from kfw.aio import AllFailed, race
 from tests.inside import INSIDE
 
 pytestmark = pytest.mark.asyncio

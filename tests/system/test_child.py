@@ -1,4 +1,4 @@
-from kfw.system.lines import MAX_LINE, Lines
+from kfw.system.child import MAX_LINE, Lines
 
 
 def lines_of(*chunks: bytes) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 COUNT_FAULTS = """
 import resource
-from kfw.system.tuning import expect_fast_streams
+from kfw.system.loop import expect_fast_streams
 expect_fast_streams()
 def turn():
     [bytearray(256 * 1024) for _ in range(6)]
