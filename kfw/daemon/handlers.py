@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -14,10 +14,10 @@ from kfw import __version__, paths
 from kfw.daemon.connections import Connections
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
-from kfw.daemon.http import Reply, Request
 from kfw.daemon.service import DaemonService
 from kfw.daemon.validation import check, check_environ, shortened, shown
 from kfw.errors import KfwError, UsageError
+from kfw.http.messages import Request, Response
 from kfw.protocol import (
     AgainRequest,
     ConnectionsReply,
@@ -55,7 +55,7 @@ class Route:
     summary: str
     takes: Any  # type of the body, None for none
     gives: Any
-    answer: Callable[["Handlers", Request], Awaitable[Reply]]
+    answer: Callable[["Handlers", Request], Awaitable[Response]]
 
 
 class Handlers:
@@ -63,7 +63,7 @@ class Handlers:
         self._core = core
         self._connections = connections
 
-    async def __call__(self, request: Request) -> Reply:
+    async def __call__(self, request: Request) -> Response:
         try:
             routes = [route for route in ROUTES if _matches(route.path, request.path)]
             method = "GET" if request.method == "HEAD" else request.method
@@ -77,62 +77,62 @@ class Handlers:
             log.exception("cannot answer %s %s", request.method, request.path)
             return _json(ErrorReply(what="internal error", fix=f"see {paths.log_file().name}"), 500)
 
-    async def ping(self, _: Request) -> Reply:
+    async def ping(self, _: Request) -> Response:
         return _json(self._info())
 
-    async def status(self, _: Request) -> Reply:
+    async def status(self, _: Request) -> Response:
         return _json(StatusReply(self._info(), self._core.supervisor.statuses()))
 
-    async def explain(self, request: Request) -> Reply:
+    async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
         return _json(await explain(self._core.supervisor, name))
 
-    async def connections(self, _: Request) -> Reply:
+    async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
 
-    async def up(self, request: Request) -> Reply:
+    async def up(self, request: Request) -> Response:
         asked = _body(request, UpRequest)
         check(asked)
         return _json(await self._core.up(asked))
 
-    async def down(self, request: Request) -> Reply:
+    async def down(self, request: Request) -> Response:
         return _names(await self._core.down(_names_in(request)))
 
-    async def remove(self, request: Request) -> Reply:
+    async def remove(self, request: Request) -> Response:
         return _names(await self._core.remove(_names_in(request)))
 
-    async def restart(self, request: Request) -> Reply:
+    async def restart(self, request: Request) -> Response:
         asked, supervisor = _again(request), self._core.supervisor
         return _names(supervisor.restart(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
-    async def retry(self, request: Request) -> Reply:
+    async def retry(self, request: Request) -> Response:
         asked, supervisor = _again(request), self._core.supervisor
         return _names(supervisor.retry(asked.names, supervisor.environ_of(asked.environ), asked.project))
 
-    async def reload(self, request: Request) -> Reply:
+    async def reload(self, request: Request) -> Response:
         asked = _body(request, ReloadRequest)
         check_environ(asked.environ)
         return _json(await self._core.reload(asked))
 
-    async def stop(self, _: Request) -> Reply:
+    async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")
         return _json({})
 
-    async def events(self, request: Request) -> Reply:
+    async def events(self, request: Request) -> Response:
         since = _whole_number(request.query, "since")
-        follow = request.query.get("follow", "false")
+        follow = request.query.get("follow") or "false"
         if follow not in ("true", "false"):
             raise UsageError(f"'follow' must be true or false, not {shown(follow)}")
         if follow == "false" or request.method == "HEAD":
             return _json(self._core.events.since(since or 0))
-        return Reply(content_type=b"text/event-stream", stream=self._event_stream(since))
+        return Response(content_type="text/event-stream", body=self._event_stream(since))
 
-    async def openapi(self, _: Request) -> Reply:
+    async def openapi(self, _: Request) -> Response:
         from kfw.daemon.openapi import encoded  # 40 ms that no ordinary request pays
 
-        return Reply(body=encoded())
+        return Response(body=encoded())
 
-    async def _event_stream(self, since: int | None) -> AsyncIterator[bytes]:
+    async def _event_stream(self, since: int | None) -> AsyncGenerator[bytes, None]:
         async with self._core.events.following(since) as events:
             yield b": connected\n\n"  # from here on nothing is missed
             coming = asyncio.ensure_future(anext(events))
@@ -206,16 +206,16 @@ def _matches(pattern: str, path: str) -> bool:
     )
 
 
-def _no_route(request: Request, same_path: list[Route]) -> Reply:
+def _no_route(request: Request, same_path: list[Route]) -> Response:
     """RFC 9110, 15.5.5 and 15.5.6."""
     if not same_path:
         fix = "GET /v1/openapi.json lists what there is"
         return _refusal(UsageError(f"there is no {shown(request.path)}", fix), 404)
     allowed = ", ".join(route.method for route in same_path)
-    return replace(_refusal(UsageError(f"{request.path} takes {allowed}"), 405), allow=allowed)
+    return replace(_refusal(UsageError(f"{request.path} takes {allowed}"), 405), headers={"allow": allowed})
 
 
-def _refusal(error: KfwError, status: int) -> Reply:
+def _refusal(error: KfwError, status: int) -> Response:
     what, fix = error.what[:LONGEST_WORDS], error.fix[:LONGEST_WORDS]
     return _json(ErrorReply(what=what, fix=fix, reason=error.reason, exit_code=error.exit_code), status)
 
@@ -249,18 +249,18 @@ def _body(request: Request, kind: type[T]) -> T:
         raise UsageError(f"the request's body is not a {kind.__name__}: {why}") from error
 
 
-def _whole_number(query: dict[str, str], key: str) -> int | None:
+def _whole_number(query: Mapping[str, str], key: str) -> int | None:
     value = query.get(key)
-    if value is None:
+    if not value:
         return None
     if not (value.isascii() and value.isdigit() and len(value) < 19):
         raise UsageError(f"'{key}' must be a whole number, not {shown(value)}")
     return int(value)
 
 
-def _json(value: object, status: int = 200) -> Reply:
-    return Reply(status, msgspec.json.encode(value))
+def _json(value: object, status: int = 200) -> Response:
+    return Response(status, msgspec.json.encode(value))
 
 
-def _names(names: list[str]) -> Reply:
+def _names(names: list[str]) -> Response:
     return _json(NamesReply(names))

@@ -5,15 +5,16 @@ import json
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from kfw.daemon.http import LIMITS, MAX_BODY, Limits, Reply, Request
 from kfw.daemon.server import Server
 from kfw.errors import KfwError
+from kfw.http.limits import LIMITS, Limits
+from kfw.http.messages import Request, Response
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
@@ -21,15 +22,15 @@ pytestmark = pytest.mark.asyncio
 
 @asynccontextmanager
 async def serving(folder: Path, limits: Limits = LIMITS) -> AsyncIterator[Path]:
-    async def answer(request: Request) -> Reply:
+    async def answer(request: Request) -> Response:
         if request.path == "/large":
-            return Reply(body=b"x" * 3_000_000)
+            return Response(body=b"x" * 3_000_000)
         if request.path == "/stream":
-            return Reply(content_type=b"text/event-stream", stream=ticks())
-        body = {"path": request.path, "query": request.query, "length": len(request.body)}
-        return Reply(body=json.dumps(body).encode())
+            return Response(content_type="text/event-stream", body=ticks())
+        body = {"path": request.path, "query": dict(request.query), "length": len(request.body)}
+        return Response(body=json.dumps(body).encode())
 
-    async def ticks() -> AsyncIterator[bytes]:
+    async def ticks() -> AsyncGenerator[bytes, None]:
         for number in range(1000):
             yield b"data: %d\n\n" % number
             await asyncio.sleep(0.01)
@@ -98,8 +99,8 @@ async def test_what_is_not_http_is_refused_and_the_next_one_is_served(tmp_path: 
 async def test_a_body_without_end_is_refused(tmp_path: Path) -> None:
     async with serving(tmp_path) as path:
         reader, writer = await asyncio.open_unix_connection(path)
-        writer.write(b"POST / HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY * 2))
-        writer.write(b"x" * (MAX_BODY + 100_000))
+        writer.write(b"POST / HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n" % (LIMITS.body * 2))
+        writer.write(b"x" * (LIMITS.body + 100_000))
         assert b"413" in await asyncio.wait_for(reader.readline(), 5)
         writer.close()
 

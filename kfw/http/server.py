@@ -1,0 +1,195 @@
+"""Who is let in, and who has to go when there are too many. What they say: connection.py.
+
+Everything is bounded: connections, heads, bodies one by one and all together, the time that a request takes to arrive, and
+the time that its reader takes. Who comes is let in: when there are too many, the one that does least goes.
+"""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterable
+
+import h11
+
+from kfw.http.client_connection import PIECE, ClientConnection, EndedByFault, FaultHook
+from kfw.http.connection import Activity, HttpConnection
+from kfw.http.limits import LIMITS, Limits, Memory
+from kfw.http.messages import Handler, Refusal, in_plain_text
+from kfw.system.limits import OPEN_FILES
+
+log = logging.getLogger(__name__)
+
+#: Seconds until accepting is tried again when there were too many open files.
+_NO_ROOM_PAUSE = 0.1
+
+
+class HttpServer:
+    """Serves what a listening socket accepts. Must be used in the event loop.
+
+    `name` is that of tasks and log lines; `admits` is asked of each connection before anything is read from it; with `tls`
+    all is encrypted, and a request has the name of its client's certificate.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        name: str,
+        limits: Limits = LIMITS,
+        refusal: Refusal = in_plain_text,
+        admits: Callable[[socket.socket], bool] = lambda _: True,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        #: What may hold connections up; those that are open keep the one they have.
+        self.hook: FaultHook | None = None
+        self._handler = handler
+        self._name = name
+        self._limits = limits
+        self._refusal = refusal
+        self._admits = admits
+        self._tls = tls
+        self._memory = Memory(limits)
+        self._listening: socket.socket | None = None
+        self._paused = False
+        #: In the order in which they came; None: just accepted.
+        self._connections: dict[asyncio.Task[None], HttpConnection | None] = {}
+
+    @property
+    def clients(self) -> Iterable[ClientConnection]:
+        return [one.client for one in self._connections.values() if one]
+
+    def listen(self, listening: socket.socket) -> None:
+        """Serve what comes there; the socket is ours from now on."""
+        listening.setblocking(False)
+        self._listening = listening
+        self._watch()
+
+    def stop_listening(self) -> None:
+        """The address refuses; who is connected is served on."""
+        if self._listening:
+            asyncio.get_running_loop().remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+
+    def pause(self) -> None:
+        """The kernel takes connections, and nobody answers them until `resume`."""
+        self._paused = True
+        if self._listening:
+            asyncio.get_running_loop().remove_reader(self._listening)
+
+    def resume(self) -> None:
+        self._paused = False
+        self._watch()
+
+    async def close(self, grace: float) -> None:
+        """End all. What was said and is not read yet has `grace` seconds; with 0 connections are cut."""
+        self.stop_listening()
+        tasks = list(self._connections)
+        if not grace:
+            for client in self.clients:
+                client.abort()
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace or None)
+
+    def _watch(self) -> None:
+        if self._listening and not self._paused:
+            asyncio.get_running_loop().add_reader(self._listening, self._accept, self._listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """One at a time. When the system has no more files we look away for a moment: it would tell us at once again."""
+        try:
+            peer, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return
+        except OSError as error:
+            OPEN_FILES.refuse()
+            log.debug("cannot accept a %s connection: %s", self._name, error.strerror)
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(listening)
+            loop.call_later(_NO_ROOM_PAUSE, self._watch)
+            return
+        self._make_room()
+        task = asyncio.create_task(self._serve(peer), name=f"{self._name} connection")
+        self._connections[task] = None
+        task.add_done_callback(self._on_end)
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._connections.pop(task, None)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a %s has failed", task.get_name(), exc_info=error)
+
+    async def _serve(self, peer: socket.socket) -> None:
+        if not self._admits(peer):
+            peer.close()
+            return
+        try:
+            reader, writer = await self._open(peer)
+        except OSError as error:  # it left, or speaks no TLS, or shows a certificate that is not ours
+            log.debug("a %s client did not get in: %s", self._name, error)
+            peer.close()
+            return
+        except BaseException:
+            peer.close()
+            raise
+        client = ClientConnection(reader, writer, hook=self.hook, write=self._limits.write)
+        await self._serve_client(client, _common_name(writer))
+
+    async def _open(self, peer: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Raises OSError."""
+        peer.setblocking(False)
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=PIECE, loop=loop)
+        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        limit = self._limits.handshake if self._tls else None
+        transport, _ = await loop.connect_accepted_socket(
+            lambda: protocol, peer, ssl=self._tls, ssl_handshake_timeout=limit
+        )
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    async def _serve_client(self, client: ClientConnection, common_name: str | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connection = self._connections[task] = HttpConnection(
+            client,
+            self._handler,
+            self._limits,
+            self._memory,
+            refusal=self._refusal,
+            common_name=common_name,
+            name=self._name,
+        )
+        try:
+            await connection.run()
+        except asyncio.CancelledError:
+            log.debug("a %s connection is ended by the server", self._name)
+        except EndedByFault:
+            log.debug("a %s connection is ended by a fault", self._name)
+        except (OSError, h11.ProtocolError) as error:
+            log.debug("a %s connection has ended: %s", self._name, type(error).__name__)
+            client.abort()
+        finally:
+            await client.close()
+
+    def _make_room(self) -> None:
+        """For one more: the one that has waited longest for nothing goes first, then followers, at last who is answered."""
+        while len(self._connections) >= self._limits.connections:
+            # of equal ones `min` takes the first
+            task, connection = min(self._connections.items(), key=lambda item: _activity(item[1]))
+            log.debug("too many %s connections: one that is %s goes", self._name, _activity(connection).name)
+            del self._connections[task]
+            if connection:
+                connection.client.abort()
+            task.cancel()
+
+
+def _activity(connection: HttpConnection | None) -> Activity:
+    return connection.activity if connection else Activity.WAITING
+
+
+def _common_name(writer: asyncio.StreamWriter) -> str | None:
+    certificate = writer.get_extra_info("peercert") or {}
+    pairs = [pair for group in certificate.get("subject", ()) for pair in group]
+    return next((value for key, value in pairs if key == "commonName"), None)

@@ -1,0 +1,51 @@
+"""A client of an HTTP server that knows no more than bytes, and a server for it to talk to."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kfw.http.limits import LIMITS, Limits
+from kfw.http.messages import Handler, Request, Response
+from kfw.http.server import HttpServer
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def listening() -> socket.socket:
+    one = socket.create_server(("127.0.0.1", 0))
+    one.setblocking(False)
+    return one
+
+
+@asynccontextmanager
+async def serving(
+    handler: Handler, limits: Limits = LIMITS, grace: float = 0.0
+) -> AsyncIterator[tuple[HttpServer, int]]:
+    """A server, and the port of 127.0.0.1 it has."""
+    server = HttpServer(handler, name="test", limits=limits)
+    one = listening()
+    port = int(one.getsockname()[1])
+    server.listen(one)
+    try:
+        yield server, port
+    finally:
+        await server.close(grace)
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+async def head(reader: asyncio.StreamReader) -> bytes:
+    return await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+
+
+async def mirror(request: Request) -> Response:
+    text = f"{request.method} {request.decoded_path} {dict(request.query)} {request.body!r}"
+    return Response(200, text.encode(), "text/plain")

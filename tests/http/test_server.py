@@ -1,0 +1,102 @@
+"""Many connections: who is let in, who has to go, and how all of it ends. More of it in tests/daemon/test_server.py."""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+import pytest
+
+from kfw.http.client_connection import ClientConnection, EndedByFault
+from kfw.http.limits import LIMITS
+from kfw.http.messages import Request, Response
+from tests.http.talk import GET, connected, head, mirror, serving
+from tests.until import until
+
+pytestmark = pytest.mark.asyncio
+
+#: A body that no kernel takes for its reader.
+LARGE = 16_000_000
+
+
+async def large(_: Request) -> Response:
+    return Response(200, bytes(LARGE), "text/plain")
+
+
+async def test_a_paused_server_answers_when_it_goes_on_and_a_stopped_one_refuses() -> None:
+    async with serving(mirror) as (server, port):
+        server.pause()
+        async with connected(port) as (reader, writer):
+            writer.write(GET)
+            answer = asyncio.create_task(head(reader))
+            await asyncio.sleep(0.05)
+            assert not answer.done()
+            server.resume()
+            assert b"200" in await answer
+            server.stop_listening()
+            writer.write(GET)
+            await reader.readuntil(b"{} b''")  # what is left of the first answer
+            assert b"200" in await head(reader)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+
+
+async def test_at_the_end_an_answer_that_was_given_reaches_a_slow_reader_within_the_grace() -> None:
+    async with serving(large, replace(LIMITS, write=10.0)) as (server, port):
+        async with connected(port) as (reader, writer):
+            writer.write(GET)
+            assert b"200" in await head(reader)
+            ending = asyncio.create_task(server.close(5.0))
+            assert len(await asyncio.wait_for(reader.read(), 5)) == LARGE
+            await ending
+
+
+async def test_without_grace_connections_are_cut() -> None:
+    async with serving(large) as (server, port):
+        async with connected(port) as (reader, writer):
+            writer.write(GET)
+            assert b"200" in await head(reader)
+            await asyncio.wait_for(server.close(0.0), 5)
+            assert not list(server.clients)
+            try:
+                left = await asyncio.wait_for(reader.read(), 5)
+            except ConnectionResetError:
+                left = b""
+            assert len(left) < LARGE
+
+
+async def test_a_handler_that_fails_ends_its_connection_and_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def fail(request: Request) -> Response:
+        if request.path == "/":
+            raise RuntimeError("a mistake")
+        return Response(body=b"{}")
+
+    with caplog.at_level(logging.ERROR):
+        async with serving(fail) as (_, port):
+            async with connected(port) as (reader, writer):
+                writer.write(GET)
+                assert await asyncio.wait_for(reader.read(), 5) == b""
+            async with connected(port) as (reader, writer):
+                writer.write(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert b"200" in await head(reader)
+    assert [str(one.exc_info[1]) for one in caplog.records if one.exc_info] == ["a mistake"]
+
+
+class Ends:
+    """A hook that says a word of its own instead of an answer."""
+
+    async def on_read(self, client: ClientConnection) -> None: ...
+
+    async def before_write(self, client: ClientConnection) -> None:
+        client.write([b"nonsense"])
+        raise EndedByFault("a fault")
+
+
+async def test_what_a_hook_writes_before_it_ends_a_connection_reaches_the_client() -> None:
+    async with serving(mirror) as (server, port):
+        server.hook = Ends()
+        async with connected(port) as (reader, writer):
+            writer.write(GET)
+            assert await asyncio.wait_for(reader.read(), 5) == b"nonsense"
+        await until(lambda: not list(server.clients), 5)
