@@ -8,16 +8,17 @@ Each begins with `with` and is taken back at its end; several may be on at once,
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Literal, TypeVar
 
+from kfw.http.client_connection import ClientConnection, EndedByFault
+from kfw.http.server import HttpServer
 from kfw.sandbox.api import errors
 from kfw.sandbox.api.access import User, allows
 from kfw.sandbox.api.routes import Route
 from kfw.sandbox.api.server import Guard
-from kfw.sandbox.api_listener import ApiListener
-from kfw.sandbox.client_connection import ClientConnection
 from kfw.sandbox.portforward.runtime import Runtime
 from kfw.wire import upgrade
 
@@ -25,15 +26,55 @@ T = TypeVar("T")
 Only = Literal["", "requests", "tunnels"]
 #: Neither HTTP nor a frame of SPDY or WebSocket.
 NONSENSE = b"nonsense\r\n\r\n"
+#: Connections that wait in the kernel.
+BACKLOG = 256
 PORT_FORWARD = ("create pods/portforward", "get pods/portforward")
 
 
-class Faults:
-    """`lines` are the connections to the API; `forget` ends all watches with 410."""
+class ApiPort:
+    """The port of the API: it can refuse, and it can let clients wait in the kernel's queue as a stopped process does."""
 
-    def __init__(self, door: ApiListener, runtime: Runtime, forget: Callable[[], None]) -> None:
-        self.lines: set[ClientConnection] = set()
-        self._door = door
+    def __init__(self, host: str, server: HttpServer) -> None:
+        self.server = server
+        self._host = host
+        self._port = 0
+        self._is_open = self._refuses = False
+
+    def open(self, port: int) -> int:
+        """Returns the port, which is another one for 0. Raises OSError."""
+        listening = _listening(self._host, port)
+        self._port, self._is_open = listening.getsockname()[1], True
+        self.server.listen(listening)
+        return self._port
+
+    async def close(self) -> None:
+        """All connections are cut."""
+        self._is_open = self._refuses = False
+        await self.server.close(0)
+
+    def refuse(self, now: bool) -> None:
+        """Closed for a while; connections go on. To open it again may raise OSError."""
+        if now and self._is_open and not self._refuses:
+            self._refuses = True
+            self.server.stop_listening()
+        elif not now and self._refuses:
+            self._refuses = False
+            self.open(self._port)
+
+    def ignore(self, now: bool) -> None:
+        """The kernel takes connections, and nobody answers them; they are answered when it is over."""
+        if now:
+            self.server.pause()
+        else:
+            self.server.resume()
+
+
+class Faults:
+    """`forget` ends all watches with 410. It is the server's hook."""
+
+    def __init__(self, port: ApiPort, runtime: Runtime, forget: Callable[[], None]) -> None:
+        self._port = port
+        port.server.hook = self
         self._runtime = runtime
         self._forget = forget
         self._silences: list[Only] = []
@@ -63,7 +104,7 @@ class Faults:
 
     def malformed(self, said: bytes = NONSENSE, only: Only = "") -> AbstractContextManager[None]:
         """Live connections get these bytes where a frame should begin, new ones instead of the first answer."""
-        return self._spoiled(lambda line: line.write([said]), only)
+        return self._spoiled(lambda client: client.write([said]), only)
 
     @contextmanager
     def refuse(self) -> Iterator[None]:
@@ -138,26 +179,26 @@ class Faults:
         for guard in self._guards:
             guard(user, doing, where)
 
-    async def heard(self, line: ClientConnection) -> None:
-        while any(_applies(only, line) for only in self._silences):
+    async def on_read(self, client: ClientConnection) -> None:
+        while any(_applies(only, client) for only in self._silences):
             await self._changed.wait()
 
-    async def speaking(self, line: ClientConnection) -> None:
-        if delay := sum(seconds for seconds, only in self._delays if _applies(only, line)):
+    async def before_write(self, client: ClientConnection) -> None:
+        if delay := sum(seconds for seconds, only in self._delays if _applies(only, client)):
             await asyncio.sleep(delay)
-        await self.heard(line)
+        await self.on_read(client)
         for spoil, only in self._spoilers:
-            if _applies(only, line):
-                spoil(line)
-                raise ConnectionResetError("a fault")
+            if _applies(only, client):
+                spoil(client)
+                raise EndedByFault("a fault")
 
     # -- inside
 
     @contextmanager
     def _spoiled(self, spoil: Callable[[ClientConnection], None], only: Only) -> Iterator[None]:
-        for line in tuple(self.lines):
-            if _applies(only, line):
-                spoil(line)
+        for client in self._port.server.clients:
+            if _applies(only, client):
+                spoil(client)
         with _in(self._spoilers, (spoil, only)):
             yield
 
@@ -165,12 +206,25 @@ class Faults:
         """Silences or refusals have changed."""
         self._changed.set()
         self._changed = asyncio.Event()
-        self._door.ignored = any(only != "tunnels" for only in self._silences)
-        self._door.shut = bool(self._refusals)
+        self._port.ignore(any(only != "tunnels" for only in self._silences))
+        self._port.refuse(bool(self._refusals))
 
 
-def _applies(only: Only, line: ClientConnection) -> bool:
-    return not only or line.is_tunnel is (only == "tunnels")
+def _applies(only: Only, client: ClientConnection) -> bool:
+    return not only or client.is_upgraded is (only == "tunnels")
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    # with its protocol named: asyncio sets TCP_NODELAY only then
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+        made.listen(BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 @contextmanager

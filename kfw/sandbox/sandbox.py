@@ -1,26 +1,21 @@
 """The sandbox: a cluster that real clients reach, over HTTPS, with a kubeconfig."""
 
-import asyncio
-import logging
 import secrets
-import socket
-import ssl
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kfw.http.limits import Limits
+from kfw.http.messages import Request, Response
+from kfw.http.server import HttpServer
 from kfw.sandbox import certs, kubeconfig
 from kfw.sandbox.api.access import ADMIN, LOOK_AND_FORWARD, User, Users
 from kfw.sandbox.api.server import ApiServer
-from kfw.sandbox.api_listener import ApiListener
-from kfw.sandbox.client_connection import ClientConnection
 from kfw.sandbox.cluster import Cluster
-from kfw.sandbox.faults import Faults
-from kfw.sandbox.http import converse
+from kfw.sandbox.faults import ApiPort, Faults
 from kfw.sandbox.manifests import api_service, default_set
 from kfw.sandbox.node import addresses
 from kfw.sandbox.node.behaviour import Behaviour
@@ -28,10 +23,17 @@ from kfw.sandbox.objects import Object
 from kfw.system.files import make_private_dir, write_atomic
 
 HOST = "127.0.0.1"
-#: Seconds for a TLS handshake.
-_HANDSHAKE = 10.0
-
-log = logging.getLogger(__name__)
+#: Clients have all the time they want, as watches and faults need it, and room that only a mistake would fill.
+LIMITS = Limits(
+    connections=10_000,
+    body=8 * 1024 * 1024,
+    bodies=64 * 1024 * 1024,
+    replies=256 * 1024 * 1024,
+    query_fields=1000,
+    idle=None,
+    arrive=None,
+    write=None,
+)
 
 
 class Sandbox(Cluster):
@@ -56,11 +58,10 @@ class Sandbox(Cluster):
         self.port = port
         self._objects = default_set() if objects is None else objects
         self._claim = addresses.claim(directory)
-        self._tls = self.certificates.server_context()
-        self._door = ApiListener(HOST, self._came)
-        self._talks: set[asyncio.Task[None]] = set()
         super().__init__(self._claim.addresses, self.certificates.pod_context(), usual or Behaviour())
-        self.faults = Faults(self._door, self.runtime, self.forget)
+        tls = self.certificates.server_context()
+        self._api_port = ApiPort(HOST, HttpServer(self._answer, name="API", limits=LIMITS, tls=tls))
+        self.faults = Faults(self._api_port, self.runtime, self.forget)
 
     @property
     def url(self) -> str:
@@ -103,19 +104,15 @@ class Sandbox(Cluster):
     def _opened(self) -> int:
         port = self.port or self._last_port()
         try:
-            return self._door.open(port)
+            return self._api_port.open(port)
         except OSError as problem:
             if self.port:
                 raise OSError(f"cannot listen on {HOST}:{self.port}: {problem.strerror}") from problem
-            return self._door.open(0)
+            return self._api_port.open(0)
 
     async def stop_api(self) -> None:
         """As when the API server dies: its port refuses, watches and tunnels are cut; pods serve on."""
-        self._door.close()
-        talks = tuple(self._talks)
-        for task in talks:
-            task.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
+        await self._api_port.close()
 
     def add_user(self, name: str, *namespaces: str, verbs: Collection[str] = LOOK_AND_FORWARD) -> Path:
         """A user who may look at these namespaces and forward ports there, nothing else: a kubeconfig with a token.
@@ -144,43 +141,5 @@ class Sandbox(Cluster):
             self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name
         )
 
-    def _came(self, connection: socket.socket) -> None:
-        task = asyncio.create_task(self._serve(connection), name="a connection to the API")
-        self._talks.add(task)
-        task.add_done_callback(self._talks.discard)
-
-    async def _serve(self, connection: socket.socket) -> None:
-        try:
-            reader, writer = await _encrypted(connection, self._tls)
-        except OSError as problem:  # it left, or speaks no TLS, or shows a certificate that is not ours
-            log.debug("a client of the API did not get in: %s", problem)
-            connection.close()
-            return
-        line = ClientConnection(reader, writer, self.faults)
-        self.faults.lines.add(line)
-        try:
-            await converse(line, partial(self._api.answer, common_name=_common_name(writer)))
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            self.faults.lines.discard(line)
-            writer.close()
-
-
-async def _encrypted(
-    connection: socket.socket, tls: ssl.SSLContext
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Raises OSError."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await loop.connect_accepted_socket(
-        lambda: protocol, connection, ssl=tls, ssl_handshake_timeout=_HANDSHAKE
-    )
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-def _common_name(writer: asyncio.StreamWriter) -> str | None:
-    certificate = writer.get_extra_info("peercert") or {}
-    pairs = [pair for group in certificate.get("subject", ()) for pair in group]
-    return next((value for key, value in pairs if key == "commonName"), None)
+    async def _answer(self, request: Request) -> Response:
+        return await self._api.answer(request)

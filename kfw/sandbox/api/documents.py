@@ -2,8 +2,8 @@
 
 import msgspec
 
+from kfw.http.messages import Request, Response
 from kfw.sandbox.api import discovery, errors, kinds, openapi
-from kfw.sandbox.http import Request, Response
 from kfw.sandbox.objects import Object
 
 #: Told to everybody, as the real server's role system:public-info-viewer has it.
@@ -16,7 +16,7 @@ def is_public(path: str) -> bool:
 
 def document(request: Request, address: str) -> Response:
     """`address` is host:port of this server. Raises ApiError 404."""
-    match request.path.strip("/").split("/"):
+    match request.decoded_path.strip("/").split("/"):
         case ["healthz" | "livez" | "readyz", *_]:
             return Response(200, b"ok", "text/plain; charset=utf-8")
         case ["version"]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from kfw.http.messages import Request
 from kfw.sandbox.api import protobuf
 from kfw.sandbox.api.apply import applied
 from kfw.sandbox.api.errors import bad_request, unsupported_media
@@ -12,7 +13,6 @@ from kfw.sandbox.api.jsonpatch import json_patched
 from kfw.sandbox.api.kinds import Resource
 from kfw.sandbox.api.patch import merged, strategic
 from kfw.sandbox.api.verbs import Edit
-from kfw.sandbox.http import Request
 from kfw.sandbox.objects import Object
 
 APPLY = "application/apply-patch+yaml"

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 import msgspec
 
 from kfw.errors import describe
+from kfw.http.messages import Request, Response
 from kfw.sandbox.api import access, documents, errors, kinds
 from kfw.sandbox.api.edits import APPLY, decoded_object, edit_of, media_type
 from kfw.sandbox.api.errors import ApiError, about, success
@@ -15,7 +16,6 @@ from kfw.sandbox.api.selectors import Test, by_fields, by_labels
 from kfw.sandbox.api.shape import Shape, page, shape, shown, shown_list
 from kfw.sandbox.api.verbs import Edit, Verbs
 from kfw.sandbox.api.watch import Watch, frames
-from kfw.sandbox.http import Request, Response
 from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_of
 
 #: The log of a pod: the pod, and the query of the request. Raises ApiError.
@@ -49,10 +49,9 @@ class ApiServer:
         self._port_forward = port_forward
         self._guard = guard
 
-    async def answer(self, request: Request, common_name: str | None) -> Response:
-        """`common_name` is that of the client's certificate, None without one."""
+    async def answer(self, request: Request) -> Response:
         try:
-            response = self._answer(request, common_name)
+            response = self._answer(request)
         except ApiError as problem:
             response = _json(problem.as_status(), problem.code)
         except (AttributeError, LookupError, TypeError, ValueError) as problem:
@@ -63,11 +62,11 @@ class ApiServer:
         log.debug("%s %s %s", request.method, request.target, response.status)
         return response
 
-    def _answer(self, request: Request, common_name: str | None) -> Response:
-        user = self.users.who(common_name, request.headers)
-        if user is None and not documents.is_public(request.path):
+    def _answer(self, request: Request) -> Response:
+        user = self.users.who(request.common_name, request.headers)
+        if user is None and not documents.is_public(request.decoded_path):
             raise errors.unauthorized()
-        where = route(request.path)
+        where = route(request.decoded_path)
         if user is None or where is None:
             return documents.document(request, self.address)
         doing = verb(request.method, where, watching=request.query.get("watch") in ("1", "true"))

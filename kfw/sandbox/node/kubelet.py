@@ -6,10 +6,10 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 
+from kfw.http.messages import Request, Response
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import bad_request
 from kfw.sandbox.api.store import Change, Store
-from kfw.sandbox.http import Request, Response
 from kfw.sandbox.node.behaviour import Behaviour, behaviour
 from kfw.sandbox.node.life import PodLife
 from kfw.sandbox.node.pod import ServingPod

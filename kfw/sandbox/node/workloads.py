@@ -17,10 +17,14 @@ from typing import Any
 
 import msgspec
 
-from kfw.sandbox.client_connection import ClientConnection
-from kfw.sandbox.http import Request, Response, converse
+from kfw.http.client_connection import ClientConnection
+from kfw.http.connection import HttpConnection
+from kfw.http.limits import Limits
+from kfw.http.messages import Request, Response
 
 _CHUNK = 64 * 1024
+#: A pod has the time that its client has: tests hold connections up for as long as they like.
+LIMITS = Limits(body=8 * 1024 * 1024, idle=None, arrive=None, write=None)
 
 
 @dataclass
@@ -61,11 +65,11 @@ async def _http(box: Box, port: int, reader: StreamReader, writer: StreamWriter)
             )
         return response
 
-    await converse(ClientConnection(reader, writer), answer)
+    await HttpConnection(ClientConnection(reader, writer), answer, LIMITS).run()
 
 
 async def _page(box: Box, port: int, request: Request) -> Response:
-    match request.path.strip("/").split("/"):
+    match request.decoded_path.strip("/").split("/"):
         case ["healthz"]:
             return Response(200, b"ok", "text/plain")
         case ["bytes"]:

@@ -6,7 +6,7 @@ Source: handleWebSocketStreams of k8s.io/kubelet [read and run].
 import asyncio
 from collections.abc import Sequence
 
-from kfw.sandbox.client_connection import ClientConnection
+from kfw.http.client_connection import ClientConnection
 from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.wire import websocket
@@ -16,8 +16,8 @@ from kfw.wire.websocket_frames import Payload
 
 
 class ChannelSession:
-    def __init__(self, line: ClientConnection, ports: Sequence[int], far_end: FarEnd) -> None:
-        self._line = line
+    def __init__(self, client: ClientConnection, ports: Sequence[int], far_end: FarEnd) -> None:
+        self._client = client
         self._ports = ports
         self._far_end = far_end
         self._socket = websocket.WebSocketConnection(Role.SERVER)
@@ -27,7 +27,7 @@ class ChannelSession:
     async def run(self, first: bytes) -> None:
         """Until the client leaves, or all connections are over. Raises ConnectionError."""
         for message in self._channels.greet():
-            await self._line.send(*self._socket.send(message))
+            await self._client.send(*self._socket.send(message))
         forwards = [asyncio.create_task(self._forward(index)) for index in range(len(self._ports))]
         reading = asyncio.create_task(self._read(first))
         over = asyncio.create_task(_all(forwards))
@@ -35,7 +35,7 @@ class ChannelSession:
             await asyncio.wait({over, reading}, return_when=asyncio.FIRST_COMPLETED)
             if over.done():
                 over.result()
-                await self._line.send(self._socket.close())
+                await self._client.send(self._socket.close())
         finally:
             tasks = [*forwards, reading, over]
             for task in tasks:
@@ -44,7 +44,7 @@ class ChannelSession:
 
     async def send_data(self, index: int, data: bytes, *, error: bool = False) -> None:
         for message in self._channels.messages(index, data, error=error):
-            await self._line.send(*self._socket.send(*message))
+            await self._client.send(*self._socket.send(*message))
 
     def inbox(self, index: int) -> Inbox:
         return self._inboxes[index]
@@ -61,7 +61,7 @@ class ChannelSession:
                 for event in self._socket.receive(data):
                     if await self._is_end(event):
                         return
-                data = await self._line.read()
+                data = await self._client.read()
                 if not data:
                     return
         except WireError:
@@ -74,9 +74,9 @@ class ChannelSession:
                 if received and not received.error:
                     await self._inboxes[received.index].put(received.data)
             case websocket.Ping(asked):
-                await self._line.send(self._socket.pong(asked))
+                await self._client.send(self._socket.pong(asked))
             case websocket.Close():
-                await self._line.send(self._socket.close())
+                await self._client.send(self._socket.close())
                 return True
         return False
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
+from kfw.http.client_connection import ClientConnection
+from kfw.http.messages import Request, Response
 from kfw.sandbox.api.errors import bad_request
-from kfw.sandbox.client_connection import ClientConnection
-from kfw.sandbox.http import Request, Response
 from kfw.sandbox.portforward.channels import ChannelSession
 from kfw.sandbox.portforward.framing import InWebSocket, RawSpdy
 from kfw.sandbox.portforward.runtime import FarEnd
@@ -29,8 +29,8 @@ def _spdy(request: Request, far_end: FarEnd) -> Response:
     headers = accept_spdy(request.headers)
     _check(SPDY, far_end)
 
-    async def tunnel(line: ClientConnection, first: bytes) -> None:
-        await Session(line, RawSpdy(), far_end).run(first)
+    async def tunnel(client: ClientConnection, first: bytes) -> None:
+        await Session(client, RawSpdy(), far_end).run(first)
 
     return Response(101, headers=dict(headers), switch=tunnel)
 
@@ -41,10 +41,10 @@ def _websocket(request: Request, ports: list[int], far_end: FarEnd) -> Response:
     protocol, headers = accept_websocket(request.headers, (TUNNEL, V4))
     _check(protocol, far_end)
 
-    async def tunnel(line: ClientConnection, first: bytes) -> None:
+    async def tunnel(client: ClientConnection, first: bytes) -> None:
         in_channels = protocol == V4
         session = (
-            ChannelSession(line, ports, far_end) if in_channels else Session(line, InWebSocket(), far_end)
+            ChannelSession(client, ports, far_end) if in_channels else Session(client, InWebSocket(), far_end)
         )
         await session.run(first)
 

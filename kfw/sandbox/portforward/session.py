@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from kfw.sandbox.client_connection import ClientConnection
+from kfw.http.client_connection import ClientConnection
 from kfw.sandbox.portforward.framing import Ended, Framing
 from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    def __init__(self, line: ClientConnection, carriage: Framing, far_end: FarEnd) -> None:
-        self._line = line
+    def __init__(self, client: ClientConnection, carriage: Framing, far_end: FarEnd) -> None:
+        self._client = client
         self._carriage = carriage
         self._far_end = far_end
         self._spdy = SpdyConnection(Role.SERVER)
@@ -49,27 +49,27 @@ class Session:
 
     async def send(self, make: Callable[[], Iterable[Chunk]]) -> None:
         """Frames must leave in the order in which they are made."""
-        await self._line.clear()
-        self._line.write(self._carriage.wrap(make()))
-        await self._line.drain()
+        await self._client.wait_until_writable()
+        self._client.write(self._carriage.wrap(make()))
+        await self._client.drain()
 
     async def _read(self, data: bytes) -> None:
         try:
             while True:
                 await self._received(data)
-                data = await self._line.read()
+                data = await self._client.read()
                 if not data:
                     return
         except WireError as problem:
             log.debug("a tunnel ends: %s", problem.what)
-            await self._line.send(self._carriage.farewell(problem))
+            await self._client.send(self._carriage.farewell(problem))
         except Ended as end:
-            await self._line.send(end.answer)
+            await self._client.send(end.answer)
 
     async def _received(self, data: bytes) -> None:
         payloads, answer = self._carriage.unwrap(data)
         if answer:
-            await self._line.send(answer)
+            await self._client.send(answer)
         for payload in payloads:
             for event in self._spdy.receive(payload):
                 if isinstance(event, Goaway):
@@ -155,7 +155,7 @@ class Session:
         if most is not None and self._taken >= most and self._last is None:
             frame = self._spdy.goaway()
             self._last = int.from_bytes(frame[8:12], "big")
-            self._line.write(self._carriage.wrap([frame]))
+            self._client.write(self._carriage.wrap([frame]))
 
     def block(self, worker: int) -> None:
         self._workers.block(worker)
