@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from kfw.errors import UsageError
-from kfw.kubeconfig.urls import BadUrl, Proxy, parse_proxy
+from kfw.kubeconfig.urls import BadUrl, Proxy, ServerUrl, parse_proxy
 from kfw.secret import reveal
 
 
