@@ -158,12 +158,16 @@ def with_pods_gone(away: Act) -> Act:
     return act
 
 
-@contextmanager
-def api_stopped_and_pods_gone(scene: Scene) -> Iterator[None]:
-    """The other way round: an API server that is away deletes nothing. Replacements come when it is back."""
-    delete_pods(scene)
-    with API_STOPPED(scene):
-        yield
+def after_pods_are_gone(other: Act) -> Act:
+    """All pods are deleted, and then the other thing goes."""
+
+    @contextmanager
+    def act(scene: Scene) -> Iterator[None]:
+        delete_pods(scene)
+        with other(scene):
+            yield
+
+    return act
 
 
 API_KILLED = rig(("apiserver-restart",))

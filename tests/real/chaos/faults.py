@@ -74,8 +74,19 @@ _PAIRS = (
     Fault("node-pause", "the worker is frozen", acts.NODE_PAUSED, 22, pods_end=True),
     Fault("disk-full", "the disk is full", acts_here.disk_full, 8, small_disk=True),
     Fault("descriptors-gone", "the descriptors are gone", acts_here.descriptors_gone, 8),
+    Fault("kubelet-restart", "the worker's kubelet is killed", acts.KUBELET_KILLED, 3),
+    Fault("containerd-restart", "the worker's containerd is killed", acts.CONTAINERD_KILLED, 3),
+    Fault("kube-proxy-restart", "kube-proxy of the worker is killed", acts.KUBE_PROXY_KILLED, 3),
+    Fault("kubeconfig-moved", "another kubeconfig takes its place", acts_here.kubeconfig_moved, 3),
+    Fault("child-killed", "the child is killed", acts_here.CHILD_KILLED, 1, acts_here.CHILDREN),
     Fault("child-stopped", "the child is stopped", acts_here.CHILD_STOPPED, 8, acts_here.CHILDREN),
+    Fault("daemon-killed", "the daemon is killed", acts_here.daemon_killed, 2),
     Fault("daemon-stopped", "the daemon is stopped", acts_here.daemon_stopped, 5),
+)
+
+_API_SERVER = (
+    ("apiserver-stop", "the API server is away", acts.API_STOPPED, 8),
+    ("apiserver-restart", "the API server is killed", acts.API_KILLED, 1),
 )
 
 
@@ -83,8 +94,11 @@ def _pairs() -> Iterator[Fault]:
     for one in _PAIRS:
         name, title, act = f"pods+{one.name}", f"pods go while {one.title}", acts.with_pods_gone(one.act)
         yield Fault(name, title, act, one.hold, one.methods, (), one.user, one.small_disk, pods_end=True)
-    title = "pods go while the API server is away"
-    yield Fault("pods+apiserver-stop", title, acts.api_stopped_and_pods_gone, 8, pods_end=True)
+    # The other way round: an API server that is away deletes nothing. Replacements come when it is back.
+    for name, why, act, hold in _API_SERVER:
+        yield Fault(
+            f"pods+{name}", f"pods go while {why}", acts.after_pods_are_gone(act), hold, pods_end=True
+        )
 
 
 FAULTS = {fault.name: fault for fault in (*SINGLES, *_pairs())}
