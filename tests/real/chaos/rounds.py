@@ -1,5 +1,6 @@
 """One fault: prepare, put under load, break, take back, wait, and make a cell for each way of reaching the pods."""
 
+import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,8 @@ from tests.real.chaos.watch import Sampler
 
 #: Seconds of load before the fault; after the grace, in which is seen what fails for good.
 WARM, AT_LAST = 4.0, 5.0
+#: Seconds that are waited for a cluster whose own node port still fails, and connections at once that show that.
+CLUSTER_WELL, PROBES = 60.0, 30
 #: With `short`: before the fault, its longest time, and how long all forwards have been active on end when it is over.
 SHORT_WARM, SHORT_HOLD, WELL = 2.0, 8.0, 6.0
 
@@ -67,7 +70,7 @@ def _run(place: Scene, fault: Fault, options: Options) -> list[Cell]:
         with fault.act(place):
             time.sleep(min(fault.hold, SHORT_HOLD) if options.short else fault.hold)
         end = time.monotonic()
-        settled = _wait_until_settled(sampler, end, _forwards_of(place), short=options.short)
+        settled = _wait_until_settled(sampler, end, place, short=options.short)
         over = time.monotonic()
         after.rss = watch.memory(place.program.daemon_pid())
     after.files, after.links = _open_files(place, options)
@@ -98,19 +101,44 @@ def _forwards_of(place: Scene) -> list[str]:
     return [name for name in place.ports if name not in RIVALS]
 
 
-def _wait_until_settled(sampler: Sampler, end: float, forwards: Sequence[str], *, short: bool) -> float:
+def _wait_until_settled(sampler: Sampler, end: float, place: Scene, *, short: bool) -> float:
     """Returns when the last seconds began."""
     if not short:
-        time.sleep(max(0.0, end + GRACE + AT_LAST - time.monotonic()))
-        return end + GRACE
+        time.sleep(max(0.0, end + GRACE - time.monotonic()))
+        settled = _wait_for_the_cluster(place.targets()[BARE])
+        time.sleep(AT_LAST)
+        return settled
     well_since = time.monotonic()
     while (now := time.monotonic()) < end + GRACE + AT_LAST:
-        if not _well(sampler.last, forwards):
+        if not _well(sampler.last, _forwards_of(place)):
             well_since = now
         if now - max(well_since, end) >= WELL:
             return now - WELL / 2
         time.sleep(0.1)
     return end + GRACE
+
+
+def _wait_for_the_cluster(node_port: tuple[str, int]) -> float:
+    """A node that comes back may take longer than the grace, and while its own port fails no forward can be judged."""
+    began = time.monotonic()
+    while not asyncio.run(_all_answer(node_port)) and time.monotonic() - began < CLUSTER_WELL:
+        time.sleep(0.5)
+    return time.monotonic()
+
+
+async def _all_answer(node_port: tuple[str, int]) -> bool:
+    async def answers() -> bool:
+        try:
+            async with asyncio.timeout(1.0):
+                reader, writer = await asyncio.open_connection(*node_port)
+                writer.write(b"?\n")
+                heard = await reader.read(1)
+                writer.close()
+        except (OSError, TimeoutError):
+            return False
+        return heard == b"?"
+
+    return all(await asyncio.gather(*(answers() for _ in range(PROBES))))
 
 
 def _well(sample: Sample, forwards: Sequence[str]) -> bool:
