@@ -130,7 +130,7 @@ class Handlers:
     async def openapi(self, _: Request) -> Response:
         from kfw.daemon.openapi import encoded  # 40 ms that no ordinary request pays
 
-        return Response(body=encoded())
+        return Response(body=encoded(ROUTES))
 
     async def _event_stream(self, since: int | None) -> AsyncGenerator[bytes, None]:
         async with self._core.events.following(since) as events:

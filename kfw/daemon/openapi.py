@@ -1,30 +1,47 @@
 """The control API as an OpenAPI document, made from the route table and the types. Committed as docs/openapi.json."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from kfw import __version__
-from kfw.daemon.handlers import ROUTES, Route
 from kfw.protocol import ErrorReply
 
 _REF = "#/components/schemas/{name}"
 
 
+class Operation(Protocol):
+    """What is described of a route of handlers.py."""
+
+    @property
+    def method(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def takes(self) -> Any: ...
+    @property
+    def gives(self) -> Any: ...
+    @property
+    def answer(self) -> Callable[..., Any]: ...
+
+
 @cache
-def encoded() -> bytes:
+def encoded(routes: tuple[Operation, ...]) -> bytes:
     """Made once: it takes some ten milliseconds."""
-    return msgspec.json.encode(document())
+    return msgspec.json.encode(document(routes))
 
 
-def document() -> dict[str, Any]:
-    types = {route.takes for route in ROUTES} | {route.gives for route in ROUTES} | {ErrorReply}
+def document(routes: tuple[Operation, ...]) -> dict[str, Any]:
+    types = {route.takes for route in routes} | {route.gives for route in routes} | {ErrorReply}
     named = sorted((kind for kind in types if kind is not None), key=str)
     schemas, components = msgspec.json.schema_components(named, ref_template=_REF)
     schema_of = dict(zip(map(str, named), schemas, strict=True))
     paths: dict[str, Any] = {}
-    for route in ROUTES:
+    for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of)
     return {
         "openapi": "3.1.0",
@@ -38,7 +55,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _operation(route: Route, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.answer.__name__,
         "summary": route.summary,

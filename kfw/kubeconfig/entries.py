@@ -8,18 +8,15 @@ An entry that is faulty is kept as a Fault, and raised only for who needs it. So
 earlier files have is certain, and whatever is looked for beyond them is not, as it might have been in that file.
 """
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
 from kfw.errors import UsageError
 from kfw.kubeconfig import urls
 from kfw.kubeconfig.urls import BadUrl, ServerUrl
-from kfw.paths import user_home
 from kfw.secret import NO_SECRET, Secret, is_secret_name, reveal
 
 T = TypeVar("T")
@@ -310,14 +307,6 @@ def _secrets_in_env(env: Iterable[tuple[str, str]]) -> Iterable[str]:
         yield from _secrets_in(value)
 
 
-def default_files(kubeconfig: str | None) -> tuple[str, ...]:
-    """The files of $KUBECONFIG (a list as PATH is one), else ~/.kube/config; absolute, each once."""
-    listed = [part for part in (kubeconfig or "").split(os.pathsep) if part]
-    if not listed:
-        return (str(user_home() / ".kube" / "config"),)
-    return tuple(dict.fromkeys(str(Path(part).absolute()) for part in listed))
-
-
 def merge(parts: Iterable[Kubeconfig]) -> Kubeconfig:
     """Earlier parts win, also with what is faulty in them. Nothing is taken from behind one that is broken."""
     merged = Kubeconfig()
@@ -341,11 +330,3 @@ def _overlay(first: Kubeconfig, second: Kubeconfig) -> Kubeconfig:
 
 def _unknown(kind: str, entries: Mapping[str, T], known: Set[Key]) -> dict[str, T]:
     return {name: entry for name, entry in entries.items() if (kind, name) not in known}
-
-
-def load(files: Sequence[str]) -> Kubeconfig:
-    """Reads and merges; what is wrong is kept in it. Blocking. A missing file is none."""
-    from kfw.kubeconfig.read import read  # brings in yaml
-
-    parts = [part for file in files if (part := read(Path(file))) is not None]
-    return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])

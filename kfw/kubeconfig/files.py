@@ -3,11 +3,12 @@
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import entries
-from kfw.kubeconfig.entries import Access, Kubeconfig
+from kfw.kubeconfig.entries import Access, Kubeconfig, merge
+from kfw.paths import user_home
 from kfw.system.changes import Stamp, stamp
 from kfw.system.files import OUTSIDE_TIMEOUT, outside
 
@@ -73,8 +74,24 @@ class Kubeconfigs:
         return found
 
 
+def default_files(kubeconfig: str | None) -> tuple[str, ...]:
+    """The files of $KUBECONFIG (a list as PATH is one), else ~/.kube/config; absolute, each once."""
+    listed = [part for part in (kubeconfig or "").split(os.pathsep) if part]
+    if not listed:
+        return (str(user_home() / ".kube" / "config"),)
+    return tuple(dict.fromkeys(str(Path(part).absolute()) for part in listed))
+
+
+def load(files: Sequence[str]) -> Kubeconfig:
+    """Reads and merges; what is wrong is kept in it. Blocking. A missing file is none."""
+    from kfw.kubeconfig.read import read  # brings in yaml
+
+    parts = [part for file in files if (part := read(Path(file))) is not None]
+    return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])
+
+
 def _names(files: Sequence[str]) -> _Names:
-    return tuple(files) or entries.default_files(os.environ.get("KUBECONFIG"))
+    return tuple(files) or default_files(os.environ.get("KUBECONFIG"))
 
 
 def _read(names: _Names, before: _Read | None) -> _Read:
@@ -82,6 +99,6 @@ def _read(names: _Names, before: _Read | None) -> _Read:
     now = tuple(stamp(name) for name in names)
     if before and before.stamp == now:
         return before
-    content = entries.load(names)
+    content = load(names)
     passing = content.broken is not None and content.broken.passing
     return _Read(None if passing else now, content)

@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import entries
 from kfw.kubeconfig.entries import Kubeconfig
+from kfw.kubeconfig.files import default_files, load
 from kfw.model import Forward
 
 
@@ -30,9 +30,9 @@ class _Pinner:
 
     def pin(self, forward: Forward) -> Forward | None:
         files = tuple(map(_expanded, forward.kubeconfig))
-        files = files or entries.default_files(self._default)
+        files = files or default_files(self._default)
         if files not in self._read:
-            self._read[files] = entries.load(files)
+            self._read[files] = load(files)
         known = self._read[files]
         try:
             context = forward.context or _current(known)

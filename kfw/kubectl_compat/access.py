@@ -8,6 +8,7 @@ from pathlib import Path
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries, urls
 from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
+from kfw.kubeconfig.files import default_files, load
 from kfw.kubectl_compat.flags import Arguments
 from kfw.kubectl_compat.kubectl_error import KubectlError
 from kfw.secret import Secret
@@ -21,7 +22,7 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
     named = arguments.text("kubeconfig")
     if not named:
         try:
-            return entries.default_files(environ.get("KUBECONFIG"))
+            return default_files(environ.get("KUBECONFIG"))
         except UsageError:  # no home directory: a container under a random uid, which has its service account
             if _in_cluster(environ) is None and not arguments.text("server"):
                 raise
@@ -35,7 +36,7 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
 def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, str]) -> Access:
     """With the namespace that is to be used. Raises Told. Blocking."""
     try:
-        return _access(arguments, entries.load(names), environ)
+        return _access(arguments, load(names), environ)
     except UsageError as error:
         raise KubectlError(f"error: error loading config file: {error.what}", error.fix) from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import entries
+from kfw.kubeconfig import files as kubeconfig_files
 from kfw.kubeconfig.entries import Kubeconfig
 from kfw.kubeconfig.files import Kubeconfigs
 from tests.kubeconfig.test_entries import entry, write
@@ -43,8 +43,8 @@ async def test_what_many_ask_for_at_once_is_looked_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads: list[int] = []
-    load = entries.load
-    monkeypatch.setattr(entries, "load", lambda files: loads.append(1) or load(files))
+    load = kubeconfig_files.load
+    monkeypatch.setattr(kubeconfig_files, "load", lambda files: loads.append(1) or load(files))
     known, file = Kubeconfigs(), write(tmp_path / "k", entry("a", token="one"))
 
     assert set(await asyncio.gather(*(token(known, file) for _ in range(100)))) == {"one"}
@@ -123,7 +123,7 @@ async def test_a_file_system_that_hangs_holds_up_neither_the_loop_nor_the_next(
 
     known, file = Kubeconfigs(timeout=0.2), write(tmp_path / "k", entry("a", token="one"))
     with monkeypatch.context() as patch:
-        patch.setattr(entries, "load", load)
+        patch.setattr(kubeconfig_files, "load", load)
         ticks = 0
         waiting = asyncio.create_task(token(known, file))
         while not waiting.done():

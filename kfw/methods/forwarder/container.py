@@ -4,6 +4,7 @@ Whose one is, its labels say: only what is ours, and whose process is gone, is e
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -19,10 +20,11 @@ from kfw.engine.docker import Container
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
-from kfw.methods.forwarder.ask import ask
-from kfw.methods.forwarder.method import shake_hands
+from kfw.methods.forwarder.lines import CONNECTED, preface
+from kfw.methods.forwarder.nodes import ask
+from kfw.methods.nodeport import Connect
 from kfw.methods.supervised import first, logged
-from kfw.model import Reason
+from kfw.model import Endpoint, Reason
 from kfw.relay.dialer import connect
 from kfw.system import process_identity
 from kfw.system.container import in_container
@@ -41,6 +43,7 @@ _FAILED_HOLDS = 300.0
 _GRACE = 3.0
 #: Of the containers of this process, whichever docker has them: so no two have one name.
 _NUMBERS = count(1)
+_LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class ForwarderContainer:
@@ -233,3 +236,41 @@ def _lives(process: str) -> bool:
     pid, _, start = process.partition(":")
     seen = process_identity.look(int(pid)) if pid.isdecimal() else None
     return seen is not None and seen.start == start
+
+
+def to_published(ports: Mapping[Endpoint, tuple[str, int]]) -> Connect:
+    """`ports`: where docker publishes each node's port on this machine."""
+
+    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
+        address, port = ports[node]
+        return await connect(_LOCAL.get(address, address), port, timeout)
+
+    return connect_to
+
+
+def through_container(port: int) -> Connect:
+    """`port`: the container's on 127.0.0.1."""
+
+    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
+        sock = await connect("127.0.0.1", port, timeout)
+        try:
+            await shake_hands(sock, preface(node.name, node.port), timeout)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    return connect_to
+
+
+async def shake_hands(sock: socket.socket, greeting: bytes, timeout: float) -> None:
+    """Raises OSError unless the container says that it is connected; it ends at once where it is refused."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(timeout):
+            await loop.sock_sendall(sock, greeting)
+            answer = await loop.sock_recv(sock, len(CONNECTED))
+    except TimeoutError:
+        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:g} s") from None
+    if answer != CONNECTED:
+        raise ConnectionRefusedError("the forwarder container cannot connect to it")

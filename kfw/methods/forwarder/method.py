@@ -3,9 +3,7 @@ or to the forwarder container.
 """
 
 import asyncio
-import errno
 import shlex
-import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -15,56 +13,15 @@ from kfw.engine import docker, kind
 from kfw.engine.docker import Container as Node
 from kfw.errors import KfwError
 from kfw.methods.base import OpenRequest
-from kfw.methods.forwarder.container import Containers, ForwarderContainer
-from kfw.methods.forwarder.lines import CONNECTED, preface
+from kfw.methods.forwarder.container import Containers, ForwarderContainer, through_container, to_published
 from kfw.methods.forwarder.nodes import Docker, Engines
 from kfw.methods.nodeport import Connect, NodePort, NodePortTunnel
 from kfw.methods.supervised import ended, first
 from kfw.model import Endpoint, Forward, Problem, Reason
-from kfw.relay.dialer import connect
 from kfw.system.process import Children
 
-_LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 #: Seconds that node addresses get to answer before the engine is asked whether they can.
 _HEAD_START = 0.5
-
-
-def to_published(ports: Mapping[Endpoint, tuple[str, int]]) -> Connect:
-    """`ports`: where docker publishes each node's port on this machine."""
-
-    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
-        address, port = ports[node]
-        return await connect(_LOCAL.get(address, address), port, timeout)
-
-    return connect_to
-
-
-def through_container(port: int) -> Connect:
-    """`port`: the container's on 127.0.0.1."""
-
-    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
-        sock = await connect("127.0.0.1", port, timeout)
-        try:
-            await shake_hands(sock, preface(node.name, node.port), timeout)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    return connect_to
-
-
-async def shake_hands(sock: socket.socket, greeting: bytes, timeout: float) -> None:
-    """Raises OSError unless the container says that it is connected; it ends at once where it is refused."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(timeout):
-            await loop.sock_sendall(sock, greeting)
-            answer = await loop.sock_recv(sock, len(CONNECTED))
-    except TimeoutError:
-        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {timeout:g} s") from None
-    if answer != CONNECTED:
-        raise ConnectionRefusedError("the forwarder container cannot connect to it")
 
 
 class Forwarder:

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 from kfw.engine import docker, kind
 from kfw.engine.docker import Container, Engine
 from kfw.engine.reachability import Here, no_detour, no_direct_way
-from kfw.errors import KfwError, ToolMissing
-from kfw.methods.forwarder.ask import ask
+from kfw.errors import KfwError, TimedOut, ToolMissing
 from kfw.model import Reason
 from kfw.system import tools
 from kfw.system.container import in_container
 from kfw.system.process import Children
+from kfw.system.shell import Answer
 
+SECONDS = 10.0
 #: What decides which tool is found and which engine it talks to.
 _NAMES = ("PATH", "HOME", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK")
 _PREFIXES = ("DOCKER_", "CONTAINER", "PODMAN_", "KIND_", "KFW_")
@@ -23,6 +24,24 @@ _PREFIXES = ("DOCKER_", "CONTAINER", "PODMAN_", "KIND_", "KFW_")
 _MOST = 16
 #: Seconds that an answer holds: forwards that are opened together ask once.
 _HOLDS = 20.0
+
+
+async def ask(
+    children: Children, argv: Sequence[str], env: Mapping[str, str] | None = None, *, seconds: float = SECONDS
+) -> Answer:
+    """`env`: whose docker it is; None is this process's. Raises ToolMissing; TimedOut after having ended it."""
+    said: dict[str, list[str]] = {"stdout": [], "stderr": []}
+    child = await children.start(
+        argv, label="kfw", base=env, on_line=lambda stream, line: said[stream].append(line)
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            code = await child.wait()
+    except TimeoutError:
+        raise TimedOut(f"{argv[0]} did not answer within {seconds:g} s", " ".join(argv[:3])) from None
+    finally:
+        await child.stop(1.0)
+    return Answer(tuple(argv), code, "\n".join(said["stdout"]), "\n".join(said["stderr"]))
 
 
 class Docker:
