@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kfw.errors import KfwError
 from kfw.secret import Shown, redact
 
 
@@ -44,6 +45,9 @@ class Reason(StrEnum):
     BAD_CONFIG = "bad-config"
     USER_STOPPED = "user-stopped"
     INTERNAL = "internal"
+
+
+_REASONS = frozenset(Reason)
 
 
 class Kind(StrEnum):
@@ -170,6 +174,12 @@ class Problem:
         if not isinstance(self.message, Shown):
             object.__setattr__(self, "message", redact(self.message))
         object.__setattr__(self, "fix", redact(self.fix))
+
+
+def problem_of(error: KfwError) -> Problem:
+    """An error that becomes a status. A reason that is not known is a mistake in kfw."""
+    reason = Reason(error.reason) if error.reason in _REASONS else Reason.INTERNAL
+    return Problem(reason, error.what, error.fix)
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,20 @@
 
 import asyncio
 import base64
-import socket
 import ssl
-import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
 from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
+from kfw.system.keepalive import OF_API_SERVERS, keep_alive
 from kfw.system.limits import OPEN_FILES, Use
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 #: Seconds until a name's next address is tried beside the first (RFC 8305).
 _STAGGER = 0.25
-#: Seconds of idleness until the kernel asks the peer, between questions, and how many go unanswered: 4 s in all, and
-#: no processor time of ours.
-KEEPALIVE = (2, 1, 2)
-#: Milliseconds that data, or a question, may stay unacknowledged.
-UNACKNOWLEDGED = 4000
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,7 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
         reader, writer = await asyncio.open_connection(
             address.host, address.port, ssl=tls, server_hostname=name, **_stagger(address.host)
         )
-        _keep_alive(writer)
+        keep_alive(writer.get_extra_info("socket"), OF_API_SERVERS)
         return reader, writer
     reader, writer = await _dial_proxy(address.proxy, tls)
     try:
@@ -73,7 +67,7 @@ async def _dial_proxy(proxy: Proxy, tls: ssl.SSLContext | None) -> Streams:
         reader, writer = await asyncio.open_connection(
             proxy.host, proxy.port, ssl=trust, server_hostname=proxy.host.rstrip(".")
         )
-    _keep_alive(writer)
+    keep_alive(writer.get_extra_info("socket"), OF_API_SERVERS)
     return reader, writer
 
 
@@ -85,23 +79,6 @@ def _stagger(host: str) -> dict[str, Any]:
         has_race = isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop)
         return {"happy_eyeballs_delay": _STAGGER} if has_race else {}
     return {}
-
-
-def _keep_alive(writer: asyncio.StreamWriter) -> None:
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle, interval, count = KEEPALIVE
-    options = {
-        "TCP_KEEPIDLE"
-        if sys.platform == "linux"
-        else "TCP_KEEPALIVE": idle,  # Linux and macOS name it differently
-        "TCP_KEEPINTVL": interval,
-        "TCP_KEEPCNT": count,
-        "TCP_USER_TIMEOUT": UNACKNOWLEDGED,
-    }
-    for option, value in options.items():
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 async def _through(

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage
-from kfw.model import Problem, Reason
 from kfw.system.files import Unreadable
 from kfw.system.limits import is_shortage, shortage_of
 
@@ -91,10 +90,6 @@ def without_frames(error: KfwError) -> KfwError:
     """The same, for who keeps it: its traceback, and those of its causes, hold all that was read until then."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-def problem_of(error: KfwError) -> Problem:
-    return Problem(Reason(error.reason), error.what, error.fix)
 
 
 def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreachable | LoginError | Shortage:

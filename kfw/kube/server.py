@@ -12,7 +12,7 @@ from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
 from kfw.kube.connection import Connection, ProcessorShare, connect
 from kfw.kube.dial import Address
-from kfw.kube.errors import FOREIGN, Absent, ErrorContext, problem_of, unreachable
+from kfw.kube.errors import FOREIGN, Absent, ErrorContext, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
 from kfw.kube.outside_file import OutsideFile
@@ -21,7 +21,7 @@ from kfw.kube.session import ApiSession
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
-from kfw.model import Problem
+from kfw.model import Problem, problem_of
 from kfw.system.loop import give_back
 
 #: Seconds until the system gets memory back: what is read meanwhile goes with it.

@@ -23,14 +23,13 @@ from kfw.kube.errors import (
     NotUnderstood,
     TooLarge,
     not_understood,
-    problem_of,
     status_of,
     without_frames,
 )
 from kfw.kube.resource import Resource
 from kfw.kube.server import Server
 from kfw.kube.session import ApiSession
-from kfw.model import Problem, Reason
+from kfw.model import Problem, Reason, problem_of
 
 log = logging.getLogger(__name__)
 

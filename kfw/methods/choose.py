@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.eof_behaviour import EofBehaviour
-from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
+from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
 
 if TYPE_CHECKING:
     from kfw.methods.tunnel.method import Servers
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 AUTO = ("nodeport", "forwarder", "tunnel", "kubectl")
 
 Methods = Mapping[str, Method]
-
-_REASONS = frozenset(Reason)
 
 
 @dataclass(frozen=True)
@@ -120,11 +118,6 @@ async def open_way(
 def answers_for_pods(method: Method, error: KfwError) -> bool:
     """The pods themselves have refused, so another method would only hear the same."""
     return error.reason == Reason.APP_REFUSES and method.wants == "pod"
-
-
-def problem_of(error: KfwError) -> Problem:
-    reason = Reason(error.reason) if error.reason in _REASONS else Reason.INTERNAL
-    return Problem(reason, error.what, error.fix)
 
 
 def why_not(

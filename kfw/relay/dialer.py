@@ -7,14 +7,10 @@ import socket
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from kfw.system.keepalive import keep_alive
 from kfw.system.limits import OPEN_FILES, Use, is_shortage
 
 CONNECT_SECONDS = 3.0
-
-#: A far side that vanished (node gone, laptop moved) is noticed after idle + count x interval: 60 s.
-KEEPALIVE_IDLE = 30
-KEEPALIVE_INTERVAL = 10
-KEEPALIVE_COUNT = 3
 
 
 class DialFailed(Exception):
@@ -114,19 +110,6 @@ async def carry(sock: socket.socket, factory: Callable[[], asyncio.Protocol]) ->
         sock.close()
         raise DialFailed(in_words(error), safe=True) from error
     return transport
-
-
-def keep_alive(sock: socket.socket) -> None:
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    idle = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", None)  # macOS's name
-    options = {
-        idle: KEEPALIVE_IDLE,
-        socket.TCP_KEEPINTVL: KEEPALIVE_INTERVAL,
-        socket.TCP_KEEPCNT: KEEPALIVE_COUNT,
-    }
-    for option, value in options.items():
-        if option is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def in_words(error: OSError) -> str:

@@ -7,9 +7,8 @@ from typing import Protocol
 from kfw.aio import Complaints, expose_cancellation
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import ProvesApp, Tunnel
-from kfw.methods.choose import problem_of
 from kfw.methods.eof_behaviour import EofBehaviour
-from kfw.model import Health, Problem, Reason
+from kfw.model import Health, Problem, Reason, problem_of
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
 from kfw.supervisor.backoff import next_check

@@ -2,9 +2,8 @@
 
 from kfw.errors import KfwError
 from kfw.methods.base import Examination
-from kfw.methods.choose import problem_of
 from kfw.methods.probe import Unanswered
-from kfw.model import Problem, Reason
+from kfw.model import Problem, Reason, problem_of
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.machine import ProbeFailed, ProbeOk
 

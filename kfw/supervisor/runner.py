@@ -12,8 +12,8 @@ from kfw.aio import Complaints, expose_cancellation
 from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
-from kfw.methods.choose import Chosen, Methods, needs_api, obstacle, problem_of
-from kfw.model import Forward, Problem, Reason, Resolution
+from kfw.methods.choose import Chosen, Methods, needs_api, obstacle
+from kfw.model import Forward, Problem, Reason, Resolution, problem_of
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine

@@ -10,14 +10,13 @@ from typing import Protocol
 from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints, expose_cancellation
 from kfw.environ import Environ
 from kfw.errors import UsageError, describe
-from kfw.kube.errors import problem_of
 from kfw.kube.plugin_run import PERSON
 from kfw.kube.resource import Resource
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import ONLY_KUBECTL, Watch
 from kfw.kubeconfig.entries import Access
-from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
+from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
 from kfw.target.objects import Objects
 from kfw.target.resolve import Needs, needs, resolve
 

@@ -14,13 +14,12 @@ from kfw.kube.errors import (
     Gone,
     NotUnderstood,
     error_of,
-    problem_of,
     seconds_of,
     status_of,
     unreachable,
 )
 from kfw.kube.timeouts import Timeouts
-from kfw.model import Problem, Reason
+from kfw.model import Problem, Reason, problem_of
 
 ASKER = ErrorContext("dev", "https://api:6443", "ada", "dev", "log in again: aws")
 

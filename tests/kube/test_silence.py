@@ -18,6 +18,7 @@ from kfw.kube import dial
 from kfw.kube.monitor import ServerMonitor
 from kfw.kube.timeouts import Timeouts
 from kfw.model import Reason
+from kfw.system.keepalive import OF_API_SERVERS
 from tests.kube.fake_api import serving
 from tests.kube.test_watch import knows, watching
 from tests.until import until
@@ -29,10 +30,10 @@ WITHIN, BUSY = 5.0, 1.0
 def test_the_timeouts_of_a_silence_make_less_than_5_s_together() -> None:
     times = Timeouts()
     by_asking = times.idle_before_probe + max(times.probe, times.probe_beside + times.fresh)
-    idle, interval, count = dial.KEEPALIVE
     assert by_asking < WITHIN
-    assert idle + interval * count < WITHIN
-    assert dial.UNACKNOWLEDGED / 1000 < WITHIN
+    kernel = OF_API_SERVERS
+    assert kernel.idle + kernel.interval * kernel.count < WITHIN
+    assert kernel.unacknowledged is not None and kernel.unacknowledged / 1000 < WITHIN
     assert all(getattr(times, one.name) > 0 for one in fields(times))
 
 

@@ -6,16 +6,16 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from kfw.kube.dial import UNACKNOWLEDGED
 from kfw.kube.upgrade import V4, WEBSOCKET, Upgraded
 from kfw.methods.tunnel.channel import Channel
 from kfw.methods.tunnel.framing import InWebSocket, RawSpdy
 from kfw.methods.tunnel.link import Link
+from kfw.system.keepalive import UNACKNOWLEDGED
 
 AnyLink: TypeAlias = Link | Channel
 
 #: Milliseconds that the far side may acknowledge nothing. In use: an API server may be silent for as long, and connections
-#: go on where they were; new ones do not wait for it. Warm: as kube.dial has it, as nothing is lost with such a link.
+#: go on where they were; new ones do not wait for it. Warm: as an API server has it, as nothing is lost with such a link.
 IN_USE, WARM = 60_000, UNACKNOWLEDGED
 #: linux/tcp.h, since 6.15: at most so many milliseconds between two retransmissions. Without it connections go on only
 #: after a pause as long again as half the silence was.
