@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 #: Seconds that a question may take; the daemon answers from memory.
 TIMEOUT = 10.0
 _MAX_LINE = 65536
+_START = "`kfw up` starts it, and so does `kfw start`"
 
 
 class Connection:
-    """One request and its reply. What goes wrong inside the `with` becomes a KfwError, see trouble.py."""
+    """One request and its reply. What goes wrong inside the `with` becomes a KfwError."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for all of it, unless `wait` says otherwise."""
@@ -42,7 +43,7 @@ class Connection:
         try:
             self._socket = _connect(self._path, self._timeout)
         except (OSError, ValueError) as error:
-            raise _trouble(error, self._path, self._timeout) from error
+            raise _in_words(error, self._path, self._timeout) from error
         return self
 
     def __exit__(
@@ -50,7 +51,7 @@ class Connection:
     ) -> None:
         self._socket.close()
         if isinstance(error, OSError | EOFError | ValueError):
-            raise _trouble(error, self._path, self._timeout) from error
+            raise _in_words(error, self._path, self._timeout) from error
 
     def send(self, method: str, target: str, body: bytes = b"") -> None:
         head = f"{method} {target} HTTP/1.1\r\nHost: kfw\r\nConnection: close\r\n"
@@ -119,7 +120,7 @@ def socket_path() -> str:
 
 
 def request(method: str, target: str, body: bytes = b"", *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
-    """One question: the status code and the whole answer. Raises what trouble.py says."""
+    """One question: the status code and the whole answer. Raises KfwError."""
     with Connection(timeout) as connection:
         connection.send(method, target, body)
         status, headers = connection.head()
@@ -167,7 +168,31 @@ def _connect(path: str, timeout: float) -> socket.socket:
     return connection
 
 
-def _trouble(error: OSError | EOFError | ValueError, path: str, timeout: float) -> KfwError:
-    from kfw.client.trouble import in_words  # not on the fast path
+def _in_words(error: OSError | EOFError | ValueError, path: str, timeout: float) -> KfwError:
+    """`path`: the socket; `timeout`: the seconds that were waited."""
+    from kfw.errors import DaemonNotRunning, KfwError, TimedOut, UsageError  # not on the fast path
 
-    return in_words(error, path, timeout)
+    pid_file = path.removesuffix("sock") + "pid"
+    again = f"end it with `kill $(cat {pid_file})`, then `kfw start`"
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return DaemonNotRunning("the daemon is not running", _START)
+        case ConnectionRefusedError():
+            return DaemonNotRunning("the daemon is not running (it left its socket behind)", _START)
+        case PermissionError():
+            what = f"cannot use the socket {path}: {error.strerror or error}"
+            return KfwError(what, "remove it, or set KFW_HOME to a directory of your own")
+        case TimeoutError():
+            return TimedOut(f"the daemon did not answer within {timeout:g} seconds", again)
+        case OSError() if "too long" in str(error):
+            what = f"the path {path} is too long for a socket"
+            return UsageError(what, "set KFW_HOME to a shorter directory")
+        case EOFError() | ConnectionError():
+            what = f"the daemon ended in the middle of its answer: {error}"
+            return KfwError(what, "`kfw logs` may say why")
+    return KfwError(f"cannot understand what answers on {path}: {error}", again)
+
+
+def ended_meanwhile(error: KfwError) -> bool:
+    """The daemon ended while it was asked: as good as not running."""
+    return isinstance(error.__cause__, EOFError | ConnectionError)

@@ -1,8 +1,8 @@
 """kfw stop: end the daemon, and with it what it started."""
 
 from kfw import client
+from kfw.client.http import ended_meanwhile
 from kfw.client.launch import wait_until_gone
-from kfw.client.trouble import ended_meanwhile
 from kfw.commands import _output as output
 from kfw.commands._options import Json
 from kfw.errors import DaemonNotRunning, KfwError

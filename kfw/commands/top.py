@@ -13,7 +13,7 @@ from kfw.commands._live import Live, can_draw
 from kfw.commands._names import unknown_name
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
-from kfw.view.connections import top_lines
+from kfw.view.details import top_lines
 
 #: Seconds between two looks.
 _PAUSE = 1.0

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
-from kfw.kube.credentials import Credentials, UserEntry, bearer, check_header
+from kfw.kube.credentials import Credentials, OutsideFile, UserEntry, bearer, check_header
 from kfw.kube.errors import words_of
-from kfw.kube.outside_file import OutsideFile
 from kfw.kube.plugin_run import PluginRun, Waiting
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access, Cluster, Exec, User

@@ -11,13 +11,12 @@ from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
 from kfw.kube.connection import Connection, ProcessorShare, connect
+from kfw.kube.credentials import OutsideFile
 from kfw.kube.dial import Address
 from kfw.kube.errors import FOREIGN, Absent, ErrorContext, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
-from kfw.kube.outside_file import OutsideFile
-from kfw.kube.server_login import ServerLogin
-from kfw.kube.session import ApiSession
+from kfw.kube.session import ApiSession, ServerLogin
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access

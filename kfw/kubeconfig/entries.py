@@ -28,7 +28,7 @@ CURRENT: Key = ("current-context", "")
 
 @dataclass(frozen=True)
 class Pem:
-    """A certificate or key: inline, or a file that kube/outside_file.py reads when it is needed."""
+    """A certificate or key: inline, or a file that kube/credentials.py reads when it is needed."""
 
     data: bytes | None = field(default=None, repr=False)
     file: str | None = None

@@ -1,12 +1,33 @@
-"""One event, one explanation, one conversation with a port -> lines of text."""
+"""One event, one explanation, one conversation with a port, connections -> lines of text.
+
+Of connections: who talks to what, how much, and how it ended.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kfw.view import DIM, change_line, clean, local, paint, painted_status, target, wrapped
+from kfw.view import (
+    DIM,
+    MIN_WIDTH,
+    change_line,
+    clean,
+    cut,
+    local,
+    paint,
+    painted_status,
+    size,
+    target,
+    uptime,
+    wrapped,
+)
 
 Row = Mapping[str, Any]
+_HEADER = ("FORWARD", "CLIENT", "POD", "AGE", "FIRST BYTE", "IN", "OUT")
+_GAP = "  "
+_NUMBERS = len(_HEADER) - 4  # the columns from here on stand to the right
+_LEAST = {"POD": 8, "CLIENT": 12, "FORWARD": 8}
+_COLOUR = {"waiting": "33", "lost": "31"}
 
 
 def event_line(event: Row, *, colour: bool) -> str:
@@ -53,3 +74,68 @@ def verify_lines(results: Sequence[Row], *, colour: bool) -> list[str]:
         said = f"{result['protocol']} {clean(result['answer'])}".strip()
         lines.append(f"{mark} {clean(result['name']):{names}}  {result['local']:{places}}  {said}")
     return lines
+
+
+def top_lines(connections: Sequence[Row], *, ended: int, width: int, colour: bool) -> list[str]:
+    """Open ones, those that wait first and then by bytes; below them the last `ended` ones that are over."""
+    live = [one for one in connections if one["state"] in ("open", "waiting")]
+    over = [one for one in connections if one["state"] in ("closed", "lost")]
+    live.sort(key=lambda one: (one["state"] != "waiting", -one["bytesIn"] - one["bytesOut"]))
+    lines = _table(live, width, colour) if live else ["nobody is connected"]
+    if shown := over[:ended]:
+        lines += ["", "ended:", *_table(shown, width, colour)]
+    lost = sum(one["state"] == "lost" for one in over)
+    if lost and not shown:
+        lines += ["", f"{lost} of the last {len(over)} that ended were lost, `kfw top --ended 20` shows them"]
+    return lines
+
+
+def _table(rows: Sequence[Row], width: int, colour: bool) -> list[str]:
+    cells = [_cells(row) for row in rows]
+    widths = _fit([max(map(len, column)) for column in zip(_HEADER, *cells, strict=True)], width)
+    lines = [paint(_line(_HEADER, widths), DIM, colour)]
+    for row, texts in zip(rows, cells, strict=True):
+        lines.append(
+            paint(_line(texts, widths), _COLOUR.get(row["state"], ""), colour and row["state"] in _COLOUR)
+        )
+        if why := clean(row["why"]):
+            lines += wrapped(f"{row['state']}: {why}", width, indent=widths[0] + len(_GAP))
+    return lines
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    first = row["firstByteSeconds"]
+    return (
+        clean(row["forward"]),
+        clean(row["process"] or row["client"] or "-"),
+        clean(row["endpoint"] or "-"),
+        uptime(row["seconds"]),
+        "-" if first is None else _short(first),
+        size(row["bytesIn"]),
+        size(row["bytesOut"]),
+    )
+
+
+def _short(seconds: float) -> str:
+    """0.7 ms, 12 ms, 3.4 s"""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.1f} ms" if seconds < 0.01 else f"{seconds * 1000:.0f} ms"
+
+
+def _fit(widths: list[int], width: int) -> list[int]:
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - max(width, MIN_WIDTH)
+    for name, least in _LEAST.items():
+        column = _HEADER.index(name)
+        less = min(max(excess, 0), max(widths[column] - least, 0))
+        widths[column] -= less
+        excess -= less
+    return widths
+
+
+def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        cut(text, width).rjust(width) if column >= _NUMBERS else cut(text, width).ljust(width)
+        for column, (text, width) in enumerate(zip(texts, widths, strict=True))
+    ]
+    return _GAP.join(cells).rstrip()

@@ -8,7 +8,7 @@ from kfw import cli, view
 from kfw.commands import _output as output
 from kfw.errors import KfwError
 from kfw.printable import printable
-from kfw.view import connections, details
+from kfw.view import details
 from tests.client.fake_daemon import FakeDaemon, connection, event, row
 
 #: A word that clears the screen, sets the title, and is read backwards.
@@ -55,7 +55,7 @@ LINES = {
     ),
     "a change": lambda: [view.change_line(hostile_row(), 0)],
     "progress": lambda: view.live_lines([hostile_row()], names=9, width=500, colour=True, now=0),
-    "top": lambda: connections.top_lines(
+    "top": lambda: details.top_lines(
         [
             connection(HOSTILE, state, process=HOSTILE, endpoint=HOSTILE, why=HOSTILE)
             for state in ("open", "lost")

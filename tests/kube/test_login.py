@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import KfwError, LoginError
-from kfw.kube import outside_file
+from kfw.kube import credentials
 from kfw.kube.exec_plugin import Status
 from kfw.kube.login import Credentials, Login
-from kfw.kube.server_login import ServerLogin
+from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
 from kfw.secret import Secret
 
@@ -82,7 +82,7 @@ async def test_a_user_without_credentials_sends_none() -> None:
 async def test_a_token_file_is_read_again_and_wins_over_a_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outside_file, "LIFE", 0.2)
+    monkeypatch.setattr(credentials, "LIFE", 0.2)
     file = tmp_path / "token"
     file.write_text("one\n")
     login = Login(access(User("ada", token=Secret("old"), token_file=str(file))))

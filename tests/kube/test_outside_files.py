@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, Shortage
-from kfw.kube import outside_file
+from kfw.kube import credentials
 from kfw.kube.login import Login
 from kfw.kube.server import Server
 from kfw.kube.timeouts import Timeouts
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.asyncio
 
 @pytest.fixture(autouse=True)
 def always_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside_file, "LIFE", 0.0)
+    monkeypatch.setattr(credentials, "LIFE", 0.0)
 
 
 def of(user: User, cluster: Cluster | None = None) -> Access:
@@ -138,16 +138,16 @@ async def test_a_failure_is_not_remembered(tmp_path: Path, monkeypatch: pytest.M
     path = tmp_path / "token"
     path.write_text("one")
     login = Login(of(User("ada", token_file=str(path))))
-    real = outside_file.read_outside
+    real = credentials.read_outside
 
     async def without_descriptors(*_: object) -> bytes:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
 
-    monkeypatch.setattr(outside_file, "read_outside", without_descriptors)
+    monkeypatch.setattr(credentials, "read_outside", without_descriptors)
     for _ in range(2):
         with pytest.raises(Shortage, match="Too many open files"):
             await login.credentials()
-    monkeypatch.setattr(outside_file, "read_outside", real)
+    monkeypatch.setattr(credentials, "read_outside", real)
     assert token(await login.credentials()) == "Bearer one"
 
 

@@ -11,7 +11,7 @@ from kfw.errors import KfwError, LoginError
 from kfw.kube import plugin_run
 from kfw.kube.exec_plugin import Status, Told
 from kfw.kube.login import Login
-from kfw.kube.server_login import ServerLogin
+from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import Exec, User
 from kfw.model import Reason
 from tests.kube.test_login import Clock, access

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, TimedOut
 from kfw.quickstart import checks, engine_checks
 from kfw.quickstart.checks import Finding, Level, in_order, remembering
-from tests.quickstart.world import LINUX, Machine
+from tests.quickstart.world import DESKTOP, LINUX, Machine, node
 
 GIB = 1024**3
+HOST = Here("linux", in_container=False, env={})
 
 
 def asked(machine: Machine, env: Mapping[str, str] | None = None) -> list[Finding]:
@@ -152,3 +154,47 @@ def test_remembering_asks_again_for_another_question() -> None:
     for word in ("info", "info", "version"):
         ask(["docker", word])
     assert machine.ran == ["docker info", "docker version"]
+
+
+@pytest.fixture
+def inotify_machine() -> Machine:
+    machine = Machine()
+    machine.has_engine()
+    return machine
+
+
+def has_nodes(machine: Machine, running: int, stopped: int = 0) -> None:
+    names = [f"n{number}" for number in range(running + stopped)]
+    told = [node(name, "any", running=number < running) for number, name in enumerate(names)]
+    machine.says("docker ps", "\n".join(names))
+    machine.says("docker inspect", json.dumps(told))
+
+
+def inotify_asked(machine: Machine, folder: Path, limit: str = "128") -> Finding:
+    file = folder / "max_user_instances"
+    file.write_text(limit)
+    return engine_checks.instances(machine.run, HOST, limit=file)
+
+
+def test_without_any_cluster_there_is_room(machine: Machine, tmp_path: Path) -> None:
+    found = inotify_asked(machine, tmp_path)
+    assert (found.level, found.what) == (Level.OK, "128 instances, 0 nodes of kind run")
+
+
+@pytest.mark.parametrize(("running", "level"), [(6, Level.OK), (7, Level.WARNING)])
+def test_when_few_are_left_it_is_a_warning_with_the_line_that_mends_it(
+    machine: Machine, tmp_path: Path, running: int, level: Level
+) -> None:
+    has_nodes(machine, running, stopped=4)
+    found = inotify_asked(machine, tmp_path)
+    assert found.level is level
+    assert f"{running} nodes of kind run" in found.what
+    assert ("fs.inotify.max_user_instances=512" in found.fix) == (level is Level.WARNING)
+    assert inotify_asked(machine, tmp_path, "512").level is Level.OK
+
+
+def test_of_another_kernel_nothing_is_known(machine: Machine, tmp_path: Path) -> None:
+    has_nodes(machine, 20)
+    assert engine_checks.instances(machine.run, HOST, limit=tmp_path / "none").level is Level.OK
+    machine.has_engine(DESKTOP)
+    assert inotify_asked(machine, tmp_path).what == "the engine's kernel is not this machine's"

@@ -7,7 +7,7 @@ import pytest
 
 from kfw.errors import LoginError
 from kfw.kube.login import Credentials, Login
-from kfw.kube.server_login import ServerLogin
+from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import User
 from tests.kube.test_login import PLUGIN, REFUSED, Clock, FakePlugin, access, by_plugin, token
 
