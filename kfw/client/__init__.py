@@ -132,7 +132,7 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
     """First None, when the daemon has answered: nothing after that is missed. Then the events."""
     from kfw.protocol import Event
 
-    with http.Connection() as connection:
+    with http.ControlConnection() as connection:
         connection.send("GET", target)
         code, headers = connection.head()
         if code >= 400:

@@ -25,7 +25,7 @@ _MAX_LINE = 65536
 _START = "`kfw up` starts it, and so does `kfw start`"
 
 
-class Connection:
+class ControlConnection:
     """One request and its reply. What goes wrong inside the `with` becomes a KfwError."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:
@@ -39,7 +39,7 @@ class Connection:
         """From now on reading raises TimeoutError after this many seconds; None: never."""
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> ControlConnection:
         try:
             self._socket = _connect(self._path, self._timeout)
         except (OSError, ValueError) as error:
@@ -121,13 +121,13 @@ def socket_path() -> str:
 
 def request(method: str, target: str, body: bytes = b"", *, timeout: float = TIMEOUT) -> tuple[int, bytes]:
     """One question: the status code and the whole answer. Raises KfwError."""
-    with Connection(timeout) as connection:
+    with ControlConnection(timeout) as connection:
         connection.send(method, target, body)
         status, headers = connection.head()
         return status, b"".join(connection.body(headers))
 
 
-def server_sent(connection: Connection, headers: dict[str, str]) -> Iterator[bytes]:
+def server_sent(connection: ControlConnection, headers: dict[str, str]) -> Iterator[bytes]:
     """The `data:` of each event, as https://html.spec.whatwg.org/#event-stream-interpretation has it."""
     data: list[bytes] = []
     for line in _lines(connection.body(headers)):

@@ -30,7 +30,7 @@ _SSL_REQUEST = bytes.fromhex("0000000804d2162f")
 
 
 @dataclass(frozen=True)
-class Answer:
+class PortAnswer:
     """`protocol`: http, https, tls, tcp, postgres or "". `words`: what answered, or what went wrong."""
 
     ok: bool
@@ -38,45 +38,45 @@ class Answer:
     words: str
 
 
-def talk(host: str, port: int, *, web: bool, limit: float = LIMIT) -> Answer:
+def talk(host: str, port: int, *, web: bool, limit: float = LIMIT) -> PortAnswer:
     """`web`: it is said to be HTTP, so that nothing else will do."""
     call = _Call(host, port, time.monotonic() + limit)
     try:
         return _conversation(call, web)
     except ConnectionRefusedError:
-        return Answer(False, "", "nobody listens there")
+        return PortAnswer(False, "", "nobody listens there")
     except TimeoutError:
-        return Answer(False, "", f"no answer within {limit:g} seconds")
+        return PortAnswer(False, "", f"no answer within {limit:g} seconds")
     except OSError as error:
-        return Answer(False, "", f"the connection broke: {error.strerror or error}")
+        return PortAnswer(False, "", f"the connection broke: {error.strerror or error}")
 
 
-def _conversation(call: "_Call", web: bool) -> Answer:
+def _conversation(call: "_Call", web: bool) -> PortAnswer:
     with call.connect() as connection:
         if greeting := call.first_words(connection):
-            return Answer(True, "tcp", f"greets with {_quoted(greeting)}")
+            return PortAnswer(True, "tcp", f"greets with {_quoted(greeting)}")
         plain = call.ask_http(connection, call.left() if web else _SILENCE)
     if plain is None:  # TLS servers do not keep silent when they are spoken to like that
-        return Answer(not web, "" if web else "tcp", "connected, no data received")
+        return PortAnswer(not web, "" if web else "tcp", "connected, no data received")
     if plain.startswith(b"HTTP/") and b" 400 " not in plain[:16]:
-        return Answer(True, "http", _status_line(plain))
+        return PortAnswer(True, "http", _status_line(plain))
     if secure := call.over_tls():
         return secure
     if plain.startswith(b"HTTP/"):  # 400 is also what a TLS server says to plain text
-        return Answer(True, "http", _status_line(plain))
+        return PortAnswer(True, "http", _status_line(plain))
     if web:
-        return Answer(False, "", f"no HTTP, it says {_quoted(plain)}" if plain else "an empty reply")
+        return PortAnswer(False, "", f"no HTTP, it says {_quoted(plain)}" if plain else "an empty reply")
     return _no_http(call, plain)
 
 
-def _no_http(call: "_Call", plain: bytes) -> Answer:
+def _no_http(call: "_Call", plain: bytes) -> PortAnswer:
     if plain:
-        return Answer(True, "tcp", f"answers {_quoted(plain)}")
+        return PortAnswer(True, "tcp", f"answers {_quoted(plain)}")
     if byte := call.ask_postgres():
-        return Answer(True, "postgres", f"PostgreSQL, {'with' if byte == b'S' else 'without'} TLS")
+        return PortAnswer(True, "postgres", f"PostgreSQL, {'with' if byte == b'S' else 'without'} TLS")
     if call.stays_open():
-        return Answer(True, "tcp", "open, and closes on words it does not know")
-    return Answer(False, "", "the connection is closed without a word")
+        return PortAnswer(True, "tcp", "open, and closes on words it does not know")
+    return PortAnswer(False, "", "the connection is closed without a word")
 
 
 class _Call:
@@ -103,7 +103,7 @@ class _Call:
         connection.sendall(head.encode())
         return self._received(connection, seconds)
 
-    def over_tls(self) -> Answer | None:
+    def over_tls(self) -> PortAnswer | None:
         """HTTP over TLS, or TLS alone; None if it does not speak TLS. Whose certificate it is does not matter."""
         with self.connect() as connection:
             try:
@@ -113,8 +113,8 @@ class _Call:
             with secure:
                 reply = self.ask_http(secure, self.left())
                 if reply and reply.startswith(b"HTTP/"):
-                    return Answer(True, "https", f"{_status_line(reply)} (certificate not checked)")
-                return Answer(True, "tls", f"{secure.version()}, and no HTTP")
+                    return PortAnswer(True, "https", f"{_status_line(reply)} (certificate not checked)")
+                return PortAnswer(True, "tls", f"{secure.version()}, and no HTTP")
 
     def ask_postgres(self) -> bytes:
         with self.connect() as connection:
@@ -195,11 +195,11 @@ def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
     return chosen
 
 
-def _answer(row: dict[str, Any]) -> Answer:
+def _answer(row: dict[str, Any]) -> PortAnswer:
     """A forward that is not serving is not asked: kfw would keep the connection waiting."""
     if row["status"] not in _SERVING:
         note = row["message"] or row["reason"] or ""
-        return Answer(False, "", f"{row['status']}{': ' if note else ''}{view.clean(note)}")
+        return PortAnswer(False, "", f"{row['status']}{': ' if note else ''}{view.clean(note)}")
     address = row["localAddresses"][0] if row["localAddresses"] else "127.0.0.1"
     return talk(_reachable(address), row["localPort"], web=str(row["url"]).startswith("http"))
 
@@ -208,7 +208,7 @@ def _reachable(address: str) -> str:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
 
 
-def _result(row: dict[str, Any], answer: Answer) -> dict[str, Any]:
+def _result(row: dict[str, Any], answer: PortAnswer) -> dict[str, Any]:
     return {
         "name": row["name"],
         "ok": answer.ok,

@@ -13,7 +13,7 @@ NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
 @dataclass(frozen=True)
-class Field:
+class BlockKey:
     """A key of a block. `stores` is the key its value goes to, if not its own."""
 
     shape: Shape
@@ -26,7 +26,7 @@ class Block:
     """A mapping with known keys, written in camelCase; snake_case is read as the same key."""
 
     title: str
-    fields: Table[str, Field]
+    fields: Table[str, BlockKey]
 
     def read(self, node: Node, path: str, at: Place, reading: Reading) -> Tree:
         if not isinstance(node, Mapping):

@@ -15,7 +15,7 @@ _COMMON = frozenset(COMMON)
 _BOTH_LOOPBACKS = ("127.0.0.1", "::1")
 
 
-class Entry(NamedTuple):
+class ForwardEntry(NamedTuple):
     """A forward as the config says it. `block.at` is where its name stands, in the last file that has it."""
 
     name: str
@@ -39,12 +39,12 @@ def complete(merged: Branch, flags: Branch) -> Branch:
     )
 
 
-def entries(completed: Branch) -> Iterator[Entry]:
+def entries(completed: Branch) -> Iterator[ForwardEntry]:
     for name, block in completed.branch("portForwards").branches():
-        yield Entry(name, None, f"portForwards.{name}", block)
+        yield ForwardEntry(name, None, f"portForwards.{name}", block)
     for profile, its in completed.branch("profiles").branches():
         for name, block in its.branch("portForwards").branches():
-            yield Entry(name, profile, f"profiles.{profile}.portForwards.{name}", block)
+            yield ForwardEntry(name, profile, f"profiles.{profile}.portForwards.{name}", block)
 
 
 def _profile(profile: Branch, defaults: Branch, flags: Branch) -> Branch:
@@ -83,7 +83,7 @@ def _with_local_port(block: Branch) -> Branch:
     return Branch(block.at, block.children | {"localPort": Leaf(local, leaf.at)})
 
 
-def forward(entry: Entry, sources: Mapping[str, str]) -> Forward:
+def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
     """Of an entry without problems. `sources`: the files' absolute paths by the names they have in messages."""
     block = entry.block
     context = block.value("context", str)

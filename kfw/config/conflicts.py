@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from kfw.config.build import Entry, addresses, entries, is_enabled
+from kfw.config.build import ForwardEntry, addresses, entries, is_enabled
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
-from kfw.config.tree import Place, Problem
+from kfw.config.tree import ConfigProblem, Place
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _ANY = "any"  # as if it were an address: that of everybody who has the port somewhere
 
 
-def problems(completed: Branch, *, all_read: bool = True) -> list[Problem]:
+def problems(completed: Branch, *, all_read: bool = True) -> list[ConfigProblem]:
     """`all_read` False: some file could not be read at all, so nothing can be called missing."""
     listed = list(entries(completed))
     found = [*_same_names(listed), *_same_ports(listed), *_delays(completed, listed)]
@@ -26,32 +26,32 @@ def selecting(profile: Branch) -> bool:
     return selects or ("namespaces" in profile.children and not profile.branch("portForwards").children)
 
 
-def _missing(listed: list[Entry]) -> Iterator[Problem]:
+def _missing(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     for entry in listed:
         if "target" not in entry.block.children:
-            yield Problem(
+            yield ConfigProblem(
                 entry.block.at, f"{entry.path} has no target", "write for example target: service/api"
             )
         if "localPort" not in entry.block.children and not entry.block.is_bad("targetPort"):
             fix = "write localPort: and a port, or 0 for any free one"
-            yield Problem(entry.block.at, f"{entry.path} has no localPort", fix)
+            yield ConfigProblem(entry.block.at, f"{entry.path} has no localPort", fix)
 
 
-def _same_names(listed: list[Entry]) -> Iterator[Problem]:
-    first: dict[str, Entry] = {}
+def _same_names(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
+    first: dict[str, ForwardEntry] = {}
     for entry in listed:
         other = first.setdefault(entry.name, entry)
         if other is not entry:
             what = f"{entry.path} has the same name as {other.path} ({other.block.at})"
-            yield Problem(
+            yield ConfigProblem(
                 entry.block.at, what, f"choose another, for example {entry.profile}-{entry.name}"[:160]
             )
 
 
-def _same_ports(listed: list[Entry]) -> Iterator[Problem]:
+def _same_ports(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     """Those that may take a neighbouring port do not conflict with each other."""
-    anyone: dict[tuple[int, str], Entry] = {}
-    strict: dict[tuple[int, str], Entry] = {}
+    anyone: dict[tuple[int, str], ForwardEntry] = {}
+    strict: dict[tuple[int, str], ForwardEntry] = {}
     for entry in listed:
         port = entry.block.value("localPort", int)
         if not port or not is_enabled(entry.block):
@@ -65,14 +65,14 @@ def _same_ports(listed: list[Entry]) -> Iterator[Problem]:
                 f"{entry.path} has the localPort {port} of {other.name} ({_place(other.block, 'localPort')})"
             )
             fix = "choose another, or write onPortInUse: next for both"
-            yield Problem(_place(entry.block, "localPort"), what, fix)
+            yield ConfigProblem(_place(entry.block, "localPort"), what, fix)
         for each in (*here, _ANY):
             anyone.setdefault((port, each), entry)
             if is_strict:
                 strict.setdefault((port, each), entry)
 
 
-def _delays(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
+def _delays(completed: Branch, listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     """Said once for the line that is to blame, not once for every forward that it holds for."""
     seen: set[tuple[Place, Place]] = set()
     for block in (completed.branch("defaults"), *(entry.block for entry in listed)):
@@ -85,17 +85,17 @@ def _delays(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
             seen.add(places)
             here = max(places, key=lambda place: (place.layer != "embedded", place.line))
             what = f"retry.initialDelay {initial} is longer than retry.maxDelay {longest}"
-            yield Problem(here, what, "make maxDelay at least as long")
+            yield ConfigProblem(here, what, "make maxDelay at least as long")
 
 
-def _empty_profiles(completed: Branch) -> Iterator[Problem]:
+def _empty_profiles(completed: Branch) -> Iterator[ConfigProblem]:
     for name, profile in completed.branch("profiles").branches():
         if "portForwards" not in profile.children and not selecting(profile):
             fix = "write namespaces to select by, or portForwards"
-            yield Problem(profile.at, f"profiles.{name} forwards nothing", fix)
+            yield ConfigProblem(profile.at, f"profiles.{name} forwards nothing", fix)
 
 
-def _unclear_namespaces(completed: Branch, listed: list[Entry]) -> Iterator[Problem]:
+def _unclear_namespaces(completed: Branch, listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     for entry in listed:
         if entry.profile is None:
             continue
@@ -103,7 +103,7 @@ def _unclear_namespaces(completed: Branch, listed: list[Entry]) -> Iterator[Prob
         several = profile.value("namespaces", list) or []
         if len(several) > 1 and not entry.block.value("namespace", str):
             what = f"{entry.path} has no namespace, and its profile lists {len(several)}"
-            yield Problem(entry.block.at, what, f"write for example namespace: {several[0]}")
+            yield ConfigProblem(entry.block.at, what, f"write for example namespace: {several[0]}")
 
 
 def _place(block: Branch, key: str) -> Place:

@@ -17,9 +17,9 @@ from kfw.config.read import read
 from kfw.config.schema import DEFAULTS, SETTINGS
 from kfw.config.settings import DaemonSettings, Settings
 from kfw.config.shapes import Reading
-from kfw.config.sources import Source, foreign
+from kfw.config.sources import ConfigSource, foreign
+from kfw.config.tree import ConfigProblem, Place, text_at
 from kfw.config.tree import Mapping as MappingNode
-from kfw.config.tree import Place, Problem, text_at
 from kfw.errors import ConfigError
 from kfw.model import Forward
 
@@ -50,8 +50,10 @@ def load_only(files: Sequence[Path], cwd: Path) -> Settings:
     return _settings(sources.named(files, cwd.absolute()), _NO_FLAGS, cwd.absolute(), [])
 
 
-def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings: list[str]) -> Settings:
-    problems: list[Problem] = []
+def _settings(
+    found: list[ConfigSource], flags: Mapping[str, str], cwd: Path, warnings: list[str]
+) -> Settings:
+    problems: list[ConfigProblem] = []
     layers = [_embedded()]
     for source in found:
         if problem := foreign(source):
@@ -74,7 +76,7 @@ def _settings(found: list[Source], flags: Mapping[str, str], cwd: Path, warnings
     return _built(completed, found, warnings)
 
 
-def _built(completed: Branch, found: list[Source], warnings: list[str]) -> Settings:
+def _built(completed: Branch, found: list[ConfigSource], warnings: list[str]) -> Settings:
     absolute = {source.name: str(source.path) for source in found}
     profiles = completed.branch("profiles").branches()
     return Settings(
@@ -138,7 +140,7 @@ def _embedded() -> Branch:
     return tree if isinstance(tree, Branch) else Branch(at)
 
 
-def _flags(flags: Mapping[str, str], cwd: Path, problems: list[Problem]) -> Branch:
+def _flags(flags: Mapping[str, str], cwd: Path, problems: list[ConfigProblem]) -> Branch:
     """Flags as a layer of what holds for every forward."""
     reading = Reading(lambda text: str(cwd / text))
     pairs = tuple((Place(f"--{key}", 0, 0, "flag"), key, value) for key, value in flags.items())
@@ -163,7 +165,7 @@ def _absent_kubeconfigs(completed: Branch) -> list[str]:
     ]
 
 
-def _in_order(problems: list[Problem], found: list[Source]) -> list[Problem]:
+def _in_order(problems: list[ConfigProblem], found: list[ConfigSource]) -> list[ConfigProblem]:
     order = {source.name: number for number, source in enumerate(found)}
     return sorted(
         problems, key=lambda each: (order.get(each.at.file, len(order)), each.at.line, each.at.column)

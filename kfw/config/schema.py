@@ -4,7 +4,7 @@ from typing import Any
 
 from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
 from kfw.config import scalars as s
-from kfw.config.blocks import Block, Field, Named
+from kfw.config.blocks import Block, BlockKey, Named
 from kfw.config.shapes import Many, Wrong
 from kfw.config.tree import quote
 from kfw.model import Target
@@ -30,78 +30,82 @@ def _target(raw: str) -> None:
 _RETRY = Block(
     "retry",
     {
-        "initialDelay": Field(s.duration(0.01), "How long before the first new attempt."),
-        "maxDelay": Field(s.duration(0.01), "The delay grows up to this."),
-        "multiplier": Field(s.above(1.0), "How much longer each delay is than the one before."),
-        "maxAttempts": Field(s.whole("0 or a whole number above it", 0, 10**6), "0 is for ever."),
+        "initialDelay": BlockKey(s.duration(0.01), "How long before the first new attempt."),
+        "maxDelay": BlockKey(s.duration(0.01), "The delay grows up to this."),
+        "multiplier": BlockKey(s.above(1.0), "How much longer each delay is than the one before."),
+        "maxAttempts": BlockKey(s.whole("0 or a whole number above it", 0, 10**6), "0 is for ever."),
     },
 )
 
 _HEALTH = Block(
     "health",
     {
-        "type": Field(s.choice(*HEALTH_TYPES), "What proves that the far side answers."),
-        "interval": Field(s.duration(0.1), "Time between two probes."),
-        "timeout": Field(s.duration(0.01), "How long one probe may take."),
-        "failures": Field(
+        "type": BlockKey(s.choice(*HEALTH_TYPES), "What proves that the far side answers."),
+        "interval": BlockKey(s.duration(0.1), "Time between two probes."),
+        "timeout": BlockKey(s.duration(0.01), "How long one probe may take."),
+        "failures": BlockKey(
             s.whole("a whole number from 1", 1, 10**6), "Failures in a row until kfw connects again."
         ),
-        "path": Field(s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."),
+        "path": BlockKey(
+            s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."
+        ),
     },
 )
 
 #: What defaults, a profile and a forward can all say; the nearest word counts.
-COMMON: dict[str, Field] = {
-    "context": Field(
+COMMON: dict[str, BlockKey] = {
+    "context": BlockKey(
         s.text("the name of a context", nullable=True), "Of the kubeconfig; null is its current one."
     ),
-    "namespace": Field(
+    "namespace": BlockKey(
         s.text(_A_NAMESPACE, pattern=_NAMESPACE, nullable=True),
         "null is the one of the context.",
     ),
-    "kubeconfig": Field(
+    "kubeconfig": BlockKey(
         Many(s.file_path(), "a path or a list of paths", or_one=True, at_least=1, nullable=True),
         "One file, or a list that is merged as kubectl merges $KUBECONFIG; null is kubectl's own choice.",
     ),
-    "method": Field(
+    "method": BlockKey(
         s.choice(*METHOD_CHOICES),
         "How to get there; auto finds out.",
     ),
-    "address": Field(
+    "address": BlockKey(
         Many(s.address(), "an address or a list of addresses", or_one=True, at_least=1),
         "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
     ),
-    "readiness": Field(s.choice(*READINESS), "running: a pod that runs will do where none is ready."),
-    "hold": Field(s.duration(), "How long a connection waits while there is no ready endpoint."),
-    "holdRefused": Field(
+    "readiness": BlockKey(s.choice(*READINESS), "running: a pod that runs will do where none is ready."),
+    "hold": BlockKey(s.duration(), "How long a connection waits while there is no ready endpoint."),
+    "holdRefused": BlockKey(
         s.duration(), "How long it waits while every pod refuses the port; never longer than hold."
     ),
-    "onPortInUse": Field(
+    "onPortInUse": BlockKey(
         s.choice(*ON_PORT_IN_USE), "next: take a free port nearby when another program has it."
     ),
-    "retry": Field(_RETRY, "Delays between attempts."),
-    "health": Field(_HEALTH, "Probes of what is forwarded."),
+    "retry": BlockKey(_RETRY, "Delays between attempts."),
+    "health": BlockKey(_HEALTH, "Probes of what is forwarded."),
 }
 
 _SWITCHES = {
-    "enabled": Field(s.flag(), "false: it stays in the file and is not started."),
-    "disabled": Field(s.flag(inverted=True), "true is the same as enabled: false.", stores="enabled"),
+    "enabled": BlockKey(s.flag(), "false: it stays in the file and is not started."),
+    "disabled": BlockKey(s.flag(inverted=True), "true is the same as enabled: false.", stores="enabled"),
 }
 
 _FORWARD = Block(
     "forward",
     {
-        "target": Field(
+        "target": BlockKey(
             s.text("for example service/api", pattern=_RESOURCE, check=_target),
             "service/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME.",
         ),
-        "targetPort": Field(s.port_or_name(), "Number or name; optional where the target has only one port."),
-        "localPort": Field(
+        "targetPort": BlockKey(
+            s.port_or_name(), "Number or name; optional where the target has only one port."
+        ),
+        "localPort": BlockKey(
             s.port(0), "0 is any free one. Optional with a targetPort: the same, or 8000 more if below 1024."
         ),
-        "type": Field(s.choice(*TYPES), "What answers there."),
-        "apiPath": Field(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
-        "swaggerPath": Field(
+        "type": BlockKey(s.choice(*TYPES), "What answers there."),
+        "apiPath": BlockKey(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
+        "swaggerPath": BlockKey(
             s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."
         ),
         **COMMON,
@@ -112,21 +116,21 @@ _FORWARD = Block(
 _PROFILE = Block(
     "profile",
     {
-        "portForwards": Field(
+        "portForwards": BlockKey(
             Named(_FORWARD), "Forwards that belong to this profile; its other keys are their defaults."
         ),
-        "namespaces": Field(
+        "namespaces": BlockKey(
             Many(s.text(_A_NAMESPACE, pattern=_NAMESPACE), "a list such as [shop]", at_least=1),
             "Forward what is in these.",
         ),
-        "labels": Field(
+        "labels": BlockKey(
             Many(
                 s.text("a selector such as app=shop", pattern=f"^{_REQUIREMENT}(,{_REQUIREMENT})*$"),
                 "a list such as [app=shop]",
             ),
             "Only services with all of these labels.",
         ),
-        "excludeServices": Field(
+        "excludeServices": BlockKey(
             Many(
                 s.text("a name or a pattern such as legacy-*", pattern=r"^[-a-z0-9*?\[\]!]+$"),
                 "a list such as [legacy-*]",
@@ -141,41 +145,41 @@ _PROFILE = Block(
 _DAEMON = Block(
     "daemon",
     {
-        "logLevel": Field(s.choice("debug", "info", "warn", "error"), "How much the log says."),
-        "logFile": Field(s.file_path(nullable=True), "null is the state directory."),
-        "pidFile": Field(s.file_path(nullable=True), "null is the runtime directory."),
-        "socketPath": Field(s.file_path(nullable=True), "null is the runtime directory."),
-        "metricsListen": Field(s.host_and_port(), "Address of the metrics page; null is none."),
+        "logLevel": BlockKey(s.choice("debug", "info", "warn", "error"), "How much the log says."),
+        "logFile": BlockKey(s.file_path(nullable=True), "null is the state directory."),
+        "pidFile": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
+        "socketPath": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
+        "metricsListen": BlockKey(s.host_and_port(), "Address of the metrics page; null is none."),
     },
 )
 
 _UI = Block(
     "uiOptions",
     {
-        "refreshRate": Field(s.duration(0.05), "Time between two pictures."),
-        "theme": Field(s.text("the name of a theme such as dark"), "Colours."),
+        "refreshRate": BlockKey(s.duration(0.05), "Time between two pictures."),
+        "theme": BlockKey(s.text("the name of a theme such as dark"), "Colours."),
     },
 )
 
 
 _HOST = Block(
-    "collectorHost", {"host": Field(s.text("for example localhost:50100"), "Host and port of its gRPC.")}
+    "collectorHost", {"host": BlockKey(s.text("for example localhost:50100"), "Host and port of its gRPC.")}
 )
 
 _COLLECTOR = Block(
     "collector",
     {
-        "enabled": Field(s.flag(), "Whether it collects at all."),
-        "tenants": Field(Many(s.text("the id of a tenant"), "a list of ids"), "Whose figures."),
-        "services": Field(
+        "enabled": BlockKey(s.flag(), "Whether it collects at all."),
+        "tenants": BlockKey(Many(s.text("the id of a tenant"), "a list of ids"), "Whose figures."),
+        "services": BlockKey(
             Block(
                 "collectorServices",
                 {
-                    "environment": Field(
+                    "environment": BlockKey(
                         Block(
                             "collectorEnvironment",
                             {
-                                "url": Field(
+                                "url": BlockKey(
                                     s.text("for example http://localhost:50800", pattern="^https?://."),
                                     "Its REST API.",
                                 )
@@ -183,30 +187,30 @@ _COLLECTOR = Block(
                         ),
                         "Lists the workspaces.",
                     ),
-                    "architectureInventory": Field(_HOST, "Counts components and relationships."),
-                    "recommendations": Field(_HOST, "Counts recommendations."),
-                    "requirements": Field(_HOST, "Counts requirements."),
+                    "architectureInventory": BlockKey(_HOST, "Counts components and relationships."),
+                    "recommendations": BlockKey(_HOST, "Counts recommendations."),
+                    "requirements": BlockKey(_HOST, "Counts requirements."),
                 },
             ),
             "Where the figures come from.",
         ),
-        "output": Field(
+        "output": BlockKey(
             Block(
                 "collectorOutput",
                 {
-                    "format": Field(s.choice("json", "text"), "One event a line, or for people."),
-                    "destination": Field(s.text("stdout or the path of a file"), "stdout, or a file."),
-                    "logFile": Field(
+                    "format": BlockKey(s.choice("json", "text"), "One event a line, or for people."),
+                    "destination": BlockKey(s.text("stdout or the path of a file"), "stdout, or a file."),
+                    "logFile": BlockKey(
                         s.file_path(nullable=True), "Where a collector in the background writes."
                     ),
                 },
             ),
             "Where the events go.",
         ),
-        "idempotency": Field(
+        "idempotency": BlockKey(
             Block(
                 "collectorIdempotency",
-                {"stateFile": Field(s.file_path(nullable=True), "What was collected already.")},
+                {"stateFile": BlockKey(s.file_path(nullable=True), "What was collected already.")},
             ),
             "So that nothing is collected twice.",
         ),
@@ -218,13 +222,13 @@ DEFAULTS = Block("defaults", COMMON)
 SETTINGS = Block(
     "settings",
     {
-        "portForwards": Field(Named(_FORWARD), "Forwards, by name."),
-        "profiles": Field(Named(_PROFILE), "Sets of forwards that are switched together, by name."),
-        "defaults": Field(DEFAULTS, "What holds where a forward and its profile say nothing."),
-        "daemon": Field(_DAEMON, "The program in the background."),
-        "monitoringInterval": Field(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
-        "uiOptions": Field(_UI, "The terminal interface."),
-        "collector": Field(_COLLECTOR, "The collector of usage figures."),
+        "portForwards": BlockKey(Named(_FORWARD), "Forwards, by name."),
+        "profiles": BlockKey(Named(_PROFILE), "Sets of forwards that are switched together, by name."),
+        "defaults": BlockKey(DEFAULTS, "What holds where a forward and its profile say nothing."),
+        "daemon": BlockKey(_DAEMON, "The program in the background."),
+        "monitoringInterval": BlockKey(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
+        "uiOptions": BlockKey(_UI, "The terminal interface."),
+        "collector": BlockKey(_COLLECTOR, "The collector of usage figures."),
     },
 )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kfw.config.merge import BAD, Leaf, Tree, Value
-from kfw.config.tree import Node, Place, Problem, Scalar, Sequence
+from kfw.config.tree import ConfigProblem, Node, Place, Scalar, Sequence
 
 #: Beyond so many problems a file is something else, and guessing at each key would take long.
 _MOST_SUGGESTIONS = 100
@@ -27,10 +27,10 @@ class Reading:
     """One file being read. `expand` makes a path of it absolute, or raises ValueError saying why it cannot."""
 
     expand: Callable[[str], str]
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[ConfigProblem] = field(default_factory=list)
 
     def wrong(self, at: Place, what: str, fix: str) -> None:
-        self.problems.append(Problem(at, what, fix))
+        self.problems.append(ConfigProblem(at, what, fix))
 
     def closest(self, word: str, known: Iterable[str]) -> str | None:
         """The known word that was probably meant."""

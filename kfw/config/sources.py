@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kfw import folders
-from kfw.config.tree import Place, Problem
+from kfw.config.tree import ConfigProblem, Place
 
 PROJECT_NAMES = ("kfw.yaml", "kfw.yml", "kfw.toml")
 
 
-class Source(NamedTuple):
+class ConfigSource(NamedTuple):
     """A file and what it is to us. `name` is what messages call it: from the working directory if it is below it."""
 
     layer: str
@@ -23,7 +23,7 @@ class Source(NamedTuple):
         return Place(self.name, layer=self.layer)
 
 
-def find(cwd: Path, user_file: Path, config_files: Sequence[Path], warnings: list[str]) -> list[Source]:
+def find(cwd: Path, user_file: Path, config_files: Sequence[Path], warnings: list[str]) -> list[ConfigSource]:
     """Lowest layer first. What lies there and is not read goes to `warnings`."""
     users = _first("user", _beside(user_file), cwd, warnings)
     project = _first("project", _upward(cwd), cwd, warnings)
@@ -35,8 +35,8 @@ def project_file(cwd: Path) -> Path | None:
     return next(iter(_upward(cwd)), None)
 
 
-def named(config_files: Sequence[Path], cwd: Path) -> list[Source]:
-    return _once([Source("config", cwd / path, _shown(cwd / path, cwd)) for path in config_files])
+def named(config_files: Sequence[Path], cwd: Path) -> list[ConfigSource]:
+    return _once([ConfigSource("config", cwd / path, _shown(cwd / path, cwd)) for path in config_files])
 
 
 def _upward(cwd: Path) -> list[Path]:
@@ -52,22 +52,22 @@ def _beside(user_file: Path) -> list[Path]:
     return [path for path in dict.fromkeys((user_file, *others)) if os.path.lexists(path)]
 
 
-def _first(layer: str, candidates: list[Path], cwd: Path, warnings: list[str]) -> Iterator[Source]:
+def _first(layer: str, candidates: list[Path], cwd: Path, warnings: list[str]) -> Iterator[ConfigSource]:
     for path in candidates[:1]:
-        yield Source(layer, path, _shown(path, cwd))
+        yield ConfigSource(layer, path, _shown(path, cwd))
     for path in candidates[1:]:
         warnings.append(
             f"{_shown(path, cwd)}: not read, because {candidates[0].name} is there, keep one of them"
         )
 
 
-def _once(sources: list[Source]) -> list[Source]:
+def _once(sources: list[ConfigSource]) -> list[ConfigSource]:
     """A file that is named twice counts where it is named last."""
     last = {os.path.realpath(source.path): source for source in sources}
     return [source for source in sources if last[os.path.realpath(source.path)] is source]
 
 
-def foreign(source: Source) -> Problem | None:
+def foreign(source: ConfigSource) -> ConfigProblem | None:
     """Nobody said that a file found by itself is to be trusted, and a config can name programs to run.
 
     root is refused as well, as git does it (safe.directory), but for the files of who called sudo.
@@ -78,7 +78,7 @@ def foreign(source: Source) -> Problem | None:
     for what, path in places.items():
         owner = folders.foreign_owner(str(path), folders.sudo_caller())
         if owner is not None:
-            return Problem(source.at, *foreign_words(what, owner, source.at))
+            return ConfigProblem(source.at, *foreign_words(what, owner, source.at))
     return None
 
 

@@ -79,7 +79,7 @@ Node: TypeAlias = Scalar | Sequence | Mapping
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """`what` states the fact and `fix` what to write instead, both without a full stop."""
 
     at: Place
@@ -95,7 +95,7 @@ class Unparsable(Exception):
 
     def __init__(self, at: Place, what: str, fix: str) -> None:
         super().__init__(what)
-        self.problem = Problem(at, what, fix)
+        self.problem = ConfigProblem(at, what, fix)
 
 
 def text_at(at: Place, text: str) -> Scalar:

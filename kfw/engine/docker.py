@@ -42,7 +42,7 @@ class Engine:
 
 
 @dataclass(frozen=True)
-class Container:
+class EngineContainer:
     """One of `docker inspect`. `addresses` by network; `published` by container port, `(address, port)` on the host.
 
     `paused`: its processes are frozen; `created`: it has never run, and `error` may say why its start failed.
@@ -140,7 +140,7 @@ def engine(out: str) -> Engine | KfwError:
     )
 
 
-def containers(out: str) -> list[Container]:
+def containers(out: str) -> list[EngineContainer]:
     """What `inspect` answered on stdout."""
     try:
         told = json.loads(out or "[]")
@@ -187,12 +187,12 @@ def choice(env: Mapping[str, str], current: str) -> Choice:
     return Choice(current or "default", "docker context use")
 
 
-def _container(told: Mapping[str, Any]) -> Container:
+def _container(told: Mapping[str, Any]) -> EngineContainer:
     config, network = told.get("Config") or {}, told.get("NetworkSettings") or {}
     state = told.get("State") or {}
     status, started = state.get("Status"), str(state.get("StartedAt") or _NO_TIME)
     attached = network.get("Networks") or {}
-    return Container(
+    return EngineContainer(
         id=str(told.get("Id") or ""),
         name=str(told.get("Name") or "").removeprefix("/"),
         running=status == _RUNNING,

@@ -14,7 +14,7 @@ import h11
 import kfw
 from kfw.errors import KfwError
 from kfw.kube import dial
-from kfw.kube.dial import Address, Streams
+from kfw.kube.dial import ServerAddress, Streams
 from kfw.kube.errors import FOREIGN, Abandoned, ErrorContext, NotUnderstood, TooLarge, unreachable
 from kfw.wire.upgrade import encode_header
 
@@ -54,7 +54,7 @@ class ProcessorShare:
         return max(-self._left / RATE, 0.0)
 
 
-class Reading:
+class PacedReading:
     """One who reads from it: says when the processor is his and when he only waits, and pauses when it is time.
 
     `clock` counts the processor time of this thread: a machine that is busy with others is not held against a server.
@@ -82,7 +82,7 @@ class Reading:
         self.goes_on()
 
 
-class Connection:
+class ApiConnection:
     """Raises ClusterUnreachable (LoginError where TLS says so) for whatever goes wrong on the wire, Abandoned if it is
     closed from here.
 
@@ -103,12 +103,14 @@ class Connection:
         self._host = host
         self.error_context = error_context
         self._heard = heard
-        self.reading = Reading(share or ProcessorShare())
+        self.reading = PacedReading(share or ProcessorShare())
         self._http = h11.Connection(h11.CLIENT)
         self.open = True
         self.used = False
 
-    async def get(self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float) -> "Answer":
+    async def get(
+        self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float
+    ) -> "ApiAnswer":
         """`target` is path and query. `timeout`: seconds for the answer's head."""
         self.used = True
         self.reading.goes_on()
@@ -119,7 +121,7 @@ class Connection:
         except FOREIGN as error:
             raise self._failed(error) from error
         names = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-        return Answer(self, event.status_code, names)
+        return ApiAnswer(self, event.status_code, names)
 
     def _send(self, target: str, headers: Iterable[tuple[str, str]]) -> None:
         sent = [("Host", self._host), _AGENT, ("Accept", "application/json"), *headers]
@@ -193,19 +195,21 @@ async def _no_turn() -> None:
     pass
 
 
-class Answer:
+class ApiAnswer:
     """The head has come; the body is read by the one who wants it, or the connection closed.
 
     `headers` have lower-case names.
     """
 
-    def __init__(self, connection: Connection, status: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, connection: ApiConnection, status: int, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._connection = connection
         self.status = status
         self.headers = headers or {}
 
     @property
-    def reading(self) -> Reading:
+    def reading(self) -> PacedReading:
         return self._connection.reading
 
     async def body(self, timeout: float, turn: Callable[[], Awaitable[None]] = _no_turn) -> bytearray:
@@ -286,14 +290,14 @@ class Answer:
 
 
 async def connect(
-    address: Address,
+    address: ServerAddress,
     tls: ssl.SSLContext | None,
     host: str,
     error_context: ErrorContext,
     heard: Callable[[], None],
     timeout: float,
     share: ProcessorShare | None = None,
-) -> Connection:
+) -> ApiConnection:
     """Raises ClusterUnreachable or LoginError."""
     try:
         async with asyncio.timeout(timeout):
@@ -302,4 +306,4 @@ async def connect(
         raise unreachable(error_context, TimeoutError("it does not answer")) from error
     except FOREIGN as error:
         raise unreachable(error_context, error) from error
-    return Connection(reader, writer, host, error_context, heard, share)
+    return ApiConnection(reader, writer, host, error_context, heard, share)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from kfw.errors import LoginError
 from kfw.kube.errors import words_of
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Pem, User
+from kfw.kubeconfig.entries import Pem, UserEntry
 from kfw.model import Reason
 from kfw.secret import Secret, reveal
 from kfw.system.files import read_outside
@@ -85,10 +85,10 @@ class Credentials:
     made_of: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
 
-class UserEntry:
+class EntryCredentials:
     """A user of a kubeconfig. Files are read when they are needed; see outside_file.py."""
 
-    def __init__(self, user: User) -> None:
+    def __init__(self, user: UserEntry) -> None:
         self.user = user
         self._token = OutsideFile(Pem(file=user.token_file or None))
         self._files = (self._token, OutsideFile(user.certificate), OutsideFile(user.key))

@@ -19,7 +19,7 @@ _STAGGER = 0.25
 
 
 @dataclass(frozen=True)
-class Address:
+class ServerAddress:
     """Where to: `tls` None is plain HTTP. `name` is the host name that the certificate must have."""
 
     host: str
@@ -28,7 +28,7 @@ class Address:
     proxy: Proxy | None = None
 
 
-async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
+async def dial(address: ServerAddress, tls: ssl.SSLContext | None) -> Streams:
     """Raises OSError, also where this machine has no room for it, ssl.SSLError or EOFError. No time limit: that is the
     caller's."""
     OPEN_FILES.claim(Use.UPKEEP)
@@ -50,7 +50,7 @@ async def dial(address: Address, tls: ssl.SSLContext | None) -> Streams:
     return reader, writer
 
 
-def _name_to_check(address: Address) -> str:
+def _name_to_check(address: ServerAddress) -> str:
     """Without the dot of an absolute name, and without a zone, which certificates do not have."""
     name = (address.name or address.host).partition("%")[0].rstrip(".")
     if not name:
@@ -82,7 +82,7 @@ def _stagger(host: str) -> dict[str, Any]:
 
 
 async def _through(
-    proxy: Proxy, address: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: Proxy, address: ServerAddress, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     try:
         if proxy.scheme == "socks5":
@@ -94,7 +94,7 @@ async def _through(
 
 
 async def _connect(
-    proxy: Proxy, address: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: Proxy, address: ServerAddress, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """RFC 9110 section 9.3.6."""
     host = f"[{address.host}]" if ":" in address.host else address.host
@@ -110,7 +110,7 @@ async def _connect(
 
 
 async def _socks5(
-    proxy: Proxy, address: Address, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: Proxy, address: ServerAddress, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     """RFC 1928 and, for the password, RFC 1929. The proxy looks the name up."""
     writer.write(b"\x05\x02\x00\x02" if proxy.username else b"\x05\x01\x00")

@@ -22,7 +22,7 @@ from msgspec import Struct
 from kfw.errors import KfwError, LoginError, ToolMissing
 from kfw.kube.errors import words_of
 from kfw.kube.plugin_output import Output, cause, lines_of
-from kfw.kubeconfig.entries import Cluster, Exec
+from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.secret import Secret, reveal
 from kfw.system.limits import is_shortage, shortage_of
 from kfw.system.tools import which
@@ -45,7 +45,7 @@ _THE_FILES_FAULT = frozenset({errno.EACCES, errno.ENOEXEC, errno.ENOTDIR, errno.
 Told = Callable[[bytes], None]
 
 
-class Status(Struct, rename="camel", kw_only=True):
+class PluginStatus(Struct, rename="camel", kw_only=True):
     """The token and the key are Secrets in what `run` gives."""
 
     token: str | None = None
@@ -57,25 +57,25 @@ class Status(Struct, rename="camel", kw_only=True):
         return f"Status(expiration_timestamp={self.expiration_timestamp})"
 
 
-class Answer(Struct, rename="camel"):
+class PluginAnswer(Struct, rename="camel"):
     """ExecCredential, as the plugin prints it."""
 
     api_version: str
     kind: str
-    status: Status | None = None
+    status: PluginStatus | None = None
 
 
 async def run(
     plugin: Exec,
     user: str,
-    cluster: Cluster,
+    cluster: ClusterEntry,
     *,
     ca: bytes = b"",
     told: Told = lambda said: None,
     by_hand: str = "",
     timeout: float | None = None,
     environ: Mapping[str, str] = os.environ,
-) -> Status:
+) -> PluginStatus:
     """`ca` is the content of the cluster's certificate-authority, `by_hand` the fix: a command that shows nothing secret.
     `environ`: that of whoever wants to log in; the plugin's own variables come on top of it.
 
@@ -108,7 +108,7 @@ async def run(
     return _checked(status, plugin, by_hand)
 
 
-def info(plugin: Exec, cluster: Cluster, ca: bytes = b"") -> bytes:
+def info(plugin: Exec, cluster: ClusterEntry, ca: bytes = b"") -> bytes:
     """KUBERNETES_EXEC_INFO. Never interactive: kfw has no terminal to ask on."""
     spec: dict[str, Any] = {"interactive": False}
     if plugin.provide_cluster_info:
@@ -116,7 +116,7 @@ def info(plugin: Exec, cluster: Cluster, ca: bytes = b"") -> bytes:
     return msgspec.json.encode({"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec})
 
 
-def _cluster_info(cluster: Cluster, ca: bytes) -> dict[str, Any]:
+def _cluster_info(cluster: ClusterEntry, ca: bytes) -> dict[str, Any]:
     every = {
         "server": reveal(cluster.server),
         "tls-server-name": cluster.tls_server_name,
@@ -214,10 +214,10 @@ async def _end(child: asyncio.subprocess.Process) -> None:
             os.killpg(child.pid, signal.SIGKILL)
 
 
-def _read(printed: bytes) -> tuple[Answer | None, str]:
+def _read(printed: bytes) -> tuple[PluginAnswer | None, str]:
     """JSON, or YAML as kubectl takes it; None with what is wrong. What is secret in it is known as such from now on."""
     try:
-        answer = msgspec.json.decode(printed, type=Answer)
+        answer = msgspec.json.decode(printed, type=PluginAnswer)
     except RecursionError:
         return None, "it is nested too deeply"
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -225,7 +225,7 @@ def _read(printed: bytes) -> tuple[Answer | None, str]:
     return _with_secrets(answer), ""
 
 
-def _with_secrets(answer: Answer) -> Answer:
+def _with_secrets(answer: PluginAnswer) -> PluginAnswer:
     if status := answer.status:
         status.token = Secret(status.token) if status.token else None
         _printed.append(status.token)
@@ -233,19 +233,19 @@ def _with_secrets(answer: Answer) -> Answer:
     return answer
 
 
-def _read_yaml(printed: bytes, fault: str) -> tuple[Answer | None, str]:
+def _read_yaml(printed: bytes, fault: str) -> tuple[PluginAnswer | None, str]:
     from kfw.kubeconfig.yaml_tree import BadYaml, load_yaml  # most plugins print JSON
 
     try:
         found = load_yaml(printed)
         if not isinstance(found, dict):
             return None, fault if printed.lstrip()[:1] == b"{" else "it is neither JSON nor YAML of an object"
-        return _with_secrets(msgspec.convert(found, Answer)), ""
+        return _with_secrets(msgspec.convert(found, PluginAnswer)), ""
     except (BadYaml, msgspec.ValidationError) as error:
         return None, fault if printed.lstrip()[:1] == b"{" else str(error)
 
 
-def _checked(answer: Answer, plugin: Exec, by_hand: str) -> Status:
+def _checked(answer: PluginAnswer, plugin: Exec, by_hand: str) -> PluginStatus:
     if answer.kind != "ExecCredential" or answer.api_version != plugin.api_version:
         what = f"{answer.kind[:100]} of {answer.api_version[:100]} instead of ExecCredential of {plugin.api_version}"
         raise LoginError(f"{_named(plugin)} printed a {what}", "set apiVersion of the exec entry to that")

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
-from kfw.kube.credentials import Credentials, OutsideFile, UserEntry, bearer, check_header
+from kfw.kube.credentials import Credentials, EntryCredentials, OutsideFile, bearer, check_header
 from kfw.kube.errors import words_of
-from kfw.kube.plugin_run import PluginRun, Waiting
+from kfw.kube.plugin_run import PluginRun, PluginRuns
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Access, Cluster, Exec, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, UserEntry
 from kfw.model import Problem, Reason
 from kfw.secret import reveal
 
 if TYPE_CHECKING:
-    from kfw.kube.oidc import Issuer
+    from kfw.kube.oidc import OidcIssuer
 
 #: Seconds before its end that a login is renewed, but not more than a tenth of its life.
 MARGIN = 10.0
@@ -33,8 +33,15 @@ class Plugin(Protocol):
     """exec_plugin.run, or a test's way."""
 
     def __call__(
-        self, plugin: Exec, user: str, cluster: Cluster, *, ca: bytes, told: exec_plugin.Told, by_hand: str
-    ) -> Awaitable[exec_plugin.Status]: ...
+        self,
+        plugin: Exec,
+        user: str,
+        cluster: ClusterEntry,
+        *,
+        ca: bytes,
+        told: exec_plugin.Told,
+        by_hand: str,
+    ) -> Awaitable[exec_plugin.PluginStatus]: ...
 
 
 class Setback:
@@ -91,19 +98,19 @@ class Login:
         self.listeners = set[Callable[[], None]]()
         self.now = now
         self.held: Credentials | None = None
-        self.entry = UserEntry(access.user)
+        self.entry = EntryCredentials(access.user)
         self._access = access
         self._user = access.user
         self._cluster = access.cluster
         self._plugin = plugin
         self._ca = OutsideFile(access.cluster.ca)
         self._environ = environ
-        self._issuer: Issuer | None = None  # made when it is needed: few users have one
+        self._issuer: OidcIssuer | None = None  # made when it is needed: few users have one
         self._renewal: asyncio.Task[Credentials | KfwError] | None = None
         self._ending: asyncio.Task[Credentials | KfwError] | None = None
         self._callers = 0
         self._setback = Setback(now)
-        self._waiting = Waiting(self._tell)
+        self._waiting = PluginRuns(self._tell)
 
     async def credentials(self, instead_of: Credentials | None = None) -> Credentials:
         """Logs in if need be; who comes meanwhile waits for the same login, which goes on as long as somebody does.
@@ -244,10 +251,10 @@ class Login:
         return await self.entry.credentials()
 
     async def _by_issuer(self) -> Credentials:
-        from kfw.kube.oidc import Issuer
+        from kfw.kube.oidc import OidcIssuer
 
         rest = await self.entry.credentials()
-        self._issuer = self._issuer or Issuer(self._user, self._environ, self.now)
+        self._issuer = self._issuer or OidcIssuer(self._user, self._environ, self.now)
         token, ends = await self._issuer.token()
         check_header(token, f"the id-token of user {self._user.name}", self.hint)
         return replace(rest, headers=(bearer(token), *rest.headers), ends=ends)
@@ -308,7 +315,7 @@ _REPLACED = {
 }
 
 
-def provider_error(user: User) -> LoginError:
+def provider_error(user: UserEntry) -> LoginError:
     place = f" in {user.file}:{user.line}" if user.line else ""
     return LoginError(
         f"user {user.name}{place} logs in with auth-provider {user.auth_provider}, which Kubernetes has removed",

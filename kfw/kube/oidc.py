@@ -20,10 +20,10 @@ import msgspec
 
 from kfw.errors import LoginError, UsageError
 from kfw.kube import proxy, tls
-from kfw.kube.dial import Address, dial
+from kfw.kube.dial import ServerAddress, dial
 from kfw.kube.errors import words_of
 from kfw.kubeconfig import urls
-from kfw.kubeconfig.entries import User
+from kfw.kubeconfig.entries import UserEntry
 from kfw.kubeconfig.urls import BadUrl
 from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
@@ -55,15 +55,15 @@ class _Tokens(msgspec.Struct):
 
 
 @dataclass(frozen=True)
-class Answer:
+class TokenAnswer:
     status: int
     body: bytes
 
 
-class Issuer:
+class OidcIssuer:
     """Who gives tokens to one user. One question at a time: that is the caller's affair."""
 
-    def __init__(self, user: User, environ: Mapping[str, str], now: Callable[[], float]) -> None:
+    def __init__(self, user: UserEntry, environ: Mapping[str, str], now: Callable[[], float]) -> None:
         """`environ` names the proxy; `now` is the wall clock, in seconds."""
         self._user = user
         self._config = dict(user.auth_config)
@@ -120,7 +120,7 @@ class Issuer:
 
     async def _fetch(
         self, url: str, form: Mapping[str, str] | None = None, authorization: Secret = NO_SECRET
-    ) -> Answer:
+    ) -> TokenAnswer:
         try:
             where = urls.parse(url)
         except BadUrl as error:
@@ -141,7 +141,7 @@ class Issuer:
             headers.append(("Authorization", authorization.reveal()))
         try:
             request = h11.Request(method="POST" if form else "GET", target=target, headers=headers)
-            address = Address(where.host, where.port, proxy=proxy.choose(where, "", self._environ))
+            address = ServerAddress(where.host, where.port, proxy=proxy.choose(where, "", self._environ))
             async with asyncio.timeout(TIMEOUT):
                 return await _exchange(address, await self._trust(), request, body)
         except (*_FOREIGN, UsageError) as error:
@@ -179,7 +179,9 @@ class Issuer:
         )
 
 
-async def _exchange(address: Address, tls: ssl.SSLContext, request: h11.Request, body: bytes) -> Answer:
+async def _exchange(
+    address: ServerAddress, tls: ssl.SSLContext, request: h11.Request, body: bytes
+) -> TokenAnswer:
     """One request on a connection of its own."""
     with opens_for(Use.UPKEEP):  # others may wait for this login than who began it
         reader, writer = await dial(address, tls)
@@ -200,7 +202,7 @@ async def _exchange(address: Address, tls: ssl.SSLContext, request: h11.Request,
                     raise OSError(f"its answer has more than {LIMIT} bytes")
             elif isinstance(event, h11.ConnectionClosed):
                 raise EOFError("it closed the connection without an answer")
-        return Answer(status, bytes(got))
+        return TokenAnswer(status, bytes(got))
     finally:
         writer.transport.abort()
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from kfw.errors import LoginError
-from kfw.kube.exec_plugin import Status
+from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.plugin_output import asks_a_person, lines_of, request
 from kfw.model import Problem, Reason
 from kfw.secret import show
@@ -19,7 +19,7 @@ INTERVAL = 0.25
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
 
 
-class Waiting:
+class PluginRuns:
     """What is known over several runs of one user's plugin. `changed` is called when `problem` changes.
 
     A plugin that asked a person and got nothing is not run again by itself: each run may open a browser. One that ran
@@ -76,7 +76,7 @@ class Waiting:
 class PluginRun:
     """`plugin` names it in sentences. One run; `hear` is told all that it has said so far."""
 
-    def __init__(self, waiting: Waiting, plugin: str, user: str, by_hand: str) -> None:
+    def __init__(self, waiting: PluginRuns, plugin: str, user: str, by_hand: str) -> None:
         self.plugin = plugin
         self._user = user
         self._by_hand = by_hand
@@ -94,7 +94,7 @@ class PluginRun:
         if self._timer is None:
             self._timer = self._loop.call_later(INTERVAL, self._understand)
 
-    async def finish(self, running: Awaitable[Status]) -> Status:
+    async def finish(self, running: Awaitable[PluginStatus]) -> PluginStatus:
         """What it answers. Raises what it raises, and LoginError when its time is over."""
         run = asyncio.ensure_future(running)
         timers = (self._loop.call_later(QUIET, self._understand), self._loop.call_later(SILENT, self._tell))

@@ -10,9 +10,9 @@ from urllib.parse import quote
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
-from kfw.kube.connection import Connection, ProcessorShare, connect
+from kfw.kube.connection import ApiConnection, ProcessorShare, connect
 from kfw.kube.credentials import OutsideFile
-from kfw.kube.dial import Address
+from kfw.kube.dial import ServerAddress
 from kfw.kube.errors import FOREIGN, Absent, ErrorContext, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _Made = tuple[ClientCertificate | None, bytes]
 
 
-class Server:
+class ApiServer:
     """`changed` is called when `problem` changes. `run` notices when the server is away."""
 
     def __init__(
@@ -175,7 +175,7 @@ class Server:
             self.close_session(session)
         return False
 
-    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection:
+    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> ApiConnection:
         """Raises UsageError for a proxy that kfw cannot use, ClusterUnreachable and LoginError."""
         try:
             address = self._address()
@@ -192,11 +192,11 @@ class Server:
             self._share,
         )
 
-    def _address(self) -> Address:
+    def _address(self) -> ServerAddress:
         cluster = self.access.cluster
         url = cluster.url
         way = proxy.choose(url, cluster.proxy_url, self._environ)
-        return Address(url.host, url.port, cluster.tls_server_name, way)
+        return ServerAddress(url.host, url.port, cluster.tls_server_name, way)
 
     async def _tls(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
         """The newest login's and, for probes, the one without a certificate; of the CA as it is in its file now.

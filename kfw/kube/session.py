@@ -11,7 +11,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
-from kfw.kube.connection import Answer, Connection
+from kfw.kube.connection import ApiAnswer, ApiConnection
 from kfw.kube.credentials import Credentials
 from kfw.kube.errors import ErrorContext, error_of
 from kfw.kube.login import Login, Setback
@@ -112,8 +112,8 @@ class ServerLogin:
         return self.login.hint
 
 
-class Server(Protocol):
-    """What a session, and an upgrade, need of kube.server.Server."""
+class SessionServer(Protocol):
+    """What a session, and an upgrade, need of kube.server.ApiServer."""
 
     error_context: ErrorContext
     login: ServerLogin
@@ -125,7 +125,7 @@ class Server(Protocol):
     @property
     def prefix(self) -> str: ...
 
-    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> Connection: ...
+    async def connect(self, certificate: ClientCertificate | None, timeout: float) -> ApiConnection: ...
     def refused(self, error: KfwError) -> None: ...
     def admitted(self) -> None: ...
 
@@ -133,13 +133,13 @@ class Server(Protocol):
 class ApiSession:
     """One request after the other; the answer to one must be read before the next."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: SessionServer) -> None:
         self._server = server
-        self._connection: Connection | None = None
+        self._connection: ApiConnection | None = None
         self._waits_since: float | None = None  # for an answer's head
         self._certificate: ClientCertificate | None = None
 
-    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> Answer:
+    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> ApiAnswer:
         """A 2xx answer. Raises the KfwError of access.error_of or access.unreachable."""
         try:
             return await self._get_with_login(path, query)
@@ -175,7 +175,7 @@ class ApiSession:
         if self._waits_since is not None and asyncio.get_running_loop().time() - self._waits_since >= seconds:
             self.close()
 
-    async def _get_with_login(self, path: str, query: Mapping[str, str | int] | None) -> Answer:
+    async def _get_with_login(self, path: str, query: Mapping[str, str | int] | None) -> ApiAnswer:
         timeout, login = self._server.timeouts.answer, self._server.login
         while True:
             credentials = await login.credentials()
@@ -192,7 +192,7 @@ class ApiSession:
 
     async def _ask(
         self, path: str, query: Mapping[str, str | int] | None, who: Credentials, timeout: float
-    ) -> Answer:
+    ) -> ApiAnswer:
         """A connection that was used before may have been closed by the server meanwhile: then on a new one."""
         target = f"{self._server.prefix}{path}" + (f"?{urlencode(query)}" if query else "")
         connection = await self._connect(who, timeout)
@@ -207,7 +207,7 @@ class ApiSession:
         finally:
             self._waits_since = None
 
-    async def _connect(self, who: Credentials, timeout: float) -> Connection:
+    async def _connect(self, who: Credentials, timeout: float) -> ApiConnection:
         current = self._connection
         if current and current.open and self._certificate == who.certificate:
             return current

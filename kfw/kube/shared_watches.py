@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
 from kfw.kube.resource import Resource
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access
@@ -27,7 +27,7 @@ class SharedWatches:
         decoder: Callable[[Resource], Decoder],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        self.server = Server(access, login, timeouts, self._tell, environ)
+        self.server = ApiServer(access, login, timeouts, self._tell, environ)
         self._decoder = decoder
         self.listeners = set[OnChange]()
         self._watches: dict[Key, Watch] = {}

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
 from kfw.kube.errors import words_of
-from kfw.kubeconfig.entries import Cluster
+from kfw.kubeconfig.entries import ClusterEntry
 
 #: asyncio gives each TLS connection a read buffer of 256 KiB. A small one costs speed: 2.0 s of processor time per GB
 #: with 32 KiB, 1.2 with 256. So all share one big one; a record, which is read at once, has at most 16 KiB.
@@ -67,7 +67,7 @@ def _shared(protocol: asyncio.sslproto.SSLProtocol, size: int) -> memoryview:
     return _SHARED.buffer
 
 
-def context(cluster: Cluster, certificate: ClientCertificate | None, ca: bytes = b"") -> ssl.SSLContext:
+def context(cluster: ClusterEntry, certificate: ClientCertificate | None, ca: bytes = b"") -> ssl.SSLContext:
     """`ca`: the content of the cluster's certificate-authority.
 
     Raises ClusterUnreachable if the CA cannot be used, LoginError if the client's certificate cannot.
@@ -89,14 +89,14 @@ def context(cluster: Cluster, certificate: ClientCertificate | None, ca: bytes =
     return made
 
 
-def unusable_ca(cluster: Cluster, error: Exception) -> ClusterUnreachable:
+def unusable_ca(cluster: ClusterEntry, error: Exception) -> ClusterUnreachable:
     return ClusterUnreachable(
         f"cannot use the certificate-authority of cluster {cluster.name}: {words_of(error)}",
         f"set certificate-authority of cluster {cluster.name} in the kubeconfig to a PEM file",
     )
 
 
-def _trust(made: ssl.SSLContext, cluster: Cluster, ca: bytes) -> None:
+def _trust(made: ssl.SSLContext, cluster: ClusterEntry, ca: bytes) -> None:
     try:
         trust(made, ca)
     except (OSError, ValueError) as error:

@@ -15,10 +15,10 @@ from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube.credentials import Credentials
 from kfw.kube.dial import Streams
 from kfw.kube.errors import ErrorContext, error_of, status_of, unreachable
-from kfw.kube.session import Server
+from kfw.kube.session import SessionServer
 from kfw.wire import upgrade
 from kfw.wire.base import WireError
-from kfw.wire.upgrade import Answer, UpgradeRefused, Upgrading
+from kfw.wire.upgrade import UpgradeAnswer, UpgradeRefused, Upgrading
 
 #: Seconds until a better transport than the one that a server took is tried again.
 REMEMBERED = 600.0
@@ -37,7 +37,7 @@ class Transport:
     verb: str
     query: Callable[[int], str]
     headers: Callable[[bytes], upgrade.HeaderList]
-    check: Callable[[Answer, bytes], None]
+    check: Callable[[UpgradeAnswer, bytes], None]
 
 
 def _in_websocket(name: str, protocol: str, query: Callable[[int], str]) -> Transport:
@@ -67,7 +67,7 @@ ALL = (SPDY, WEBSOCKET, V4)
 _UNKNOWN_UPGRADE = frozenset({101, 400, 403, 404, 405, 426, 501, 502})
 
 #: And until when the better ones are left alone.
-_took: WeakKeyDictionary[Server, tuple[Transport, float]] = WeakKeyDictionary()
+_took: WeakKeyDictionary[SessionServer, tuple[Transport, float]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class PodGone(KfwError):
     default_reason = "endpoint-gone"
 
 
-async def open_portforward(server: Server, namespace: str, pod: str, port: int) -> Upgraded:
+async def open_portforward(server: SessionServer, namespace: str, pod: str, port: int) -> Upgraded:
     """Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with the server's own words.
 
     Only v4 channels are for one `port`; the others carry any.
@@ -117,7 +117,7 @@ async def open_portforward(server: Server, namespace: str, pod: str, port: int) 
     raise NotPermitted(failure.what, failure.fix)
 
 
-def _in_order(server: Server) -> Iterator[Transport]:
+def _in_order(server: SessionServer) -> Iterator[Transport]:
     """The one that was taken last, then the others from the best on."""
     took, until = _took.get(server, (ALL[0], 0.0))
     if asyncio.get_running_loop().time() >= until:
@@ -126,18 +126,18 @@ def _in_order(server: Server) -> Iterator[Transport]:
     yield from (other for other in ALL if other is not took)
 
 
-def _remember(server: Server, transport: Transport, seconds: float) -> None:
+def _remember(server: SessionServer, transport: Transport, seconds: float) -> None:
     known, until = _took.get(server, (ALL[0], 0.0))
     now = asyncio.get_running_loop().time()
     if known is not transport or now >= until:
         _took[server] = transport, now + seconds
 
 
-def _path(server: Server, namespace: str, pod: str, query: str) -> str:
+def _path(server: SessionServer, namespace: str, pod: str, query: str) -> str:
     return f"{server.prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward{query}"
 
 
-async def _upgrade_with_login(server: Server, transport: Transport, path: str) -> Upgraded:
+async def _upgrade_with_login(server: SessionServer, transport: Transport, path: str) -> Upgraded:
     """With new credentials, once, when the server says 401."""
     while True:
         try:
@@ -163,14 +163,14 @@ async def _upgrade_with_login(server: Server, transport: Transport, path: str) -
             return Upgraded(streams, transport, answer.rest)
 
 
-def _accept_login(server: Server, who: Credentials) -> None:
+def _accept_login(server: SessionServer, who: Credentials) -> None:
     server.login.accepted(who)
     server.admitted()
 
 
 async def _send_upgrade(
-    server: Server, transport: Transport, who: Credentials, path: str
-) -> tuple[Streams, Answer, bytes]:
+    server: SessionServer, transport: Transport, who: Credentials, path: str
+) -> tuple[Streams, UpgradeAnswer, bytes]:
     key = os.urandom(16)
     headers = [("Host", server.authority), *who.headers, *transport.headers(key)]
     streams = (await server.connect(who.certificate, server.timeouts.dial)).streams()
@@ -185,7 +185,7 @@ async def _send_upgrade(
         raise
 
 
-async def _answer(streams: Streams, asking: Upgrading) -> Answer:
+async def _answer(streams: Streams, asking: Upgrading) -> UpgradeAnswer:
     reader, writer = streams
     writer.write(asking.request)
     while (answer := asking.receive(await reader.read(65536))) is None:
@@ -193,7 +193,7 @@ async def _answer(streams: Streams, asking: Upgrading) -> Answer:
     return answer
 
 
-def _words(error_context: ErrorContext, answer: Answer, refused: UpgradeRefused) -> KfwError:
+def _words(error_context: ErrorContext, answer: UpgradeAnswer, refused: UpgradeRefused) -> KfwError:
     """What the API server itself says is final; UpgradeRefused is about the transport, so that the next one is tried."""
     said = status_of(answer.body)
     if said.reason == "NotFound" or "pod does not exist" in said.message:

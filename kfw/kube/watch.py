@@ -13,7 +13,7 @@ import msgspec
 
 from kfw.aio import Complaints, keep_going
 from kfw.errors import KfwError, LoginError, NotPermitted, Shortage, ToolMissing, describe
-from kfw.kube.connection import LARGE, Answer
+from kfw.kube.connection import LARGE, ApiAnswer
 from kfw.kube.decoder import Change, Decoder, Page
 from kfw.kube.errors import (
     Abandoned,
@@ -27,7 +27,7 @@ from kfw.kube.errors import (
     without_frames,
 )
 from kfw.kube.resource import Resource
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.session import ApiSession
 from kfw.model import Problem, Reason, problem_of
 
@@ -69,7 +69,7 @@ class Watch:
 
     def __init__(
         self,
-        server: Server,
+        server: ApiServer,
         resource: Resource,
         namespace: str,
         decoder: Decoder,
@@ -235,7 +235,9 @@ class Watch:
                 return page.version, size, same
 
     @asynccontextmanager
-    async def _page(self, session: ApiSession, token: str, limit: int) -> AsyncIterator[tuple[Answer, Page]]:
+    async def _page(
+        self, session: ApiSession, token: str, limit: int
+    ) -> AsyncIterator[tuple[ApiAnswer, Page]]:
         """Large ones are read one after the other, so that they do not fill the memory together."""
         query: dict[str, str | int] = {**self._where, "limit": limit}
         if token:

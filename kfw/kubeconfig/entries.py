@@ -38,7 +38,7 @@ class Pem:
 
 
 @dataclass(frozen=True)
-class Cluster:
+class ClusterEntry:
     """`server` and `proxy_url` as they are written, a Secret where they may hold one; `url` is for use.
 
     `exec_config` is JSON for exec plugins. `file` and `line` say where it was read.
@@ -96,7 +96,7 @@ _SHORTEST_KEY = 20
 
 
 @dataclass(frozen=True)
-class User:
+class UserEntry:
     """`impersonate` holds headers as they are sent. `file` and `line` say where it was read.
 
     `withheld` says why nothing of a login is sent although the entry has one.
@@ -125,7 +125,7 @@ class User:
 
 
 @dataclass(frozen=True)
-class Context:
+class ContextEntry:
     name: str
     cluster: str
     user: str = ""
@@ -138,8 +138,8 @@ class Access:
     """A context with all it names: how to reach one cluster as one user."""
 
     context: str
-    cluster: Cluster
-    user: User
+    cluster: ClusterEntry
+    user: UserEntry
     namespace: str = "default"
     files: tuple[str, ...] = field(default=(), compare=False)  # where it was read
 
@@ -173,9 +173,9 @@ class Kubeconfig:
 
     files: tuple[str, ...] = ()
     current_context: str = ""
-    contexts: Mapping[str, Context] = field(default_factory=dict)
-    clusters: Mapping[str, Cluster] = field(default_factory=dict)
-    users: Mapping[str, User] = field(default_factory=dict)
+    contexts: Mapping[str, ContextEntry] = field(default_factory=dict)
+    clusters: Mapping[str, ClusterEntry] = field(default_factory=dict)
+    users: Mapping[str, UserEntry] = field(default_factory=dict)
     faults: Mapping[Key, Fault] = field(default_factory=dict)
     broken: Fault | None = None
 
@@ -190,16 +190,16 @@ class Kubeconfig:
         self._check(CURRENT, self.current_context)
         return self.current_context
 
-    def context(self, name: str) -> Context | None:
+    def context(self, name: str) -> ContextEntry | None:
         """Raises UsageError for a faulty one, as do `cluster` and `user`."""
         self._check(("context", name), self.contexts.get(name))
         return self.contexts.get(name)
 
-    def cluster(self, name: str) -> Cluster | None:
+    def cluster(self, name: str) -> ClusterEntry | None:
         self._check(("cluster", name), self.clusters.get(name))
         return self.clusters.get(name)
 
-    def user(self, name: str) -> User | None:
+    def user(self, name: str) -> UserEntry | None:
         self._check(("user", name), self.users.get(name))
         return self.users.get(name)
 
@@ -213,7 +213,7 @@ class Kubeconfig:
                 reason="context-not-found",
             )
         cluster = self.cluster(context.cluster) or self._missing("cluster", context, self.clusters)
-        user = User("")
+        user = UserEntry("")
         if context.user or "" in self.users:
             user = self.user(context.user) or self._missing("user", context, self.users)
         if not cluster.server:
@@ -231,7 +231,7 @@ class Kubeconfig:
         if not found and self.broken:
             raise self.broken.error()
 
-    def _missing(self, kind: str, context: Context, known: Mapping[str, T]) -> T:
+    def _missing(self, kind: str, context: ContextEntry, known: Mapping[str, T]) -> T:
         name = context.cluster if kind == "cluster" else context.user
         raise UsageError(
             f'context "{context.name}" names the {kind} "{name}", which does not exist in {self._where()}',
@@ -244,7 +244,7 @@ class Kubeconfig:
         return " or ".join(self.files) or "any kubeconfig"
 
 
-def login_for(user: User, cluster: Cluster) -> User:
+def login_for(user: UserEntry, cluster: ClusterEntry) -> UserEntry:
     """What of the user's login goes to this cluster, as kubectl has it.
 
     A name in the server's URL wins over all; over plain HTTP nothing else is sent; a login that is written there wins
@@ -261,7 +261,7 @@ def login_for(user: User, cluster: Cluster) -> User:
     return replace(user, exec=None) if user.certificate else user
 
 
-def _bare(user: User) -> User:
+def _bare(user: UserEntry) -> UserEntry:
     """Without any login, but as whom it acts."""
     has_one = (user.token, user.token_file, user.username, user.certificate, user.exec, user.auth_provider)
     why = (
@@ -269,7 +269,9 @@ def _bare(user: User) -> User:
         if any(has_one)
         else ""
     )
-    return User(name=user.name, impersonate=user.impersonate, file=user.file, line=user.line, withheld=why)
+    return UserEntry(
+        name=user.name, impersonate=user.impersonate, file=user.file, line=user.line, withheld=why
+    )
 
 
 #: The password in a URL, which may hold a slash although it should not, and `NAME=VALUE` anywhere.

@@ -10,10 +10,18 @@ import binascii
 from collections.abc import Iterator
 from typing import Any
 
-from kfw.kubeconfig.yaml_tree import BadYaml, Mapping, Node, Scalar, Sequence, text_of, value_of
+from kfw.kubeconfig.yaml_tree import (
+    BadYaml,
+    YamlMapping,
+    YamlNode,
+    YamlScalar,
+    YamlSequence,
+    text_of,
+    value_of,
+)
 
 #: Where nothing is said: an empty mapping.
-_NOTHING = Mapping(0)
+_NOTHING = YamlMapping(0)
 
 
 class Faulty(Exception):
@@ -28,7 +36,7 @@ class Faulty(Exception):
 class Fields:
     """One mapping. Each question raises Faulty if the value is of another kind; null counts as not there."""
 
-    def __init__(self, node: Mapping, name: str) -> None:
+    def __init__(self, node: YamlMapping, name: str) -> None:
         self._node = node
         self._name = name
 
@@ -51,7 +59,7 @@ class Fields:
         found = self._get(key)
         if found is None:
             return False
-        truth = found.truth if isinstance(found, Scalar) else None
+        truth = found.truth if isinstance(found, YamlScalar) else None
         if truth is None:
             raise Faulty(f"{key} must be true or false, without quotes", found.line)
         return truth
@@ -82,7 +90,7 @@ class Fields:
     def mappings(self, key: str) -> Iterator["Fields"]:
         """As `each`, without what is not a mapping."""
         for item in self._items(key):
-            if isinstance(item, Mapping):
+            if isinstance(item, YamlMapping):
                 yield Fields(item, key)
 
     def names(self) -> tuple[str, ...]:
@@ -96,25 +104,25 @@ class Fields:
         except BadYaml as error:
             raise Faulty(f"{key}: {error.what}", error.line or 0) from error
 
-    def _get(self, key: str) -> Node | None:
+    def _get(self, key: str) -> YamlNode | None:
         found = self._node.items.get(key)
         return None if found is None or _is_null(found) else found
 
-    def _items(self, key: str) -> list[Node]:
+    def _items(self, key: str) -> list[YamlNode]:
         found = self._get(key)
         if found is None:
             return []
-        if not isinstance(found, Sequence):
+        if not isinstance(found, YamlSequence):
             raise Faulty(f"{key} must be a list, and is {_kind(found)}", found.line)
         return found.items
 
 
-def _is_null(node: Node) -> bool:
-    return isinstance(node, Scalar) and node.is_null
+def _is_null(node: YamlNode) -> bool:
+    return isinstance(node, YamlScalar) and node.is_null
 
 
-def _text(node: Node, key: str) -> str:
-    if not isinstance(node, Scalar):
+def _text(node: YamlNode, key: str) -> str:
+    if not isinstance(node, YamlScalar):
         raise Faulty(f"{key} must be a text, and is {_kind(node)}", node.line)
     try:
         return text_of(node)
@@ -122,16 +130,16 @@ def _text(node: Node, key: str) -> str:
         raise Faulty(f"{key}: {error.what}", node.line) from error
 
 
-def _mapping(node: Node, key: str) -> Mapping:
-    if not isinstance(node, Mapping):
+def _mapping(node: YamlNode, key: str) -> YamlMapping:
+    if not isinstance(node, YamlMapping):
         raise Faulty(f"{key} must be a mapping, and is {_kind(node)}", node.line)
     return node
 
 
-def _kind(node: Node) -> str:
+def _kind(node: YamlNode) -> str:
     match node:
-        case Scalar():
+        case YamlScalar():
             return "a single value"
-        case Sequence():
+        case YamlSequence():
             return "a list"
     return "a mapping"

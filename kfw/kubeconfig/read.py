@@ -13,14 +13,24 @@ from urllib.parse import quote
 import msgspec
 
 from kfw.kubeconfig import urls, yaml_tree
-from kfw.kubeconfig.entries import CURRENT, Cluster, Context, Exec, Fault, Key, Kubeconfig, Pem, User
+from kfw.kubeconfig.entries import (
+    CURRENT,
+    ClusterEntry,
+    ContextEntry,
+    Exec,
+    Fault,
+    Key,
+    Kubeconfig,
+    Pem,
+    UserEntry,
+)
 from kfw.kubeconfig.fields import Faulty, Fields
 from kfw.kubeconfig.urls import BadUrl
-from kfw.kubeconfig.yaml_tree import BadYaml, Mapping
+from kfw.kubeconfig.yaml_tree import BadYaml, YamlMapping
 from kfw.secret import Secret
 from kfw.system.files import read_bounded
 
-T = TypeVar("T", Context, Cluster, User)
+T = TypeVar("T", ContextEntry, ClusterEntry, UserEntry)
 
 #: The extension of a cluster whose content goes to exec plugins.
 _EXEC_EXTENSION = "client.authentication.k8s.io/exec"
@@ -42,9 +52,9 @@ def read(path: Path) -> Kubeconfig | None:
         return _broken_file(path, 0, "its name is not a file's name")
     try:
         root = yaml_tree.parse(text)
-        if root is None or (isinstance(root, yaml_tree.Scalar) and root.is_null):
-            root = Mapping(1)
-        if not isinstance(root, Mapping):
+        if root is None or (isinstance(root, yaml_tree.YamlScalar) and root.is_null):
+            root = YamlMapping(1)
+        if not isinstance(root, YamlMapping):
             raise Faulty("it is not a mapping with clusters, users and contexts", root.line)
         return _Reader(path, Fields(root, "")).kubeconfig()
     except BadYaml as error:
@@ -106,10 +116,10 @@ class _Reader:
     def _fault(self, error: Faulty, line: int) -> Fault:
         return Fault(str(self._path), error.line or line, error.what)
 
-    def _context(self, name: str, one: Fields, line: int) -> Context:
-        return Context(name, one.text("cluster"), one.text("user"), one.text("namespace"), line)
+    def _context(self, name: str, one: Fields, line: int) -> ContextEntry:
+        return ContextEntry(name, one.text("cluster"), one.text("user"), one.text("namespace"), line)
 
-    def _cluster(self, name: str, one: Fields, line: int) -> Cluster:
+    def _cluster(self, name: str, one: Fields, line: int) -> ClusterEntry:
         server, proxy_url = one.text("server").strip(), one.text("proxy-url").strip()
         tls_server_name = one.text("tls-server-name").strip()
         insecure = one.flag("insecure-skip-tls-verify")
@@ -122,7 +132,7 @@ class _Reader:
         _check_url(one, "server", server, urls.parse)
         _check_url(one, "proxy-url", proxy_url, urls.parse_proxy)
         _check_url(one, "tls-server-name", tls_server_name, urls.name_of)
-        return Cluster(
+        return ClusterEntry(
             name=name,
             server=urls.guard(server),
             ca=ca,
@@ -134,11 +144,11 @@ class _Reader:
             file=str(self._path),
         )
 
-    def _user(self, name: str, one: Fields, line: int) -> User:
+    def _user(self, name: str, one: Fields, line: int) -> UserEntry:
         token = one.text("token").rstrip(" \t")
         if _has_control(token):
             raise Faulty("token holds a line break or another control character", one.line_of("token"))
-        user = User(
+        user = UserEntry(
             name=name,
             token=Secret(token),
             token_file=self._beside(one.text("tokenFile")),
@@ -249,7 +259,7 @@ def _escape(key: str) -> str:
     return quote(key, safe=_TOKEN_CHARACTERS)
 
 
-def _check_login(user: User, one: Fields) -> None:
+def _check_login(user: UserEntry, one: Fields) -> None:
     """Raises Faulty for what contradicts itself."""
     if user.token and user.username:
         raise Faulty("it has a token and a username: only one way to log in is allowed", one.line)

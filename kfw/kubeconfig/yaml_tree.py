@@ -30,7 +30,7 @@ _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
 @dataclass(frozen=True)
-class Limits:
+class YamlLimits:
     """`size` in bytes; `nodes` with each alias counted as all that it stands for; `depth` of nesting."""
 
     size: int = 4 << 20
@@ -38,7 +38,7 @@ class Limits:
     depth: int = 100
 
 
-LIMITS = Limits()
+LIMITS = YamlLimits()
 
 
 class BadYaml(ValueError):
@@ -51,7 +51,7 @@ class BadYaml(ValueError):
 
 
 @dataclass(eq=False, repr=False, slots=True)
-class Scalar:
+class YamlScalar:
     """`plain`: written without quotes and without a tag, so that `yes` may mean true."""
 
     text: str
@@ -74,33 +74,33 @@ class Scalar:
 
 
 @dataclass(eq=False, repr=False, slots=True)
-class Sequence:
+class YamlSequence:
     line: int
-    items: list["Node"] = field(default_factory=list)
+    items: list["YamlNode"] = field(default_factory=list)
     size: int = 1
     height: int = 1
 
 
 @dataclass(eq=False, repr=False, slots=True)
-class Mapping:
+class YamlMapping:
     """Of a key that is there twice the last one counts; merge keys (`<<`) are resolved."""
 
     line: int
-    items: dict[str, "Node"] = field(default_factory=dict)
+    items: dict[str, "YamlNode"] = field(default_factory=dict)
     size: int = 1
     height: int = 1
 
 
-Node = Scalar | Sequence | Mapping
+YamlNode = YamlScalar | YamlSequence | YamlMapping
 
 
-def load_yaml(text: bytes, limits: Limits = LIMITS) -> Any:
+def load_yaml(text: bytes, limits: YamlLimits = LIMITS) -> Any:
     """Dicts with str keys, lists, str, int, float, bool and None, as kubectl reads them. Raises BadYaml."""
     node = parse(text, limits)
     return None if node is None else value_of(node)
 
 
-def parse(text: bytes, limits: Limits = LIMITS) -> Node | None:
+def parse(text: bytes, limits: YamlLimits = LIMITS) -> YamlNode | None:
     """None for a text without a document. UTF-8, or UTF-16 with a byte order mark. Raises BadYaml."""
     if len(text) > limits.size:
         raise BadYaml(f"it has more than {limits.size} bytes")
@@ -115,16 +115,16 @@ def parse(text: bytes, limits: Limits = LIMITS) -> Node | None:
         raise BadYaml(str(getattr(error, "reason", "it is not UTF-8")), line) from error
 
 
-def value_of(node: Node) -> Any:
+def value_of(node: YamlNode) -> Any:
     """Raises BadYaml for what JSON has not, and for a tag that does not fit."""
-    if isinstance(node, Scalar):
+    if isinstance(node, YamlScalar):
         return _scalar(node)
-    if isinstance(node, Sequence):
+    if isinstance(node, YamlSequence):
         return [value_of(item) for item in node.items]
     return {key: value_of(item) for key, item in node.items.items()}
 
 
-def text_of(node: Scalar) -> str:
+def text_of(node: YamlScalar) -> str:
     """As it is written, where a text is wanted: a token may look like a number. Raises BadYaml."""
     if node.tag != _BINARY:
         return node.text
@@ -134,7 +134,7 @@ def text_of(node: Scalar) -> str:
         raise BadYaml("what is tagged !!binary is not base64 of a text", node.line) from error
 
 
-def _scalar(node: Scalar) -> Any:
+def _scalar(node: YamlScalar) -> Any:
     if node.tag in _CORE:
         return _resolve(node.text, node.line)
     return _resolve(node.text, node.line) if node.plain else text_of(node)
@@ -175,10 +175,10 @@ def _first_document(text: bytes) -> Iterator[yaml.Event]:
 
 
 @dataclass
-class _Open:
+class _OpenNode:
     """A collection whose end has not come yet. `key` is set while the value of it is awaited."""
 
-    node: Sequence | Mapping
+    node: YamlSequence | YamlMapping
     anchor: str | None
     key: str | None = None
     merge: bool = False
@@ -187,43 +187,43 @@ class _Open:
 class _Composer:
     """Events -> a tree, without recursion."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: YamlLimits) -> None:
         self._limits = limits
-        self._anchors: dict[str, Node] = {}
-        self._open: list[_Open] = []
+        self._anchors: dict[str, YamlNode] = {}
+        self._open: list[_OpenNode] = []
         self._size = 0
-        self._root: Node | None = None
+        self._root: YamlNode | None = None
 
-    def compose(self, events: Iterator[yaml.Event]) -> Node | None:
+    def compose(self, events: Iterator[yaml.Event]) -> YamlNode | None:
         for event in events:
             line = event.start_mark.line + 1 if event.start_mark else 1
             match event:
                 case yaml.ScalarEvent():
                     tag = event.tag if event.tag != "!" else _STR
                     plain = not event.style and tag is None
-                    self._add(Scalar(event.value, line, plain, tag), event.anchor, line)
+                    self._add(YamlScalar(event.value, line, plain, tag), event.anchor, line)
                 case yaml.AliasEvent():
                     self._add(self._anchor(event.anchor, line), None, line)
                 case yaml.SequenceStartEvent():
-                    self._begin(Sequence(line), event.anchor, line)
+                    self._begin(YamlSequence(line), event.anchor, line)
                 case yaml.MappingStartEvent():
-                    self._begin(Mapping(line), event.anchor, line)
+                    self._begin(YamlMapping(line), event.anchor, line)
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     done = self._open.pop()
                     self._add(done.node, done.anchor, line, counted=True)
         return self._root
 
-    def _anchor(self, name: str | None, line: int) -> Node:
+    def _anchor(self, name: str | None, line: int) -> YamlNode:
         found = self._anchors.get(name or "")
         if found is None:
             raise BadYaml("an alias names an anchor that does not come before it", line)
         return found
 
-    def _begin(self, node: Sequence | Mapping, anchor: str | None, line: int) -> None:
-        if self._open and isinstance(self._open[-1].node, Mapping) and self._open[-1].key is None:
+    def _begin(self, node: YamlSequence | YamlMapping, anchor: str | None, line: int) -> None:
+        if self._open and isinstance(self._open[-1].node, YamlMapping) and self._open[-1].key is None:
             raise BadYaml("a key is a list or a mapping, not a text", line)
         self._count(1, line)
-        self._open.append(_Open(node, anchor))
+        self._open.append(_OpenNode(node, anchor))
         if len(self._open) > self._limits.depth:
             raise BadYaml(f"it is nested more than {self._limits.depth} deep", line)
 
@@ -232,7 +232,7 @@ class _Composer:
         if self._size > self._limits.nodes:
             raise BadYaml(f"it stands for more than {self._limits.nodes} values", line)
 
-    def _add(self, node: Node, anchor: str | None, line: int, *, counted: bool = False) -> None:
+    def _add(self, node: YamlNode, anchor: str | None, line: int, *, counted: bool = False) -> None:
         if not counted:
             self._count(node.size, line)
         if anchor:
@@ -245,14 +245,14 @@ class _Composer:
             raise BadYaml(f"it is nested more than {self._limits.depth} deep", line)
         around.node.size += node.size
         around.node.height = max(around.node.height, node.height + 1)
-        if isinstance(around.node, Sequence):
+        if isinstance(around.node, YamlSequence):
             around.node.items.append(node)
         else:
             self._add_to_mapping(around, around.node, node, line)
 
-    def _add_to_mapping(self, around: _Open, mapping: Mapping, node: Node, line: int) -> None:
+    def _add_to_mapping(self, around: _OpenNode, mapping: YamlMapping, node: YamlNode, line: int) -> None:
         if around.key is None:
-            if not isinstance(node, Scalar):
+            if not isinstance(node, YamlScalar):
                 raise BadYaml("a key is a list or a mapping, not a text", line)
             around.key, around.merge = node.text, node.plain and node.text == "<<"
             return
@@ -263,12 +263,12 @@ class _Composer:
         around.key = None
 
 
-def _values_to_merge(node: Node, line: int) -> dict[str, Node]:
+def _values_to_merge(node: YamlNode, line: int) -> dict[str, YamlNode]:
     """A mapping, or a list of them, of which the first that has a key counts. https://yaml.org/type/merge.html"""
-    parts = node.items if isinstance(node, Sequence) else [node]
-    merged: dict[str, Node] = {}
+    parts = node.items if isinstance(node, YamlSequence) else [node]
+    merged: dict[str, YamlNode] = {}
     for part in parts:
-        if not isinstance(part, Mapping):
+        if not isinstance(part, YamlMapping):
             raise BadYaml("what is merged by << is neither a mapping nor a list of mappings", line)
         merged = {**part.items, **merged}
     return merged

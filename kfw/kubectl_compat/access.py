@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries, urls
-from kfw.kubeconfig.entries import Access, Cluster, Context, Kubeconfig, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, ContextEntry, Kubeconfig, Pem, UserEntry
 from kfw.kubeconfig.files import default_files, load
 from kfw.kubectl_compat.flags import Arguments
 from kfw.kubectl_compat.kubectl_error import KubectlError
@@ -48,14 +48,14 @@ def _access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str])
         if inside is None:
             raise _nothing_named(known.files)
         return _instead(arguments, inside)
-    context = context or Context("", "")
+    context = context or ContextEntry("", "")
     found = Access(
         context.name, _cluster(arguments, context, known), _user(arguments, context, known), context.namespace
     )
     return _instead(arguments, found)
 
 
-def _context(arguments: Arguments, known: Kubeconfig) -> Context | None:
+def _context(arguments: Arguments, known: Kubeconfig) -> ContextEntry | None:
     name = arguments.text("context") or known.current()
     found = known.context(name) if name else None
     if name and found is None:
@@ -66,20 +66,20 @@ def _context(arguments: Arguments, known: Kubeconfig) -> Context | None:
     return found
 
 
-def _cluster(arguments: Arguments, context: Context, known: Kubeconfig) -> Cluster:
+def _cluster(arguments: Arguments, context: ContextEntry, known: Kubeconfig) -> ClusterEntry:
     name = arguments.text("cluster") or context.cluster
     found = known.cluster(name) if name else None
     if name and found is None:
         raise KubectlError(f'error: cluster "{name}" does not exist')
-    return found or Cluster(name, "")
+    return found or ClusterEntry(name, "")
 
 
-def _user(arguments: Arguments, context: Context, known: Kubeconfig) -> User:
+def _user(arguments: Arguments, context: ContextEntry, known: Kubeconfig) -> UserEntry:
     name = arguments.text("user") or context.user
     found = known.user(name) if name else None
     if name and found is None:
         raise KubectlError(f'error: auth info "{name}" does not exist')
-    return found or User(name)
+    return found or UserEntry(name)
 
 
 def _in_cluster(environ: Mapping[str, str]) -> Access | None:
@@ -88,12 +88,12 @@ def _in_cluster(environ: Mapping[str, str]) -> Access | None:
     if not host or not port or not token.exists():
         return None
     at = f"[{host}]" if ":" in host else host
-    cluster = Cluster("in-cluster", f"https://{at}:{port}", Pem(file=str(SERVICE_ACCOUNT / "ca.crt")))
+    cluster = ClusterEntry("in-cluster", f"https://{at}:{port}", Pem(file=str(SERVICE_ACCOUNT / "ca.crt")))
     try:
         namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
     except OSError:
         namespace = ""
-    return Access("in-cluster", cluster, User("service account", token_file=str(token)), namespace)
+    return Access("in-cluster", cluster, UserEntry("service account", token_file=str(token)), namespace)
 
 
 def _instead(arguments: Arguments, found: Access) -> Access:
@@ -104,7 +104,7 @@ def _instead(arguments: Arguments, found: Access) -> Access:
     return replace(found, cluster=cluster, user=user, namespace=namespace)
 
 
-def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
+def _other_cluster(arguments: Arguments, cluster: ClusterEntry) -> ClusterEntry:
     if server := arguments.text("server"):
         cluster = replace(cluster, server=urls.guard(server.strip()))
     if file := arguments.text("certificate-authority"):
@@ -118,7 +118,7 @@ def _other_cluster(arguments: Arguments, cluster: Cluster) -> Cluster:
     return cluster
 
 
-def _other_user(arguments: Arguments, user: User) -> User:
+def _other_user(arguments: Arguments, user: UserEntry) -> UserEntry:
     """A token or a name given here is the login: no plugin is asked."""
     if token := arguments.text("token"):
         user = replace(user, token=Secret(token), token_file="", exec=None)

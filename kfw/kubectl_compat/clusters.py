@@ -9,7 +9,7 @@ from pathlib import Path
 from kfw.errors import KfwError
 from kfw.kube import tls
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access
@@ -44,7 +44,7 @@ class OneCluster:
     async def __aexit__(self, *error: object) -> None:
         await asyncio.gather(*(one.close() for one in self._shared.values()))
 
-    def server(self, forward: Forward) -> Server:
+    def server(self, forward: Forward) -> ApiServer:
         """Of who has joined last."""
         return next(reversed(self._shared.values())).server
 

@@ -10,7 +10,7 @@ import msgspec
 from kfw.kube.decoder import Wire
 from kfw.kube.errors import Absent
 from kfw.kube.resource import PODS, SERVICES
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kubectl_compat import messages
 from kfw.kubectl_compat.kinds import NOT_ATTACHABLE, REPLICATIONCONTROLLERS, Reference, unknown
 from kfw.kubectl_compat.kubectl_error import KubectlError
@@ -47,7 +47,7 @@ class Found:
 
 
 class Finder:
-    def __init__(self, server: Server, namespace: str, reference: Reference) -> None:
+    def __init__(self, server: ApiServer, namespace: str, reference: Reference) -> None:
         self.reference = reference
         self.namespace = namespace
         self._server = server

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from kfw.kube.resource import PODS, SERVICES, Resource
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.watch import Watch
 from kfw.kubectl_compat.clusters import OneCluster
 from kfw.kubectl_compat.find import Finder, Found
@@ -25,7 +25,7 @@ class PodSource:
         self._clusters = clusters
         self._changed = changed
         self._shared = clusters.join(self.access, changed)
-        self.server: Server = self._shared.server
+        self.server: ApiServer = self._shared.server
         self.finder = Finder(self.server, self.namespace, reference)
         self._tasks: dict[Watch, asyncio.Task[None]] = {}
 

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from kfw.errors import ALL_ERRORS, KfwError
 from kfw.system import tools
-from kfw.system.shell import Answer
+from kfw.system.shell import CommandAnswer
 
 #: ask(argv, timeout=seconds) -> Answer; raises ToolMissing, TimedOut.
-Ask = Callable[..., Answer]
+Ask = Callable[..., CommandAnswer]
 
 
 class Level(StrEnum):
@@ -49,9 +49,9 @@ def error(check: str, why: KfwError) -> Finding:
 
 def remembering(ask: Ask) -> Ask:
     """Asks each question once: the checks of one round see one world."""
-    known: dict[tuple[str, ...], Answer] = {}
+    known: dict[tuple[str, ...], CommandAnswer] = {}
 
-    def once(argv: Sequence[str], **how: float) -> Answer:
+    def once(argv: Sequence[str], **how: float) -> CommandAnswer:
         if tuple(argv) not in known:
             known[tuple(argv)] = ask(argv, **how)
         return known[tuple(argv)]

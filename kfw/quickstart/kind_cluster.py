@@ -13,7 +13,7 @@ from typing import Any
 
 from kfw.engine import docker, kind
 from kfw.engine.causes import Said, fix_of
-from kfw.engine.docker import Container
+from kfw.engine.docker import EngineContainer
 from kfw.engine.reachability import Here, no_direct_way
 from kfw.errors import ClusterUnreachable, KfwError, UsageError
 from kfw.quickstart import engine_checks
@@ -130,7 +130,9 @@ def _wake(steps: Steps, line: list[str], cluster: str, here: Here, provider: str
         )
 
 
-def _never_started(created: list[Container], cluster: str, here: Here, provider: str) -> ClusterUnreachable:
+def _never_started(
+    created: list[EngineContainer], cluster: str, here: Here, provider: str
+) -> ClusterUnreachable:
     """Such a node has no Kubernetes in it: kind was interrupted, or its start failed. Starting it would not make one."""
     names, words = ", ".join(node.name for node in created), next((n.error for n in created if n.error), "")
     cause = f": {words}" if words else ", the making of the cluster was interrupted"
@@ -140,7 +142,7 @@ def _never_started(created: list[Container], cluster: str, here: Here, provider:
     return ClusterUnreachable(what, f"{fix}; {again}" if fix and again not in fix else again)
 
 
-def nodes(steps: Steps, name: str, provider: str) -> list[Container]:
+def nodes(steps: Steps, name: str, provider: str) -> list[EngineContainer]:
     """By kind's label, control planes first; never by what a name looks like."""
     found = docker.ids(steps.ask(docker.labelled({kind.CLUSTER_LABEL: name}, provider)).out)
     if not found:
@@ -149,7 +151,7 @@ def nodes(steps: Steps, name: str, provider: str) -> list[Container]:
     return sorted(inspected, key=lambda node: (role(node) != kind.CONTROL_PLANE, node.name))
 
 
-def role(node: Container) -> str:
+def role(node: EngineContainer) -> str:
     return node.labels.get(kind.ROLE_LABEL, "")
 
 
@@ -254,7 +256,7 @@ def _export(steps: Steps, argv: list[str], file: str, here: Here, *, again: bool
         raise kind.export_failed(answer.err, file, here)
 
 
-def own(steps: Steps, here: Here, tool: str = "docker") -> Container | None:
+def own(steps: Steps, here: Here, tool: str = "docker") -> EngineContainer | None:
     """None: docker knows no container by any of the names that this one may have."""
     for name in own_names(here.env):
         answer = steps.ask(docker.inspect([name], tool))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from kfw.errors import KfwError
 from kfw.system import shell
-from kfw.system.shell import Answer, Run
+from kfw.system.shell import CommandAnswer, Run
 
 Say = Callable[[str], None]
 
@@ -33,14 +33,14 @@ class Steps:
     kfw: Callable[[Sequence[str]], int] = lambda _: 0
     imagined: bool = field(default=False, init=False)
 
-    def ask(self, argv: Sequence[str], *, timeout: float = 30.0, assume: str = "") -> Answer:
+    def ask(self, argv: Sequence[str], *, timeout: float = 30.0, assume: str = "") -> CommandAnswer:
         """A command that changes nothing. Raises ToolMissing, TimedOut; a failure is an answer."""
         self._tell(argv)
         if self.imagined:
-            return Answer(tuple(argv), 0, assume)
+            return CommandAnswer(tuple(argv), 0, assume)
         return self.run(argv, timeout=timeout)
 
-    def do(self, argv: Sequence[str], *, timeout: float | None = None, again: bool = False) -> Answer:
+    def do(self, argv: Sequence[str], *, timeout: float | None = None, again: bool = False) -> CommandAnswer:
         """A command that changes something. Raises ToolMissing, TimedOut; a failure is an answer.
 
         `again`: it only renews what an earlier run has done, so a dry run may go on asking.
@@ -48,10 +48,10 @@ class Steps:
         self._tell(argv)
         if self.dry:
             self.imagined = self.imagined or not again
-            return Answer(tuple(argv), 0)
+            return CommandAnswer(tuple(argv), 0)
         return self.run(argv, timeout=timeout, on_line=self.say if self.verbose else None)
 
-    def must(self, argv: Sequence[str], what: str, *, timeout: float | None = None) -> Answer:
+    def must(self, argv: Sequence[str], what: str, *, timeout: float | None = None) -> CommandAnswer:
         """A deed without which there is no going on. Raises KfwError: `what`, and the tool's own words."""
         answer = self.do(argv, timeout=timeout)
         if not answer.ok:

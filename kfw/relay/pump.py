@@ -15,7 +15,7 @@ KEPT_BYTES = 64 * 1024
 _LINGER_NOT_AT_ALL = struct.pack("ii", 1, 0)
 
 
-class Owner(Protocol):
+class PumpOwner(Protocol):
     """Who is told what happens to an end."""
 
     def on_open(self, end: "End") -> None: ...
@@ -40,7 +40,7 @@ class End(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: PumpOwner) -> None:
         self.owner = owner
         self.other: End | None = None
         self.kept: list[bytes] = []

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import cast
 
 from kfw.system import ledger, process_identity
-from kfw.system.ledger import Entry
-from kfw.system.process_identity import Seen, alive
+from kfw.system.ledger import LedgerEntry
+from kfw.system.process_identity import SeenProcess, alive
 
 #: A longer line comes in pieces of this many bytes.
 MAX_LINE = 64 * 1024
@@ -68,10 +68,10 @@ class Child(asyncio.SubprocessProtocol):
 
     def __init__(
         self,
-        entry: Entry,
+        entry: LedgerEntry,
         on_line: OnLine | None,
         forget: Callable[["Child"], None],
-        warning: Callable[[Entry], str] = lambda _: "",
+        warning: Callable[[LedgerEntry], str] = lambda _: "",
     ) -> None:
         self.entry = entry
         self._warning = warning
@@ -84,8 +84,8 @@ class Child(asyncio.SubprocessProtocol):
         self.ended_at: float | None = None  # by the loop's time
         self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._stopping = False
-        self._rest: list[Seen] = []  # what it left in its group, killed
-        self._forked: list[Seen] | None = None  # what outlived it and goes on; None: not looked at yet
+        self._rest: list[SeenProcess] = []  # what it left in its group, killed
+        self._forked: list[SeenProcess] | None = None  # what outlived it and goes on; None: not looked at yet
         self._transport: asyncio.SubprocessTransport | None = None
 
     @property

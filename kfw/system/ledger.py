@@ -21,7 +21,7 @@ from uuid import uuid4
 
 from kfw.errors import KfwError
 from kfw.system.files import append, clear_the_way, read_bounded, write_atomic
-from kfw.system.process_identity import Seen, alive, everybody, group, look
+from kfw.system.process_identity import SeenProcess, alive, everybody, group, look
 
 log = logging.getLogger("kfw.ledger")
 
@@ -40,8 +40,8 @@ _TELL_AGAIN = 60.0
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A child that we started, or were about to start (`pid` None). `start` is identity.Seen's."""
+class LedgerEntry:
+    """A child that we started, or were about to start (`pid` None). `start` is process_identity.SeenProcess's."""
 
     marker: str
     argv: tuple[str, ...]
@@ -63,27 +63,27 @@ class Ledger:
         self.path = path
         self._prepare = prepare
         self._lines = 0  # since the file was last compacted
-        self._known: dict[str, Entry] | None = None  # what has not ended; None: nothing was added yet
+        self._known: dict[str, LedgerEntry] | None = None  # what has not ended; None: nothing was added yet
         self._lacks = set[str]()  # markers of what is known and not in the file as it is known
         self._written: tuple[int, ...] | None = None  # the file as it was left
         self.problem = ""  # why the file is not up to date
         self._told_at = -_TELL_AGAIN
 
-    def intend(self, argv: Sequence[str], label: str) -> Entry:
+    def intend(self, argv: Sequence[str], label: str) -> LedgerEntry:
         """Say what will be started; the marker must be in its environment."""
-        entry = Entry(uuid4().hex, tuple(argv), label)
+        entry = LedgerEntry(uuid4().hex, tuple(argv), label)
         self._known_now()[entry.marker] = entry
         self._add({"marker": entry.marker, "argv": entry.argv, "label": label})
         return entry
 
-    def started(self, entry: Entry, pid: int) -> Entry:
+    def started(self, entry: LedgerEntry, pid: int) -> LedgerEntry:
         seen = look(pid)
         entry = replace(entry, pid=pid, start=seen.start if seen else None)
         self._known_now()[entry.marker] = entry
         self._add({"marker": entry.marker, "pid": pid, "start": entry.start})
         return entry
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: LedgerEntry) -> None:
         """An entry that cannot be written off does no harm: reclaim finds nobody who fits it."""
         self._known_now().pop(entry.marker, None)
         self._add({"marker": entry.marker, "ended": True})
@@ -93,7 +93,7 @@ class Ledger:
         """The file does not say what is known: `catch_up` when it may be possible again."""
         return bool(self.problem)
 
-    def warning(self, entry: Entry) -> str:
+    def warning(self, entry: LedgerEntry) -> str:
         """ "" while the next kfw would find it; else a sentence for people."""
         if entry.marker not in self._lacks:
             return ""
@@ -109,7 +109,7 @@ class Ledger:
         """Nothing is left to end. Raises KfwError, as `entries`."""
         return not (self.entries() if self._known is None else self._known)
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[LedgerEntry]:
         """What has not ended, oldest first. Raises KfwError if the file is there and cannot be read."""
         try:
             text = read_bounded(self.path, LARGEST).decode(errors="replace")
@@ -119,7 +119,7 @@ class Ledger:
             raise KfwError(f"cannot read {self.path}: {error.strerror}") from error
         return list(fold(text.split("\n")).values())
 
-    def reclaim(self, grace: float = 1.0) -> list[Entry]:
+    def reclaim(self, grace: float = 1.0) -> list[LedgerEntry]:
         """End what a killed daemon left behind: TERM, after `grace` seconds KILL (blocking). Returns what was ended.
 
         Call it before anything is started. What cannot be ended (raised rights) stays in the file.
@@ -132,7 +132,7 @@ class Ledger:
                 self._rewrite(left)
         return [entry for entry in found if entry not in left]
 
-    def _known_now(self) -> dict[str, Entry]:
+    def _known_now(self) -> dict[str, LedgerEntry]:
         """At first what the file has: a child of another kfw that could not be ended."""
         if self._known is None:
             self._known = {}
@@ -181,7 +181,7 @@ class Ledger:
         """The file is as it was left, or none was written; nobody has put another in its place."""
         return self._written is None or _look_at(self.path) == self._written
 
-    def _rewrite(self, entries: Iterable[Entry]) -> None:
+    def _rewrite(self, entries: Iterable[LedgerEntry]) -> None:
         """Raises KfwError."""
         lines = [json.dumps(vars(entry)) for entry in entries]
         write_atomic(self.path, "".join(f"{line}\n" for line in lines).encode())
@@ -198,9 +198,9 @@ def _look_at(path: Path) -> tuple[int, ...] | None:
     return found.st_dev, found.st_ino, found.st_mode, found.st_size
 
 
-def fold(lines: Iterable[str]) -> dict[str, Entry]:
+def fold(lines: Iterable[str]) -> dict[str, LedgerEntry]:
     """What the lines add up to, by marker. Lines that make no sense (a torn end) are passed over."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, LedgerEntry] = {}
     for line in lines:
         try:
             _fold_one(entries, json.loads(line))
@@ -209,7 +209,7 @@ def fold(lines: Iterable[str]) -> dict[str, Entry]:
     return entries
 
 
-def _fold_one(entries: dict[str, Entry], line: Mapping[str, object]) -> None:
+def _fold_one(entries: dict[str, LedgerEntry], line: Mapping[str, object]) -> None:
     marker = line["marker"]
     if not isinstance(marker, str) or not _MARKER.fullmatch(marker):
         return
@@ -217,13 +217,13 @@ def _fold_one(entries: dict[str, Entry], line: Mapping[str, object]) -> None:
         entries.pop(marker, None)
         return
     if isinstance(argv := line.get("argv"), list) and argv and argv[0]:
-        entries[marker] = Entry(marker, tuple(map(str, argv)), str(line.get("label", "")))
+        entries[marker] = LedgerEntry(marker, tuple(map(str, argv)), str(line.get("label", "")))
     if isinstance(pid := line.get("pid"), int) and pid in _PIDS:
         start = line.get("start")
         entries[marker] = replace(entries[marker], pid=pid, start=start if isinstance(start, str) else None)
 
 
-def members(entry: Entry, live: Iterable[Seen]) -> list[Seen]:
+def members(entry: LedgerEntry, live: Iterable[SeenProcess]) -> list[SeenProcess]:
     """The processes of the entry: the child and what is in the group that it leads. Nobody else may be signalled.
 
     The child is told by pid, start time and marker, what it left behind in its group (socat's forked connections)
@@ -240,21 +240,21 @@ def members(entry: Entry, live: Iterable[Seen]) -> list[Seen]:
     return [seen for seen in live if seen.group == entry.pid and _proved(seen, entry)]
 
 
-def _proved(seen: Seen, entry: Entry) -> bool:
+def _proved(seen: SeenProcess, entry: LedgerEntry) -> bool:
     return _same_arguments(seen, entry) if seen.marker is None else seen.marker == entry.marker
 
 
-def _same_arguments(seen: Seen, entry: Entry) -> bool:
+def _same_arguments(seen: SeenProcess, entry: LedgerEntry) -> bool:
     """Not the name: `#!` scripts and wrappers that exec the real tool put another one in front."""
     said = " ".join(entry.argv[1:]) or entry.argv[0]
     return bool(said) and seen.command.endswith(said)
 
 
-def living_members(entry: Entry) -> list[Seen]:
+def living_members(entry: LedgerEntry) -> list[SeenProcess]:
     return members(entry, group(entry.pid) if entry.pid else everybody())
 
 
-def kill(entry: Entry, number: signal.Signals) -> list[Seen]:
+def kill(entry: LedgerEntry, number: signal.Signals) -> list[SeenProcess]:
     """Signal what is left of the entry: the whole group once a member is proved ours. Returns whom we saw."""
     found = living_members(entry)
     with suppress(ProcessLookupError, PermissionError):
@@ -266,12 +266,12 @@ def kill(entry: Entry, number: signal.Signals) -> list[Seen]:
     return found
 
 
-def _alive(entries: Iterable[Entry]) -> list[Entry]:
+def _alive(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
     live = list(everybody())
     return [entry for entry in entries if members(entry, live)]
 
 
-def _end(entries: list[Entry], grace: float) -> list[Entry]:
+def _end(entries: list[LedgerEntry], grace: float) -> list[LedgerEntry]:
     """Returns those that live on."""
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, 1.0)):
         signalled = [seen for entry in entries for seen in kill(entry, number)]

@@ -27,13 +27,13 @@ _NO_WAY = frozenset(
 _NOWHERE = ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1"))
 
 
-class Clock(Protocol):
+class SleepClock(Protocol):
     def monotonic(self) -> float: ...
     def boottime(self) -> float: ...
     async def sleep(self, seconds: float) -> None: ...
 
 
-async def watch(clock: Clock, route: Callable[[], str | None], tell: Callable[[str], None]) -> None:
+async def watch(clock: SleepClock, route: Callable[[], str | None], tell: Callable[[str], None]) -> None:
     """For ever. `route()`: by which way packets leave now, None: it cannot tell; `tell` gets what happened, in words."""
     slept, way = _lead(clock), route()
     while True:
@@ -69,6 +69,6 @@ def _address(family: int, host: str) -> str:
         raise
 
 
-def _lead(clock: Clock) -> float:
+def _lead(clock: SleepClock) -> float:
     """Seconds slept since the boot."""
     return clock.boottime() - clock.monotonic()

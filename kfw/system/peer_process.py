@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 
 from kfw.system import port_owner
-from kfw.system.port_owner import LSOF_SECONDS, Row, links, named, rows, user
+from kfw.system.port_owner import LSOF_SECONDS, SocketRow, links, named, rows, user
 
 #: A client's address and port.
 Client = tuple[str, int]
@@ -44,7 +44,7 @@ def _pids(inodes: Collection[int]) -> dict[int, int]:
     return pids
 
 
-def _called(row: Row, pid: int | None) -> str:
+def _called(row: SocketRow, pid: int | None) -> str:
     return named(pid) if pid is not None else f"a program of user {user(row.uid)}"
 
 

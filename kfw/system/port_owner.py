@@ -17,7 +17,7 @@ _LISTEN = 0x0A
 
 
 @dataclass(frozen=True)
-class Row:
+class SocketRow:
     """One line of /proc/net/tcp or tcp6 (proc_pid_net(5)). `inode` 0: no process has it any more. `queued`: bytes to read;
     of a socket that listens, connections that nobody has accepted yet."""
 
@@ -58,7 +58,7 @@ def _linux(port: int, address: str | None) -> str | None:
     return _process_with(row.inode) or f"another program (of user {user(row.uid)})"
 
 
-def rows() -> Iterator[Row]:
+def rows() -> Iterator[SocketRow]:
     """All TCP sockets of this machine (or container)."""
     for table in ("tcp", "tcp6"):
         try:
@@ -68,11 +68,13 @@ def rows() -> Iterator[Row]:
         yield from map(_row, lines)
 
 
-def _row(line: str) -> Row:
+def _row(line: str) -> SocketRow:
     fields = line.split()
     address, port = fields[1].split(":")
     queued = int(fields[4].partition(":")[2], 16)
-    return Row(_address(address), int(port, 16), int(fields[3], 16), int(fields[7]), int(fields[9]), queued)
+    return SocketRow(
+        _address(address), int(port, 16), int(fields[3], 16), int(fields[7]), int(fields[9]), queued
+    )
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

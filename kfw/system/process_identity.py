@@ -19,7 +19,7 @@ _PS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenProcess:
     """A live process. `start` is only good for comparing. `marker` is "" without one, None where we may not look."""
 
     pid: int
@@ -29,14 +29,14 @@ class Seen:
     marker: str | None
 
 
-def look(pid: int) -> Seen | None:
+def look(pid: int) -> SeenProcess | None:
     """None: it is gone, or a zombie that only waits to be reaped."""
     if sys.platform == "linux":
         return _look_proc(pid)
     return next((seen for seen in _ps() if seen.pid == pid), None)
 
 
-def alive(seen: Seen) -> bool:
+def alive(seen: SeenProcess) -> bool:
     """Still the same process; one that is just ending has lost its arguments and environment, but not its files."""
     now = look(seen.pid)
     return now is not None and now.start == seen.start
@@ -57,13 +57,13 @@ def children(pid: int) -> frozenset[int]:
     return frozenset(child for child in started if _status_proc(child)[:1] not in ([], ["Z"], ["X"]))
 
 
-def everybody() -> Iterable[Seen]:
+def everybody() -> Iterable[SeenProcess]:
     """All live processes but this one; some 1.5 ms per 100 of them on Linux, a `ps` elsewhere."""
     seen = _all_proc() if sys.platform == "linux" else _ps()
     return (process for process in seen if process.pid != os.getpid())
 
 
-def group(number: int) -> Iterable[Seen]:
+def group(number: int) -> Iterable[SeenProcess]:
     """The live processes of this group, and the one that has the number as its pid. On Linux the others cost only a
     look at their state."""
     if sys.platform != "linux":
@@ -75,7 +75,7 @@ def _belongs(pid: int, number: int) -> bool:
     return pid == number or _status_proc(pid)[2:3] == [str(number)]
 
 
-def _all_proc() -> Iterator[Seen]:
+def _all_proc() -> Iterator[SeenProcess]:
     return (seen for pid in _pids() if (seen := _look_proc(pid)))
 
 
@@ -83,7 +83,7 @@ def _pids() -> list[int]:
     return [int(entry.name) for entry in _PROC.iterdir() if entry.name.isdecimal()]
 
 
-def _look_proc(pid: int) -> Seen | None:
+def _look_proc(pid: int) -> SeenProcess | None:
     fields = _status_proc(pid)
     if not fields or fields[0] in "ZX":
         return None
@@ -92,7 +92,7 @@ def _look_proc(pid: int) -> Seen | None:
     except OSError:  # gone in between
         return None
     words = command.decode(errors="replace").rstrip("\0").split("\0")
-    return Seen(pid, int(fields[2]), f"{_boot_id()}/{fields[19]}", " ".join(words), _marker_proc(pid))
+    return SeenProcess(pid, int(fields[2]), f"{_boot_id()}/{fields[19]}", " ".join(words), _marker_proc(pid))
 
 
 def _status_proc(pid: int) -> list[str]:
@@ -123,7 +123,7 @@ def _boot_id() -> str:
         return ""
 
 
-def _ps() -> list[Seen]:
+def _ps() -> list[SeenProcess]:
     """macOS; `lstart` is local time, so the zone is pinned: a laptop travels."""
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     try:
@@ -134,9 +134,9 @@ def _ps() -> list[Seen]:
     return [seen for line in lines if (seen := parse_ps(line))]
 
 
-def parse_ps(line: str) -> Seen | None:
+def parse_ps(line: str) -> SeenProcess | None:
     """A line `  41    41 Ss   Fri Nov 21 07:39:50 2025 socat -d TCP-LISTEN:...`."""
     fields = line.strip().split(None, 8)
     if len(fields) < 9 or fields[2].startswith("Z"):
         return None
-    return Seen(int(fields[0]), int(fields[1]), " ".join(fields[3:8]), fields[8], None)
+    return SeenProcess(int(fields[0]), int(fields[1]), " ".join(fields[3:8]), fields[8], None)

@@ -19,7 +19,7 @@ _LAST_LINES = 3
 
 
 @dataclass(frozen=True)
-class Answer:
+class CommandAnswer:
     """`code` is minus the signal's number if a signal ended it."""
 
     argv: tuple[str, ...]
@@ -41,7 +41,7 @@ class Answer:
 
 OnLine = Callable[[str], None]
 #: run(argv, *, timeout, stdin, env, on_line) -> Answer
-Run = Callable[..., Answer]
+Run = Callable[..., CommandAnswer]
 
 
 def run(
@@ -51,7 +51,7 @@ def run(
     stdin: str = "",
     env: Mapping[str, str] | None = None,
     on_line: OnLine | None = None,
-) -> Answer:
+) -> CommandAnswer:
     """`env` comes on top of ours; `on_line` hears each line of stderr as it comes. `timeout` in seconds.
 
     Raises ToolMissing, and TimedOut after having killed it.
@@ -79,7 +79,7 @@ def run(
         )
     except sh.TimeoutException as late:
         raise TimedOut(f"{argv[0]} did not answer within {timeout:g} s", " ".join(argv)) from late
-    return Answer(tuple(argv), done.exit_code, str(done), "".join(heard))
+    return CommandAnswer(tuple(argv), done.exit_code, str(done), "".join(heard))
 
 
 def _program(tool: str, env: Mapping[str, str] | None) -> Any:

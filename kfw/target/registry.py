@@ -12,10 +12,10 @@ from kfw.environ import Environ, Environs
 from kfw.errors import ClusterUnreachable
 from kfw.kube import exec_plugin, tls
 from kfw.kube.login import Login, Plugin
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Access, Cluster, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.kubeconfig.files import Kubeconfigs
 from kfw.model import Forward, Resolution
 from kfw.system.changes import FileChanges
@@ -24,7 +24,7 @@ from kfw.target.watcher import TargetWatcher
 
 #: A server as one user in an environment, and a login in one.
 _Key = tuple[Access, bytes]
-_LoginKey = tuple[User, Cluster | None, bytes]
+_LoginKey = tuple[UserEntry, ClusterEntry | None, bytes]
 
 #: Logins that are kept for a forward that comes back.
 _UNUSED_LOGINS = 16
@@ -107,7 +107,7 @@ class ClusterRegistry:
         if not followers:
             self._wanted.add(forward.name)  # it is followed in a moment
 
-    def server(self, forward: Forward) -> Server:
+    def server(self, forward: Forward) -> ApiServer:
         """The API server of a forward that is being followed. Raises ClusterUnreachable."""
         known = self._kubeconfigs.last(forward.kubeconfig, forward.context)
         shared = self._followed(forward)

@@ -24,7 +24,7 @@ class WireError(KfwError):
     events: Sequence[object] = ()
 
 
-class Held(bytearray):
+class PartialBytes(bytearray):
     """The start of something that is not whole yet. It never grows beyond the size it is asked to reach."""
 
     def fill(self, data: bytes, at: int, size: int) -> int:

@@ -67,7 +67,7 @@ def read_request(stream: int, headers: Mapping[str, str]) -> StreamRequest:
     return StreamRequest(kind, int(port), headers.get(REQUEST_ID) or str(stream - (2 if kind == DATA else 0)))
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     REFUSED = "refused"  # nothing listens on the port
     GONE = "gone"  # the pod's sandbox is not there any more
     UNSUPPORTED = "unsupported"  # the node cannot forward at all
@@ -75,14 +75,14 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
-_SAFE = frozenset({Kind.REFUSED, Kind.GONE, Kind.UNSUPPORTED})
+_SAFE = frozenset({FailureKind.REFUSED, FailureKind.GONE, FailureKind.UNSUPPORTED})
 
 
 @dataclass(frozen=True)
 class Refusal:
     """`safe`: the app provably got nothing, so the connection may be tried elsewhere. `text`: the far side's words."""
 
-    kind: Kind
+    kind: FailureKind
     safe: bool
     text: str
 
@@ -111,15 +111,17 @@ def classify(text: str, port: int) -> Refusal:
     text = _plain(text)
     words = bare(text)
     if _UNSUPPORTED.search(words):
-        kind = Kind.UNSUPPORTED
+        kind = FailureKind.UNSUPPORTED
     elif _BROKEN.search(words):
-        kind = Kind.RESET if re.search(r"reset by peer|broken pipe", words, re.I) else Kind.UNKNOWN
+        kind = (
+            FailureKind.RESET if re.search(r"reset by peer|broken pipe", words, re.I) else FailureKind.UNKNOWN
+        )
     elif _is_refused(words, port):
-        kind = Kind.REFUSED
+        kind = FailureKind.REFUSED
     elif _GONE.search(words):
-        kind = Kind.GONE
+        kind = FailureKind.GONE
     else:
-        kind = Kind.UNKNOWN
+        kind = FailureKind.UNKNOWN
     return Refusal(kind, kind in _SAFE, text)
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from kfw.wire.base import Chunk, Held, WireError
+from kfw.wire.base import Chunk, PartialBytes, WireError
 
 FIN = 0x01
 UNIDIRECTIONAL = 0x02
@@ -166,7 +166,7 @@ class SpdyFramer:
 
     def __init__(self, limits: FrameLimits) -> None:
         self._most = limits.control_frame
-        self._held = Held()
+        self._held = PartialBytes()
         self._stream = 0  # of the DATA frame whose bytes are coming
         self._fin = False
         self._left = 0  # bytes of it still to come

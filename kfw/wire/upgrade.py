@@ -60,7 +60,7 @@ class UpgradeRefused(KfwError):
 
 
 @dataclass(frozen=True)
-class Answer:
+class UpgradeAnswer:
     """What came back. Header names are lower case; `body` at most 64 KiB of it; `rest` belongs to the new protocol."""
 
     status: int
@@ -84,7 +84,7 @@ class Upgrading:
             raise WireError(f"cannot ask for {target}: {error}") from error
         self.request: bytes = (head or b"") + (self._http.send(h11.EndOfMessage()) or b"")
 
-    def receive(self, data: bytes) -> Answer | None:
+    def receive(self, data: bytes) -> UpgradeAnswer | None:
         """The answer, once it is there. `data` b"" means that the far side closed. Raises WireError."""
         try:
             self._http.receive_data(data)
@@ -94,7 +94,7 @@ class Upgrading:
                 return self._answer(self._head)  # the body broke off; its status is known
             raise WireError(f"the far side's answer is not HTTP: {error}") from error
 
-    def _read(self) -> Answer | None:
+    def _read(self) -> UpgradeAnswer | None:
         while True:
             event = self._http.next_event()
             match event:
@@ -113,10 +113,10 @@ class Upgrading:
                 case _:
                     raise WireError("the far side closed the connection before it answered")
 
-    def _answer(self, head: h11.Response | h11.InformationalResponse, rest: bytes = b"") -> Answer:
+    def _answer(self, head: h11.Response | h11.InformationalResponse, rest: bytes = b"") -> UpgradeAnswer:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
         reason = bytes(head.reason).decode("latin-1")[:_MAX_WORDS]
-        return Answer(head.status_code, reason, headers, bytes(self._body), bytes(rest))
+        return UpgradeAnswer(head.status_code, reason, headers, bytes(self._body), bytes(rest))
 
 
 def spdy_headers() -> HeaderList:
@@ -134,12 +134,12 @@ def websocket_headers(key: bytes, protocol: str) -> HeaderList:
     ]
 
 
-def check_spdy(answer: Answer) -> None:
+def check_spdy(answer: UpgradeAnswer) -> None:
     """Raises UpgradeRefused."""
     _check_switched(answer, SPDY)
 
 
-def check_websocket(answer: Answer, key: bytes, protocol: str) -> None:
+def check_websocket(answer: UpgradeAnswer, key: bytes, protocol: str) -> None:
     """Raises UpgradeRefused, also where the server speaks WebSocket but not `protocol`."""
     _check_switched(answer, "websocket")
     if answer.headers.get("sec-websocket-accept") != _accept(base64.b64encode(key).decode()):
@@ -153,7 +153,7 @@ def check_websocket(answer: Answer, key: bytes, protocol: str) -> None:
         )
 
 
-def _check_switched(answer: Answer, protocol: str) -> None:
+def _check_switched(answer: UpgradeAnswer, protocol: str) -> None:
     if answer.status != 101:
         what = f"the far side answered {answer.status} {answer.reason}".rstrip()
         raise UpgradeRefused(what, status=answer.status)

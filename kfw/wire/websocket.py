@@ -36,13 +36,13 @@ _JOINED = 16 * 1024
 NO_MASK = b"\0\0\0\0"
 
 
-class Ping(msgspec.Struct, frozen=True, gc=False):
+class WebSocketPing(msgspec.Struct, frozen=True, gc=False):
     """The peer asks: answer it with `pong(data)`."""
 
     data: bytes
 
 
-class Pong(msgspec.Struct, frozen=True, gc=False):
+class WebSocketPong(msgspec.Struct, frozen=True, gc=False):
     data: bytes
 
 
@@ -53,7 +53,7 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Event: TypeAlias = Payload | Ping | Pong | Close
+Event: TypeAlias = Payload | WebSocketPing | WebSocketPong | Close
 
 
 class WebSocketConnection:
@@ -139,9 +139,9 @@ class WebSocketConnection:
 
     def _control(self, frame: ControlFrame) -> Event:
         if frame.opcode == Opcode.PING:
-            return Ping(frame.payload)
+            return WebSocketPing(frame.payload)
         if frame.opcode == Opcode.PONG:
-            return Pong(frame.payload)
+            return WebSocketPong(frame.payload)
         self._closed = True
         return _read_close(frame.payload)
 

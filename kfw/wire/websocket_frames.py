@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from kfw.wire.base import Held, WireError
+from kfw.wire.base import PartialBytes, WireError
 
 _FIN, _MASKED = 0x80, 0x80
 _MAX_CONTROL = 125
@@ -121,7 +121,7 @@ class WebSocketFramer:
         self._masked = masked  # the peer must mask
         self._mask_with = mask_with
         self._max_message = max_message
-        self._held = Held()
+        self._held = PartialBytes()
         self._opcode = 0  # of the message that is coming in; 0 between messages
         self._start = False  # nothing of it was handed out yet
         self._length = 0  # of it, as far as its frames have begun

@@ -173,7 +173,7 @@ def test_the_socket_is_where_paths_py_says(monkeypatch: pytest.MonkeyPatch, env:
 
 def test_server_sent_events_are_put_together(home: Path) -> None:
     text = b": a comment\n\ndata: {\ndata: }\nid: 7\n\nevent: x\n\ndata:bare\r\n\r\ndata: unfinished\n"
-    with somebody(home, says(b"HTTP/1.1 200 OK\r\n\r\n" + text)), http.Connection() as connection:
+    with somebody(home, says(b"HTTP/1.1 200 OK\r\n\r\n" + text)), http.ControlConnection() as connection:
         connection.send("GET", "/")
         _, headers = connection.head()
         assert list(http.server_sent(connection, headers)) == [b"{\n}", b"bare"]

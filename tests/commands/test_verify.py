@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.verify import Answer, talk
+from kfw.commands.verify import PortAnswer, talk
 from tests.client.fake_daemon import FakeDaemon, row
 
 Talk = Callable[[socket.socket], None]
@@ -133,25 +133,29 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
 @pytest.mark.parametrize(
     ("behave", "web", "expected"),
     [
-        (answers(OK), True, Answer(True, "http", "200 OK")),
+        (answers(OK), True, PortAnswer(True, "http", "200 OK")),
         (
             answers(b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
             True,
-            Answer(True, "http", "503 Service Unavailable"),
+            PortAnswer(True, "http", "503 Service Unavailable"),
         ),
-        (answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), True, Answer(True, "http", "400 Bad Request")),
-        (answers(OK), False, Answer(True, "http", "200 OK")),
-        (greets(b"SSH-2.0-OpenSSH_9.2\r\n"), False, Answer(True, "tcp", "greets with 'SSH-2.0-OpenSSH_9.2'")),
-        (greets(b"\x00\x01\x02"), False, Answer(True, "tcp", "greets with 3 bytes")),
-        (echoes, False, Answer(True, "tcp", "answers 'GET / HTTP/1.1'")),
-        (is_postgres, False, Answer(True, "postgres", "PostgreSQL, without TLS")),
-        (closes, True, Answer(False, "", "the connection broke: closed without a word")),
-        (closes, False, Answer(False, "", "the connection broke: closed without a word")),
-        (closes_when_asked, True, Answer(False, "", "an empty reply")),
-        (echoes, True, Answer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
+        (answers(b"HTTP/1.1 400 Bad Request\r\n\r\n"), True, PortAnswer(True, "http", "400 Bad Request")),
+        (answers(OK), False, PortAnswer(True, "http", "200 OK")),
+        (
+            greets(b"SSH-2.0-OpenSSH_9.2\r\n"),
+            False,
+            PortAnswer(True, "tcp", "greets with 'SSH-2.0-OpenSSH_9.2'"),
+        ),
+        (greets(b"\x00\x01\x02"), False, PortAnswer(True, "tcp", "greets with 3 bytes")),
+        (echoes, False, PortAnswer(True, "tcp", "answers 'GET / HTTP/1.1'")),
+        (is_postgres, False, PortAnswer(True, "postgres", "PostgreSQL, without TLS")),
+        (closes, True, PortAnswer(False, "", "the connection broke: closed without a word")),
+        (closes, False, PortAnswer(False, "", "the connection broke: closed without a word")),
+        (closes_when_asked, True, PortAnswer(False, "", "an empty reply")),
+        (echoes, True, PortAnswer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
     ],
 )
-def test_B25_what_answers_is_said(behave: Talk, web: bool, expected: Answer) -> None:
+def test_B25_what_answers_is_said(behave: Talk, web: bool, expected: PortAnswer) -> None:
     with server(behave) as port:
         assert talk("127.0.0.1", port, web=web) == expected
 
@@ -166,7 +170,7 @@ def test_B25_a_reset_is_no_answer() -> None:
 
 def test_a_server_that_waits_for_its_own_protocol_is_open() -> None:
     with server(is_silent) as port:
-        assert talk("127.0.0.1", port, web=False) == Answer(True, "tcp", "connected, no data received")
+        assert talk("127.0.0.1", port, web=False) == PortAnswer(True, "tcp", "connected, no data received")
 
 
 def test_silence_is_no_answer_for_what_should_be_http() -> None:
@@ -182,7 +186,7 @@ def test_a_server_that_closes_on_words_it_does_not_know_is_open() -> None:
 def test_a_port_that_nobody_listens_on_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert talk("127.0.0.1", port, web=False) == Answer(False, "", "nobody listens there")
+    assert talk("127.0.0.1", port, web=False) == PortAnswer(False, "", "nobody listens there")
 
 
 @pytest.mark.parametrize(
@@ -191,12 +195,12 @@ def test_a_port_that_nobody_listens_on_says_so() -> None:
 def test_B25_tls_is_spoken_without_trust(certificate: Path, plain: bytes) -> None:
     with server(over_tls(certificate, plain, answers(OK))) as port:
         answer = talk("127.0.0.1", port, web=True)
-    assert answer == Answer(True, "https", "200 OK (certificate not checked)")
+    assert answer == PortAnswer(True, "https", "200 OK (certificate not checked)")
 
 
 def test_tls_without_http_is_tls(certificate: Path) -> None:
     with server(over_tls(certificate, b"", answers(b"\x00"))) as port:
-        assert talk("127.0.0.1", port, web=False) == Answer(True, "tls", "TLSv1.3, and no HTTP")
+        assert talk("127.0.0.1", port, web=False) == PortAnswer(True, "tls", "TLSv1.3, and no HTTP")
 
 
 def test_B25_verify_says_what_answered_and_fails_if_one_does_not(

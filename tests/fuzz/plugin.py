@@ -14,7 +14,7 @@ from typing import Any
 from kfw.errors import KfwError
 from kfw.kube import exec_plugin
 from kfw.kube.login import Login
-from kfw.kubeconfig.entries import Access, Cluster, Exec, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, UserEntry
 from tests.fuzz import memory, values
 from tests.fuzz.area import Area, Case, Finding
 from tests.fuzz.yaml_writer import YamlWriter
@@ -33,10 +33,10 @@ Step = list[Any]
 
 async def log_in(plugin: Exec, through_login: bool) -> object:
     """As the daemon does it. Raises KfwError."""
-    cluster = Cluster("dev", "https://127.0.0.1:1")
+    cluster = ClusterEntry("dev", "https://127.0.0.1:1")
     run = partial(exec_plugin.run, timeout=_TIMEOUT)
     if through_login:
-        return await Login(Access("dev", cluster, User("ada", exec=plugin)), plugin=run).credentials()
+        return await Login(Access("dev", cluster, UserEntry("ada", exec=plugin)), plugin=run).credentials()
     return await run(plugin, "ada", cluster)
 
 

@@ -6,8 +6,8 @@ from contextlib import suppress
 from random import Random
 
 from kfw.errors import KfwError
-from kfw.kube.server import Server
-from kfw.kubeconfig.entries import User
+from kfw.kube.server import ApiServer
+from kfw.kubeconfig.entries import UserEntry
 from kfw.methods.base import OpenRequest
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.secret import Secret
@@ -42,7 +42,7 @@ class Tunnel(Area):
             for pod in _PODS:
                 _spoil(far, pod, way, Random(random.getrandbits(64)))
             ca = certificates.ca() if encrypted else b""
-            at = server(far, User("ada", token=Secret(f"tok-{case.mark}")), ca=ca)
+            at = server(far, UserEntry("ada", token=Secret(f"tok-{case.mark}")), ca=ca)
             opened = await _opened(case, at)
             if opened is not None:
                 await _used(case, far, opened)
@@ -50,7 +50,7 @@ class Tunnel(Area):
             raise Finding(f"a port-forward makes kfw hold {most >> 20} MB")
 
 
-async def _opened(case: Case, at: Server) -> PodTunnel | None:
+async def _opened(case: Case, at: ApiServer) -> PodTunnel | None:
     wanted = forward("web", hold=2.0, health=UNASKED)
     try:
         async with asyncio.timeout(_OPENS):

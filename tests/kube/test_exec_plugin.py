@@ -17,13 +17,13 @@ import pytest
 from kfw.errors import LoginError, Shortage, ToolMissing
 from kfw.kube import exec_plugin
 from kfw.kube.login import Login
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.secret import redact, reveal
 from kfw.system.loop import rss_bytes
 from tests.until import until
 
 V1 = "client.authentication.k8s.io/v1"
-DEV = Cluster(
+DEV = ClusterEntry(
     "dev",
     "https://dev:6443",
     ca=Pem(data=b"CA"),
@@ -70,7 +70,7 @@ async def test_a_plugin_gives_a_token_and_its_end(script: Callable[[str], str], 
 @pytest.mark.asyncio
 async def test_a_plugin_gives_a_client_certificate(script: Callable[[str], str]) -> None:
     command = script(answer(clientCertificateData="CRT", clientKeyData="KEY"))
-    login = Login(Access("dev", DEV, User("ada", exec=plugin(command))))
+    login = Login(Access("dev", DEV, UserEntry("ada", exec=plugin(command))))
     certificate = (await login.credentials()).certificate
 
     assert certificate and (certificate.certificate, certificate.key) == (b"CRT", b"KEY")
@@ -251,7 +251,7 @@ async def test_one_login_at_a_time_also_with_a_real_plugin(
         f"open({str(log)!r}, 'a').write('start\\n')\ntime.sleep(0.1)\n"
         f"open({str(log)!r}, 'a').write('end\\n')\n" + answer(token="abc")
     )
-    login = Login(Access("dev", DEV, User("ada", exec=plugin(command))))
+    login = Login(Access("dev", DEV, UserEntry("ada", exec=plugin(command))))
 
     await asyncio.gather(*(login.credentials() for _ in range(5)))
 

@@ -10,7 +10,7 @@ import pytest
 
 from kfw.errors import ClusterUnreachable
 from kfw.kube import tls
-from kfw.kubeconfig.entries import Cluster
+from kfw.kubeconfig.entries import ClusterEntry
 from tests.kube.fake_api import serving
 from tests.kube.proxies import connect, proxying
 from tests.kube.test_server import CA, read, serves
@@ -31,7 +31,7 @@ def test_a_large_answer_comes_whole_through_tls_within_tls(loop: str) -> None:
             big["metadata"]["annotations"] = {"x": "y" * 3_000_000}
             await api.put(PODS, big)
             url = f"https://127.0.0.1:{proxy.port}"
-            answer = await read(Cluster("dev", api.url, ca=CA, proxy_url=url))
+            answer = await read(ClusterEntry("dev", api.url, ca=CA, proxy_url=url))
             assert proxy.asked == [("127.0.0.1", api.port)]
             return answer
 
@@ -45,7 +45,7 @@ async def test_its_password_goes_within_tls() -> None:
     both = serves("127.0.0.1")
     async with serving(both) as api, proxying(connect(word), both) as proxy:
         for login, good in (("joe:p%40w@", True), ("joe:x@", False)):
-            cluster = Cluster("dev", api.url, ca=CA, proxy_url=f"https://{login}127.0.0.1:{proxy.port}")
+            cluster = ClusterEntry("dev", api.url, ca=CA, proxy_url=f"https://{login}127.0.0.1:{proxy.port}")
             if good:
                 assert await read(cluster)
                 continue
@@ -64,7 +64,7 @@ async def test_a_proxy_that_is_not_trusted_is_not_told_the_password() -> None:
     async with serving(serves("127.0.0.1")) as api, proxying(handshake, serves("other.example")) as proxy:
         url = f"https://joe:pw@127.0.0.1:{proxy.port}"
         with pytest.raises(ClusterUnreachable, match="cannot trust"):
-            await read(Cluster("dev", api.url, ca=CA, proxy_url=url))
+            await read(ClusterEntry("dev", api.url, ca=CA, proxy_url=url))
         assert not heads
 
 
@@ -80,4 +80,4 @@ async def test_a_proxy_that_answers_something_else_is_named(says: bytes) -> None
     async with proxying(handshake, serves("127.0.0.1")) as proxy:
         url = f"https://joe:pw@127.0.0.1:{proxy.port}"
         with pytest.raises(ClusterUnreachable, match=f"the proxy https://127.0.0.1:{proxy.port} "):
-            await read(Cluster("dev", "https://127.0.0.1:1", ca=CA, proxy_url=url))
+            await read(ClusterEntry("dev", "https://127.0.0.1:1", ca=CA, proxy_url=url))

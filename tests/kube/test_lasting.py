@@ -13,13 +13,13 @@ import pytest
 
 from kfw.kube import dial, watch
 from kfw.kube import resource as r
-from kfw.kube.connection import BURST, RATE, Connection, ProcessorShare, Reading
+from kfw.kube.connection import BURST, RATE, ApiConnection, PacedReading, ProcessorShare
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
-from kfw.kubeconfig.entries import Access, Cluster, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from kfw.model import Reason
 from kfw.target.decode.kinds import decoder
 from tests.kube.certificates import pair, server_context
@@ -33,10 +33,10 @@ pytestmark = pytest.mark.asyncio
 
 @asynccontextmanager
 async def watching_at(
-    url: str, user: User, timeouts: Timeouts = QUICK
-) -> AsyncIterator[tuple[Watch, Server]]:
-    access = Access("dev", Cluster("dev", url, insecure=url.startswith("https")), user)
-    server = Server(access, Login(access), timeouts, lambda: None)
+    url: str, user: UserEntry, timeouts: Timeouts = QUICK
+) -> AsyncIterator[tuple[Watch, ApiServer]]:
+    access = Access("dev", ClusterEntry("dev", url, insecure=url.startswith("https")), user)
+    server = ApiServer(access, Login(access), timeouts, lambda: None)
     made = Watch(server, r.PODS, "shop", decoder(r.PODS))
     tasks = [asyncio.create_task(server.run()), asyncio.create_task(made.run())]
     try:
@@ -51,16 +51,16 @@ async def watching_at(
 @pytest.mark.parametrize(
     ("url", "user"),
     [
-        ("https://127.0.0.1:1", User("ada")),
-        ("https://127.0.0.1:1/with blank", User("ada")),
-        ("https://no-such-host.invalid", User("ada")),
-        ("https://127.0.0.1:{port}", User("ada", token="two\nlines")),
-        ("https://127.0.0.1:{port}", User("ada", impersonate=(("Impersonate-User", "a\x00b"),))),
-        ("https://127.0.0.1:{port}", User("ada", certificate=Pem(data=b"none"), key=Pem(data=b"none"))),
-        ("http://127.0.0.1:{port}", User("ada")),
+        ("https://127.0.0.1:1", UserEntry("ada")),
+        ("https://127.0.0.1:1/with blank", UserEntry("ada")),
+        ("https://no-such-host.invalid", UserEntry("ada")),
+        ("https://127.0.0.1:{port}", UserEntry("ada", token="two\nlines")),
+        ("https://127.0.0.1:{port}", UserEntry("ada", impersonate=(("Impersonate-User", "a\x00b"),))),
+        ("https://127.0.0.1:{port}", UserEntry("ada", certificate=Pem(data=b"none"), key=Pem(data=b"none"))),
+        ("http://127.0.0.1:{port}", UserEntry("ada")),
     ],
 )
-async def test_whatever_a_kubeconfig_holds_the_watch_lives_and_says_why(url: str, user: User) -> None:
+async def test_whatever_a_kubeconfig_holds_the_watch_lives_and_says_why(url: str, user: UserEntry) -> None:
     """What can be told from its text alone never comes so far: tests/kubeconfig."""
     async with serving(server_context(pair("kfw-test", "127.0.0.1"))) as api:
         async with watching_at(url.format(port=api.port), user) as (one, server):
@@ -74,8 +74,8 @@ FAULTS: list[tuple[Any, str, Exception]] = [
     (dial, "dial", OSError(errno.EMFILE, "Too many open files")),
     (dial, "dial", OverflowError("port must be 0-65535")),
     (dial, "dial", RuntimeError("what nobody has thought of")),
-    (Connection, "get", RecursionError("maximum recursion depth exceeded")),
-    (Connection, "get", AssertionError()),
+    (ApiConnection, "get", RecursionError("maximum recursion depth exceeded")),
+    (ApiConnection, "get", AssertionError()),
     (Decoder, "page", KeyError("x")),
     (Decoder, "change", ZeroDivisionError()),
     (Decoder, "item", MemoryError()),
@@ -218,7 +218,7 @@ async def test_the_event_loop_is_not_held_while_much_is_read() -> None:
     items = [pod(f"p{number}") for number in range(5000)]
     body = msgspec.json.encode({"kind": "PodList", "metadata": {"resourceVersion": "1"}, "items": items})
     held, last = 0.0, time.thread_time()  # of this thread: another program may have the processor meanwhile
-    reading = Reading(ProcessorShare())
+    reading = PacedReading(ProcessorShare())
     one = decoder(r.PODS)
 
     async def look() -> None:

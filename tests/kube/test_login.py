@@ -10,10 +10,10 @@ import pytest
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import credentials
-from kfw.kube.exec_plugin import Status
+from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.login import Credentials, Login
 from kfw.kube.session import ServerLogin
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.secret import Secret
 
 PLUGIN = Exec("client.authentication.k8s.io/v1", "aws", ("eks", "get-token"))
@@ -38,7 +38,7 @@ class FakePlugin:
         self._clock = clock
         self._life = life
 
-    async def __call__(self, plugin: Exec, user: str, cluster: Cluster, **_: object) -> Status:
+    async def __call__(self, plugin: Exec, user: str, cluster: ClusterEntry, **_: object) -> PluginStatus:
         self.runs += 1
         self.at_once += 1
         assert self.at_once == 1, "two logins at a time"
@@ -47,17 +47,17 @@ class FakePlugin:
         if self.error:
             raise self.error
         end = datetime.fromtimestamp(self._clock() + self._life, UTC) if self._life else None
-        return Status(token=f"token-{self.runs}", expiration_timestamp=end)
+        return PluginStatus(token=f"token-{self.runs}", expiration_timestamp=end)
 
 
-def access(user: User) -> Access:
-    return Access("dev", Cluster("dev", "https://dev"), user)
+def access(user: UserEntry) -> Access:
+    return Access("dev", ClusterEntry("dev", "https://dev"), user)
 
 
 def by_plugin(life: float | None = None) -> tuple[Login, FakePlugin, Clock]:
     clock = Clock()
     plugin = FakePlugin(clock, life)
-    return Login(access(User("ada", exec=PLUGIN)), plugin=plugin, now=clock), plugin, clock
+    return Login(access(UserEntry("ada", exec=PLUGIN)), plugin=plugin, now=clock), plugin, clock
 
 
 def token(credentials: Credentials) -> str:
@@ -66,7 +66,7 @@ def token(credentials: Credentials) -> str:
 
 @pytest.mark.asyncio
 async def test_a_token_is_sent_as_it_stands() -> None:
-    login = Login(access(User("ada", token="abc", impersonate=(("Impersonate-User", "bob"),))))
+    login = Login(access(UserEntry("ada", token="abc", impersonate=(("Impersonate-User", "bob"),))))
     credentials = await login.credentials()
 
     assert credentials.headers == (("Authorization", "Bearer abc"), ("Impersonate-User", "bob"))
@@ -75,7 +75,7 @@ async def test_a_token_is_sent_as_it_stands() -> None:
 
 @pytest.mark.asyncio
 async def test_a_user_without_credentials_sends_none() -> None:
-    assert (await Login(access(User(""))).credentials()).headers == ()
+    assert (await Login(access(UserEntry(""))).credentials()).headers == ()
 
 
 @pytest.mark.asyncio
@@ -85,7 +85,7 @@ async def test_a_token_file_is_read_again_and_wins_over_a_token(
     monkeypatch.setattr(credentials, "LIFE", 0.2)
     file = tmp_path / "token"
     file.write_text("one\n")
-    login = Login(access(User("ada", token=Secret("old"), token_file=str(file))))
+    login = Login(access(UserEntry("ada", token=Secret("old"), token_file=str(file))))
 
     first = await login.credentials()
     assert token(first) == "Bearer one"
@@ -102,7 +102,7 @@ async def test_a_token_file_is_read_again_and_wins_over_a_token(
 async def test_a_token_file_is_read_again_at_once_when_the_server_refuses(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one")
-    login = ServerLogin(Login(access(User("ada", token_file=str(file)))))
+    login = ServerLogin(Login(access(UserEntry("ada", token_file=str(file)))))
     used = await login.credentials()
     login.accepted(used)
     file.write_text("two")
@@ -115,7 +115,7 @@ async def test_a_token_file_is_read_again_at_once_when_the_server_refuses(tmp_pa
 async def test_a_client_certificate_is_read_from_its_files(tmp_path: Path) -> None:
     for name in ("crt", "key"):
         (tmp_path / name).write_text(name)
-    user = User("ada", certificate=Pem(file=str(tmp_path / "crt")), key=Pem(file=str(tmp_path / "key")))
+    user = UserEntry("ada", certificate=Pem(file=str(tmp_path / "crt")), key=Pem(file=str(tmp_path / "key")))
     certificate = (await Login(access(user)).credentials()).certificate
 
     assert certificate and (certificate.certificate, certificate.key) == (b"crt", b"key")
@@ -124,12 +124,12 @@ async def test_a_client_certificate_is_read_from_its_files(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "user",
     [
-        User("ada", token_file="/no/such/file", file="/k"),
-        User("ada", certificate=Pem(file="/no/such/file"), file="/k"),
+        UserEntry("ada", token_file="/no/such/file", file="/k"),
+        UserEntry("ada", certificate=Pem(file="/no/such/file"), file="/k"),
     ],
 )
 @pytest.mark.asyncio
-async def test_a_credential_file_that_is_missing_is_named(user: User) -> None:
+async def test_a_credential_file_that_is_missing_is_named(user: UserEntry) -> None:
     with pytest.raises(LoginError) as caught:
         await Login(access(user)).credentials()
 
@@ -147,14 +147,14 @@ async def test_a_credential_file_that_is_missing_is_named(user: User) -> None:
 @pytest.mark.asyncio
 async def test_an_auth_provider_is_refused_with_what_replaces_it(provider: str, instead: str) -> None:
     with pytest.raises(LoginError, match=f"auth-provider {provider}, which Kubernetes has removed") as caught:
-        await Login(access(User("ada", auth_provider=provider))).credentials()
+        await Login(access(UserEntry("ada", auth_provider=provider))).credentials()
     assert instead in caught.value.fix
     assert caught.value.reason == "bad-config"
 
 
 @pytest.mark.asyncio
 async def test_a_password_is_sent_as_basic_auth() -> None:
-    login = Login(access(User("ada", username="ada", password="pw")))
+    login = Login(access(UserEntry("ada", username="ada", password="pw")))
 
     assert token(await login.credentials()) == "Basic " + base64.b64encode(b"ada:pw").decode()
 
@@ -213,9 +213,11 @@ async def test_a_new_login_that_is_refused_too_is_not_renewed_at_once() -> None:
     assert plugin.runs == 2
 
 
-@pytest.mark.parametrize("user", [User("ada", token="x"), User("ada", username="a", password="b"), User("")])
+@pytest.mark.parametrize(
+    "user", [UserEntry("ada", token="x"), UserEntry("ada", username="a", password="b"), UserEntry("")]
+)
 @pytest.mark.asyncio
-async def test_what_stands_in_the_kubeconfig_cannot_be_renewed(user: User) -> None:
+async def test_what_stands_in_the_kubeconfig_cannot_be_renewed(user: UserEntry) -> None:
     login = ServerLogin(Login(access(user)))
     used = await login.credentials()
     login.accepted(used)
@@ -270,24 +272,24 @@ async def test_who_waits_goes_on_when_the_one_that_logs_in_is_cancelled() -> Non
     assert plugin.runs == 1, "a browser that is open stays the one to use"
 
 
-def hints() -> list[tuple[User, str]]:
+def hints() -> list[tuple[UserEntry, str]]:
     return [
         (
-            User("ada", exec=PLUGIN),
+            UserEntry("ada", exec=PLUGIN),
             "log in again, then try it by hand: kubectl --context dev get --raw /version",
         ),
-        (User("ada", token_file="/t"), "put a valid token into /t"),
+        (UserEntry("ada", token_file="/t"), "put a valid token into /t"),
         (
-            User("ada", certificate=Pem(data=b"x"), file="/k"),
+            UserEntry("ada", certificate=Pem(data=b"x"), file="/k"),
             "renew the client certificate of user ada in /k",
         ),
-        (User("ada", token="x", file="/k"), "put a valid token for user ada into /k"),
-        (User(""), "the context names no user"),
+        (UserEntry("ada", token="x", file="/k"), "put a valid token for user ada into /k"),
+        (UserEntry(""), "the context names no user"),
     ]
 
 
 @pytest.mark.parametrize(("user", "hint"), hints())
-def test_a_refusal_says_what_to_renew(user: User, hint: str) -> None:
+def test_a_refusal_says_what_to_renew(user: UserEntry, hint: str) -> None:
     make: Callable[[Access], Login] = Login
 
     async def said() -> str:

@@ -13,7 +13,7 @@ import pytest
 from kfw.errors import LoginError
 from kfw.kube import oidc
 from kfw.kube.login import Login
-from kfw.kubeconfig.entries import Access, Cluster, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.secret import Secret
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
@@ -82,19 +82,19 @@ async def issuing() -> AsyncIterator[Issuer]:
         server.close()
 
 
-def user(issuer: str = "https://127.0.0.1:1", **config: str) -> User:
+def user(issuer: str = "https://127.0.0.1:1", **config: str) -> UserEntry:
     known = {"idp-issuer-url": issuer, "client-id": "kfw"}
     known["idp-certificate-authority-data"] = base64.b64encode(certificates.ca()).decode()
     known |= {key.replace("_", "-"): value for key, value in config.items()}
     given = tuple((key, Secret(value)) for key, value in known.items() if value)
-    return User(
+    return UserEntry(
         "ada", auth_provider="oidc", auth_config=given, file="/k", impersonate=(("Impersonate-User", "b"),)
     )
 
 
-def login(of: User, now: list[float] | None = None) -> Login:
+def login(of: UserEntry, now: list[float] | None = None) -> Login:
     clock = now or [NOW]
-    return Login(Access("dev", Cluster("dev", "https://dev"), of), now=lambda: clock[0], environ={})
+    return Login(Access("dev", ClusterEntry("dev", "https://dev"), of), now=lambda: clock[0], environ={})
 
 
 async def test_an_id_token_is_used_while_it_is_valid_and_nobody_is_asked() -> None:
@@ -226,7 +226,7 @@ async def test_the_issuer_is_asked_through_the_proxy_of_the_environment() -> Non
         issuer.gives(id_token=token(600))
         far = user(f"https://issuer.invalid:{issuer.port}", refresh_token="r1")
         environ = {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
-        found, _ = await oidc.Issuer(far, environ, lambda: NOW).token()
+        found, _ = await oidc.OidcIssuer(far, environ, lambda: NOW).token()
 
     assert found == token(600)
     assert proxy.asked == [

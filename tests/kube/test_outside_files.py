@@ -14,9 +14,9 @@ import pytest
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, Shortage
 from kfw.kube import credentials
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.secret import Secret
 from tests.kube import certificates
 from tests.kube.fake_api import serving
@@ -31,8 +31,8 @@ def always_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(credentials, "LIFE", 0.0)
 
 
-def of(user: User, cluster: Cluster | None = None) -> Access:
-    return Access("dev", cluster or Cluster("dev", "https://127.0.0.1:1"), user)
+def of(user: UserEntry, cluster: ClusterEntry | None = None) -> Access:
+    return Access("dev", cluster or ClusterEntry("dev", "https://127.0.0.1:1"), user)
 
 
 def fifo(path: Path) -> None:
@@ -90,19 +90,19 @@ async def test_a_file_that_cannot_be_read_is_named_and_holds_nobody(
     make(path)
     here, good = Pem(file=str(path)), Pem(data=b"x")
     users = {
-        "token": User("ada", token_file=str(path), file="/k"),
-        "certificate": User("ada", certificate=here, key=good, file="/k"),
-        "key": User("ada", certificate=good, key=here, file="/k"),
-        "ca": User("ada", exec=Exec("client.authentication.k8s.io/v1", "x", provide_cluster_info=True)),
+        "token": UserEntry("ada", token_file=str(path), file="/k"),
+        "certificate": UserEntry("ada", certificate=here, key=good, file="/k"),
+        "key": UserEntry("ada", certificate=good, key=here, file="/k"),
+        "ca": UserEntry("ada", exec=Exec("client.authentication.k8s.io/v1", "x", provide_cluster_info=True)),
     }
-    cluster = Cluster("dev", "https://127.0.0.1:1", ca=here if what == "ca" else Pem())
+    cluster = ClusterEntry("dev", "https://127.0.0.1:1", ca=here if what == "ca" else Pem())
     async with a_loop_that_is_free(), asyncio.timeout(5):
         with pytest.raises(LoginError) as caught:
             await Login(of(users[what], cluster)).credentials()
         assert f": {path}: " in caught.value.what
         if what == "ca":
-            server = Server(
-                of(User("ada"), cluster), Login(of(User("ada"), cluster)), Timeouts(), lambda: None
+            server = ApiServer(
+                of(UserEntry("ada"), cluster), Login(of(UserEntry("ada"), cluster)), Timeouts(), lambda: None
             )
             with pytest.raises(
                 ClusterUnreachable, match="cannot use the certificate-authority of cluster dev"
@@ -116,7 +116,7 @@ async def test_what_was_read_last_goes_on_while_reading_fails_and_is_said_once(
 ) -> None:
     path = tmp_path / "token"
     path.write_text("one")
-    login = Login(of(User("ada", token_file=str(path))))
+    login = Login(of(UserEntry("ada", token_file=str(path))))
     first = await login.credentials()
     path.unlink()
     make(path)
@@ -137,7 +137,7 @@ async def test_what_was_read_last_goes_on_while_reading_fails_and_is_said_once(
 async def test_a_failure_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "token"
     path.write_text("one")
-    login = Login(of(User("ada", token_file=str(path))))
+    login = Login(of(UserEntry("ada", token_file=str(path))))
     real = credentials.read_outside
 
     async def without_descriptors(*_: object) -> bytes:
@@ -154,7 +154,7 @@ async def test_a_failure_is_not_remembered(tmp_path: Path, monkeypatch: pytest.M
 async def test_a_token_beside_the_file_serves_while_the_file_is_not_there(tmp_path: Path) -> None:
     """As in client-go."""
     path = tmp_path / "token"
-    login = Login(of(User("ada", token=Secret("beside"), token_file=str(path))))
+    login = Login(of(UserEntry("ada", token=Secret("beside"), token_file=str(path))))
 
     assert token(await login.credentials()) == "Bearer beside"
     path.write_text(" \n")
@@ -167,7 +167,7 @@ async def test_a_token_beside_the_file_serves_while_the_file_is_not_there(tmp_pa
 
 
 @asynccontextmanager
-async def server_with_files(folder: Path) -> AsyncIterator[tuple[Server, ssl.SSLContext, list[str]]]:
+async def server_with_files(folder: Path) -> AsyncIterator[tuple[ApiServer, ssl.SSLContext, list[str]]]:
     """A server that wants client certificates, its TLS, and the common names of who connected."""
     names: list[str] = []
     pair = certificates.pair("server", "127.0.0.1")
@@ -189,11 +189,11 @@ async def server_with_files(folder: Path) -> AsyncIterator[tuple[Server, ssl.SSL
         await api.stop()
         api._serve = noting  # type: ignore[method-assign]
         await api.start()
-        user = User(
+        user = UserEntry(
             "ada", certificate=Pem(file=str(folder / "c.crt")), key=Pem(file=str(folder / "c.key")), file="/k"
         )
-        access = of(user, Cluster("dev", api.url, ca=Pem(file=str(folder / "ca.crt"))))
-        yield Server(access, Login(access), Timeouts(), lambda: None), context, names
+        access = of(user, ClusterEntry("dev", api.url, ca=Pem(file=str(folder / "ca.crt"))))
+        yield ApiServer(access, Login(access), Timeouts(), lambda: None), context, names
 
 
 def renew_client(folder: Path, name: str) -> None:
@@ -202,7 +202,7 @@ def renew_client(folder: Path, name: str) -> None:
     (folder / "c.key").write_bytes(pair.key)
 
 
-async def ask(server: Server) -> None:
+async def ask(server: ApiServer) -> None:
     """On a new connection."""
     session = server.session()
     try:
@@ -271,8 +271,8 @@ async def test_a_plugin_is_told_the_ca_of_now(tmp_path: Path, script: Callable[[
         " 'status': {'token': told}}))"
     )
     (tmp_path / "ca").write_bytes(b"CA")
-    cluster = Cluster("dev", "https://dev", ca=Pem(file=str(tmp_path / "ca")))
-    login = Login(of(User("ada", exec=plugin(command, provide_cluster_info=True)), cluster))
+    cluster = ClusterEntry("dev", "https://dev", ca=Pem(file=str(tmp_path / "ca")))
+    login = Login(of(UserEntry("ada", exec=plugin(command, provide_cluster_info=True)), cluster))
 
     assert token(await login.credentials()) == "Bearer Q0E="
 
@@ -297,22 +297,22 @@ async def test_what_no_header_can_hold_is_said_and_not_shown(
     tmp_path: Path, bad: str, fault: str, source: str
 ) -> None:
     async def prints(*_: object, **__: object) -> object:
-        from kfw.kube.exec_plugin import Status
+        from kfw.kube.exec_plugin import PluginStatus
 
-        return Status(token=bad)
+        return PluginStatus(token=bad)
 
     path = tmp_path / "token"
     path.write_text(f"x{bad}x", newline="")  # its ends are trimmed, as in client-go
     users = {
-        "token": (User("ada", token=Secret(bad), file="/k"), "the token of user ada in /k"),
-        "tokenFile": (User("ada", token_file=str(path), file="/k"), f"the token of user ada in {path}"),
+        "token": (UserEntry("ada", token=Secret(bad), file="/k"), "the token of user ada in /k"),
+        "tokenFile": (UserEntry("ada", token_file=str(path), file="/k"), f"the token of user ada in {path}"),
         "plugin": (
-            User("ada", exec=Exec("v1", "aws"), file="/k"),
+            UserEntry("ada", exec=Exec("v1", "aws"), file="/k"),
             "the token that the login plugin aws printed for user ada",
         ),
-        "as": (User("ada", impersonate=(("Impersonate-User", bad),), file="/k"), "Impersonate-User of user ada in /k"),
+        "as": (UserEntry("ada", impersonate=(("Impersonate-User", bad),), file="/k"), "Impersonate-User of user ada in /k"),
         "as-groups": (
-            User("ada", token=Secret("good"), impersonate=(("Impersonate-Group", bad),), file="/k"),
+            UserEntry("ada", token=Secret("good"), impersonate=(("Impersonate-Group", bad),), file="/k"),
             "Impersonate-Group of user ada in /k",
         ),
     }  # fmt: skip
@@ -339,9 +339,9 @@ async def test_what_no_header_can_hold_is_said_and_not_shown(
     ],
 )
 async def test_what_kubectl_sends_is_sent(value: str, sent: str) -> None:
-    user = User("ada", token=Secret(f"t{value}"), impersonate=(("Impersonate-User", value),))
+    user = UserEntry("ada", token=Secret(f"t{value}"), impersonate=(("Impersonate-User", value),))
     async with serving() as api:
-        server = Server(of(user, Cluster("dev", api.url)), Login(of(user)), Timeouts(), lambda: None)
+        server = ApiServer(of(user, ClusterEntry("dev", api.url)), Login(of(user)), Timeouts(), lambda: None)
         await ask(server)
         [request] = api.requests
         assert request.headers["impersonate-user"] == sent
@@ -349,6 +349,6 @@ async def test_what_kubectl_sends_is_sent(value: str, sent: str) -> None:
 
 
 async def test_a_name_that_is_no_header_is_refused() -> None:
-    user = User("ada", impersonate=(("Impersonate-Extra-a b", "x"),), file="/k")
+    user = UserEntry("ada", impersonate=(("Impersonate-Extra-a b", "x"),), file="/k")
     with pytest.raises(KfwError, match="is not the name of a header"):
         await Login(of(user)).credentials()

@@ -9,10 +9,10 @@ import pytest
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import plugin_run
-from kfw.kube.exec_plugin import Status, Told
+from kfw.kube.exec_plugin import PluginStatus, Told
 from kfw.kube.login import Login
 from kfw.kube.session import ServerLogin
-from kfw.kubeconfig.entries import Exec, User
+from kfw.kubeconfig.entries import Exec, UserEntry
 from kfw.model import Reason
 from tests.kube.test_login import Clock, access
 from tests.until import until
@@ -33,7 +33,7 @@ class Person:
         self.fails: KfwError | None = None
         self.done = asyncio.Event()
 
-    async def __call__(self, *_: object, told: Told, **__: object) -> Status:
+    async def __call__(self, *_: object, told: Told, **__: object) -> PluginStatus:
         self.runs += 1
         self.running += 1
         try:
@@ -43,7 +43,7 @@ class Person:
                 await self.done.wait()
             if self.fails:
                 raise self.fails
-            return Status(token=f"token-{self.runs}")
+            return PluginStatus(token=f"token-{self.runs}")
         finally:
             self.running -= 1
 
@@ -57,8 +57,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugin_run, "INTERVAL", 0.01)
 
 
-def login_by(plugin: Callable[..., Awaitable[Status]], clock: Clock | None = None) -> ServerLogin:
-    user = User("ada", exec=Exec("client.authentication.k8s.io/v1", "kubelogin"))
+def login_by(plugin: Callable[..., Awaitable[PluginStatus]], clock: Clock | None = None) -> ServerLogin:
+    user = UserEntry("ada", exec=Exec("client.authentication.k8s.io/v1", "kubelogin"))
     return ServerLogin(Login(access(user), plugin=plugin, now=clock or time.time))
 
 

@@ -8,7 +8,7 @@ import pytest
 from kfw.errors import LoginError
 from kfw.kube.login import Credentials, Login
 from kfw.kube.session import ServerLogin
-from kfw.kubeconfig.entries import User
+from kfw.kubeconfig.entries import UserEntry
 from tests.kube.test_login import PLUGIN, REFUSED, Clock, FakePlugin, access, by_plugin, token
 
 pytestmark = pytest.mark.asyncio
@@ -68,7 +68,7 @@ async def test_a_renewal_that_hangs_holds_up_nobody_who_has_what_he_needs() -> N
             return await super().__call__(*which, **more)
 
     clock = Clock()
-    login = Login(access(User("ada", exec=PLUGIN)), plugin=Slow(clock), now=clock)
+    login = Login(access(UserEntry("ada", exec=PLUGIN)), plugin=Slow(clock), now=clock)
     a, b = ServerLogin(login), ServerLogin(login)
     used = await accepted(a)
     b.refused(await b.credentials(), REFUSED)
@@ -165,7 +165,7 @@ async def test_what_has_come_to_its_end_is_renewed_for_all() -> None:
 async def test_of_a_token_file_one_refuses_first_and_then_accepts(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("one")
-    login = Login(access(User("ada", token_file=str(file))))
+    login = Login(access(UserEntry("ada", token_file=str(file))))
     a, b = ServerLogin(login), ServerLogin(login)
     used = await accepted(a)
     assert b.refused(await b.credentials(), REFUSED)
@@ -176,8 +176,10 @@ async def test_of_a_token_file_one_refuses_first_and_then_accepts(tmp_path: Path
     assert token(await a.credentials()) == "Bearer two"  # what the file holds now is everybody's
 
 
-@pytest.mark.parametrize("user", [User("ada", token="x"), User("ada", username="a", password="b"), User("")])
-async def test_what_cannot_be_renewed_is_refused_for_this_server_only(user: User) -> None:
+@pytest.mark.parametrize(
+    "user", [UserEntry("ada", token="x"), UserEntry("ada", username="a", password="b"), UserEntry("")]
+)
+async def test_what_cannot_be_renewed_is_refused_for_this_server_only(user: UserEntry) -> None:
     login = Login(access(user))
     a, b = ServerLogin(login), ServerLogin(login)
     used = await accepted(a)

@@ -190,7 +190,7 @@ async def test_a_network_that_swallows_everything_is_known_within_5_s_and_all_go
 
 @pytest.mark.asyncio
 async def test_the_kernel_ends_a_dead_connection_within_5_s_although_nobody_asks(network: Network) -> None:
-    reader, writer = await dial.dial(dial.Address(network.address, network.port), None)
+    reader, writer = await dial.dial(dial.ServerAddress(network.address, network.port), None)
     await asyncio.sleep(0.1)
     await asyncio.to_thread(network.swallow)
     began = time.monotonic()
@@ -204,7 +204,7 @@ async def test_the_kernel_ends_a_dead_connection_within_5_s_although_nobody_asks
 
 @pytest.mark.asyncio
 async def test_what_is_written_into_a_dead_connection_is_known_within_5_s(network: Network) -> None:
-    reader, writer = await dial.dial(dial.Address(network.address, network.port), None)
+    reader, writer = await dial.dial(dial.ServerAddress(network.address, network.port), None)
     await asyncio.to_thread(network.swallow)
     began = time.monotonic()
     writer.write(b"GET / HTTP/1.1\r\n\r\n")

@@ -16,10 +16,10 @@ import pytest
 from kfw.errors import LoginError
 from kfw.kube import tls
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import Cluster
+from kfw.kubeconfig.entries import ClusterEntry
 from tests.kube import certificates
 
-DEV = Cluster("dev", "https://dev", insecure=True)
+DEV = ClusterEntry("dev", "https://dev", insecure=True)
 PAIR = certificates.pair("ada")
 GOOD = ClientCertificate(PAIR.certificate, PAIR.key)
 CA = certificates.ca()
@@ -182,7 +182,7 @@ def test_a_ca_that_cannot_be_used_is_said(ca: bytes) -> None:
     from kfw.errors import ClusterUnreachable
     from kfw.kubeconfig.entries import Pem
 
-    cluster = Cluster("dev", "https://dev", ca=Pem(file="/x"))
+    cluster = ClusterEntry("dev", "https://dev", ca=Pem(file="/x"))
     with pytest.raises(ClusterUnreachable, match="cannot use the certificate-authority of cluster dev"):
         tls.context(cluster, None, ca)
     assert isinstance(tls.context(cluster, None, certificates.ca()), ssl.SSLContext)

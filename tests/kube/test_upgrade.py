@@ -8,10 +8,10 @@ import pytest
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube import exec_plugin, upgrade
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.wire.upgrade import SPDY as RAW
 from kfw.wire.upgrade import TUNNEL, UpgradeRefused
 from kfw.wire.upgrade import V4 as CHANNELS
@@ -23,12 +23,12 @@ from tests.methods.tunnel.far import Far, Refusal, far_side, status
 pytestmark = pytest.mark.asyncio
 
 
-def server(far: Far, user: User | None = None, login: Login | None = None, **more: object) -> Server:
-    access = Access("dev", Cluster("dev", far.url, **more), user or User("ada", token="good"))  # type: ignore[arg-type]
-    return Server(access, login or Login(access), Timeouts(dial=2.0, answer=2.0), lambda: None)
+def server(far: Far, user: UserEntry | None = None, login: Login | None = None, **more: object) -> ApiServer:
+    access = Access("dev", ClusterEntry("dev", far.url, **more), user or UserEntry("ada", token="good"))  # type: ignore[arg-type]
+    return ApiServer(access, login or Login(access), Timeouts(dial=2.0, answer=2.0), lambda: None)
 
 
-async def made(at: Server, pod: str = "web-1") -> Upgraded:
+async def made(at: ApiServer, pod: str = "web-1") -> Upgraded:
     one = await open_portforward(at, "shop", pod, 8080)
     one.streams[1].transport.abort()
     await asyncio.sleep(0)
@@ -144,12 +144,12 @@ async def test_what_a_server_that_has_just_started_forbids_is_not_believed() -> 
 async def test_a_login_that_is_refused_is_renewed_once_and_other_tunnels_live_on() -> None:
     tokens = iter(["old", "new", "newer"])
 
-    async def plugin(*_: object, **__: object) -> exec_plugin.Status:
-        return exec_plugin.Status(token=next(tokens))
+    async def plugin(*_: object, **__: object) -> exec_plugin.PluginStatus:
+        return exec_plugin.PluginStatus(token=next(tokens))
 
-    user = User("ada", exec=Exec("client.authentication.k8s.io/v1", "login"))
+    user = UserEntry("ada", exec=Exec("client.authentication.k8s.io/v1", "login"))
     async with far_side(tokens={"old"}) as far:
-        access = Access("dev", Cluster("dev", far.url), user)
+        access = Access("dev", ClusterEntry("dev", far.url), user)
         at = server(far, user, Login(access, plugin=plugin))
         first = await open_portforward(at, "shop", "web-1", 8080)
         far.tokens = {"new"}

@@ -10,10 +10,10 @@ import pytest
 
 from kfw.kube import resource as r
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
-from kfw.kubeconfig.entries import Access, Cluster, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.model import Reason
 from kfw.target.decode.kinds import decoder
 from tests.kube.fake_api import serving, status
@@ -42,9 +42,9 @@ class HasUrl(Protocol):
 @asynccontextmanager
 async def watching(
     api: HasUrl, timeouts: Timeouts = QUICK, token: str = "good"
-) -> AsyncIterator[tuple[Watch, Server]]:
-    access = Access("dev", Cluster("dev", api.url), User("ada", token=token))
-    server = Server(access, Login(access), timeouts, lambda: None)
+) -> AsyncIterator[tuple[Watch, ApiServer]]:
+    access = Access("dev", ClusterEntry("dev", api.url), UserEntry("ada", token=token))
+    server = ApiServer(access, Login(access), timeouts, lambda: None)
     watch = Watch(server, r.PODS, "shop", decoder(r.PODS))
     tasks = [asyncio.create_task(server.run()), asyncio.create_task(watch.run())]
     try:

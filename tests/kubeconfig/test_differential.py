@@ -12,7 +12,7 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.files import Kubeconfigs
 from kfw.kubeconfig.pin import pin
@@ -166,7 +166,7 @@ async def _ask(file: Path) -> None:
     wanted = Forward(name="x", target=Target.parse("service/x"), target_port=80, local_port=1, namespace="")
     (pinned,) = pin([wanted], str(file))
     access = await Kubeconfigs().access(pinned.kubeconfig, pinned.context)
-    server = Server(access, Login(access), replace(Timeouts(), answer=5.0), lambda: None)
+    server = ApiServer(access, Login(access), replace(Timeouts(), answer=5.0), lambda: None)
     session = server.session()
     try:
         await session.read("/version")

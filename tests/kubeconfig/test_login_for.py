@@ -3,33 +3,35 @@
 import pytest
 
 from kfw.kube.login import Login
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User, login_for
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry, login_for
 from kfw.kubeconfig.urls import guard
 from kfw.secret import Secret
 
 AS = (("Impersonate-User", "bob"),)
 PEM = Pem(data=b"x")
 LOGINS = {
-    "token": User("ada", token=Secret("t0ken"), impersonate=AS),
-    "token file": User("ada", token_file="/t", impersonate=AS),
-    "password": User("ada", username="ada", password=Secret("pw"), impersonate=AS),
-    "certificate": User("ada", certificate=PEM, key=PEM, impersonate=AS),
-    "plugin": User("ada", exec=Exec("v1", "x"), impersonate=AS),
-    "oidc": User("ada", auth_provider="oidc", auth_config=(("id-token", Secret("t0ken")),), impersonate=AS),
+    "token": UserEntry("ada", token=Secret("t0ken"), impersonate=AS),
+    "token file": UserEntry("ada", token_file="/t", impersonate=AS),
+    "password": UserEntry("ada", username="ada", password=Secret("pw"), impersonate=AS),
+    "certificate": UserEntry("ada", certificate=PEM, key=PEM, impersonate=AS),
+    "plugin": UserEntry("ada", exec=Exec("v1", "x"), impersonate=AS),
+    "oidc": UserEntry(
+        "ada", auth_provider="oidc", auth_config=(("id-token", Secret("t0ken")),), impersonate=AS
+    ),
 }
-HTTPS, HTTP = Cluster("a", "https://a"), Cluster("a", "http://127.0.0.1:80")
+HTTPS, HTTP = ClusterEntry("a", "https://a"), ClusterEntry("a", "http://127.0.0.1:80")
 
 
 @pytest.mark.parametrize("login", LOGINS)
 def test_over_plain_http_no_login_is_sent_and_the_hint_says_so(login: str) -> None:
     user = login_for(LOGINS[login], HTTP)
 
-    assert user == User("ada", impersonate=AS, withheld=user.withheld)
+    assert user == UserEntry("ada", impersonate=AS, withheld=user.withheld)
     assert "no login is sent over plain HTTP" in Login(Access("c", HTTP, user)).hint
 
 
 def test_a_user_without_a_login_has_nothing_withheld() -> None:
-    assert login_for(User("ada", impersonate=AS), HTTP).withheld == ""
+    assert login_for(UserEntry("ada", impersonate=AS), HTTP).withheld == ""
 
 
 @pytest.mark.parametrize("login", LOGINS)
@@ -40,15 +42,15 @@ def test_over_https_one_login_goes_whole(login: str) -> None:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("login", LOGINS)
 def test_a_name_in_the_servers_url_wins_over_all(login: str, scheme: str) -> None:
-    user = login_for(LOGINS[login], Cluster("a", guard(f"{scheme}://joe:p%40w@a")))
+    user = login_for(LOGINS[login], ClusterEntry("a", guard(f"{scheme}://joe:p%40w@a")))
 
-    assert user == User("ada", username="joe", password=Secret("p@w"), impersonate=AS)
+    assert user == UserEntry("ada", username="joe", password=Secret("p@w"), impersonate=AS)
 
 
 @pytest.mark.parametrize("written", ["token", "token file", "password", "certificate"])
 def test_what_is_written_wins_over_a_plugin(written: str) -> None:
     one, plugin = LOGINS[written], LOGINS["plugin"].exec
-    both = User(
+    both = UserEntry(
         "ada",
         token=one.token,
         token_file=one.token_file,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kfw.kubeconfig.yaml_tree import BadYaml, Limits, Mapping, Scalar, load_yaml, parse
+from kfw.kubeconfig.yaml_tree import BadYaml, YamlLimits, YamlMapping, YamlScalar, load_yaml, parse
 
 LAUGHS = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [%s]\n" % (98 + i, 98 + i, b",".join([b"*%c" % (97 + i)] * 9)) for i in range(9)
@@ -134,25 +134,25 @@ def test_a_bomb_costs_little_time_and_memory(text: bytes) -> None:
 
 
 def test_limits_are_exact() -> None:
-    assert load_yaml(b"[[[1]]]", Limits(depth=4)) == [[[1]]]
+    assert load_yaml(b"[[[1]]]", YamlLimits(depth=4)) == [[[1]]]
     with pytest.raises(BadYaml, match="nested more than 3 deep"):
-        load_yaml(b"[[[1]]]", Limits(depth=3))
-    assert load_yaml(b"[1, 2, 3]", Limits(nodes=4)) == [1, 2, 3]
+        load_yaml(b"[[[1]]]", YamlLimits(depth=3))
+    assert load_yaml(b"[1, 2, 3]", YamlLimits(nodes=4)) == [1, 2, 3]
     with pytest.raises(BadYaml, match="more than 3 values"):
-        load_yaml(b"[1, 2, 3]", Limits(nodes=3))
+        load_yaml(b"[1, 2, 3]", YamlLimits(nodes=3))
 
 
 def test_an_alias_counts_as_deep_as_what_it_stands_for() -> None:
-    assert load_yaml(b"a: &a [1]\nb: [*a]", Limits(depth=4)) == {"a": [1], "b": [[1]]}
+    assert load_yaml(b"a: &a [1]\nb: [*a]", YamlLimits(depth=4)) == {"a": [1], "b": [[1]]}
     with pytest.raises(BadYaml, match="nested"):
-        load_yaml(b"a: &a [1]\nb: [*a]", Limits(depth=3))
+        load_yaml(b"a: &a [1]\nb: [*a]", YamlLimits(depth=3))
 
 
 def test_a_tree_knows_its_lines() -> None:
     root = parse(b"a: b\nc:\n  d: e\n")
 
-    assert isinstance(root, Mapping)
+    assert isinstance(root, YamlMapping)
     inner = root.items["c"]
-    assert isinstance(inner, Mapping)
+    assert isinstance(inner, YamlMapping)
     found = inner.items["d"]
-    assert isinstance(found, Scalar) and (found.text, found.line, inner.line) == ("e", 3, 3)
+    assert isinstance(found, YamlScalar) and (found.text, found.line, inner.line) == ("e", 3, 3)

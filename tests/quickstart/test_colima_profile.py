@@ -10,7 +10,7 @@ from kfw.quickstart import colima_profile
 from kfw.quickstart import colima_profile as stage
 from kfw.quickstart.checks import Finding, Level, in_order
 from kfw.quickstart.colima_profile import ProfileQuestions
-from kfw.system.shell import Answer
+from kfw.system.shell import CommandAnswer
 from tests.quickstart.world import Machine
 
 GIB = 1024**3
@@ -141,7 +141,7 @@ def test_a_broken_profile_is_stopped_by_force_first_by_the_user(mac: Machine) ->
 
 
 def test_an_old_colima_without_json_is_asked_plainly(mac: Machine) -> None:
-    mac.says("colima status --json", Answer((), 1, "", "unknown flag: --json"))
+    mac.says("colima status --json", CommandAnswer((), 1, "", "unknown flag: --json"))
     mac.says("colima status", "colima is running")
     assert (
         next(finding for finding in checked(mac) if finding.check == "size").what == "not told by this colima"

@@ -7,7 +7,7 @@ from typing import Any
 
 from kfw.errors import KfwError, ToolMissing
 from kfw.quickstart.steps import Steps
-from kfw.system.shell import Answer
+from kfw.system.shell import CommandAnswer
 
 #: What `docker info` says on a Linux with its own engine.
 LINUX: dict[str, Any] = {
@@ -20,7 +20,7 @@ LINUX: dict[str, Any] = {
 }
 DESKTOP: dict[str, Any] = {**LINUX, "Name": "docker-desktop", "OperatingSystem": "Docker Desktop"}
 
-Said = str | Answer | KfwError | Callable[[], "Said"]
+Said = str | CommandAnswer | KfwError | Callable[[], "Said"]
 
 
 class Machine:
@@ -38,12 +38,12 @@ class Machine:
         self._answers[beginning] = answer
 
     def fails(self, beginning: str, err: str = "it failed", code: int = 1, out: str = "") -> None:
-        self._answers[beginning] = Answer((), code, out, err)
+        self._answers[beginning] = CommandAnswer((), code, out, err)
 
     def lacks(self, tool: str) -> None:
         self._answers[tool] = ToolMissing(f"cannot find {tool} on PATH", f"brew install {tool}")
 
-    def run(self, argv: Sequence[str], **_: object) -> Answer:
+    def run(self, argv: Sequence[str], **_: object) -> CommandAnswer:
         line = shlex.join(argv)
         self.ran.append(line)
         fitting = [known for known in self._answers if line == known or line.startswith(f"{known} ")]
@@ -55,9 +55,9 @@ class Machine:
         if isinstance(said, KfwError):
             raise said
         return (
-            Answer(tuple(argv), said.code, said.out, said.err)
-            if isinstance(said, Answer)
-            else Answer(tuple(argv), 0, said)
+            CommandAnswer(tuple(argv), said.code, said.out, said.err)
+            if isinstance(said, CommandAnswer)
+            else CommandAnswer(tuple(argv), 0, said)
         )
 
     def steps(self, *, dry: bool = False, agree: bool = False, verbose: bool = False) -> Steps:

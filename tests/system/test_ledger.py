@@ -18,8 +18,8 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.system import ledger as book
-from kfw.system.ledger import Entry, Ledger, fold, members
-from kfw.system.process_identity import MARKER, Seen, look
+from kfw.system.ledger import Ledger, LedgerEntry, fold, members
+from kfw.system.process_identity import MARKER, SeenProcess, look
 from tests.system.test_files import no_file_longer_than
 
 Popen = subprocess.Popen[bytes]
@@ -51,7 +51,7 @@ def start() -> Iterator[Start]:
         child.wait()
 
 
-def begin(ledger: Ledger, start: Start, argv: Sequence[str] = SLEEP) -> tuple[Entry, Popen]:
+def begin(ledger: Ledger, start: Start, argv: Sequence[str] = SLEEP) -> tuple[LedgerEntry, Popen]:
     entry = ledger.intend(argv, "api")
     child = start(argv, entry.marker)
     return ledger.started(entry, child.pid), child
@@ -155,11 +155,11 @@ def write(ledger: Ledger, pid: int, start: str, marker: str = "m1") -> None:
 
 
 def test_where_environments_cannot_be_read_the_arguments_must_agree():
-    entry = Entry("m", ("kubectl", "port-forward", "pod/x", ":80"), "api", 41, "then")
-    script = Seen(41, 41, "then", "/bin/sh /usr/bin/kubectl port-forward pod/x :80", None)
-    other = Seen(41, 41, "then", "vim notes", None)
-    fork = Seen(42, 41, "later", script.command, None)
-    stranger = Seen(43, 43, "later", script.command, None)
+    entry = LedgerEntry("m", ("kubectl", "port-forward", "pod/x", ":80"), "api", 41, "then")
+    script = SeenProcess(41, 41, "then", "/bin/sh /usr/bin/kubectl port-forward pod/x :80", None)
+    other = SeenProcess(41, 41, "then", "vim notes", None)
+    fork = SeenProcess(42, 41, "later", script.command, None)
+    stranger = SeenProcess(43, 43, "later", script.command, None)
     assert members(entry, [script, fork, stranger]) == [script, fork]
     assert members(entry, [other]) == []
     assert members(entry, [fork]) == [fork]
@@ -168,8 +168,8 @@ def test_where_environments_cannot_be_read_the_arguments_must_agree():
 
 
 def test_a_browser_that_a_login_opened_in_a_session_of_its_own_is_not_ended():
-    entry = Entry("m", ("kubectl", "port-forward"), "api", 41, "then")
-    assert members(entry, [Seen(50, 50, "later", "firefox https://login", "m")]) == []
+    entry = LedgerEntry("m", ("kubectl", "port-forward"), "api", 41, "then")
+    assert members(entry, [SeenProcess(50, 50, "later", "firefox https://login", "m")]) == []
 
 
 @pytest.mark.parametrize("cut", range(2, 60, 7))
@@ -186,7 +186,7 @@ def test_a_torn_last_line_is_no_error(ledger: Ledger, start: Start, cut: int):
 def test_lines_that_make_no_sense_are_passed_over():
     good = '{"marker": "m", "argv": ["a"], "label": "l"}'
     odd = ["", "null", "[]", "7", "{}", '{"marker": "n", "pid": 4}', "\ufffd", '{"marker": "m", "ended": 0}']
-    assert fold([*odd, good, *odd]) == {"m": Entry("m", ("a",), "l")}
+    assert fold([*odd, good, *odd]) == {"m": LedgerEntry("m", ("a",), "l")}
 
 
 def test_the_file_does_not_grow_for_ever(ledger: Ledger, monkeypatch: pytest.MonkeyPatch):
@@ -404,13 +404,17 @@ def test_lines_nested_without_end_are_passed_over() -> None:
 @pytest.mark.parametrize(
     "entry",
     [
-        Entry("", ("sleep",), "x"),
-        Entry("", ("sleep",), "x", 4711, "s"),
-        Entry("", ("sleep",), "x", 0, None),
-        Entry("", ("",), "x", 4711, "s"),
-        Entry("other", ("sleep", "300"), "x", 4711, "s"),
+        LedgerEntry("", ("sleep",), "x"),
+        LedgerEntry("", ("sleep",), "x", 4711, "s"),
+        LedgerEntry("", ("sleep",), "x", 0, None),
+        LedgerEntry("", ("",), "x", 4711, "s"),
+        LedgerEntry("other", ("sleep", "300"), "x", 4711, "s"),
     ],
 )
-def test_nobody_belongs_to_an_entry_that_fits_everybody(entry: Entry) -> None:
-    live = [Seen(4711, 4711, "s", "sleep 300", ""), Seen(2, 0, "s", "", ""), Seen(7, 7, "s", "", None)]
+def test_nobody_belongs_to_an_entry_that_fits_everybody(entry: LedgerEntry) -> None:
+    live = [
+        SeenProcess(4711, 4711, "s", "sleep 300", ""),
+        SeenProcess(2, 0, "s", "", ""),
+        SeenProcess(7, 7, "s", "", None),
+    ]
     assert members(entry, live) == []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from kfw.system import process_identity
-from kfw.system.process_identity import MARKER, Seen, everybody, look, parse_ps
+from kfw.system.process_identity import MARKER, SeenProcess, everybody, look, parse_ps
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="/proc")
 
@@ -76,7 +76,7 @@ def test_a_process_without_our_marker_has_an_empty_one():
 
 def test_a_line_of_ps_is_read():
     line = "   41    40 Ss   Fri Nov 21 07:39:50 2025 socat -d TCP-LISTEN:80,fork TCP:a:1\n"
-    assert parse_ps(line) == Seen(
+    assert parse_ps(line) == SeenProcess(
         41, 40, "Fri Nov 21 07:39:50 2025", "socat -d TCP-LISTEN:80,fork TCP:a:1", None
     )
     assert parse_ps("   41    40 Z    Fri Nov 21 07:39:50 2025 (socat)") is None

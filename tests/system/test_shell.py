@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import TimedOut, ToolMissing
-from kfw.system.shell import Answer, run
+from kfw.system.shell import CommandAnswer, run
 
 
 def python(code: str) -> list[str]:
@@ -56,6 +56,6 @@ def test_input_and_environment_reach_the_command(tmp_path: Path) -> None:
 
 
 def test_the_words_of_an_answer_are_its_last_lines() -> None:
-    assert Answer((), 1, "out", "1\n\n2\n3\n4\n").words == "2; 3; 4"
-    assert Answer((), 1, "only out\n", "").words == "only out"
-    assert Answer((), 7).words == "exit code 7"
+    assert CommandAnswer((), 1, "out", "1\n\n2\n3\n4\n").words == "2; 3; 4"
+    assert CommandAnswer((), 1, "only out\n", "").words == "only out"
+    assert CommandAnswer((), 7).words == "exit code 7"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from kfw.errors import LoginError, ToolMissing
-from kfw.kube.exec_plugin import Status
+from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Cluster, Exec
+from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.model import Endpoint, Forward, Reason, Resolution, Target
 from kfw.target.registry import ClusterRegistry
 from tests.kube import wire
@@ -342,11 +342,11 @@ PLUGIN = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "
 async def test_forwards_to_several_contexts_of_one_user_share_a_login(tmp_path: Path) -> None:
     runs = 0
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: ClusterEntry, **_: object) -> PluginStatus:
         nonlocal runs
         runs += 1
         await asyncio.sleep(0.02)
-        return Status(token="good")
+        return PluginStatus(token="good")
 
     async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
         api.tokens = {"good"}
@@ -365,10 +365,10 @@ async def test_a_token_that_runs_out_is_renewed_once_for_all_watches_and_nobody_
 ) -> None:
     runs = 0
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: ClusterEntry, **_: object) -> PluginStatus:
         nonlocal runs
         runs += 1
-        return Status(token=f"token-{runs}")
+        return PluginStatus(token=f"token-{runs}")
 
     async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
         api.tokens = {"token-1"}
@@ -399,11 +399,11 @@ async def test_a_plugin_that_fails_is_asked_again_after_a_poke_and_not_before(
     runs: list[int] = []
     good = False
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: ClusterEntry, **_: object) -> PluginStatus:
         runs.append(1)
         if not good:
             raise error
-        return Status(token="good")
+        return PluginStatus(token="good")
 
     async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS, plugin=plugin) as clusters:
         one = forward(kubeconfig(tmp_path / "k", api, **PLUGIN))
@@ -424,11 +424,11 @@ async def test_a_plugin_that_fails_is_asked_again_by_itself_when_its_pause_is_ov
     monkeypatch.setattr("kfw.kube.login.FIRST_PAUSE", 0.1)
     runs: list[float] = []
 
-    async def plugin(_plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
+    async def plugin(_plugin: Exec, _user: str, _cluster: ClusterEntry, **_: object) -> PluginStatus:
         runs.append(asyncio.get_running_loop().time())
         if len(runs) < 3:
             raise LoginError("no")
-        return Status(token="good")
+        return PluginStatus(token="good")
 
     async with (
         shop() as api,

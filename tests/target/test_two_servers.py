@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.kube.exec_plugin import Status
+from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.upgrade import open_portforward
-from kfw.kubeconfig.entries import Cluster, Exec
+from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.model import Reason
 from kfw.target.registry import ClusterRegistry
 from tests.kube import wire
@@ -46,11 +46,11 @@ class Plugin:
         self.going = asyncio.Event()
         self.going.set()
 
-    async def __call__(self, _plugin: Exec, _user: str, _cluster: Cluster, **_: object) -> Status:
+    async def __call__(self, _plugin: Exec, _user: str, _cluster: ClusterEntry, **_: object) -> PluginStatus:
         self.runs += 1
         number = self.runs
         await self.going.wait()
-        return Status(token=f"token-{number}")
+        return PluginStatus(token=f"token-{number}")
 
 
 async def test_30_connections_to_one_go_on_while_the_other_refuses(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from kfw.wire.base import Role
 from kfw.wire.portforward import (
     MAX_TEXT,
     BadStream,
-    Kind,
+    FailureKind,
     StreamRequest,
     classify,
     gone_text,
@@ -76,93 +76,99 @@ NETNS = 'failed to execute portforward in network namespace "/var/run/netns/cni-
 HERE = 'failed to connect to localhost:8080 inside namespace "c353599c"'
 
 #: (text after the kubelet's prefix, kind): in the words of the tools, for port 8080.
-TEXTS: dict[str, tuple[str, Kind]] = {
+TEXTS: dict[str, tuple[str, FailureKind]] = {
     "containerd, nothing listens": (
         f"{NETNS}{HERE}, IPv4: dial tcp4 127.0.0.1:8080: connect: connection refused "
         "IPv6 dial tcp6 [::1]:8080: connect: connection refused ",
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
     "containerd, no IPv6 in the pod": (
         f"{NETNS}{HERE}, IPv4: dial tcp4 127.0.0.1:8080: connect: connection refused "
         "IPv6 dial tcp6: address localhost: no suitable address found ",
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
     "containerd, IPv6 without an address": (
         f"{NETNS}{HERE}, IPv4: dial tcp4 127.0.0.1:8080: connect: connection refused "
         "IPv6 dial tcp6 [::1]:8080: connect: cannot assign requested address",
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
-    "containerd 2, pod IPs tried last": (f"{NETNS}dial tcp 10.244.1.5:8080: connect: connection refused", Kind.REFUSED),
-    "containerd 2, an IPv6 pod": (f"{NETNS}dial tcp [fd00:10::5]:8080: connect: connection refused", Kind.REFUSED),
+    "containerd 2, pod IPs tried last": (
+        f"{NETNS}dial tcp 10.244.1.5:8080: connect: connection refused",
+        FailureKind.REFUSED,
+    ),
+    "containerd 2, an IPv6 pod": (f"{NETNS}dial tcp [fd00:10::5]:8080: connect: connection refused", FailureKind.REFUSED),
     "CRI-O, nothing listens": (
         'port forward into network namespace "/var/run/netns/7": failed to connect to localhost:8080 inside namespace '
         "c353599c: dial tcp [::1]:8080: connect: connection refused",
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
     "socat of dockershim": (
         "exit status 1: 2021/12/15 10:43:28 socat[11386] E connect(5, AF=2 127.0.0.1:8080, 16): Connection refused\n",
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
     "socat of an old containerd": (
         f'{NETNS}socat command returns error: exit status 1, stderr: "2019/09/26 05:18:40 socat[96552] E connect(5, '
         'AF=2 127.0.0.1:8080, 16): Connection refused\\n"',
-        Kind.REFUSED,
+        FailureKind.REFUSED,
     ),
-    "another port was refused": (f"{NETNS}dial tcp4 127.0.0.1:80: connect: connection refused", Kind.UNKNOWN),
-    "a longer port was refused": (f"{NETNS}dial tcp4 127.0.0.1:80801: connect: connection refused", Kind.UNKNOWN),
+    "another port was refused": (f"{NETNS}dial tcp4 127.0.0.1:80: connect: connection refused", FailureKind.UNKNOWN),
+    "a longer port was refused": (f"{NETNS}dial tcp4 127.0.0.1:80801: connect: connection refused", FailureKind.UNKNOWN),
     "reset while the runtime dialled": (
         f"{NETNS}{HERE}, IPv4: dial tcp4 127.0.0.1:8080: connect: connection reset by peer "
         "IPv6 dial tcp6 [::1]:8080: connect: connection refused ",
-        Kind.RESET,
+        FailureKind.RESET,
     ),
     "the dial timed out": (
         f"{NETNS}{HERE}, IPv4: dial tcp4 127.0.0.1:8080: i/o timeout IPv6 dial tcp6 [::1]:8080: connect: connection refused",
-        Kind.UNKNOWN,
+        FailureKind.UNKNOWN,
     ),
-    "the app reset": (f"{NETNS}read tcp4 127.0.0.1:41234->127.0.0.1:8080: read: connection reset by peer", Kind.RESET),
-    "the app closed early": (f"{NETNS}write tcp4 127.0.0.1:41234->127.0.0.1:8080: write: broken pipe", Kind.RESET),
+    "the app reset": (
+        f"{NETNS}read tcp4 127.0.0.1:41234->127.0.0.1:8080: read: connection reset by peer",
+        FailureKind.RESET,
+    ),
+    "the app closed early": (f"{NETNS}write tcp4 127.0.0.1:41234->127.0.0.1:8080: write: broken pipe", FailureKind.RESET),
     "a read was refused, whatever that is": (
         f"{NETNS}read tcp4 127.0.0.1:41234->127.0.0.1:8080: connect: connection refused",
-        Kind.UNKNOWN,
+        FailureKind.UNKNOWN,
     ),
     "socat, the app reset": (
         "exit status 1: 2021/12/15 10:43:28 socat[7] E read(5, 0x55, 8192): Connection reset by peer",
-        Kind.RESET,
+        FailureKind.RESET,
     ),
-    "containerd, the pod is gone": ('failed to find sandbox "16a8ad2a" in store: not found', Kind.GONE),
-    "containerd, the pod is going": ('network namespace for sandbox "6b79d2ed" is closed', Kind.GONE),
+    "containerd, the pod is gone": ('failed to find sandbox "16a8ad2a" in store: not found', FailureKind.GONE),
+    "containerd, the pod is going": ('network namespace for sandbox "6b79d2ed" is closed', FailureKind.GONE),
     "CRI-O, the pod is gone": (
         "PodSandbox with ID starting with 16a8ad2a not found: ID does not exist: no such id",
-        Kind.GONE,
+        FailureKind.GONE,
     ),
-    "CRI-O, the pod is going": ("could not find sandbox 16a8ad2a", Kind.GONE),
-    "CRI-O, the pod has stopped": ("sandbox 16a8ad2a is not running", Kind.GONE),
-    "CRI-O, the pod has no network": ("network namespace path of sandbox 16a8ad2a is empty", Kind.GONE),
-    "Docker, the pod is gone": ("Error: No such container: 16a8ad2a", Kind.GONE),
-    "the node has no socat": ("unable to do port forwarding: socat not found.", Kind.UNSUPPORTED),
-    "the node has no nsenter": ("unable to do port forwarding: nsenter not found", Kind.UNSUPPORTED),
+    "CRI-O, the pod is going": ("could not find sandbox 16a8ad2a", FailureKind.GONE),
+    "CRI-O, the pod has stopped": ("sandbox 16a8ad2a is not running", FailureKind.GONE),
+    "CRI-O, the pod has no network": ("network namespace path of sandbox 16a8ad2a is empty", FailureKind.GONE),
+    "Docker, the pod is gone": ("Error: No such container: 16a8ad2a", FailureKind.GONE),
+    "the node has no socat": ("unable to do port forwarding: socat not found.", FailureKind.UNSUPPORTED),
+    "the node has no nsenter": ("unable to do port forwarding: nsenter not found", FailureKind.UNSUPPORTED),
     "socat cannot start": (
         f"{NETNS}socat command returns error: exit status 127, stderr: \"socat: error while loading shared libraries\"",
-        Kind.UNKNOWN,
+        FailureKind.UNKNOWN,
     ),
-    "streams did not come in time": ("(conn=0xc000, request=7) timed out waiting for streams", Kind.UNKNOWN),
-    "nobody knows": ("something went wrong", Kind.UNKNOWN),
-    "nothing was said": ("", Kind.UNKNOWN),
-    "refused, but where": ("connection refused", Kind.UNKNOWN),
+    "streams did not come in time": ("(conn=0xc000, request=7) timed out waiting for streams", FailureKind.UNKNOWN),
+    "nobody knows": ("something went wrong", FailureKind.UNKNOWN),
+    "nothing was said": ("", FailureKind.UNKNOWN),
+    "refused, but where": ("connection refused", FailureKind.UNKNOWN),
 }  # fmt: skip
 
-SAFE = {Kind.REFUSED, Kind.GONE, Kind.UNSUPPORTED}
+SAFE = {FailureKind.REFUSED, FailureKind.GONE, FailureKind.UNSUPPORTED}
 
 
 @pytest.mark.parametrize(("words", "kind"), TEXTS.values(), ids=TEXTS)
 @pytest.mark.parametrize("prefix", ["", "error forwarding port 8080 to pod 16a8ad2a1690f8, uid : "])
-def test_a_text_proves_what_its_words_prove(prefix: str, words: str, kind: Kind) -> None:
+def test_a_text_proves_what_its_words_prove(prefix: str, words: str, kind: FailureKind) -> None:
     refusal = classify(prefix + words, 8080)
     assert (refusal.kind, refusal.safe) == (kind, kind in SAFE)
 
 
 @pytest.mark.parametrize(("words", "kind"), TEXTS.values(), ids=TEXTS)
-def test_it_proves_the_same_when_it_comes_as_json(words: str, kind: Kind) -> None:
+def test_it_proves_the_same_when_it_comes_as_json(words: str, kind: FailureKind) -> None:
     text = json.dumps({"closeConnection": True, "message": words}) + "\n"
     refusal = classify(text, 8080)
     assert (refusal.kind, refusal.text) == (kind, " ".join(words.split()))
@@ -171,13 +177,13 @@ def test_it_proves_the_same_when_it_comes_as_json(words: str, kind: Kind) -> Non
 def test_a_pods_name_proves_nothing() -> None:
     """dockershim puts it into the text."""
     text = "error forwarding port 8080 to pod sandbox-not-found_default, uid : exit status 1"
-    assert classify(text, 8080).kind is Kind.UNKNOWN
+    assert classify(text, 8080).kind is FailureKind.UNKNOWN
 
 
 def test_the_texts_that_kfws_sandbox_says_mean_what_they_say() -> None:
-    assert classify(refused_text(8080, "a1"), 8080).kind is Kind.REFUSED
-    assert classify(gone_text(8080, "a1"), 8080).kind is Kind.GONE
-    assert classify(reset_text(8080, "a1"), 8080).kind is Kind.RESET
+    assert classify(refused_text(8080, "a1"), 8080).kind is FailureKind.REFUSED
+    assert classify(gone_text(8080, "a1"), 8080).kind is FailureKind.GONE
+    assert classify(reset_text(8080, "a1"), 8080).kind is FailureKind.RESET
 
 
 def test_the_text_is_kept_in_the_far_sides_words_on_one_line_and_not_too_long() -> None:
@@ -189,7 +195,7 @@ def test_the_text_is_kept_in_the_far_sides_words_on_one_line_and_not_too_long() 
     "text", ["{", "{}", '{"message": 5}', '{"message": null}', '{"a":' * 700, "[" * 5000]
 )
 def test_json_that_says_nothing_is_text(text: str) -> None:
-    assert classify(text, 80).kind is Kind.UNKNOWN
+    assert classify(text, 80).kind is FailureKind.UNKNOWN
 
 
 @quick

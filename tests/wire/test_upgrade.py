@@ -8,7 +8,7 @@ from kfw.wire.base import WireError
 from kfw.wire.upgrade import (
     TUNNEL,
     V4,
-    Answer,
+    UpgradeAnswer,
     UpgradeRefused,
     Upgrading,
     accept_spdy,
@@ -72,7 +72,7 @@ def test_frames_in_the_same_chunk_as_the_101_are_kept() -> None:
 def test_a_refusal_comes_with_its_body() -> None:
     body = b'{"kind":"Status","message":"pods is forbidden"}'
     got = asked(spdy_headers()).receive(answer("403 Forbidden", [("Content-Length", str(len(body)))], body))
-    assert got == Answer(403, "Forbidden", {"content-length": str(len(body))}, body)
+    assert got == UpgradeAnswer(403, "Forbidden", {"content-length": str(len(body))}, body)
     with pytest.raises(UpgradeRefused, match="answered 403 Forbidden") as caught:
         check_spdy(got)
     assert caught.value.status == 403
@@ -134,7 +134,7 @@ def test_a_token_with_a_line_break_is_refused_before_it_is_sent() -> None:
         Upgrading("GET", PATH, [("Host", "x"), ("Authorization", "Bearer a\nX: y")])
 
 
-def switched(**changes: str | None) -> Answer:
+def switched(**changes: str | None) -> UpgradeAnswer:
     headers: dict[str, str | None] = {
         "upgrade": "websocket",
         "connection": "Upgrade",
@@ -142,7 +142,7 @@ def switched(**changes: str | None) -> Answer:
         "sec-websocket-protocol": V4,
     }
     headers |= {name.replace("_", "-"): value for name, value in changes.items()}
-    return Answer(101, "", {name: value for name, value in headers.items() if value is not None})
+    return UpgradeAnswer(101, "", {name: value for name, value in headers.items() if value is not None})
 
 
 def test_the_rfcs_example_of_a_handshake_holds() -> None:
@@ -170,15 +170,15 @@ def test_a_wrong_handshake_is_refused(changes: dict[str, str | None], why: str) 
 
 def test_a_200_is_no_upgrade() -> None:
     with pytest.raises(UpgradeRefused, match="answered 200 OK"):
-        check_websocket(Answer(200, "OK", {}), RFC_KEY, V4)
+        check_websocket(UpgradeAnswer(200, "OK", {}), RFC_KEY, V4)
 
 
 def test_a_server_accepts_what_its_client_then_accepts() -> None:
     for protocol in (V4, TUNNEL):
         chosen, headers = accept_websocket(lower(websocket_headers(RFC_KEY, protocol)), [TUNNEL, V4])
         assert chosen == protocol
-        check_websocket(Answer(101, "", lower(headers)), RFC_KEY, protocol)
-    check_spdy(Answer(101, "", lower(accept_spdy(lower(spdy_headers())))))
+        check_websocket(UpgradeAnswer(101, "", lower(headers)), RFC_KEY, protocol)
+    check_spdy(UpgradeAnswer(101, "", lower(accept_spdy(lower(spdy_headers())))))
 
 
 def test_a_server_takes_the_clients_first_protocol_that_it_knows() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from kfw.wire.base import Role
-from kfw.wire.websocket import NO_MASK, Close, Ping, Pong, WebSocketConnection
+from kfw.wire.websocket import NO_MASK, Close, WebSocketConnection, WebSocketPing, WebSocketPong
 from kfw.wire.websocket_frames import Code, Payload, WebSocketError, xor
 from tests.wire.splits import joined
 
@@ -40,9 +40,9 @@ def test_rfc_a_fragmented_text_message() -> None:
 
 
 def test_rfc_a_ping_and_its_masked_pong() -> None:
-    assert client().receive(wire("89 05 48 65 6c 6c 6f")) == [Ping(b"Hello")]
+    assert client().receive(wire("89 05 48 65 6c 6c 6f")) == [WebSocketPing(b"Hello")]
     assert client().pong(b"Hello") == wire("8a 85 37 fa 21 3d 7f 9f 4d 51 58")
-    assert server().receive(wire("8a 85 37 fa 21 3d 7f 9f 4d 51 58")) == [Pong(b"Hello")]
+    assert server().receive(wire("8a 85 37 fa 21 3d 7f 9f 4d 51 58")) == [WebSocketPong(b"Hello")]
     assert server().ping(b"Hello") == wire("89 05 48 65 6c 6c 6f")
 
 
@@ -116,7 +116,12 @@ def test_a_chunk_that_is_all_payload_is_handed_out_uncopied() -> None:
 
 def test_control_frames_come_through_between_fragments_and_inside_no_frame() -> None:
     events = client().receive(wire("02 01 61  89 01 70  00 00  8a 00  80 01 62"))
-    assert events == [Payload(b"a", end=False), Ping(b"p"), Pong(b""), Payload(b"b", start=False)]
+    assert events == [
+        Payload(b"a", end=False),
+        WebSocketPing(b"p"),
+        WebSocketPong(b""),
+        Payload(b"b", start=False),
+    ]
 
 
 def test_empty_fragments_say_nothing_but_the_first_piece_still_starts_and_the_last_ends() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfw.wire.base import Role
-from kfw.wire.websocket import Close, Event, Ping, Pong, WebSocketConnection
+from kfw.wire.websocket import Close, Event, WebSocketConnection, WebSocketPing, WebSocketPong
 from kfw.wire.websocket_frames import Payload, WebSocketError, frame_head, xor
 from tests.wire.splits import byte_by_byte, cut, feed, joined, places, quick
 
@@ -39,10 +39,10 @@ def conversation(role: Role, program: list[tuple[str, bytes]]) -> tuple[bytes, l
                 expected.append(Payload(payload))
             case "ping":
                 wire += sender.ping(payload[:125])
-                expected.append(Ping(payload[:125]))
+                expected.append(WebSocketPing(payload[:125]))
             case "pong":
                 wire += sender.pong(payload[:125])
-                expected.append(Pong(payload[:125]))
+                expected.append(WebSocketPong(payload[:125]))
     return bytes(wire) + sender.close(4000, "done"), [*expected, Close(4000, "done")]
 
 

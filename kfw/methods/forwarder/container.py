@@ -16,7 +16,7 @@ from itertools import count
 
 from kfw import paths
 from kfw.engine import docker, kind
-from kfw.engine.docker import Container
+from kfw.engine.docker import EngineContainer
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
@@ -29,7 +29,7 @@ from kfw.relay.dialer import connect
 from kfw.system import process_identity
 from kfw.system.container import in_container
 from kfw.system.process import Child, Children
-from kfw.system.shell import Answer
+from kfw.system.shell import CommandAnswer
 
 log = logging.getLogger("kfw.forward")
 
@@ -160,7 +160,7 @@ class Containers:
         here = docker.ids((await self._ask(docker.labelled_images(lines.IMAGE_LABEL, tool))).out)
         return here[0] if here else lines.IMAGE
 
-    async def _ask(self, argv: Sequence[str]) -> Answer:
+    async def _ask(self, argv: Sequence[str]) -> CommandAnswer:
         return await ask(self._children, argv, self._env)
 
     async def _clean(self, tool: str) -> None:
@@ -222,7 +222,7 @@ def labels_of(pid: int) -> dict[str, str]:
     return {lines.OWNER: owner(), lines.PROCESS: f"{pid}:{seen.start if seen else ''}"}
 
 
-def leftovers(told: Iterable[Container]) -> list[str]:
+def leftovers(told: Iterable[EngineContainer]) -> list[str]:
     """Ids of those of our containers whose process is gone."""
     return [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
 

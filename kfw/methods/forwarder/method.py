@@ -10,7 +10,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 from kfw.engine import docker, kind
-from kfw.engine.docker import Container as Node
+from kfw.engine.docker import EngineContainer as Node
 from kfw.errors import KfwError
 from kfw.methods.base import OpenRequest
 from kfw.methods.forwarder.container import Containers, ForwarderContainer, through_container, to_published

@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping, Sequence
 
 from kfw.engine import docker, kind
-from kfw.engine.docker import Container, Engine
+from kfw.engine.docker import Engine, EngineContainer
 from kfw.engine.reachability import Here, no_detour, no_direct_way
 from kfw.errors import KfwError, TimedOut, ToolMissing
 from kfw.model import Reason
 from kfw.system import tools
 from kfw.system.container import in_container
 from kfw.system.process import Children
-from kfw.system.shell import Answer
+from kfw.system.shell import CommandAnswer
 
 SECONDS = 10.0
 #: What decides which tool is found and which engine it talks to.
@@ -28,7 +28,7 @@ _HOLDS = 20.0
 
 async def ask(
     children: Children, argv: Sequence[str], env: Mapping[str, str] | None = None, *, seconds: float = SECONDS
-) -> Answer:
+) -> CommandAnswer:
     """`env`: whose docker it is; None is this process's. Raises ToolMissing; TimedOut after having ended it."""
     said: dict[str, list[str]] = {"stdout": [], "stderr": []}
     child = await children.start(
@@ -41,7 +41,7 @@ async def ask(
         raise TimedOut(f"{argv[0]} did not answer within {seconds:g} s", " ".join(argv[:3])) from None
     finally:
         await child.stop(1.0)
-    return Answer(tuple(argv), code, "\n".join(said["stdout"]), "\n".join(said["stderr"]))
+    return CommandAnswer(tuple(argv), code, "\n".join(said["stdout"]), "\n".join(said["stderr"]))
 
 
 class Docker:
@@ -84,7 +84,7 @@ class Docker:
     def _here(self) -> Here:
         return Here(sys.platform, in_container(self.env), self.env)
 
-    async def nodes(self, cluster: str) -> list[Container]:
+    async def nodes(self, cluster: str) -> list[EngineContainer]:
         """Raises KfwError when this docker has none of that cluster."""
         labels = docker.labelled({kind.CLUSTER_LABEL: cluster}, self.tool)
         found = docker.ids(await self._ask(labels))

@@ -169,7 +169,7 @@ class Channel(asyncio.Protocol):
         match event:
             case Payload():
                 self._on_payload(event)
-            case websocket.Ping(asked):
+            case websocket.WebSocketPing(asked):
                 self._write([self._socket.pong(asked)])
             case websocket.Close():
                 self._on_close()

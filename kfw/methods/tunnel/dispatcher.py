@@ -12,7 +12,7 @@ from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.pool import Pool, PoolConfig
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.relay.dialer import DialFailed, RefusedByApp
-from kfw.wire.portforward import Kind, Refusal
+from kfw.wire.portforward import FailureKind, Refusal
 
 #: Seconds that a connection waits for a link of its own while there is one to share.
 ALONE = 0.1
@@ -90,7 +90,7 @@ class Dispatcher:
         declared = endpoint.declared if endpoint else None
         stream.refusal = in_short(refusal, stream.pod, stream.port, declared)
         stream.tried.add(stream.pod)
-        stream.listens_nowhere = stream.listens_nowhere and refusal.kind is Kind.REFUSED
+        stream.listens_nowhere = stream.listens_nowhere and refusal.kind is FailureKind.REFUSED
         pause = 0.0
         if self._was_tried_everywhere(stream):
             self._finish_round(stream, now)

@@ -59,7 +59,7 @@ class InWebSocket:
             match event:
                 case Payload():
                     yield event.data
-                case websocket.Ping(asked):
+                case websocket.WebSocketPing(asked):
                     self._reply(self._socket.pong(asked))
                 case websocket.Close(code, reason):
                     raise WireError(f"the far side closed the tunnel: {code} {reason}".rstrip())

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kfw.wire.portforward import Kind, Refusal, bare
+from kfw.wire.portforward import FailureKind, Refusal, bare
 
 _LONGEST = 200
 
@@ -10,16 +10,16 @@ _LONGEST = 200
 def in_short(refusal: Refusal, pod: str, port: int, declared: Sequence[str] | None = None) -> str:
     """`declared`: the ports that the pod says it has, if that is known."""
     match refusal.kind:
-        case Kind.REFUSED:
+        case FailureKind.REFUSED:
             listens = f"nothing listens on port {port} in pod {pod} (connection refused)"
             return listens + what_it_has(port, declared)
-        case Kind.GONE:
+        case FailureKind.GONE:
             return f"pod {pod} is gone"
-        case Kind.RESET:
+        case FailureKind.RESET:
             return f"the app in pod {pod} reset the connection to port {port}"
-        case Kind.UNSUPPORTED:
+        case FailureKind.UNSUPPORTED:
             return f"the node of pod {pod} cannot forward ports: {_cut(bare(refusal.text))}"
-        case Kind.UNKNOWN:
+        case FailureKind.UNKNOWN:
             return f"cannot reach port {port} of pod {pod}: {_cut(bare(refusal.text))}"
 
 

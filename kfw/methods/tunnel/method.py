@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from kfw.errors import KfwError, Shortage
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
@@ -32,7 +32,7 @@ _LIMITS_OF_CHANNELS = (
 
 
 class Servers(Protocol):
-    def server(self, forward: Forward) -> Server:
+    def server(self, forward: Forward) -> ApiServer:
         """The API server of a forward that is being followed. Raises KfwError."""
         ...
 

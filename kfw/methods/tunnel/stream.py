@@ -9,7 +9,7 @@ from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.read_buffer import ReadBuffer
 from kfw.relay.dialer import HearsRefusals, RefusedByApp
-from kfw.wire.portforward import Kind, Refusal, classify
+from kfw.wire.portforward import FailureKind, Refusal, classify
 
 #: What the client has sent is kept so long as it may have to be sent again, to another pod.
 KEPT = 64 * 1024
@@ -299,7 +299,7 @@ class Stream(asyncio.Transport):
         if self.refused_at is not None and not self._proven:
             self.end(RefusedByApp(self.refusal))
         else:
-            kind = ResetByApp if refusal.kind is Kind.RESET else ConnectionResetError
+            kind = ResetByApp if refusal.kind is FailureKind.RESET else ConnectionResetError
             self.end(kind(in_short(refusal, self.pod, self.port)))
 
     def _finish_when_silent(self) -> None:

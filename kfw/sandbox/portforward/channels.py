@@ -73,7 +73,7 @@ class ChannelSession:
                 received = self._channels.receive(event)
                 if received and not received.error:
                     await self._inboxes[received.index].put(received.data)
-            case websocket.Ping(asked):
+            case websocket.WebSocketPing(asked):
                 await self._client.send(self._socket.pong(asked))
             case websocket.Close():
                 await self._client.send(self._socket.close())

@@ -55,7 +55,7 @@ class InWebSocket:
             match event:
                 case Payload():
                     payloads.append(event.data)
-                case websocket.Ping(asked):
+                case websocket.WebSocketPing(asked):
                     answer += self._socket.pong(asked)
                 case websocket.Close():
                     raise Ended(answer + self._socket.close())

@@ -171,7 +171,7 @@ class FarTunnel:
         for event in self._socket.receive(data):
             if isinstance(event, websocket.Close):
                 self.writer.close()
-            elif isinstance(event, websocket.Pong):
+            elif isinstance(event, websocket.WebSocketPong):
                 self.websocket_pongs.append(event.data)
             elif isinstance(event, Payload) and self._channels:
                 self._on_channel(self._channels.receive(event))

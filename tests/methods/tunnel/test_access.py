@@ -5,9 +5,9 @@ import pytest
 from kfw.errors import NotPermitted
 from kfw.kube import exec_plugin
 from kfw.kube.login import Login
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.wire import upgrade
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
@@ -25,14 +25,14 @@ async def test_through_a_proxy_to_an_api_server_behind_a_path_inside_tls(way: st
         far_side(serves("127.0.0.1"), prefix="/k8s/clusters/c-1", answers=only(way)) as far,
         proxying(connect()) as proxy,
     ):
-        cluster = Cluster(
+        cluster = ClusterEntry(
             "dev",
             far.url,
             ca=Pem(data=certificates.ca()),
             proxy_url=f"http://127.0.0.1:{proxy.port}",
         )
-        access = Access("dev", cluster, User("ada", token="good"))
-        at = Server(access, Login(access), Timeouts(dial=5.0, answer=5.0), lambda: None)
+        access = Access("dev", cluster, UserEntry("ada", token="good"))
+        at = ApiServer(access, Login(access), Timeouts(dial=5.0, answer=5.0), lambda: None)
         async with tunnel(far, at=at) as opened:
             one = await client(opened, b"hello")
             await until(lambda: one.got == b"hello")
@@ -44,12 +44,14 @@ async def test_through_a_proxy_to_an_api_server_behind_a_path_inside_tls(way: st
 async def test_a_token_that_has_run_out_is_renewed_once_for_all_links() -> None:
     logins: list[str] = []
 
-    async def plugin(*_: object, **__: object) -> exec_plugin.Status:
+    async def plugin(*_: object, **__: object) -> exec_plugin.PluginStatus:
         logins.append("new" if logins else "old")
-        return exec_plugin.Status(token=logins[-1])
+        return exec_plugin.PluginStatus(token=logins[-1])
 
     async with far_side(tokens={"old"}) as far:
-        at = server(far, User("ada", exec=Exec("client.authentication.k8s.io/v1", "login")), plugin=plugin)
+        at = server(
+            far, UserEntry("ada", exec=Exec("client.authentication.k8s.io/v1", "login")), plugin=plugin
+        )
         async with tunnel(far, at=at) as opened:
             first = await client(opened, b"1")
             await until(lambda: first.got == b"1")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.methods.tunnel import link
 from kfw.methods.tunnel.method import PodTunnel, log
 from kfw.system.loop import rss_bytes
@@ -195,5 +195,5 @@ async def _lost(opened: PodTunnel) -> list[Exception | None]:
     return one.lost
 
 
-def _trusting(far: Far) -> Server:
+def _trusting(far: Far) -> ApiServer:
     return server(far, ca=certificates.ca() if far.scheme == "https" else b"")

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from kfw.kube.login import Login, Plugin
-from kfw.kube.server import Server
+from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Access, Cluster, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from kfw.methods.base import OpenRequest
 from kfw.methods.tunnel import link_health
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
@@ -23,18 +23,20 @@ from tests.methods.tunnel.far import Far
 UNASKED = Health(type="none", timeout=2.0)
 
 
-def server(far: Far, user: User | None = None, *, ca: bytes = b"", plugin: Plugin | None = None) -> Server:
-    cluster = Cluster("dev", far.url, ca=Pem(data=ca) if ca else Pem())
-    access = Access("dev", cluster, user or User("ada", token="good"))
+def server(
+    far: Far, user: UserEntry | None = None, *, ca: bytes = b"", plugin: Plugin | None = None
+) -> ApiServer:
+    cluster = ClusterEntry("dev", far.url, ca=Pem(data=ca) if ca else Pem())
+    access = Access("dev", cluster, user or UserEntry("ada", token="good"))
     login = Login(access, plugin=plugin) if plugin else Login(access)
-    return Server(access, login, Timeouts(dial=2.0, answer=2.0), lambda: None)
+    return ApiServer(access, login, Timeouts(dial=2.0, answer=2.0), lambda: None)
 
 
 @dataclass
 class Servers:
-    one: Server
+    one: ApiServer
 
-    def server(self, forward: Forward) -> Server:
+    def server(self, forward: Forward) -> ApiServer:
         return self.one
 
 
@@ -49,7 +51,7 @@ async def tunnel(
     hold: float = 15.0,
     hold_refused: float = 15.0,
     health: Health = UNASKED,
-    at: Server | None = None,
+    at: ApiServer | None = None,
     sticky: bool = False,
 ) -> AsyncIterator[PodTunnel]:
     wanted = forward("web", hold=hold, hold_refused=hold_refused, health=health)

@@ -122,7 +122,7 @@ def path(pod: str, query: str = "") -> str:
 
 async def asked(
     sandbox: Sandbox, way: str, target: str, token: str = ""
-) -> tuple[upgrade.Answer, asyncio.StreamReader, asyncio.StreamWriter]:
+) -> tuple[upgrade.UpgradeAnswer, asyncio.StreamReader, asyncio.StreamWriter]:
     """The server's answer to a request for an upgrade, whatever it is."""
     context = ssl.create_default_context(cafile=str(sandbox.certificates.ca))
     if not token:

@@ -9,7 +9,7 @@ from kfw.sandbox.sandbox import Sandbox
 from kfw.wire import websocket
 from kfw.wire.base import Role
 from kfw.wire.channels import ChannelData, Channels
-from kfw.wire.portforward import Kind, classify
+from kfw.wire.portforward import FailureKind, classify
 from kfw.wire.upgrade import V4, check_websocket
 from kfw.wire.websocket_frames import Payload
 from tests.sandbox.portforward.client import asked, path
@@ -75,7 +75,7 @@ async def test_the_app_is_dialled_as_soon_as_the_socket_opens(sandbox: Sandbox) 
 async def test_a_refused_port_is_told_on_its_error_channel_and_the_socket_closes(sandbox: Sandbox) -> None:
     client = await connected(sandbox, "?ports=5433", 5433)
     text = await client.until(0, 1 << 20, error=True)
-    assert classify(text.decode(), 5433).kind == Kind.REFUSED
+    assert classify(text.decode(), 5433).kind == FailureKind.REFUSED
     assert client.closed == 1000
     client.writer.transport.abort()
 
@@ -95,7 +95,7 @@ async def test_pings_are_answered_and_a_close_is_returned(sandbox: Sandbox) -> N
     await client.until(0, 16)
     client.writer.write(client.socket.ping(b"are you there"))
     events = client.socket.receive(await client.reader.read(65536))
-    assert events == [websocket.Pong(b"are you there")]
+    assert events == [websocket.WebSocketPong(b"are you there")]
     client.writer.write(client.socket.close())
     await client.read()
     assert client.closed == 1000

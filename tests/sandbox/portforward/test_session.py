@@ -8,7 +8,7 @@ import pytest
 from kfw.sandbox.manifests import statefulset
 from kfw.sandbox.portforward.runtime import Runtime
 from kfw.sandbox.sandbox import Sandbox
-from kfw.wire.portforward import Kind, classify
+from kfw.wire.portforward import FailureKind, classify
 from kfw.wire.spdy_frames import RstStatus
 from kfw.wire.upgrade import TUNNEL
 from tests.sandbox.portforward.client import WAYS, tunnel
@@ -54,7 +54,7 @@ async def test_a_refused_port_ends_the_data_stream_before_the_text_comes(sandbox
     async with tunnel(sandbox, "db-0", way) as client:
         one = client.open(5433)
         text = await client.over_with(one)
-        assert classify(text, 5433).kind == Kind.REFUSED
+        assert classify(text, 5433).kind == FailureKind.REFUSED
         order = [what for what in client.said if what[0] != "reply"]
         assert order == [("fin", one.data), ("text", one.error), ("fin", one.error)]
 
@@ -68,7 +68,7 @@ async def test_after_a_pod_is_gone_its_tunnel_lives_on_and_says_so(sandbox: Sand
         await client.until(lambda: client.has("fin", live.data))
         await sandbox.settled()  # another pod has its name by now, and this tunnel does not lead there
         one = client.open(5432)
-        assert classify(await client.over_with(one), 5432).kind == Kind.GONE
+        assert classify(await client.over_with(one), 5432).kind == FailureKind.GONE
         client.ping()
         await client.until(lambda: client.pongs == 1)
 
@@ -116,7 +116,7 @@ async def test_an_app_that_resets_is_told_in_the_runtimes_words(sandbox: Sandbox
     sandbox.runtime.close_after = 0.0
     async with tunnel(sandbox, "reset-0") as client:
         one = client.open(9004, b"x")
-        assert classify(await client.over_with(one), 9004).kind == Kind.RESET
+        assert classify(await client.over_with(one), 9004).kind == FailureKind.RESET
 
 
 async def test_pings_are_answered_by_the_far_end(sandbox: Sandbox) -> None:
