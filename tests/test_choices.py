@@ -7,7 +7,7 @@ import pytest
 from kfw import choices
 from kfw.choices import METHOD_CHOICES, METHODS
 from kfw.commands._demo import WAYS
-from kfw.daemon.validation import fault
+from kfw.daemon.request_validation import fault
 from kfw.methods.choose import AUTO, all_methods
 from kfw.model import Forward, Health, Target
 from kfw.system.process import Children

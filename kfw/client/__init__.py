@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from kfw.client import http
+from kfw.client import control_http
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 SLOW = 60.0
 
 
-def ping(*, timeout: float = http.TIMEOUT) -> DaemonInfo:
+def ping(*, timeout: float = control_http.TIMEOUT) -> DaemonInfo:
     from kfw.protocol import DaemonInfo
 
     return _decode(_ask("GET", "/v1/ping", timeout=timeout), DaemonInfo)
@@ -44,7 +44,7 @@ def status() -> StatusReply:
     return _decode(status_raw(), StatusReply)
 
 
-def status_raw(*, timeout: float = http.TIMEOUT) -> bytes:
+def status_raw(*, timeout: float = control_http.TIMEOUT) -> bytes:
     """`status()` as the JSON that came, for who has no time to make classes of it."""
     return _ask("GET", "/v1/status", timeout=timeout)
 
@@ -132,7 +132,7 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
     """First None, when the daemon has answered: nothing after that is missed. Then the events."""
     from kfw.protocol import Event
 
-    with http.ControlConnection() as connection:
+    with control_http.ControlConnection() as connection:
         connection.send("GET", target)
         code, headers = connection.head()
         if code >= 400:
@@ -140,7 +140,7 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
         yield None
         connection.wait(timeout)
         try:
-            for data in http.server_sent(connection, headers):
+            for data in control_http.server_sent(connection, headers):
                 yield _decode(data, Event)
         except TimeoutError:
             return
@@ -166,8 +166,8 @@ def _names(verb: str, names: Sequence[str]) -> NamesReply:
     return _decode(_ask("POST", f"/v1/{verb}", body, timeout=SLOW), NamesReply)
 
 
-def _ask(method: str, target: str, body: bytes = b"", *, timeout: float = http.TIMEOUT) -> bytes:
-    code, answer = http.request(method, target, body, timeout=timeout)
+def _ask(method: str, target: str, body: bytes = b"", *, timeout: float = control_http.TIMEOUT) -> bytes:
+    code, answer = control_http.request(method, target, body, timeout=timeout)
     if code >= 400:
         raise _refused(code, answer)
     return answer

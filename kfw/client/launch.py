@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import kfw
 from kfw import client, paths
-from kfw.client.http import ended_meanwhile
+from kfw.client.control_http import ended_meanwhile
 from kfw.errors import DaemonNotRunning, KfwError, TimedOut
 from kfw.protocol import DaemonInfo
 from kfw.system.files import clear_the_way, is_locked, lock, make_private_dir, read_bounded

@@ -16,7 +16,7 @@ from kfw.protocol import ForwardStatus
 from kfw.quickstart import checks
 from kfw.quickstart.bootstrap import Bootstrap
 from kfw.quickstart.checks import Finding
-from kfw.quickstart.forwards import wanted, ways
+from kfw.quickstart.forwarding import wanted, ways
 from kfw.quickstart.options import BootstrapOptions, Namespaces, Where
 from kfw.quickstart.steps import Steps
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from kfw import client, view
-from kfw.client import http
+from kfw.client import control_http
 from kfw.commands import _output as output
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def lines(reply: dict[str, Any]) -> list[str]:
 def no_daemon() -> dict[str, Any]:
     """`status --json` when there is no daemon: the same shape, so that scripts need no second case."""
     daemon = dict.fromkeys(("running", "pid", "version", "uptimeSeconds", "rssBytes", "socket"))
-    known = {"running": False, "socket": http.socket_path(), "warnings": []}
+    known = {"running": False, "socket": control_http.socket_path(), "warnings": []}
     return {"daemon": daemon | known, "forwards": []}
 
 

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from kfw import client
-from kfw.client.http import ended_meanwhile
+from kfw.client.control_http import ended_meanwhile
 from kfw.commands import _output as output
 from kfw.errors import KfwError
 from kfw.protocol import Event

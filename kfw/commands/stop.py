@@ -1,7 +1,7 @@
 """kfw stop: end the daemon, and with it what it started."""
 
 from kfw import client
-from kfw.client.http import ended_meanwhile
+from kfw.client.control_http import ended_meanwhile
 from kfw.client.launch import wait_until_gone
 from kfw.commands import _output as output
 from kfw.commands._options import Json

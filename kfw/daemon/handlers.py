@@ -14,8 +14,8 @@ from kfw import __version__, paths
 from kfw.daemon.connections import Connections
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
+from kfw.daemon.request_validation import check, check_environ, shortened, shown
 from kfw.daemon.service import DaemonService
-from kfw.daemon.validation import check, check_environ, shortened, shown
 from kfw.errors import KfwError, UsageError
 from kfw.http.messages import Request, Response
 from kfw.protocol import (

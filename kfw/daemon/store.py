@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from kfw.daemon.validation import fault, shortened
+from kfw.daemon.request_validation import fault, shortened
 from kfw.errors import KfwError
 from kfw.model import Forward
 from kfw.protocol import Source

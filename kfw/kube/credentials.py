@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass, field
 
 from kfw.errors import LoginError
-from kfw.kube.errors import words_of
+from kfw.kube.api_errors import words_of
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Pem, UserEntry
 from kfw.model import Reason

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct, field
 
-from kfw.kube.errors import NotUnderstood, TooLarge, is_html, status_of
+from kfw.kube.api_errors import NotUnderstood, TooLarge, is_html, status_of
 
 #: Commas in a page. Each separates two of its parts, so there are no more objects than that; 250 pods have 50,000.
 _MOST_PARTS = 300_000

@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from kfw.errors import KfwError, LoginError, ToolMissing
-from kfw.kube.errors import words_of
+from kfw.kube.api_errors import words_of
 from kfw.kube.plugin_output import Output, cause, lines_of
 from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.secret import Secret, reveal

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
+from kfw.kube.api_errors import words_of
 from kfw.kube.credentials import Credentials, EntryCredentials, OutsideFile, bearer, check_header
-from kfw.kube.errors import words_of
 from kfw.kube.plugin_run import PluginRun, PluginRuns
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, UserEntry

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, Shortage, describe
-from kfw.kube.errors import without_frames
+from kfw.kube.api_errors import without_frames
 from kfw.kube.timeouts import Timeouts
 
 log = logging.getLogger(__name__)

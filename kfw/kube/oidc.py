@@ -20,8 +20,8 @@ import msgspec
 
 from kfw.errors import LoginError, UsageError
 from kfw.kube import proxy, tls
+from kfw.kube.api_errors import words_of
 from kfw.kube.dial import ServerAddress, dial
-from kfw.kube.errors import words_of
 from kfw.kubeconfig import urls
 from kfw.kubeconfig.entries import UserEntry
 from kfw.kubeconfig.urls import BadUrl

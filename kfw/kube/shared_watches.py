@@ -4,10 +4,10 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 
+from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
 from kfw.kube.resource import Resource
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access

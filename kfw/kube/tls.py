@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
-from kfw.kube.errors import words_of
+from kfw.kube.api_errors import words_of
 from kfw.kubeconfig.entries import ClusterEntry
 
 #: asyncio gives each TLS connection a read buffer of 256 KiB. A small one costs speed: 2.0 s of processor time per GB

@@ -12,12 +12,12 @@ from urllib.parse import quote
 from weakref import WeakKeyDictionary
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
+from kfw.kube.api_errors import ErrorContext, error_of, status_of, unreachable
+from kfw.kube.api_session import SessionServer
 from kfw.kube.credentials import Credentials
 from kfw.kube.dial import Streams
-from kfw.kube.errors import ErrorContext, error_of, status_of, unreachable
-from kfw.kube.session import SessionServer
 from kfw.wire import upgrade
-from kfw.wire.base import WireError
+from kfw.wire.codec import WireError
 from kfw.wire.upgrade import UpgradeAnswer, UpgradeRefused, Upgrading
 
 #: Seconds until a better transport than the one that a server took is tried again.

@@ -13,9 +13,8 @@ import msgspec
 
 from kfw.aio import Complaints, keep_going
 from kfw.errors import KfwError, LoginError, NotPermitted, Shortage, ToolMissing, describe
-from kfw.kube.connection import LARGE, ApiAnswer
-from kfw.kube.decoder import Change, Decoder, Page
-from kfw.kube.errors import (
+from kfw.kube.api_connection import LARGE, ApiAnswer
+from kfw.kube.api_errors import (
     Abandoned,
     Absent,
     Busy,
@@ -26,9 +25,10 @@ from kfw.kube.errors import (
     status_of,
     without_frames,
 )
+from kfw.kube.api_server import ApiServer
+from kfw.kube.api_session import ApiSession
+from kfw.kube.decoder import Change, Decoder, Page
 from kfw.kube.resource import Resource
-from kfw.kube.server import ApiServer
-from kfw.kube.session import ApiSession
 from kfw.model import Problem, Reason, problem_of
 
 log = logging.getLogger(__name__)

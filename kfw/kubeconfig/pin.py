@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kfw.errors import UsageError
 from kfw.kubeconfig.entries import Kubeconfig
-from kfw.kubeconfig.files import default_files, load
+from kfw.kubeconfig.load import default_files, load
 from kfw.model import Forward
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from kfw.errors import UsageError
 from kfw.kubeconfig import entries, urls
 from kfw.kubeconfig.entries import Access, ClusterEntry, ContextEntry, Kubeconfig, Pem, UserEntry
-from kfw.kubeconfig.files import default_files, load
+from kfw.kubeconfig.load import default_files, load
 from kfw.kubectl_compat.flags import Arguments
 from kfw.kubectl_compat.kubectl_error import KubectlError
 from kfw.secret import Secret

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from kfw.errors import KfwError
 from kfw.kube import tls
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from kfw.kube.api_errors import Absent
+from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Wire
-from kfw.kube.errors import Absent
 from kfw.kube.resource import PODS, SERVICES
-from kfw.kube.server import ApiServer
 from kfw.kubectl_compat import messages
 from kfw.kubectl_compat.kinds import NOT_ATTACHABLE, REPLICATIONCONTROLLERS, Reference, unknown
 from kfw.kubectl_compat.kubectl_error import KubectlError

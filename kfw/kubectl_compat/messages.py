@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, ToolMissing
-from kfw.kube.errors import Busy
+from kfw.kube.api_errors import Busy
 from kfw.kubectl_compat.kubectl_error import KubectlError
 
 LOST = "error: lost connection to pod"

@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from kfw.kube.api_server import ApiServer
 from kfw.kube.resource import PODS, SERVICES, Resource
-from kfw.kube.server import ApiServer
 from kfw.kube.watch import Watch
 from kfw.kubectl_compat.clusters import OneCluster
 from kfw.kubectl_compat.find import Finder, Found

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError
-from kfw.kube.session import ServerLogin
+from kfw.kube.api_session import ServerLogin
 from kfw.kubectl_compat import kinds, messages
 from kfw.kubectl_compat.clusters import OneCluster
 from kfw.kubectl_compat.flags import Arguments, check_timeouts

@@ -37,8 +37,8 @@ class Chosen:
 
 def all_methods(children: "Children", servers: "Servers") -> Methods:
     """All of them; who needs one only does not import the others."""
+    from kfw.methods.forwarder.kind_nodes import Engines
     from kfw.methods.forwarder.method import Direct, Forwarder
-    from kfw.methods.forwarder.nodes import Engines
     from kfw.methods.kubectl import Kubectl
     from kfw.methods.socat import Socat
     from kfw.methods.tunnel.method import TunnelMethod

@@ -11,7 +11,7 @@ from kfw import paths
 from kfw.engine import kind
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning, KfwError, UsageError
-from kfw.quickstart import checks, engine_checks, forwards, kind_cluster, platform, releases, releasing
+from kfw.quickstart import checks, engine_checks, forwarding, kind_cluster, platform, releases, releasing
 from kfw.quickstart.checks import Finding
 from kfw.quickstart.kind_cluster import BootstrapCluster
 from kfw.quickstart.options import BootstrapOptions, Where
@@ -19,8 +19,8 @@ from kfw.quickstart.releases import Release
 from kfw.quickstart.releasing import Fetch
 from kfw.quickstart.steps import Steps
 from kfw.system import tools
-from kfw.system.container import in_container
 from kfw.system.files import make_private_dir, write_atomic
+from kfw.system.own_container import in_container
 
 #: Seconds that the API gets where it is not known which container this is: it answers at once or not at all.
 _LOST = 5.0
@@ -135,18 +135,18 @@ class Bootstrap:
 
     def forwards(self, found: BootstrapCluster, *, foreground: bool = False) -> int:
         """The exit code of `kfw up`, else of `kfw verify`. A forward that cannot be had leaves the others to be verified."""
-        forwards.write_overlay(self.steps, self.options, self.env.get("KFW_ADDRESS", ""))
-        code = forwards.up(self.steps, self.options, found, foreground=foreground)
+        forwarding.write_overlay(self.steps, self.options, self.env.get("KFW_ADDRESS", ""))
+        code = forwarding.up(self.steps, self.options, found, foreground=foreground)
         if foreground or code in _NOTHING_IS_UP:
             return code
-        verified = forwards.verify(self.steps, self.options)
+        verified = forwarding.verify(self.steps, self.options)
         return code or verified
 
     def closing_words(self, found: BootstrapCluster) -> None:
         """What comes next; with --verbose also what runs in the cluster."""
         if self.steps.verbose and found.name:
             spaces = dict.fromkeys(
-                forwards.namespace_of(one, self.options) for one in forwards.wanted(self.options).values()
+                forwarding.namespace_of(one, self.options) for one in forwarding.wanted(self.options).values()
             )
             for space in spaces:
                 self.steps.say(

@@ -14,7 +14,7 @@ from kfw.engine.docker import Choice, Engine
 from kfw.engine.reachability import Here, Runtime, runtime
 from kfw.errors import ClusterUnreachable, TimedOut, ToolMissing
 from kfw.quickstart.checks import Ask, Check, Finding, error, ok, remembering, tool, warning
-from kfw.system.container import in_container
+from kfw.system.own_container import in_container
 
 #: What the whole quick start needs; the five stand-ins do with a fraction of it.
 CPUS = 4

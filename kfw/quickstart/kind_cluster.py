@@ -21,8 +21,8 @@ from kfw.quickstart.checks import Level
 from kfw.quickstart.engine_checks import ask_engine
 from kfw.quickstart.options import BootstrapOptions
 from kfw.quickstart.steps import Steps
-from kfw.system.container import own_names
 from kfw.system.files import make_private_dir, write_atomic
+from kfw.system.own_container import own_names
 
 #: Seconds that creating a cluster may take, images pulled.
 CREATE = 900.0

@@ -12,7 +12,7 @@ from typing import Any
 from kfw.errors import KfwError, TimedOut
 from kfw.model import Kind
 from kfw.quickstart import releases, releasing
-from kfw.quickstart.forwards import namespace_of, wanted
+from kfw.quickstart.forwarding import namespace_of, wanted
 from kfw.quickstart.kind_cluster import BootstrapCluster, manifests
 from kfw.quickstart.options import BootstrapOptions
 from kfw.quickstart.releases import Release

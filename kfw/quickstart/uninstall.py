@@ -12,13 +12,13 @@ from kfw.engine import docker, kind
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.container import leftovers, ours
-from kfw.quickstart import forwards, kind_cluster, platform, releases
+from kfw.quickstart import forwarding, kind_cluster, platform, releases
 from kfw.quickstart.kind_cluster import BootstrapCluster
 from kfw.quickstart.options import BootstrapOptions
 from kfw.quickstart.steps import Steps
 from kfw.system import tools
-from kfw.system.container import in_container
 from kfw.system.files import read_bounded
+from kfw.system.own_container import in_container
 
 #: Bytes of what a daemon keeps, see kfw/daemon/store.py.
 _LARGEST = 32 * 1024 * 1024
@@ -26,7 +26,7 @@ _LARGEST = 32 * 1024 * 1024
 
 def stop(steps: Steps, options: BootstrapOptions) -> list[str]:
     """The forwards of the config that were up; also what a daemon that was killed has left behind."""
-    names = list(forwards.wanted(options))
+    names = list(forwarding.wanted(options))
     up = [name for name in _running(names, dry=steps.dry) if name in names]
     if up:
         steps.ourselves(["down", *up])

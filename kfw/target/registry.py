@@ -11,12 +11,12 @@ from types import TracebackType
 from kfw.environ import Environ, Environs
 from kfw.errors import ClusterUnreachable
 from kfw.kube import exec_plugin, tls
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login, Plugin
-from kfw.kube.server import ApiServer
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
-from kfw.kubeconfig.files import Kubeconfigs
+from kfw.kubeconfig.load import Kubeconfigs
 from kfw.model import Forward, Resolution
 from kfw.system.changes import FileChanges
 from kfw.target.decode.kinds import decoder

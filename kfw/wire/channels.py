@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.websocket_frames import Payload
 
 _PORT = 2  # bytes

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from struct import Struct
 
-from kfw.wire.base import Chunk, Role
+from kfw.wire.codec import Chunk, Role
 from kfw.wire.spdy_frames import (
     FIN,
     MAX_STREAM,

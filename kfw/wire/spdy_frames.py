@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from kfw.wire.base import Chunk, PartialBytes, WireError
+from kfw.wire.codec import Chunk, PartialBytes, WireError
 
 FIN = 0x01
 UNIDIRECTIONAL = 0x02

@@ -17,7 +17,7 @@ import h11
 
 from kfw.errors import KfwError
 from kfw.secret import reveal
-from kfw.wire.base import WireError
+from kfw.wire.codec import WireError
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: What no value can hold, and its name; a tab is allowed.

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from kfw.wire.base import Chunk, Role
+from kfw.wire.codec import Chunk, Role
 from kfw.wire.websocket_frames import (
     Code,
     ControlFrame,

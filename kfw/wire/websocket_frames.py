@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
-from kfw.wire.base import PartialBytes, WireError
+from kfw.wire.codec import PartialBytes, WireError
 
 _FIN, _MASKED = 0x80, 0x80
 _MAX_CONTROL = 125

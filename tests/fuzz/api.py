@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from kfw.kube import errors
+from kfw.kube import api_errors
 from kfw.kube.timeouts import Timeouts
 from kfw.model import Forward, Resolution, Target
 from kfw.target.registry import ClusterRegistry
@@ -17,7 +17,7 @@ from tests.fuzz import memory, outside_files
 from tests.fuzz.api_server import HostileApi
 from tests.fuzz.area import Area, Case, Finding
 from tests.kube import certificates, wire
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.kube.test_watch import QUICK
 
 #: All in seconds. What the servers' faults may cost one forward until it says something, and until it is right again.
@@ -69,12 +69,12 @@ class Api(Area):
     limit = 40.0
 
     async def __aenter__(self) -> "Api":
-        self._longest = getattr(errors, "LONGEST_RETRY_AFTER", 0)
-        errors.LONGEST_RETRY_AFTER = 1.0
+        self._longest = getattr(api_errors, "LONGEST_RETRY_AFTER", 0)
+        api_errors.LONGEST_RETRY_AFTER = 1.0
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        errors.LONGEST_RETRY_AFTER = self._longest
+        api_errors.LONGEST_RETRY_AFTER = self._longest
 
     async def case(self, case: Case) -> None:
         before = memory.reset_peak()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from random import Random
 
 from kfw.errors import KfwError
-from kfw.kube.server import ApiServer
+from kfw.kube.api_server import ApiServer
 from kfw.kubeconfig.entries import UserEntry
 from kfw.methods.base import OpenRequest
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
@@ -16,7 +16,7 @@ from tests.fakes import forward
 from tests.fuzz import memory, values
 from tests.fuzz.area import Area, Case, Finding
 from tests.kube import certificates
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.methods.tunnel import nonsense
 from tests.methods.tunnel.far import App, Far, Visit, far_side
 from tests.methods.tunnel.test_transports import only

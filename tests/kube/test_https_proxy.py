@@ -13,7 +13,7 @@ from kfw.kube import tls
 from kfw.kubeconfig.entries import ClusterEntry
 from tests.kube.fake_api import serving
 from tests.kube.proxies import connect, proxying
-from tests.kube.test_server import CA, read, serves
+from tests.kube.test_api_server import CA, read, serves
 from tests.kube.wire import PODS, pod
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}

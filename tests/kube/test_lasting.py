@@ -13,10 +13,10 @@ import pytest
 
 from kfw.kube import dial, watch
 from kfw.kube import resource as r
-from kfw.kube.connection import BURST, RATE, ApiConnection, PacedReading, ProcessorShare
+from kfw.kube.api_connection import BURST, RATE, ApiConnection, PacedReading, ProcessorShare
+from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry

@@ -10,9 +10,9 @@ import pytest
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import credentials
+from kfw.kube.api_session import ServerLogin
 from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.login import Credentials, Login
-from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.secret import Secret
 

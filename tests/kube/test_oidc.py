@@ -17,7 +17,7 @@ from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.secret import Secret
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 
 pytestmark = pytest.mark.asyncio
 

@@ -13,8 +13,8 @@ import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, Shortage
 from kfw.kube import credentials
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.secret import Secret

@@ -9,9 +9,9 @@ import pytest
 
 from kfw.errors import KfwError, LoginError
 from kfw.kube import plugin_run
+from kfw.kube.api_session import ServerLogin
 from kfw.kube.exec_plugin import PluginStatus, Told
 from kfw.kube.login import Login
-from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import Exec, UserEntry
 from kfw.model import Reason
 from tests.kube.test_login import Clock, access

@@ -6,7 +6,7 @@ import threading
 
 from kfw.kube import tls
 from tests.kube import certificates
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 
 #: Bytes that each of two loops gets, enough for them to read at the same moment many times.
 AMOUNT = 30_000_000

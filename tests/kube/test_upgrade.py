@@ -7,8 +7,8 @@ import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube import exec_plugin, upgrade
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
@@ -17,7 +17,7 @@ from kfw.wire.upgrade import TUNNEL, UpgradeRefused
 from kfw.wire.upgrade import V4 as CHANNELS
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.methods.tunnel.far import Far, Refusal, far_side, status
 
 pytestmark = pytest.mark.asyncio

@@ -9,8 +9,8 @@ from typing import Protocol
 import pytest
 
 from kfw.kube import resource as r
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry

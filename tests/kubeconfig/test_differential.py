@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import KfwError
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.files import Kubeconfigs
+from kfw.kubeconfig.load import Kubeconfigs
 from kfw.kubeconfig.pin import pin
 from kfw.model import Forward, Target
 from tests.kube import certificates

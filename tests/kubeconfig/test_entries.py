@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kfw.errors import UsageError
-from kfw.kubeconfig.files import default_files, load
+from kfw.kubeconfig.load import default_files, load
 
 
 def entry(name: str, server: str = "", **user: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import UsageError
-from kfw.kubeconfig.files import load
+from kfw.kubeconfig.load import load
 from kfw.kubeconfig.pin import pin
 from kfw.model import Forward, Target
 from tests.kubeconfig.test_entries import entry, write

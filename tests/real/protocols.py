@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from kfw.wire import upgrade, websocket
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.websocket_frames import Payload
 from tests.real import talk
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from kfw.kube import resource as r
-from kfw.kube.errors import NotUnderstood
+from kfw.kube.api_errors import NotUnderstood
 from kfw.target import objects as o
 from kfw.target.decode.kinds import decoder
 from kfw.target.objects import ContainerPort, Owner, SliceEndpoint, SlicePort

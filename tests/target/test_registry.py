@@ -20,7 +20,7 @@ from kfw.model import Endpoint, Forward, Reason, Resolution, Target
 from kfw.target.registry import ClusterRegistry
 from tests.kube import wire
 from tests.kube.fake_api import FakeApi, serving
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.kube.test_watch import QUICK
 from tests.target.following import following
 from tests.until import until

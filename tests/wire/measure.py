@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 
 from kfw.wire import spdy, websocket
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.websocket_frames import Masker, xor
 
 CHUNK = 64 * 1024

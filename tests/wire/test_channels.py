@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.wire.base import Role
 from kfw.wire.channels import MAX_DATA, ChannelData, ChannelError, Channels
+from kfw.wire.codec import Role
 from kfw.wire.websocket import WebSocketConnection
 from kfw.wire.websocket_frames import Payload
 from tests.wire.splits import cut, places, quick

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.portforward import (
     MAX_TEXT,
     BadStream,

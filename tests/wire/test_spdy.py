@@ -4,7 +4,7 @@ import zlib
 
 import pytest
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import (
     MAX_DATA,

@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import FIN, MAX_STREAM, UNIDIRECTIONAL, FrameLimits, SpdyError, Type, control
 from kfw.wire.spdy_headers import HeaderWriter, plain_block

@@ -6,7 +6,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import (
     Data,

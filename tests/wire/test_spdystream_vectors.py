@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Goaway, Headers, Ping, Rst, SynStream
 from tests.wire.splits import byte_by_byte, feed, joined

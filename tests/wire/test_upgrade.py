@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from kfw.wire.base import WireError
+from kfw.wire.codec import WireError
 from kfw.wire.upgrade import (
     TUNNEL,
     V4,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.websocket import NO_MASK, Close, WebSocketConnection, WebSocketPing, WebSocketPong
 from kfw.wire.websocket_frames import Code, Payload, WebSocketError, xor
 from tests.wire.splits import joined

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.websocket import WebSocketConnection
 from kfw.wire.websocket_frames import WebSocketError
 from tests.wire.splits import byte_by_byte, feed

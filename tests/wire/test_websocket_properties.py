@@ -6,7 +6,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.websocket import Close, Event, WebSocketConnection, WebSocketPing, WebSocketPong
 from kfw.wire.websocket_frames import Payload, WebSocketError, frame_head, xor
 from tests.wire.splits import byte_by_byte, cut, feed, joined, places, quick

@@ -20,14 +20,14 @@ from kfw.engine.docker import EngineContainer
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
 from kfw.methods.forwarder import lines
+from kfw.methods.forwarder.kind_nodes import ask
 from kfw.methods.forwarder.lines import CONNECTED, preface
-from kfw.methods.forwarder.nodes import ask
 from kfw.methods.nodeport import Connect
 from kfw.methods.supervised import first, logged
 from kfw.model import Endpoint, Reason
 from kfw.relay.dialer import connect
 from kfw.system import process_identity
-from kfw.system.container import in_container
+from kfw.system.own_container import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import CommandAnswer
 

@@ -14,7 +14,7 @@ from kfw.engine.docker import EngineContainer as Node
 from kfw.errors import KfwError
 from kfw.methods.base import OpenRequest
 from kfw.methods.forwarder.container import Containers, ForwarderContainer, through_container, to_published
-from kfw.methods.forwarder.nodes import Docker, Engines
+from kfw.methods.forwarder.kind_nodes import Docker, Engines
 from kfw.methods.nodeport import Connect, NodePort, NodePortTunnel
 from kfw.methods.supervised import ended, first
 from kfw.model import Endpoint, Forward, Problem, Reason

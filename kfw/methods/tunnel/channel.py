@@ -12,8 +12,8 @@ from kfw.methods.tunnel.framing import client_socket, received
 from kfw.methods.tunnel.link import HIGH, LOW
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire import websocket
-from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.channels import Channels
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.websocket_frames import Payload
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from kfw.wire.base import Chunk
+from kfw.wire.codec import Chunk
 from kfw.wire.spdy_frames import Data, Event
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from kfw.wire import websocket
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.websocket import NO_MASK
 from kfw.wire.websocket_frames import Payload, WebSocketError
 

@@ -10,7 +10,7 @@ from kfw.methods.tunnel.framing import Framing
 from kfw.methods.tunnel.pings import Pings
 from kfw.methods.tunnel.quarantine import Quarantine
 from kfw.methods.tunnel.stream import Leave, Stream
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Pong, Rst, SpdyError, SynReply

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Literal, Protocol
 
 from kfw.errors import KfwError, Shortage
-from kfw.kube.server import ApiServer
+from kfw.kube.api_server import ApiServer
 from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe

@@ -15,7 +15,7 @@ from kfw.methods.tunnel.pending_dials import Dial, PendingDials
 from kfw.methods.tunnel.stream import Stream
 from kfw.model import Endpoint
 from kfw.system.limits import OPEN_FILES, Use
-from kfw.wire.base import WireError
+from kfw.wire.codec import WireError
 
 #: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.
 CAP, MOST = 32, 128

@@ -10,8 +10,8 @@ from kfw.http.client_connection import ClientConnection
 from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.wire import websocket
-from kfw.wire.base import Role, WireError
 from kfw.wire.channels import Channels
+from kfw.wire.codec import Role, WireError
 from kfw.wire.websocket_frames import Payload
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from kfw.wire import websocket
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.websocket_frames import Code, Payload, WebSocketError
 
 

@@ -10,7 +10,7 @@ from kfw.sandbox.portforward.framing import Ended, Framing
 from kfw.sandbox.portforward.rendezvous import Inbox
 from kfw.sandbox.portforward.runtime import Failed, FarEnd
 from kfw.sandbox.portforward.workers import Workers
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, BadStream, read_request
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Rst, RstStatus, SynStream, data_frames

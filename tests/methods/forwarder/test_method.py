@@ -13,9 +13,9 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.methods.forwarder.container import owner
+from kfw.methods.forwarder.kind_nodes import Engines
 from kfw.methods.forwarder.lines import IMAGE
 from kfw.methods.forwarder.method import Direct, Forwarder, ForwarderTunnel
-from kfw.methods.forwarder.nodes import Engines
 from kfw.model import Endpoint, Reason
 from kfw.relay.dialer import DialFailed
 from kfw.system import process_identity

@@ -4,14 +4,14 @@ import pytest
 
 from kfw.errors import NotPermitted
 from kfw.kube import exec_plugin
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.wire import upgrade
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.methods.tunnel.far import ECHO, REFUSES, far_side, status
 from tests.methods.tunnel.test_transports import WAYS, only
 from tests.methods.tunnel.ways import client, server, tunnel, until

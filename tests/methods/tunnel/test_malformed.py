@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.kube.server import ApiServer
+from kfw.kube.api_server import ApiServer
 from kfw.methods.tunnel import link
 from kfw.methods.tunnel.method import PodTunnel, log
 from kfw.system.loop import rss_bytes
 from kfw.wire import upgrade
 from tests.kube import certificates
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.methods.tunnel import nonsense
 from tests.methods.tunnel.far import App, Far, Visit, far_side
 from tests.methods.tunnel.nonsense import Draw

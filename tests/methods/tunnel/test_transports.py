@@ -10,9 +10,9 @@ from kfw.methods.tunnel import link
 from kfw.model import Health
 from kfw.relay.dialer import DialFailed
 from kfw.wire import upgrade, websocket
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from tests.kube import certificates
-from tests.kube.test_server import serves
+from tests.kube.test_api_server import serves
 from tests.methods.tunnel.far import REFUSES, SILENT, App, Far, FarTunnel, Refusal, far_side, refused_text
 from tests.methods.tunnel.ways import Client, client, server, tunnel, until
 

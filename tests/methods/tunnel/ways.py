@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login, Plugin
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from kfw.methods.base import OpenRequest

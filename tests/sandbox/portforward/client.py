@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from kfw.sandbox.sandbox import Sandbox
 from kfw.wire import upgrade, websocket
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import Opening, open_connection
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Goaway, Pong, Rst, SynReply

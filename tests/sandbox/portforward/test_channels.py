@@ -7,8 +7,8 @@ import pytest
 
 from kfw.sandbox.sandbox import Sandbox
 from kfw.wire import websocket
-from kfw.wire.base import Role
 from kfw.wire.channels import ChannelData, Channels
+from kfw.wire.codec import Role
 from kfw.wire.portforward import FailureKind, classify
 from kfw.wire.upgrade import V4, check_websocket
 from kfw.wire.websocket_frames import Payload

@@ -1,6 +1,6 @@
 """The frames of kfw that spdystream has read: `python -m tests.wire.vectors.make_kfw > tests/wire/vectors/kfw.hex`."""
 
-from kfw.wire.base import Role
+from kfw.wire.codec import Role
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import SpdyConnection
 

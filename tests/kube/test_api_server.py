@@ -13,8 +13,8 @@ import pytest
 
 from kfw.errors import ClusterUnreachable, LoginError, NotPermitted, UsageError
 from kfw.kube import tls
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.server import ApiServer
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from tests.kube import certificates

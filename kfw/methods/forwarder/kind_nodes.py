@@ -12,7 +12,7 @@ from kfw.engine.reachability import Here, no_detour, no_direct_way
 from kfw.errors import KfwError, TimedOut, ToolMissing
 from kfw.model import Reason
 from kfw.system import tools
-from kfw.system.container import in_container
+from kfw.system.own_container import in_container
 from kfw.system.process import Children
 from kfw.system.shell import CommandAnswer
 

@@ -84,7 +84,7 @@ def default_files(kubeconfig: str | None) -> tuple[str, ...]:
 
 def load(files: Sequence[str]) -> Kubeconfig:
     """Reads and merges; what is wrong is kept in it. Blocking. A missing file is none."""
-    from kfw.kubeconfig.read import read  # brings in yaml
+    from kfw.kubeconfig.parse import read  # brings in yaml
 
     parts = [part for file in files if (part := read(Path(file))) is not None]
     return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import UsageError
-from kfw.kubeconfig import files as kubeconfig_files
+from kfw.kubeconfig import load as kubeconfig_files
 from kfw.kubeconfig.entries import Kubeconfig
-from kfw.kubeconfig.files import Kubeconfigs
+from kfw.kubeconfig.load import Kubeconfigs
 from tests.kubeconfig.test_entries import entry, write
 
 pytestmark = pytest.mark.asyncio

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kfw import paths
-from kfw.client import http
+from kfw.client import control_http
 from kfw.errors import DaemonNotRunning, KfwError, TimedOut, UsageError
 from tests.client.fake_daemon import FakeDaemon, answer
 
@@ -51,7 +51,7 @@ def says(data: bytes) -> Callable[[socket.socket], None]:
 )
 def test_a_body_is_read(home: Path, reply: bytes) -> None:
     with somebody(home, says(reply)):
-        assert http.request("GET", "/") == (200, b"hello world")
+        assert control_http.request("GET", "/") == (200, b"hello world")
 
 
 def test_a_body_that_comes_byte_by_byte_is_read_too(home: Path) -> None:
@@ -60,12 +60,12 @@ def test_a_body_that_comes_byte_by_byte_is_read_too(home: Path) -> None:
             connection.sendall(bytes([byte]))
 
     with somebody(home, talk):
-        assert http.request("GET", "/") == (200, b"[1, 2]")
+        assert control_http.request("GET", "/") == (200, b"[1, 2]")
 
 
 def test_without_a_socket_the_daemon_is_not_running(home: Path) -> None:
     with pytest.raises(DaemonNotRunning) as caught:
-        http.request("GET", "/")
+        control_http.request("GET", "/")
     assert caught.value.what == "the daemon is not running"
     assert "kfw up" in caught.value.fix
 
@@ -76,14 +76,14 @@ def test_a_socket_that_nobody_listens_on_was_left_behind(home: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     with pytest.raises(DaemonNotRunning, match="left its socket behind"):
-        http.request("GET", "/")
+        control_http.request("GET", "/")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
 def test_a_socket_of_another_user_is_not_used(daemon: FakeDaemon) -> None:
     os.chown(daemon.path, 12345, -1)
     with pytest.raises(KfwError, match="belongs to the user with id 12345"):
-        http.request("GET", "/")
+        control_http.request("GET", "/")
     assert daemon.asked == []
 
 
@@ -91,7 +91,7 @@ def test_a_file_that_is_no_socket_is_taken_for_a_leftover(home: Path) -> None:
     (home / "run").mkdir()
     (home / "run" / "kfw.sock").write_text("")
     with pytest.raises(DaemonNotRunning):
-        http.request("GET", "/")
+        control_http.request("GET", "/")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_file_that_is_no_socket_is_taken_for_a_leftover(home: Path) -> None:
 )
 def test_garbage_is_shown_with_what_ends_it(home: Path, data: bytes, word: str) -> None:
     with somebody(home, says(data)), pytest.raises(KfwError, match=word) as caught:
-        http.request("GET", "/")
+        control_http.request("GET", "/")
     assert "cannot understand" in caught.value.what
     assert "kfw.pid" in caught.value.fix
 
@@ -116,14 +116,14 @@ def test_garbage_is_shown_with_what_ends_it(home: Path, data: bytes, word: str) 
 )
 def test_a_daemon_that_ends_in_the_middle_is_no_success(home: Path, data: bytes) -> None:
     with somebody(home, says(data)), pytest.raises(KfwError, match="in the middle of its answer"):
-        http.request("GET", "/")
+        control_http.request("GET", "/")
 
 
 def test_a_daemon_that_hangs_is_given_up(home: Path) -> None:
     done = threading.Event()
     with somebody(home, lambda _: print(done.wait(5))):
         with pytest.raises(TimedOut, match=r"did not answer within 0\.1 seconds"):
-            http.request("GET", "/", timeout=0.1)
+            control_http.request("GET", "/", timeout=0.1)
         done.set()
 
 
@@ -136,7 +136,7 @@ def test_a_daemon_that_sends_a_byte_now_and_then_is_given_up_too(home: Path) -> 
 
     with somebody(home, talk):
         with pytest.raises(TimedOut):
-            http.request("GET", "/", timeout=0.2)
+            control_http.request("GET", "/", timeout=0.2)
         done.set()
 
 
@@ -148,7 +148,7 @@ def test_a_path_that_is_too_long_for_a_socket_says_so(
     (deep / "run" / "kfw.sock").write_text("")
     monkeypatch.setenv("KFW_HOME", str(deep))
     with pytest.raises(UsageError, match="too long"):
-        http.request("GET", "/")
+        control_http.request("GET", "/")
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,15 @@ def test_the_socket_is_where_paths_py_says(monkeypatch: pytest.MonkeyPatch, env:
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    assert http.socket_path() == str(paths.socket_path())
+    assert control_http.socket_path() == str(paths.socket_path())
 
 
 def test_server_sent_events_are_put_together(home: Path) -> None:
     text = b": a comment\n\ndata: {\ndata: }\nid: 7\n\nevent: x\n\ndata:bare\r\n\r\ndata: unfinished\n"
-    with somebody(home, says(b"HTTP/1.1 200 OK\r\n\r\n" + text)), http.ControlConnection() as connection:
+    with (
+        somebody(home, says(b"HTTP/1.1 200 OK\r\n\r\n" + text)),
+        control_http.ControlConnection() as connection,
+    ):
         connection.send("GET", "/")
         _, headers = connection.head()
-        assert list(http.server_sent(connection, headers)) == [b"{\n}", b"bare"]
+        assert list(control_http.server_sent(connection, headers)) == [b"{\n}", b"bare"]

@@ -11,9 +11,9 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, ToolMissing
-from kfw.kube.connection import ApiAnswer, ApiConnection
+from kfw.kube.api_connection import ApiAnswer, ApiConnection
+from kfw.kube.api_errors import ErrorContext, error_of
 from kfw.kube.credentials import Credentials
-from kfw.kube.errors import ErrorContext, error_of
 from kfw.kube.login import Login, Setback
 from kfw.kube.monitor import ServerMonitor
 from kfw.kube.timeouts import Timeouts

@@ -1,6 +1,6 @@
 """On a host or in a container, and in which."""
 
-from kfw.system.container import ids_in, in_container, own_names
+from kfw.system.own_container import ids_in, in_container, own_names
 
 ID = "ab" * 32
 OTHER = "cd" * 32

@@ -7,7 +7,7 @@ import ssl
 import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
-from kfw.kube.errors import (
+from kfw.kube.api_errors import (
     Absent,
     Busy,
     ErrorContext,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import LoginError
+from kfw.kube.api_session import ServerLogin
 from kfw.kube.login import Credentials, Login
-from kfw.kube.session import ServerLogin
 from kfw.kubeconfig.entries import UserEntry
 from tests.kube.test_login import PLUGIN, REFUSED, Clock, FakePlugin, access, by_plugin, token
 

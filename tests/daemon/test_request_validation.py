@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kfw.config.layers import load
-from kfw.daemon.validation import check, fault, shortened, shown
+from kfw.daemon.request_validation import check, fault, shortened, shown
 from kfw.errors import UsageError
 from kfw.kubeconfig.pin import pin
 from kfw.model import Forward

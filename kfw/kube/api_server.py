@@ -10,13 +10,13 @@ from urllib.parse import quote
 from kfw.aio import Broadcast, Complaints, keep_going
 from kfw.errors import KfwError, LoginError
 from kfw.kube import proxy, tls
-from kfw.kube.connection import ApiConnection, ProcessorShare, connect
+from kfw.kube.api_connection import ApiConnection, ProcessorShare, connect
+from kfw.kube.api_errors import FOREIGN, Absent, ErrorContext, unreachable
+from kfw.kube.api_session import ApiSession, ServerLogin
 from kfw.kube.credentials import OutsideFile
 from kfw.kube.dial import ServerAddress
-from kfw.kube.errors import FOREIGN, Absent, ErrorContext, unreachable
 from kfw.kube.login import Login
 from kfw.kube.monitor import ServerMonitor
-from kfw.kube.session import ApiSession, ServerLogin
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access

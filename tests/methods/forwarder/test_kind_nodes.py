@@ -3,7 +3,7 @@
 import pytest
 
 from kfw.errors import TimedOut
-from kfw.methods.forwarder.nodes import ask
+from kfw.methods.forwarder.kind_nodes import ask
 from kfw.system.process import Children
 
 pytestmark = pytest.mark.asyncio

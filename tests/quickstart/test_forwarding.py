@@ -10,7 +10,7 @@ from kfw.config.layers import load
 from kfw.engine.reachability import Here
 from kfw.model import Status
 from kfw.protocol import Candidate, Explanation, ForwardStatus
-from kfw.quickstart import forwards
+from kfw.quickstart import forwarding
 from kfw.quickstart.bootstrap import Bootstrap
 from kfw.quickstart.kind_cluster import BootstrapCluster
 from kfw.quickstart.options import BootstrapOptions, Namespaces, quick_start
@@ -76,7 +76,7 @@ def test_other_namespaces_come_as_an_overlay_that_the_config_reads_last(
     options: BootstrapOptions, tmp_path: Path
 ) -> None:
     options = replace(options, namespaces=SPACES)
-    forwards.write_overlay(Machine().steps(), options, "0.0.0.0")
+    forwarding.write_overlay(Machine().steps(), options, "0.0.0.0")
     settings = load(tmp_path, config_files=[options.config, options.overlay], user_file=tmp_path / "none")
     spaces = {name: forward.namespace for name, forward in settings.forwards.items()}
     assert spaces["amp-api"] == spaces["amp-console"] == "agents"
@@ -87,7 +87,7 @@ def test_other_namespaces_come_as_an_overlay_that_the_config_reads_last(
 
 
 def test_an_overlay_is_there_also_when_it_adds_nothing(options: BootstrapOptions) -> None:
-    forwards.write_overlay(Machine().steps(), options)
+    forwarding.write_overlay(Machine().steps(), options)
     assert json.loads(options.overlay.read_text()) == {}
 
 
@@ -99,7 +99,7 @@ def test_B10_the_way_is_said_with_why_a_better_one_was_not_to_be_had() -> None:
         Candidate(method="kubectl", chosen=False, why="could be used"),
     ]
     row = _row("amp-api", "tunnel")
-    lines = forwards.ways(
+    lines = forwarding.ways(
         {"amp-api": row}, {"amp-api": Explanation(forward=row, candidates=candidates, limits=[])}
     )
     assert lines == [f"amp-api: through the API (tunnel); not nodeport: {patch}"]
