@@ -113,7 +113,7 @@ class ServerLogin:
 
 
 class SessionServer(Protocol):
-    """What a session, and an upgrade, need of kube.server.ApiServer."""
+    """What a session, and an upgrade, need of kube.api_server.ApiServer."""
 
     error_context: ErrorContext
     login: ServerLogin

@@ -86,7 +86,7 @@ class Credentials:
 
 
 class EntryCredentials:
-    """A user of a kubeconfig. Files are read when they are needed; see outside_file.py."""
+    """A user of a kubeconfig. Files are read when they are needed; see OutsideFile."""
 
     def __init__(self, user: UserEntry) -> None:
         self.user = user

@@ -81,7 +81,7 @@ class Setback:
 
 
 class Login:
-    """One user's, shared by all servers that it is for; what a server says to it is server_login.py's.
+    """One user's, shared by all servers that it is for; what a server says to it is api_session.py's.
 
     `listeners` are called when `pending` changes: why a login takes long, and what a person has to do for it.
     """

@@ -106,7 +106,7 @@ class Ear:
 
 
 class PrivatePort(TcpDialer):
-    """See relay.dial.ClosesByItself: kubectl tells its errors by a close."""
+    """See relay.dialer.ClosesByItself: kubectl tells its errors by a close."""
 
     def __init__(self, port: int, child: Child) -> None:
         super().__init__("127.0.0.1", port)

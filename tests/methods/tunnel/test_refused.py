@@ -20,7 +20,7 @@ NULL_OBSERVER = "nothing listens on port 8080 in pod web-1 (connection refused)"
 
 
 class Hearing(Client):
-    """See relay.dial.HearsRefusals."""
+    """See relay.dialer.HearsRefusals."""
 
     def __init__(self) -> None:
         super().__init__()
