@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterable
 from typing import Protocol
 
-from kfw.wire.base import Chunk
+from kfw.wire.codec import Chunk
 
 #: Bytes of one read.
 PIECE = 64 * 1024

@@ -140,7 +140,9 @@ async def refused(forwarder: Forwarder, *args: Any, **how: Any) -> KfwError:
     return caught.value
 
 
-async def test_a_context_that_kind_did_not_create_starts_nothing(forwarder: Forwarder, engine: Engine) -> None:
+async def test_a_context_that_kind_did_not_create_starts_nothing(
+    forwarder: Forwarder, engine: Engine
+) -> None:
     error = await refused(forwarder, 30080, context="gke_shop")
     assert error.what.startswith("the context gke_shop was not created by kind")
     unfit = forwarder.unfit(way(30080, context="gke_shop").forward)
