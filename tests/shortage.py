@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from kfw.system.limits import OpenFiles, Use
+from kfw.system.open_files import OpenFiles, Use
 
 ERRNOS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from kfw.protocol import ConnectionInfo
-from kfw.relay.connection import Connection
+from kfw.relay.local_connection import LocalConnection
 from kfw.secret import redact
 from kfw.system.clock import Clock, rfc3339
 from kfw.system.peer_process import Client, processes
@@ -45,17 +45,17 @@ class Connections:
     def __init__(self, clock: Clock, tell: Tell) -> None:
         self._clock = clock
         self._tell = tell
-        self._live: dict[Connection, str | None] = {}  # and its process, once somebody asked
+        self._live: dict[LocalConnection, str | None] = {}  # and its process, once somebody asked
         self._past: deque[Past] = deque(maxlen=KEPT)
         self._unsaid: dict[str, int] = {}  # losses since the last event of this forward
 
-    def began(self, connection: Connection) -> None:
+    def began(self, connection: LocalConnection) -> None:
         self._live[connection] = None
 
-    def refused(self, connection: Connection, why: str) -> None:
+    def refused(self, connection: LocalConnection, why: str) -> None:
         """It shows while it waits, and when it is lost."""
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: LocalConnection) -> None:
         past = self._now(connection, self._live.pop(connection, None))
         self._past.append(past)
         if connection.failed:
@@ -81,7 +81,7 @@ class Connections:
             if unknown[client] in self._live:
                 self._live[unknown[client]] = process
 
-    def _now(self, connection: Connection, process: str | None) -> Past:
+    def _now(self, connection: LocalConnection, process: str | None) -> Past:
         seconds = connection.seconds
         return Past(
             name=connection.name,
@@ -97,7 +97,7 @@ class Connections:
             how=redact(connection.how),
         )
 
-    def _open(self, connection: Connection) -> ConnectionInfo:
+    def _open(self, connection: LocalConnection) -> ConnectionInfo:
         state = "open" if connection.joined else "waiting"
         return _info(self._now(connection, self._live[connection]), state, redact(connection.waits_for))
 

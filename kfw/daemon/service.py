@@ -15,7 +15,7 @@ from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from kfw.system.clock import Clock
 from kfw.system.files import outside
-from kfw.system.limits import OPEN_FILES
+from kfw.system.open_files import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
 

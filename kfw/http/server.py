@@ -16,7 +16,7 @@ from kfw.http.client_connection import PIECE, ClientConnection, EndedByFault, Fa
 from kfw.http.connection import Activity, HttpConnection
 from kfw.http.limits import LIMITS, Limits, Memory
 from kfw.http.messages import Handler, Refusal, in_plain_text
-from kfw.system.limits import OPEN_FILES
+from kfw.system.open_files import OPEN_FILES
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage
 from kfw.system.files import Unreadable
-from kfw.system.limits import is_shortage, shortage_of
+from kfw.system.open_files import is_shortage, shortage_of
 
 #: Characters of what a foreign error says, and of what an API server says itself.
 _WORDS, _SENTENCES = 200, 1000

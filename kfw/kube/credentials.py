@@ -16,7 +16,7 @@ from kfw.kubeconfig.entries import Pem, UserEntry
 from kfw.model import Reason
 from kfw.secret import Secret, reveal
 from kfw.system.files import read_outside
-from kfw.system.limits import is_shortage, shortage_of
+from kfw.system.open_files import is_shortage, shortage_of
 from kfw.wire.upgrade import header_fault, is_header_name
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.keepalive import OF_API_SERVERS, keep_alive
-from kfw.system.limits import OPEN_FILES, Use
+from kfw.system.open_files import OPEN_FILES, Use
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

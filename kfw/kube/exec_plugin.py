@@ -24,7 +24,7 @@ from kfw.kube.api_errors import words_of
 from kfw.kube.plugin_output import Output, cause, lines_of
 from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.secret import Secret, reveal
-from kfw.system.limits import is_shortage, shortage_of
+from kfw.system.open_files import is_shortage, shortage_of
 from kfw.system.tools import which
 
 log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from kfw.kubeconfig.urls import BadUrl
 from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
 from kfw.system.files import read_outside
-from kfw.system.limits import Use, opens_for
+from kfw.system.open_files import Use, opens_for
 
 T = TypeVar("T")
 

@@ -13,11 +13,11 @@ from kfw.kubectl_compat.method import Unprobed
 from kfw.kubectl_compat.source import Source
 from kfw.kubectl_compat.writer import Console
 from kfw.model import SERVING, Forward, Kind, Reason, Target
-from kfw.relay.connection import Connection
+from kfw.relay.local_connection import LocalConnection
 from kfw.supervisor.machine import Phase, status_of
 from kfw.supervisor.runner import Runner, World
 from kfw.system.clock import Clock
-from kfw.system.ports import Claims
+from kfw.system.local_ports import Claims
 
 log = logging.getLogger("kfw.forward")
 
@@ -120,14 +120,14 @@ class Handling:
         self._remote = remote
         self._speech = console
         self._early: int | None = 0  # connections that came before they could be said; None: they can
-        self._refused: set[Connection] = set()
+        self._refused: set[LocalConnection] = set()
 
     def announced(self) -> None:
         early, self._early = self._early or 0, None
         for _ in range(early):
             self._say()
 
-    def began(self, connection: Connection) -> None:
+    def began(self, connection: LocalConnection) -> None:
         if self._early is None:
             self._say()
         else:
@@ -136,12 +136,12 @@ class Handling:
     def _say(self) -> None:
         self._speech.out.line(f"Handling connection for {self._local}")
 
-    def refused(self, connection: Connection, why: str) -> None:
+    def refused(self, connection: LocalConnection, why: str) -> None:
         """At once, as kubectl; kfw tries it again for a while, and what comes of that is said only if it is news."""
         self._refused.add(connection)
         self._say_error(why)
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: LocalConnection) -> None:
         refused = connection in self._refused
         self._refused.discard(connection)
         if connection.failed and not refused:

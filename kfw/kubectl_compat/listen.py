@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from kfw.kubectl_compat.kubectl_error import KubectlError
-from kfw.system.ports import BACKLOG, holder
+from kfw.system.local_ports import BACKLOG, holder
 
 _LOCALHOST = ("127.0.0.1", "::1")
 

@@ -17,7 +17,7 @@ from kfw.methods.base import Examination, OpenRequest
 from kfw.methods.probe import SETTLE_SECONDS, Prober, Unanswered, error_of
 from kfw.model import Endpoint, Problem, Reason
 from kfw.relay.dialer import CONNECT_SECONDS, Dialer, DialFailed, carry, connect, in_words
-from kfw.system.limits import is_shortage
+from kfw.system.open_files import is_shortage
 
 #: Of many nodes as many are tried, so that a failure is told within seconds.
 NODES = 6

@@ -9,7 +9,7 @@ from kfw.errors import KfwError, Shortage
 from kfw.methods.eof_behaviour import LONGEST, EofBehaviour
 from kfw.model import Health, Reason
 from kfw.relay.dialer import DialFailed, RefusedByApp, in_words
-from kfw.system.limits import Use, opens_for
+from kfw.system.open_files import Use, opens_for
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
 SETTLE_SECONDS = 0.15

@@ -24,7 +24,7 @@ from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.suspicion import Hint
-from kfw.system import ports, process_identity, tools
+from kfw.system import local_ports, process_identity, tools
 from kfw.system.port_owner import accept_queue
 from kfw.system.process import Child, Children
 
@@ -304,13 +304,13 @@ class SocatTunnel:
 
 
 def _in_use(port: int) -> PortInUse:
-    who = ports.holder(port) or "another program"
+    who = local_ports.holder(port) or "another program"
     return PortInUse(f"cannot listen on {port}: {who} has it", "free it, or choose another localPort")
 
 
 def _free(forward: Forward) -> tuple[list[str], int]:
     """The addresses that this machine has, and the port, just seen free on all of them. Raises PortInUse."""
-    sockets, port = ports.bind(forward.addresses, forward.local_port)
+    sockets, port = local_ports.bind(forward.addresses, forward.local_port)
     addresses = [str(sock.getsockname()[0]) for sock in sockets]
     for sock in sockets:
         sock.close()

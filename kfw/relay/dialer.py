@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from kfw.system.keepalive import keep_alive
-from kfw.system.limits import OPEN_FILES, Use, is_shortage
+from kfw.system.open_files import OPEN_FILES, Use, is_shortage
 
 CONNECT_SECONDS = 3.0
 

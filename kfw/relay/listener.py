@@ -10,11 +10,11 @@ from contextlib import suppress
 from typing import Protocol
 
 from kfw.aio import Broadcast
-from kfw.relay.connection import Connection, ListenerState
 from kfw.relay.dialer import Dialer
 from kfw.relay.disconnect import be_ready
+from kfw.relay.local_connection import ListenerState, LocalConnection
 from kfw.relay.suspicion import LATE, Hint, Suspicion
-from kfw.system.limits import OPEN_FILES, Use, is_shortage
+from kfw.system.open_files import OPEN_FILES, Use, is_shortage
 
 #: As many are accepted before the connections that already run get their turn.
 BATCH = 64
@@ -28,22 +28,22 @@ NO_ROOM_REMEMBERED = 0.5
 class ConnectionObserver(Protocol):
     """Called for each connection of a listener, `refused` at most once for each; all must return at once."""
 
-    def began(self, connection: Connection) -> None: ...
-    def refused(self, connection: Connection, why: str) -> None:
+    def began(self, connection: LocalConnection) -> None: ...
+    def refused(self, connection: LocalConnection, why: str) -> None:
         """Nothing listens where it goes. It ends soon if that stays so."""
         ...
 
-    def ended(self, connection: Connection) -> None: ...
+    def ended(self, connection: LocalConnection) -> None: ...
 
 
 class NullObserver:
-    def began(self, connection: Connection) -> None:
+    def began(self, connection: LocalConnection) -> None:
         pass
 
-    def refused(self, connection: Connection, why: str) -> None:
+    def refused(self, connection: LocalConnection, why: str) -> None:
         pass
 
-    def ended(self, connection: Connection) -> None:
+    def ended(self, connection: LocalConnection) -> None:
         pass
 
 
@@ -82,7 +82,7 @@ class Listener:
         self._terms = ListenerState(
             name, hold, log, watcher.refused, self._ended, self._waits, self.suspicion, hold_refused
         )
-        self._live: set[Connection] = set()
+        self._live: set[LocalConnection] = set()
         self._all_ended = asyncio.Event()
         self._one_ended = Broadcast()
         self._no_room_logged = -NO_ROOM_LOG_INTERVAL
@@ -179,7 +179,7 @@ class Listener:
             self._begin(client)
 
     def _begin(self, client: socket.socket) -> None:
-        connection = Connection(self._terms)
+        connection = LocalConnection(self._terms)
         self._live.add(connection)
         self.total_connections += 1
         self._watcher.began(connection)
@@ -187,7 +187,7 @@ class Listener:
         if self._terms.dialer is None:
             self._on_knock()
 
-    def _waits(self, connection: Connection) -> None:
+    def _waits(self, connection: LocalConnection) -> None:
         loop = asyncio.get_running_loop()
         self.suspicion.waits(connection, loop.time())
         if self._looking is None:
@@ -222,7 +222,7 @@ class Listener:
                 self._name, error.strerror, len(self._live),
             )  # fmt: skip
 
-    def _ended(self, connection: Connection) -> None:
+    def _ended(self, connection: LocalConnection) -> None:
         self._live.discard(connection)
         self._past_in += connection.bytes_in
         self._past_out += connection.bytes_out
@@ -236,7 +236,7 @@ class Listener:
         if not self._live:
             self._all_ended.set()
 
-    def _cut(self, which: Callable[[Connection], bool]) -> None:
+    def _cut(self, which: Callable[[LocalConnection], bool]) -> None:
         for connection in filter(which, tuple(self._live)):
             connection.cut("the port is closed")
 

@@ -24,7 +24,7 @@ from kfw.relay.dialer import Dialer
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.tasks import Tasks
-from kfw.system import ports
+from kfw.system import local_ports
 
 #: Seconds that a way outlives its last connection: so long the far side hands on what it has.
 LAST_BYTES = 2.0
@@ -39,7 +39,7 @@ class ForwardPath:
         knock: Callable[[], None],
         log: logging.Logger,
         *,
-        bind: ports.Bind = ports.bind,
+        bind: local_ports.Bind = local_ports.bind,
         watcher: ConnectionObserver = NULL_OBSERVER,
         environ: Callable[[], Mapping[str, str] | None] = lambda: None,
         on_hint: Callable[[Hint], None] = lambda _: None,
@@ -80,10 +80,10 @@ class ForwardPath:
             self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
         )
         if not owned_by_child(self.methods, self.forward):
-            ports.keep_or_close(sockets, self.port)
+            local_ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
         if wanted not in (0, self.port):
-            who = self._claims.get(wanted) or ports.holder(wanted) or "another program"
+            who = self._claims.get(wanted) or local_ports.holder(wanted) or "another program"
             self._log.warning("%s: on %d, not on %d: %s has it", self.forward.name, self.port, wanted, who)
         if owned_by_child(self.methods, self.forward):
             _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here

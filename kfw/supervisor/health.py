@@ -14,7 +14,7 @@ from kfw.supervisor import machine
 from kfw.supervisor.backoff import next_check
 from kfw.supervisor.hints import HintPace, event_of, is_contradicted
 from kfw.system.clock import Clock
-from kfw.system.limits import OPEN_FILES
+from kfw.system.open_files import OPEN_FILES
 
 #: Seconds for a look after a hint, by a tunnel that has no fast one of its own.
 SOON = 1.5

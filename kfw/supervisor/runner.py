@@ -22,7 +22,7 @@ from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.health import HealthChecks
 from kfw.supervisor.machine import Action, Phase, Snapshot, step
 from kfw.supervisor.tasks import Tasks
-from kfw.system import ports
+from kfw.system import local_ports
 from kfw.system.clock import Clock
 
 #: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
@@ -71,7 +71,7 @@ class World:
     clock: Clock
     log: logging.Logger
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
-    bind: ports.Bind = ports.bind
+    bind: local_ports.Bind = local_ports.bind
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
 

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kfw.system.limits import raise_open_files
+from kfw.system.open_files import raise_open_files
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from functools import cache
 from kfw.errors import KfwError, ToolMissing
 from kfw.system.child import Child, OnLine
 from kfw.system.ledger import Ledger
-from kfw.system.limits import OPEN_FILES, Use, is_shortage, shortage_of
+from kfw.system.open_files import OPEN_FILES, Use, is_shortage, shortage_of
 from kfw.system.process_identity import MARKER
 from kfw.system.tools import find
 

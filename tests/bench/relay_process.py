@@ -11,7 +11,7 @@ from kfw.methods.base import OpenRequest
 from kfw.methods.nodeport import NodePort
 from kfw.model import Endpoint, Forward, Health, Target
 from kfw.relay.listener import Listener
-from kfw.system.ports import bind
+from kfw.system.local_ports import bind
 
 
 async def serve(port: int, host: str, to: int) -> None:

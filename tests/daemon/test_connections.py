@@ -12,7 +12,7 @@ from kfw.protocol import ConnectionInfo
 from kfw.relay.dialer import Dialer
 from kfw.relay.listener import Listener
 from kfw.system.clock import Clock
-from kfw.system.ports import bind
+from kfw.system.local_ports import bind
 from tests.relay.world import LOCAL, Refusing, app, echo, send_reset, until
 
 pytestmark = pytest.mark.asyncio

@@ -15,7 +15,7 @@ from kfw.methods.socat import Socat
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.model import Endpoint, Health, Resolution
 from kfw.relay.dialer import DialFailed, TcpDialer
-from kfw.system.limits import OPEN_FILES, OpenFiles, Use
+from kfw.system.open_files import OPEN_FILES, OpenFiles, Use
 from kfw.system.process import Children
 from tests.fakes import FakeMethod, forward
 from tests.methods.tunnel.far import far_side

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kfw.relay.connection import Connection
 from kfw.relay.dialer import TcpDialer
+from kfw.relay.local_connection import LocalConnection
 from kfw.relay.pump import End
 from tests.inside import INSIDE
 from tests.relay.world import (
@@ -353,7 +353,7 @@ async def test_hundreds_of_short_connections_leave_nothing_behind() -> None:
         assert local.listener.total_connections == 300
         assert local.said == []
         gc.collect()
-        assert not [left for left in gc.get_objects() if isinstance(left, Connection | End)]
+        assert not [left for left in gc.get_objects() if isinstance(left, LocalConnection | End)]
 
 
 async def test_an_idle_connection_costs_some_six_kilobytes_at_most() -> None:

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-from kfw.relay.connection import Connection
 from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.listener import Listener
-from kfw.system.ports import bind
+from kfw.relay.local_connection import LocalConnection
+from kfw.system.local_ports import bind
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOCAL = "127.0.0.1"
@@ -46,10 +46,10 @@ class Told:
 
     refused_because: list[str] = field(default_factory=list)
 
-    def began(self, connection: Connection) -> None: ...
-    def ended(self, connection: Connection) -> None: ...
+    def began(self, connection: LocalConnection) -> None: ...
+    def ended(self, connection: LocalConnection) -> None: ...
 
-    def refused(self, connection: Connection, why: str) -> None:
+    def refused(self, connection: LocalConnection, why: str) -> None:
         self.refused_because.append(why)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kfw.methods.base import OpenRequest
 from kfw.model import Forward, Reason, Resolution, Status
-from kfw.system import ports
+from kfw.system import local_ports
 from tests.fakes import FakeClusters, FakeMethod, FakeTunnel, FakeWorld, settle
 from tests.inside import INSIDE
 from tests.supervisor.test_runner import THERE, up
@@ -150,7 +150,7 @@ async def test_a_port_that_could_not_be_bound_for_a_reason_that_nobody_foresaw_i
     def bind(*args: Any, **more: Any) -> tuple[list[socket.socket], int]:
         if mistakes:
             raise mistakes.pop()
-        return ports.bind(*args, **more)
+        return local_ports.bind(*args, **more)
 
     fake = FakeWorld()
     fake.world = replace(fake.world, bind=bind)

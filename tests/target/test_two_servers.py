@@ -10,7 +10,7 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.kube.exec_plugin import PluginStatus
-from kfw.kube.upgrade import open_portforward
+from kfw.kube.pod_upgrade import open_portforward
 from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.model import Reason
 from kfw.target.registry import ClusterRegistry

@@ -10,7 +10,7 @@ import pytest
 
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
-from kfw.system.ports import alternatives
+from kfw.system.local_ports import alternatives
 from tests.real import talk
 from tests.real.running import until
 from tests.whole.place import Place

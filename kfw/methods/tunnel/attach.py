@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeAlias
 
-from kfw.kube.upgrade import V4, WEBSOCKET, Upgraded
+from kfw.kube.pod_upgrade import V4, WEBSOCKET, Upgraded
 from kfw.methods.tunnel.channel import Channel
 from kfw.methods.tunnel.framing import InWebSocket, RawSpdy
 from kfw.methods.tunnel.link import Link

@@ -4,8 +4,8 @@ import asyncio
 
 from kfw.methods.tunnel.attach import IN_USE, WARM, AnyLink
 from kfw.methods.tunnel.link import Link
-from kfw.system.limits import OPEN_FILES
 from kfw.system.loop import give_back
+from kfw.system.open_files import OPEN_FILES
 
 #: So many. A link takes some 60 KB; one that is missed costs the next connection a dial.
 MOST = 16

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from kfw.errors import KfwError, Shortage
 from kfw.kube.api_server import ApiServer
-from kfw.kube.upgrade import ANSWER, WEBSOCKET, open_portforward
+from kfw.kube.pod_upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
 from kfw.methods.tunnel import link_health

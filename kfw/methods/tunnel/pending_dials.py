@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import IdleLinks
-from kfw.system.limits import Use, opens_for
+from kfw.system.open_files import Use, opens_for
 
 #: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5

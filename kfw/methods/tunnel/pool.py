@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from kfw.errors import KfwError
-from kfw.kube.upgrade import PodGone
+from kfw.kube.pod_upgrade import PodGone
 from kfw.methods.tunnel import balancer
 from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import IdleLinks
@@ -14,7 +14,7 @@ from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.pending_dials import Dial, PendingDials
 from kfw.methods.tunnel.stream import Stream
 from kfw.model import Endpoint
-from kfw.system.limits import OPEN_FILES, Use
+from kfw.system.open_files import OPEN_FILES, Use
 from kfw.wire.codec import WireError
 
 #: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
-from kfw.kube.upgrade import SPDY, PodGone, Upgraded
+from kfw.kube.pod_upgrade import SPDY, PodGone, Upgraded
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, gone_text
 from tests.supervisor.interleave.loop import VirtualLoop

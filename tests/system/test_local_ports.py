@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
-from kfw.system.ports import alternatives, bind
+from kfw.system.local_ports import alternatives, bind
 from tests.real.talk import free_ports
 
 BOTH = ("127.0.0.1", "::1")
@@ -169,7 +169,7 @@ def test_A5_a_machine_without_ipv6_loopback_listens_on_the_configured_port() -> 
 import fcntl, socket, struct
 from pathlib import Path
 from typing import Any
-from kfw.system.ports import bind
+from kfw.system.local_ports import bind
 Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
 fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh22x", b"lo", 0x41))  # SIOCSIFFLAGS: up and running
 sockets, port = bind(["127.0.0.1", "::1"], 8080)
@@ -182,7 +182,7 @@ print(port, [sock.getsockname()[0] for sock in sockets])
 def test_a_low_port_without_the_right_to_it_says_how_to_get_it() -> None:
     script = """
 from kfw.errors import NotPermitted
-from kfw.system.ports import bind
+from kfw.system.local_ports import bind
 try:
     bind(["127.0.0.1"], 81)
 except NotPermitted as error:

@@ -6,11 +6,11 @@ import time
 import pytest
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
-from kfw.kube import exec_plugin, upgrade
+from kfw.kube import exec_plugin, pod_upgrade
 from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
+from kfw.kube.pod_upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
 from kfw.kube.timeouts import Timeouts
-from kfw.kube.upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
 from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.wire.upgrade import SPDY as RAW
 from kfw.wire.upgrade import TUNNEL, UpgradeRefused
@@ -67,7 +67,7 @@ async def test_what_a_server_took_is_asked_for_first_the_next_time(monkeypatch: 
 
 
 async def test_after_a_while_a_better_transport_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrade, "REMEMBERED", 0.05)
+    monkeypatch.setattr(pod_upgrade, "REMEMBERED", 0.05)
     async with far_side(answers={RAW: Refusal(400)}) as far:
         at = server(far)
         await made(at)
@@ -120,7 +120,7 @@ async def test_a_user_who_may_get_but_not_create_goes_in_websocket() -> None:
 async def test_a_server_that_has_just_started_and_knows_no_roles_yet_gets_raw_spdy_soon_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upgrade, "KNOWS_NO_ROLES", 0.05)
+    monkeypatch.setattr(pod_upgrade, "KNOWS_NO_ROLES", 0.05)
     async with far_side(answers={RAW: status(403, "Forbidden", "ada cannot create")}) as far:
         at = server(far)
         await made(at)
@@ -219,7 +219,7 @@ async def test_a_node_that_the_api_server_cannot_reach_is_in_its_own_words() -> 
 
 
 async def test_an_upgrade_that_gets_no_answer_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upgrade, "ANSWER", 0.1)
+    monkeypatch.setattr(pod_upgrade, "ANSWER", 0.1)
     async with far_side(hangs={"web-1"}) as far:
         began = time.monotonic()
         with pytest.raises(ClusterUnreachable, match="cannot reach the API server"):

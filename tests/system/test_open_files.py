@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-from kfw.system.limits import OpenFiles, Use, is_shortage, open_files_limit, raise_it, zone
+from kfw.system.open_files import OpenFiles, Use, is_shortage, open_files_limit, raise_it, zone
 
 
 def test_the_soft_limit_of_open_files_becomes_the_hard_one() -> None:
     code = (
-        "import resource; from kfw.system.limits import raise_open_files;"
+        "import resource; from kfw.system.open_files import raise_open_files;"
         "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE);"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)); raise_open_files();"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard)"
@@ -45,7 +45,7 @@ def test_who_may_open_one_more_depends_on_what_for() -> None:
 
 def test_a_shortage_is_over_some_seconds_after_the_last_refusal(monkeypatch: pytest.MonkeyPatch) -> None:
     files, now = OpenFiles(), 100.0
-    monkeypatch.setattr("kfw.system.limits.time.monotonic", lambda: now)
+    monkeypatch.setattr("kfw.system.open_files.time.monotonic", lambda: now)
     files.refuse()
     now = 104.0
     assert files.shortage()
@@ -68,7 +68,7 @@ def test_what_is_a_shortage() -> None:
 
 def test_a_process_without_any_free_file_has_no_room() -> None:
     code = (
-        "import resource, os; from kfw.system.limits import OPEN_FILES, Use;"
+        "import resource, os; from kfw.system.open_files import OPEN_FILES, Use;"
         "assert OPEN_FILES.has_room(Use.LISTEN);"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (os.dup(0), 4096));"
         "assert not OPEN_FILES.has_room(Use.DIAL); assert OPEN_FILES.shortage()"

@@ -11,7 +11,7 @@ from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
 from kfw.relay.suspicion import Suspicion
-from kfw.system.limits import OPEN_FILES, Use, opens_for
+from kfw.system.open_files import OPEN_FILES, Use, opens_for
 
 #: Seconds between two dials for the same connection, doubling from the first to the last.
 FIRST_PAUSE = 0.02
@@ -29,9 +29,9 @@ class ListenerState:
     name: str
     hold: float
     log: logging.Logger
-    on_refused: Callable[["Connection", str], None]
-    on_end: Callable[["Connection"], None]
-    on_wait: Callable[["Connection"], None]
+    on_refused: Callable[["LocalConnection", str], None]
+    on_end: Callable[["LocalConnection"], None]
+    on_wait: Callable[["LocalConnection"], None]
     suspicion: Suspicion
     hold_refused: float = 2.0
     dialer: Dialer | None = None
@@ -49,7 +49,7 @@ class NearEnd(End):
         first = not self.read
         super().data_received(data)
         if first:
-            cast(Connection, self.owner).on_asked()
+            cast(LocalConnection, self.owner).on_asked()
 
 
 class FarEnd(End):
@@ -57,22 +57,22 @@ class FarEnd(End):
 
     __slots__ = ("spoke_at",)
 
-    def __init__(self, owner: "Connection") -> None:
+    def __init__(self, owner: "LocalConnection") -> None:
         super().__init__(owner)
         self.spoke_at: float | None = None
 
     def data_received(self, data: bytes) -> None:
         if not self.read:
             self.spoke_at = asyncio.get_running_loop().time()
-            cast(Connection, self.owner).on_answer(self.spoke_at)
+            cast(LocalConnection, self.owner).on_answer(self.spoke_at)
         super().data_received(data)
 
     def on_refused(self, why: str) -> None:
         """See dial.HearsRefusals."""
-        cast(Connection, self.owner).tell_refusal(why)
+        cast(LocalConnection, self.owner).tell_refusal(why)
 
 
-class Connection:
+class LocalConnection:
     """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded.
 
     `client` is its address and port, once known. `how` it ended, "" before; `failed`: neither side wanted that end.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from kfw.errors import KfwError, NotPermitted, PortInUse
-from kfw.system.limits import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
+from kfw.system.open_files import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 from kfw.system.port_owner import holder
 
 __all__ = ["alternatives", "bind", "holder", "keep_or_close"]
