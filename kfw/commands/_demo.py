@@ -16,8 +16,7 @@ from kfw.choices import METHODS
 from kfw.commands import _output as output
 from kfw.model import Forward, Target
 from kfw.sandbox import process
-from kfw.sandbox.load_test import Place, Result, once, trial
-from kfw.sandbox.remote import Remote
+from kfw.sandbox.load_test import Place, Remote, Result, once, trial
 
 #: A status of the daemon, as it is on the wire.
 Row = dict[str, Any]

@@ -71,7 +71,7 @@ def demo(
 
 def _check(method: str | None, fault: str | None) -> None:
     from kfw.commands._demo import WAYS
-    from kfw.sandbox.named_faults import KINDS
+    from kfw.sandbox.faults import KINDS
 
     if method is not None and method not in ("auto", *WAYS):
         raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")

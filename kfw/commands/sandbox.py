@@ -164,6 +164,6 @@ def _show_faults(*, as_json: bool) -> None:
 
 
 def _faults() -> dict[str, str]:
-    from kfw.sandbox.named_faults import KINDS
+    from kfw.sandbox.faults import KINDS
 
     return {name: kind.words for name, kind in KINDS.items()}

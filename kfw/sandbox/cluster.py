@@ -10,10 +10,10 @@ from kfw.sandbox.api import kinds
 from kfw.sandbox.api.store import Store
 from kfw.sandbox.api.verbs import Verbs
 from kfw.sandbox.controllers.run import Controllers
+from kfw.sandbox.manifests import lease, node
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.node.kubelet import Kubelet
 from kfw.sandbox.node.nodeports import NodePorts
-from kfw.sandbox.nodes import lease, node
 from kfw.sandbox.objects import Object, is_leaving, is_ready, labels_of, name_of, namespace_of
 
 Objects = list[Object]  # inside the class, `list` is a method

@@ -1,5 +1,6 @@
 """The sandbox: a cluster that real clients reach, over HTTPS, with a kubeconfig."""
 
+import base64
 import secrets
 import time
 from collections.abc import Collection, Iterable
@@ -11,14 +12,14 @@ from typing import Self
 from kfw.http.limits import Limits
 from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
-from kfw.sandbox import certs, kubeconfig
+from kfw.sandbox import certs
 from kfw.sandbox.api.access import ADMIN, LOOK_AND_FORWARD, User, Users
 from kfw.sandbox.api.server import ApiServer
 from kfw.sandbox.cluster import Cluster
 from kfw.sandbox.faults import ApiPort, Faults
 from kfw.sandbox.manifests import api_service, default_set
-from kfw.sandbox.node import addresses
 from kfw.sandbox.node.behaviour import Behaviour
+from kfw.sandbox.node.nodeports import claim
 from kfw.sandbox.objects import Object
 from kfw.system.files import make_private_dir, write_atomic
 
@@ -57,7 +58,7 @@ class Sandbox(Cluster):
         self.users = Users()
         self.port = port
         self._objects = default_set() if objects is None else objects
-        self._claim = addresses.claim(directory)
+        self._claim = claim(directory)
         super().__init__(self._claim.addresses, self.certificates.pod_context(), usual or Behaviour())
         tls = self.certificates.server_context()
         self._api_port = ApiPort(HOST, HttpServer(self._answer, name="API", limits=LIMITS, tls=tls))
@@ -123,9 +124,7 @@ class Sandbox(Cluster):
         self.users.by_token[token] = User(name, namespaces=frozenset(namespaces), verbs=frozenset(verbs))
         path = self.directory / f"kubeconfig-{name}"
         first = namespaces[0] if namespaces else "default"
-        text = kubeconfig.with_token(
-            self.url, self.certificates.ca.read_bytes(), token, user=name, namespace=first
-        )
+        text = with_token(self.url, self.certificates.ca.read_bytes(), token, user=name, namespace=first)
         write_atomic(path, text.encode())
         return path
 
@@ -137,9 +136,51 @@ class Sandbox(Cluster):
     def _admin_kubeconfig(self) -> str:
         client = self.certificates.client
         pair = client.read_bytes(), certs.key_of(client).read_bytes()
-        return kubeconfig.with_certificate(
-            self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name
-        )
+        return with_certificate(self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name)
 
     async def _answer(self, request: Request) -> Response:
         return await self._api.answer(request)
+
+
+CONTEXT = "kfw-sandbox"
+
+_TEMPLATE = """\
+apiVersion: v1
+kind: Config
+clusters:
+- name: {name}
+  cluster:
+    server: {server}
+    certificate-authority-data: {ca}
+users:
+- name: {user}
+  user:
+{credentials}
+contexts:
+- name: {name}
+  context:
+    cluster: {name}
+    user: {user}
+    namespace: {namespace}
+current-context: {name}
+"""
+
+
+def with_certificate(server: str, ca: bytes, certificate: bytes, key: bytes, *, user: str) -> str:
+    """PEM goes in, base64 of it stands in the file."""
+    credentials = f"    client-certificate-data: {_base64(certificate)}\n    client-key-data: {_base64(key)}"
+    return _filled(server, ca, user, credentials, "default")
+
+
+def with_token(server: str, ca: bytes, token: str, *, user: str, namespace: str) -> str:
+    return _filled(server, ca, user, f"    token: {token}", namespace)
+
+
+def _filled(server: str, ca: bytes, user: str, credentials: str, namespace: str) -> str:
+    return _TEMPLATE.format(
+        name=CONTEXT, server=server, ca=_base64(ca), user=user, credentials=credentials, namespace=namespace
+    )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

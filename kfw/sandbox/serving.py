@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from kfw.errors import KfwError
-from kfw.sandbox.named_faults import NamedFaults
+from kfw.sandbox.faults import NamedFaults
 from kfw.sandbox.process import RECORD, WANTED, Record
 from kfw.sandbox.sandbox import Sandbox
 from kfw.system import process_identity

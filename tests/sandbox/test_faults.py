@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from kfw.sandbox.named_faults import KINDS, NamedFaults
+from kfw.sandbox.faults import KINDS, NamedFaults
 from kfw.sandbox.sandbox import Sandbox
 from kfw.wire.upgrade import SPDY, TUNNEL, V4
 from tests.sandbox.portforward.client import WAYS, Tunnel, asked, path, tunnel

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kfw.sandbox.named_faults import KINDS, NamedFaults
+from kfw.sandbox.faults import KINDS, NamedFaults
 from kfw.sandbox.sandbox import Sandbox
 from tests.kubectl_compat.programs import environment
 from tests.sandbox.kubectl import needs_kubectl

@@ -45,28 +45,25 @@ def ports(sandbox: Sandbox) -> list[int]:
     return [port["port"] for port in sandbox.get("services", "demo", "api")["spec"]["ports"]]
 
 
-@pytest.mark.parametrize("side", ["", "--server-side"])
-async def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl, sandbox: Sandbox, side: str) -> None:
-    await kubectl(f"apply {side} -f -", stdin=manifest(1, TWO))
+async def test_apply_creates_changes_and_leaves_alone(kubectl: Kubectl, sandbox: Sandbox) -> None:
+    await kubectl("apply -f -", stdin=manifest(1, TWO))
     await sandbox.settled()
     first = sandbox.node_port("demo", "api", 80)
-    await kubectl(f"apply {side} -f -", stdin=manifest(2, ONE))
+    await kubectl("apply -f -", stdin=manifest(2, ONE))
     await sandbox.settled()
     assert ports(sandbox) == [80]
     assert sandbox.node_port("demo", "api", 80) == first
     assert len(sandbox.pods("demo", "api")) == 2
     before = sandbox.get("deployments", "demo", "api")["metadata"]["generation"]
-    said = await kubectl(f"apply {side} -f -", stdin=manifest(2, ONE))
-    assert said.count("unchanged" if not side else "serverside-applied") == 2
+    said = await kubectl("apply -f -", stdin=manifest(2, ONE))
+    assert said.count("unchanged") == 2
     assert sandbox.get("deployments", "demo", "api")["metadata"]["generation"] == before
 
 
-async def test_apply_from_the_server_side_tells_conflicts(kubectl: Kubectl) -> None:
-    await kubectl("apply --server-side -f -", stdin=manifest(1, ONE))
-    said = await kubectl.run("apply --server-side --field-manager other -f -", stdin=manifest(2, ONE))
+async def test_apply_from_the_server_side_is_not_there_and_kubectl_says_so(kubectl: Kubectl) -> None:
+    said = await kubectl.run("apply --server-side -f -", stdin=manifest(1, ONE))
     assert said.code == 1
-    assert 'conflict with "kubectl": .spec.replicas' in said.err
-    await kubectl("apply --server-side --field-manager other --force-conflicts -f -", stdin=manifest(2, ONE))
+    assert "Server-side apply not available on the server" in said.err
 
 
 async def test_apply_says_what_the_server_refuses(kubectl: Kubectl) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.sandbox import process
-from kfw.sandbox.remote import Remote
+from kfw.sandbox.load_test import Remote
 from kfw.system import process_identity
 
 pytestmark = pytest.mark.sandbox

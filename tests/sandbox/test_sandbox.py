@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kfw.errors import TimedOut
-from kfw.sandbox.api.podstate import status_word
+from kfw.sandbox.api.columns import status_word
 from kfw.sandbox.manifests import default_set, deployment, port, service
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.objects import Object, name_of

@@ -4,9 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kfw.sandbox.api import kinds
-from kfw.sandbox.api.ages import age, duration
-from kfw.sandbox.api.podstate import status_word
-from kfw.sandbox.objects import Object, condition, is_ready, labels_of, name_of, seconds_of
+from kfw.sandbox.objects import Object, condition, is_leaving, is_ready, labels_of, name_of, seconds_of
 
 Cell = str | int
 Cells = Callable[[Object, float], Sequence[Cell]]  # object, now
@@ -210,3 +208,54 @@ COLUMNS: dict[kinds.Resource, Columns] = {
 
 def columns_of(resource: kinds.Resource) -> Columns:
     return COLUMNS.get(resource, _PLAIN)
+
+
+def status_word(pod: Object) -> str:
+    """`Running`, `CrashLoopBackOff`, `Completed`, `Terminating`, ...: the containers' worst news, else the phase."""
+    status = pod.get("status", {})
+    word = status.get("reason") or status.get("phase") or "Pending"
+    for container in status.get("containerStatuses") or []:
+        word = _news(container.get("state", {})) or word
+    if is_leaving(pod) and word not in ("Completed", "Error"):
+        return "Terminating"
+    return str(word)
+
+
+def _news(state: Object) -> str:
+    waiting, ended = state.get("waiting", {}), state.get("terminated", {})
+    if waiting.get("reason"):
+        return str(waiting["reason"])
+    if ended:
+        return str(ended.get("reason") or f"ExitCode:{ended.get('exitCode', 0)}")
+    return ""
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+YEAR = 365 * DAY
+
+#: Below this many seconds: a large unit, and a small one that is left out when it is zero ("" where none is shown).
+_STEPS = (
+    (2 * MINUTE, 1, "s", 0, ""),
+    (10 * MINUTE, MINUTE, "m", 1, "s"),
+    (3 * HOUR, MINUTE, "m", 0, ""),
+    (8 * HOUR, HOUR, "h", MINUTE, "m"),
+    (2 * DAY, HOUR, "h", 0, ""),
+    (8 * DAY, DAY, "d", HOUR, "h"),
+    (2 * YEAR, DAY, "d", 0, ""),
+    (8 * YEAR, YEAR, "y", DAY, "d"),
+)
+
+
+def duration(seconds: float) -> str:
+    """`45s`, `3m7s`, `95m`, `4h5m`, `2d3h`, `400d`; a clock that went back is `0s`."""
+    whole = max(0, int(seconds))
+    for bound, large, large_sign, small, small_sign in _STEPS:
+        if whole < bound:
+            count, rest = divmod(whole, large)
+            part = rest // small if small else 0
+            return f"{count}{large_sign}" + (f"{part}{small_sign}" if part else "")
+    return f"{whole // YEAR}y"
+
+
+def age(timestamp: str | None, now: float) -> str:
+    return duration(now - seconds_of(timestamp)) if timestamp else "<unknown>"

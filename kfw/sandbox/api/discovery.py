@@ -1,9 +1,19 @@
-"""What the server serves, in the server's own words: /version, /api, /apis, plain and aggregated. Pure."""
+"""What the server tells that is not an object, in its own words: health, /version, /api, /apis (plain and aggregated), and
+schemas. Pure.
+
+/openapi/v3 (and v2) has just enough that kubectl finds its kinds, and leaves the checks to the server: kubectl 1.27 and
+later ask whether PATCH of a kind takes `fieldValidation`; if so, `--validate` is the server's affair. Without schemas,
+`kubectl apply` computes its patches from the types that are compiled into it.
+"""
 
 import platform
 from collections.abc import Iterable
 
-from kfw.sandbox.api.kinds import RESOURCES, Resource, group_versions
+import msgspec
+
+from kfw.http.messages import Request, Response
+from kfw.sandbox.api.errors import no_such_path
+from kfw.sandbox.api.kinds import READ_WRITE, RESOURCES, Resource, group_versions
 from kfw.sandbox.objects import Object
 
 #: The Kubernetes version that the sandbox behaves like; kubectl warns when it is more than one minor away.
@@ -136,3 +146,94 @@ def _subresource_discovery(kind: Resource, name: str) -> Object:
 
 def _response_kind(kind: Resource, other: Object) -> Object:
     return {"group": kind.group, "version": kind.version, "kind": kind.kind} | other
+
+
+def openapi(parts: list[str]) -> Object:
+    """`parts` of the path after /openapi/. Raises ApiError 404."""
+    match parts:
+        case ["v2"]:
+            return {"swagger": "2.0", "info": _info(), "paths": {}, "definitions": {}}
+        case ["v3"]:
+            return _index()
+        case ["v3", "api", "v1"]:
+            return _group("", "v1")
+        case ["v3", "apis", group, version] if (group, version) in group_versions():
+            return _group(group, version)
+    raise no_such_path()
+
+
+def _info() -> Object:
+    return {"title": "Kubernetes", "version": GIT_VERSION}
+
+
+def _base(group: str, version: str) -> str:
+    return f"apis/{group}/{version}" if group else f"api/{version}"
+
+
+def _index() -> Object:
+    paths = {
+        base: {"serverRelativeURL": f"/openapi/v3/{base}?hash={GIT_VERSION}"}
+        for base in (_base(group, version) for group, version in group_versions())
+    }
+    return {"paths": paths}
+
+
+def _group(group: str, version: str) -> Object:
+    served = [kind for kind in RESOURCES if kind.group == group and kind.verbs is READ_WRITE]
+    paths = {_path(kind): {"patch": _patch(kind)} for kind in served}
+    return {"openapi": "3.0.0", "info": _info(), "paths": paths, "components": {"schemas": {}}}
+
+
+def _path(kind: Resource) -> str:
+    namespace = "namespaces/{namespace}/" if kind.namespaced else ""
+    return f"/{_base(kind.group, kind.version)}/{namespace}{kind.plural}/{{name}}"
+
+
+def _patch(kind: Resource) -> Object:
+    names = ("dryRun", "fieldManager", "fieldValidation", "force")
+    return {
+        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
+        "responses": {"200": {"description": "OK"}},
+        "x-kubernetes-action": "patch",
+        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+    }
+
+
+#: Told to everybody, as the real server's role system:public-info-viewer has it.
+_PUBLIC = ("healthz", "livez", "readyz", "version")
+
+
+def is_public(path: str) -> bool:
+    return path.strip("/").partition("/")[0] in _PUBLIC
+
+
+def document(request: Request, address: str) -> Response:
+    """`address` is host:port of this server. Raises ApiError 404."""
+    match request.decoded_path.strip("/").split("/"):
+        case ["healthz" | "livez" | "readyz", *_]:
+            return Response(200, b"ok", "text/plain; charset=utf-8")
+        case ["version"]:
+            return _json(version())
+        case ["api" | "apis" as root] if "as=APIGroupDiscoveryList" in request.headers.get("accept", ""):
+            return _json(aggregated(core=root == "api"), AGGREGATED)
+        case ["api"]:
+            return _json(api_versions(address))
+        case ["apis"]:
+            return _json(api_groups())
+        case ["api", "v1"]:
+            return _json(resource_list("", "v1"))
+        case ["apis", group] if _is_served(group):
+            return _json(api_group(group))
+        case ["apis", group, "v1"] if _is_served(group):
+            return _json(resource_list(group, "v1"))
+        case ["openapi", *rest]:
+            return _json(openapi(rest))
+    raise no_such_path()
+
+
+def _is_served(group: str) -> bool:
+    return (group, "v1") in group_versions()
+
+
+def _json(thing: Object, content_type: str = "application/json") -> Response:
+    return Response(200, msgspec.json.encode(thing), content_type)

@@ -1,7 +1,8 @@
 """What the API says when it cannot: `ApiError` becomes a Status object, in the words of the real API server (1.34)."""
 
-from kfw.sandbox.api.kinds import Resource
-from kfw.sandbox.api.routes import Route
+from collections.abc import Iterable
+
+from kfw.sandbox.api.kinds import Resource, Route
 from kfw.sandbox.objects import Object
 
 
@@ -78,6 +79,13 @@ def not_allowed() -> ApiError:
 
 def unsupported_media(content_type: str) -> ApiError:
     message = f"the body of the request was in an unknown format - {content_type} is not understood"
+    return ApiError(415, "UnsupportedMediaType", message, {})
+
+
+def unsupported_patch(accepted: Iterable[str]) -> ApiError:
+    """In the words of apiserver/pkg/endpoints/handlers/negotiation, errors.go."""
+    known = ", ".join(accepted)
+    message = f"the body of the request was in an unknown format - accepted media types include: {known}"
     return ApiError(415, "UnsupportedMediaType", message, {})
 
 

@@ -7,11 +7,10 @@ import msgspec
 
 from kfw.errors import describe
 from kfw.http.messages import Request, Response
-from kfw.sandbox.api import access, documents, errors, kinds
-from kfw.sandbox.api.edits import APPLY, decoded_object, edit_of, media_type
+from kfw.sandbox.api import access, discovery, errors, kinds
 from kfw.sandbox.api.errors import ApiError, about, success
-from kfw.sandbox.api.routes import Route, route, verb
-from kfw.sandbox.api.scale import scale_of, scaled
+from kfw.sandbox.api.kinds import Route, route, verb
+from kfw.sandbox.api.patch import decoded_object, edit_of, scale_of, scaled
 from kfw.sandbox.api.selectors import Test, by_fields, by_labels
 from kfw.sandbox.api.shape import Shape, page, shape, shown, shown_list
 from kfw.sandbox.api.verbs import Edit, Verbs
@@ -64,11 +63,11 @@ class ApiServer:
 
     def _answer(self, request: Request) -> Response:
         user = self.users.who(request.common_name, request.headers)
-        if user is None and not documents.is_public(request.decoded_path):
+        if user is None and not discovery.is_public(request.decoded_path):
             raise errors.unauthorized()
         where = route(request.decoded_path)
         if user is None or where is None:
-            return documents.document(request, self.address)
+            return discovery.document(request, self.address)
         doing = verb(request.method, where, watching=request.query.get("watch") in ("1", "true"))
         self._check_access(user, doing, where)
         if where.resource.verbs == kinds.REVIEW:
@@ -159,14 +158,8 @@ class ApiServer:
 
     def _change(self, doing: str, where: Route, request: Request) -> Response:
         resource, namespace, name = where.resource, where.namespace, where.name
-        edit = edit_of(doing, resource, request, self._store.now())
+        edit = edit_of(doing, request)
         dry = request.query.get("dryRun") == "All"
-        new = media_type(request) == APPLY and self._store.find(resource, namespace, name) is None
-        if new and not where.subresource:
-            blank: Object = {"metadata": {"name": name}}
-            return self._shown(
-                where, self._verbs.create(resource, namespace, edit(blank), dry=dry), request, 201
-            )
         if where.subresource == "scale":
             edit = _of_scale(edit)
         done = self._verbs.update(resource, namespace, name, edit, subresource=where.subresource, dry=dry)

@@ -1,16 +1,25 @@
-"""The verbs on the store, as the API server does them: defaults, checks, addresses, graceful deletion, conflicts."""
+"""The verbs on the store as the API server does them: defaults, checks, addresses, graceful ends, conflicts; and events."""
 
 from collections.abc import Callable
 from typing import Any
 
 from kfw.sandbox.api import kinds
-from kfw.sandbox.api.addresses import Free, with_addresses
-from kfw.sandbox.api.defaults import defaulted
+from kfw.sandbox.api.defaults import Free, defaulted, with_addresses
 from kfw.sandbox.api.errors import ApiError, bad_request, conflict, forbidden_because
 from kfw.sandbox.api.kinds import Resource
 from kfw.sandbox.api.store import Store
 from kfw.sandbox.api.validation import check
-from kfw.sandbox.objects import Object, is_leaving, is_over, namespace_of, rfc3339, with_metadata
+from kfw.sandbox.objects import (
+    Object,
+    is_leaving,
+    is_over,
+    name_of,
+    namespace_of,
+    rfc3339,
+    short_hash,
+    uid_of,
+    with_metadata,
+)
 
 #: From the object as it is to the object as it shall be.
 Edit = Callable[[Object], Object]
@@ -161,3 +170,42 @@ def _grace(pod: Object, options: Object) -> int:
         return 0
     asked = options.get("gracePeriodSeconds")
     return int(pod["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
+
+
+#: Events kept in each sandbox; the real server keeps an hour.
+MOST = 300
+
+
+def record(
+    store: Store,
+    thing: Object,
+    reason: str,
+    message: str,
+    component: str,
+    *,
+    kind: str = "Normal",
+    host: str = "",
+) -> None:
+    """Add an event about `thing`, or count one that is there already."""
+    namespace = namespace_of(thing) or "default"
+    name = f"{name_of(thing)}.{short_hash([uid_of(thing), reason, message, component], 16)}"
+    now = rfc3339(store.now())
+    before = store.find(kinds.EVENTS, namespace, name)
+    if before is not None:
+        store.replace(kinds.EVENTS, {**before, "count": before["count"] + 1, "lastTimestamp": now})
+        return
+    about = {"kind": thing["kind"], "namespace": namespace_of(thing), "name": name_of(thing)}
+    about |= {"uid": uid_of(thing), "apiVersion": thing["apiVersion"]}
+    source = {"component": component} | ({"host": host} if host else {})
+    event: Object = {"kind": "Event", "apiVersion": "v1", "metadata": {"name": name, "namespace": namespace}}
+    event |= {"involvedObject": about, "reason": reason, "message": message, "type": kind, "count": 1}
+    event |= {"source": source, "reportingComponent": component, "reportingInstance": host}
+    store.create(kinds.EVENTS, event | {"firstTimestamp": now, "lastTimestamp": now, "eventTime": None})
+    _forget(store)
+
+
+def _forget(store: Store) -> None:
+    events = store.list(kinds.EVENTS)
+    surplus = sorted(events, key=lambda one: str(one["lastTimestamp"]))[: max(0, len(events) - MOST)]
+    for event in surplus:
+        store.remove(kinds.EVENTS, namespace_of(event), name_of(event))

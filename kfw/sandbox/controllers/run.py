@@ -1,25 +1,20 @@
-"""The loop: after each change every controller looks at the cluster, and what it asks for is done, until nothing changes."""
+"""The loop: after each change every controller looks at the cluster, and what it asks for is done, until nothing changes.
+
+Also what goes when something else went: the dependents of an owner, the content of a namespace.
+"""
 
 import logging
 from collections import defaultdict
 
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import ApiError
-from kfw.sandbox.api.store import Change
-from kfw.sandbox.api.verbs import Verbs
-from kfw.sandbox.controllers import (
-    daemonsets,
-    deployments,
-    endpoints,
-    garbage_collector,
-    replicasets,
-    scheduler,
-    statefulsets,
-)
-from kfw.sandbox.controllers.actions import Action, Actions, Create, Delete, Note, Replace
-from kfw.sandbox.debounce import Passes
-from kfw.sandbox.events import record
-from kfw.sandbox.objects import Object, controller_uid, name_of, namespace_of, uid_of
+from kfw.sandbox.api.store import Change, Passes
+from kfw.sandbox.api.verbs import Verbs, record
+from kfw.sandbox.controllers import deployments, endpoints, statefulsets
+from kfw.sandbox.controllers.actions import Action, Actions, Create, Delete, Note, Replace, View
+from kfw.sandbox.controllers.pods import schedule
+from kfw.sandbox.controllers.replicasets import reconcile_daemon_set, reconcile_replica_set
+from kfw.sandbox.objects import Object, controller_uid, is_leaving, name_of, namespace_of, uid_of
 
 log = logging.getLogger(__name__)
 
@@ -43,19 +38,19 @@ class Controllers:
     def _look(self) -> None:
         store, now = self._store, self._store.now()
         for one in store.list(kinds.NAMESPACES):
-            self._do_all(garbage_collector.namespace(one, store))
-        self._do_all(garbage_collector.orphans(store))
+            self._do_all(furnish_or_empty(one, store))
+        self._do_all(orphans(store))
         sets = self._owned(kinds.REPLICASETS)
         for one in store.list(kinds.DEPLOYMENTS):
             self._do_all(deployments.reconcile(one, sets[uid_of(one)], now))
         pods, nodes = self._owned(kinds.PODS), store.list(kinds.NODES)
         for one in store.list(kinds.REPLICASETS):
-            self._do_all(replicasets.reconcile(one, pods[uid_of(one)]))
+            self._do_all(reconcile_replica_set(one, pods[uid_of(one)]))
         for one in store.list(kinds.STATEFULSETS):
             self._do_all(statefulsets.reconcile(one, pods[uid_of(one)]))
         for one in store.list(kinds.DAEMONSETS):
-            self._do_all(daemonsets.reconcile(one, pods[uid_of(one)], nodes))
-        self._do_all(scheduler.reconcile(store.list(kinds.PODS), nodes, now))
+            self._do_all(reconcile_daemon_set(one, pods[uid_of(one)], nodes))
+        self._do_all(schedule(store.list(kinds.PODS), nodes, now))
         for one in store.list(kinds.SERVICES):
             self._do_all(endpoints.reconcile(one, store))
         self._do_all(endpoints.clean(store))
@@ -108,3 +103,26 @@ class Controllers:
 def _matters(change: Change) -> bool:
     """Nothing is decided by events, but the last one of a namespace may be what it waits for."""
     return change.resource is not kinds.EVENTS or change.type == "DELETED"
+
+
+def orphans(view: View) -> Actions:
+    """Delete what has owners, none of which exists any more."""
+    alive = {uid_of(thing) for resource in kinds.RESOURCES for thing in view.list(resource)}
+    for resource in kinds.NAMESPACED:
+        for thing in view.list(resource):
+            owners = thing["metadata"].get("ownerReferences") or []
+            if owners and not is_leaving(thing) and not any(owner["uid"] in alive for owner in owners):
+                yield Delete(resource, thing)
+
+
+def furnish_or_empty(one: Object, view: View) -> Actions:
+    """Empty a namespace that is leaving, and let it go when it is empty; furnish one that is new."""
+    inside = [
+        (resource, thing) for resource in kinds.NAMESPACED for thing in view.list(resource, name_of(one))
+    ]
+    if is_leaving(one):
+        yield from (Delete(resource, thing) for resource, thing in inside if not is_leaving(thing))
+        if not inside:
+            yield Delete(kinds.NAMESPACES, one, at_once=True)
+    elif view.find(kinds.SERVICEACCOUNTS, name_of(one), "default") is None:
+        yield Create(kinds.SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": name_of(one)}})

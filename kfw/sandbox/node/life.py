@@ -8,7 +8,7 @@ from typing import Any
 
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.store import Store
-from kfw.sandbox.events import record
+from kfw.sandbox.api.verbs import record
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.node.status import Doing, Life, pod_status

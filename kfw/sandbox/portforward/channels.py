@@ -7,8 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from kfw.http.client_connection import ClientConnection
-from kfw.sandbox.portforward.rendezvous import Inbox
-from kfw.sandbox.portforward.runtime import Failed, FarEnd
+from kfw.sandbox.portforward.runtime import Failed, FarEnd, Inbox
 from kfw.wire import websocket
 from kfw.wire.channels import Channels
 from kfw.wire.codec import Role, WireError

@@ -1,6 +1,6 @@
 import pytest
 
-from kfw.sandbox.api.ages import age, duration
+from kfw.sandbox.api.columns import age, duration
 
 
 @pytest.mark.parametrize(

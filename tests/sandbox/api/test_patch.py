@@ -1,8 +1,7 @@
 import pytest
 
 from kfw.sandbox.api.errors import ApiError
-from kfw.sandbox.api.jsonpatch import json_patched
-from kfw.sandbox.api.patch import merged, strategic
+from kfw.sandbox.api.patch import json_patched, merged, strategic
 from kfw.sandbox.objects import Object
 
 POD: Object = {

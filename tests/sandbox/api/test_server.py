@@ -70,6 +70,10 @@ async def test_methods_media_types_and_shapes_that_are_not_served_are_named(sand
         415,
         "UnsupportedMediaType",
     )
+    applied = {"Content-Type": "application/apply-patch+yaml"}
+    code, reason, message = said(await api(sandbox, f"{PODS}/db-0", method="PATCH", headers=applied))
+    assert (code, reason) == (415, "UnsupportedMediaType")
+    assert message.endswith("application/merge-patch+json, application/strategic-merge-patch+json")
     assert said(await api(sandbox, PODS, headers={"Accept": "text/html"}))[:2] == (406, "NotAcceptable")
     assert said(await api(sandbox, PODS, method="POST", body=b"{"))[:2] == (400, "BadRequest")
     assert said(await api(sandbox, PODS, method="POST", body=b"[1]"))[:2] == (400, "BadRequest")

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.sandbox.controllers.rollout import Limits, Part, next_step
+from kfw.sandbox.controllers.deployments import Limits, Part, next_step
 
 
 @pytest.mark.parametrize(

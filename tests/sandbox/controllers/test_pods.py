@@ -1,5 +1,5 @@
 from kfw.sandbox.controllers.actions import Note, Replace
-from kfw.sandbox.controllers.scheduler import reconcile
+from kfw.sandbox.controllers.pods import schedule
 from kfw.sandbox.objects import Object
 
 
@@ -12,7 +12,7 @@ def pod(name: str, **spec: object) -> Object:
 
 
 def chosen(pods: list[Object], nodes: list[Object]) -> list[str]:
-    done = reconcile(pods, nodes, 0.0)
+    done = schedule(pods, nodes, 0.0)
     return [one.thing["spec"]["nodeName"] for one in done if isinstance(one, Replace)]
 
 
@@ -28,9 +28,9 @@ def test_a_cordoned_node_and_a_node_selector_are_respected() -> None:
 
 
 def test_a_pod_that_fits_nowhere_says_so_once() -> None:
-    done = list(reconcile([pod("a")], [node("one", unschedulable=True)], 0.0))
+    done = list(schedule([pod("a")], [node("one", unschedulable=True)], 0.0))
     told, note = done
     assert isinstance(told, Replace)
     assert isinstance(note, Note)
     assert told.thing["status"]["conditions"][0]["reason"] == "Unschedulable"
-    assert list(reconcile([told.thing], [node("one", unschedulable=True)], 1.0)) == []
+    assert list(schedule([told.thing], [node("one", unschedulable=True)], 1.0)) == []

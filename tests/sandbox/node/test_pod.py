@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from kfw.sandbox.node.podlog import LINES, PodLog
+from kfw.sandbox.node.pod import LINES, PodLog
 
 pytestmark = pytest.mark.asyncio
 

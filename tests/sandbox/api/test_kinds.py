@@ -1,7 +1,7 @@
 import pytest
 
 from kfw.sandbox.api import kinds
-from kfw.sandbox.api.routes import Route, route, verb
+from kfw.sandbox.api.kinds import Route, route, verb
 from kfw.sandbox.api.shape import Shape, shape
 
 

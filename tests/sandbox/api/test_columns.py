@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from kfw.sandbox.api import kinds
-from kfw.sandbox.api.podstate import status_word
-from kfw.sandbox.api.tables import table
+from kfw.sandbox.api.columns import status_word
+from kfw.sandbox.api.shape import table
 from kfw.sandbox.objects import Object
 from kfw.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import AT_ONCE

@@ -68,7 +68,7 @@ async def test_a_refused_connection_is_a_failure_too() -> None:
 
 
 async def test_the_remote_hand_ends_pods_of_a_running_sandbox(sandbox: Sandbox) -> None:
-    from kfw.sandbox.remote import Remote
+    from kfw.sandbox.load_test import Remote
 
     remote = Remote(sandbox.url, sandbox.directory)
     before = await asyncio.to_thread(remote.ready_pods, "demo", "web")
