@@ -13,11 +13,12 @@ from urllib.parse import quote, urlsplit
 
 from kfw.errors import ClusterUnreachable, KfwError
 from kfw.sandbox.certs import key_of
+from kfw.system.clock import Clock
 
 #: Seconds that one connection may take, from connect to the last byte.
 PATIENCE = 10.0
 #: Seconds between two connections of one client: a demo shall not be a load test.
-_PAUSE = 0.01
+PAUSE = 0.01
 
 #: Tells a pod to end and returns its name; None when there was none to be ended just then.
 EndPod = Callable[[], Awaitable[str | None]]
@@ -54,37 +55,38 @@ class Result:
         return sorted(self.seconds)[len(self.seconds) // 2] if self.seconds else 0.0
 
 
-async def trial(places: Sequence[Place], end_pod: EndPod, *, seconds: float, every: float) -> Result:
+async def trial(
+    places: Sequence[Place], end_pod: EndPod, *, seconds: float, every: float, clock: Clock | None = None
+) -> Result:
     """Connect to all places for `seconds`, and call `end_pod` `every` so many seconds. Raises what `end_pod` raises."""
     result = Result()
-    end = asyncio.get_running_loop().time() + seconds
+    clock = clock or Clock()
+    end = clock.monotonic() + seconds
     try:
         async with asyncio.TaskGroup() as group:
             for place in places:
-                group.create_task(_client(place, end, result), name=f"client of {place.name}")
-            group.create_task(_reaper(end_pod, end, every, result), name="ends pods")
+                group.create_task(_client(place, end, clock, result), name=f"client of {place.name}")
+            group.create_task(_reaper(end_pod, end, every, clock, result), name="ends pods")
     except ExceptionGroup as several:
         raise several.exceptions[0] from several
     return result
 
 
-async def _reaper(end_pod: EndPod, end: float, every: float, result: Result) -> None:
+async def _reaper(end_pod: EndPod, end: float, every: float, clock: Clock, result: Result) -> None:
     """The last pod is ended early enough for its successor to be seen."""
-    loop = asyncio.get_running_loop()
-    while loop.time() + every <= end:
+    while clock.monotonic() + every <= end:
         if name := await end_pod():
             result.ended.append(name)
-        await asyncio.sleep(every)
+        await clock.sleep(every)
 
 
-async def _client(place: Place, end: float, result: Result) -> None:
-    loop = asyncio.get_running_loop()
-    while loop.time() < end:
+async def _client(place: Place, end: float, clock: Clock, result: Result) -> None:
+    while clock.monotonic() < end:
         try:
             result.seconds.append(await once(place))
         except (OSError, TimeoutError, ValueError) as problem:
             result.failures.append(f"{place.name}: {str(problem) or type(problem).__name__}")
-        await asyncio.sleep(_PAUSE)
+        await clock.sleep(PAUSE)
 
 
 async def once(place: Place) -> float:
