@@ -42,7 +42,7 @@ class Server:
             )
         if self._path.is_dir() and not self._path.is_symlink():
             log.warning("%s was a directory and is now %s", self._path.name, put_aside(self._path).name)
-        self._server.listen(_bound(self._path))
+        self._server.listen(_bind(self._path))
 
     async def close(self) -> None:
         await self._server.close(_GRACE)
@@ -50,7 +50,7 @@ class Server:
             self._path.unlink()
 
 
-def _bound(path: Path) -> socket.socket:
+def _bind(path: Path) -> socket.socket:
     """Listening there, for this user alone. Raises KfwError."""
     before = os.umask(0o177)  # the socket is 0600 from its first moment
     listening = socket.socket(socket.AF_UNIX)

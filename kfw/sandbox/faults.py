@@ -90,7 +90,7 @@ class Faults:
     @contextmanager
     def silent(self, only: Only = "") -> Iterator[None]:
         """As if the server were stopped: connections are taken by the kernel, and nothing is answered any more."""
-        with _in(self._silences, only, self._told):
+        with _in(self._silences, only, self._change_port):
             yield
 
     @contextmanager
@@ -101,16 +101,16 @@ class Faults:
 
     def reset(self, only: Only = "") -> AbstractContextManager[None]:
         """Live connections are reset, new ones as soon as they would be answered."""
-        return self._spoiled(ClientConnection.reset, only)
+        return self._spoil(ClientConnection.reset, only)
 
     def malformed(self, said: bytes = NONSENSE, only: Only = "") -> AbstractContextManager[None]:
         """Live connections get these bytes where a frame should begin, new ones instead of the first answer."""
-        return self._spoiled(lambda client: client.write([said]), only)
+        return self._spoil(lambda client: client.write([said]), only)
 
     @contextmanager
     def refuse(self) -> Iterator[None]:
         """The API's port refuses. Connections that are open go on."""
-        with _in(self._refusals, None, self._told):
+        with _in(self._refusals, None, self._change_port):
             yield
 
     @contextmanager
@@ -196,14 +196,14 @@ class Faults:
     # -- inside
 
     @contextmanager
-    def _spoiled(self, spoil: Callable[[ClientConnection], None], only: Only) -> Iterator[None]:
+    def _spoil(self, spoil: Callable[[ClientConnection], None], only: Only) -> Iterator[None]:
         for client in self._port.server.clients:
             if _applies(only, client):
                 spoil(client)
         with _in(self._spoilers, (spoil, only)):
             yield
 
-    def _told(self) -> None:
+    def _change_port(self) -> None:
         """Silences or refusals have changed."""
         self._changed.set()
         self._changed = asyncio.Event()

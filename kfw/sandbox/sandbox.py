@@ -90,7 +90,7 @@ class Sandbox(Cluster):
 
     async def start_api(self) -> None:
         """Listen, and write the kubeconfig. After `stop_api` it is the same port again."""
-        self.port = self._opened()
+        self.port = self._open_port()
         self._api = ApiServer(
             self.verbs,
             self.users,
@@ -102,7 +102,7 @@ class Sandbox(Cluster):
         write_atomic(self.directory / "port", f"{self.port}\n".encode())
         write_atomic(self.kubeconfig, self._admin_kubeconfig().encode())
 
-    def _opened(self) -> int:
+    def _open_port(self) -> int:
         port = self.port or self._last_port()
         try:
             return self._api_port.open(port)
@@ -124,7 +124,9 @@ class Sandbox(Cluster):
         self.users.by_token[token] = User(name, namespaces=frozenset(namespaces), verbs=frozenset(verbs))
         path = self.directory / f"kubeconfig-{name}"
         first = namespaces[0] if namespaces else "default"
-        text = with_token(self.url, self.certificates.ca.read_bytes(), token, user=name, namespace=first)
+        text = kubeconfig_with_token(
+            self.url, self.certificates.ca.read_bytes(), token, user=name, namespace=first
+        )
         write_atomic(path, text.encode())
         return path
 
@@ -136,7 +138,9 @@ class Sandbox(Cluster):
     def _admin_kubeconfig(self) -> str:
         client = self.certificates.client
         pair = client.read_bytes(), certs.key_of(client).read_bytes()
-        return with_certificate(self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name)
+        return kubeconfig_with_certificate(
+            self.url, self.certificates.ca.read_bytes(), *pair, user=ADMIN.name
+        )
 
     async def _answer(self, request: Request) -> Response:
         return await self._api.answer(request)
@@ -166,17 +170,17 @@ current-context: {name}
 """
 
 
-def with_certificate(server: str, ca: bytes, certificate: bytes, key: bytes, *, user: str) -> str:
+def kubeconfig_with_certificate(server: str, ca: bytes, certificate: bytes, key: bytes, *, user: str) -> str:
     """PEM goes in, base64 of it stands in the file."""
     credentials = f"    client-certificate-data: {_base64(certificate)}\n    client-key-data: {_base64(key)}"
-    return _filled(server, ca, user, credentials, "default")
+    return _kubeconfig_text(server, ca, user, credentials, "default")
 
 
-def with_token(server: str, ca: bytes, token: str, *, user: str, namespace: str) -> str:
-    return _filled(server, ca, user, f"    token: {token}", namespace)
+def kubeconfig_with_token(server: str, ca: bytes, token: str, *, user: str, namespace: str) -> str:
+    return _kubeconfig_text(server, ca, user, f"    token: {token}", namespace)
 
 
-def _filled(server: str, ca: bytes, user: str, credentials: str, namespace: str) -> str:
+def _kubeconfig_text(server: str, ca: bytes, user: str, credentials: str, namespace: str) -> str:
     return _TEMPLATE.format(
         name=CONTEXT, server=server, ca=_base64(ca), user=user, credentials=credentials, namespace=namespace
     )

@@ -31,7 +31,7 @@ class Issuer:
         usage = _usage(key_cert_sign=True, crl_sign=True)
         builder = self._builder(self._name, self._key).issuer_name(self._name)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        return self._signed(builder.add_extension(usage, critical=True), self._key, self._key)
+        return self._sign(builder.add_extension(usage, critical=True), self._key, self._key)
 
     def server(self, name: str) -> Pair:
         return self._leaf(_name(name), ExtendedKeyUsageOID.SERVER_AUTH)
@@ -48,7 +48,7 @@ class Issuer:
             .issuer_name(_name(name))
             .add_extension(_reachable(), critical=False)
         )
-        return self._signed(builder, key, key)
+        return self._sign(builder, key, key)
 
     def _leaf(self, name: x509.Name, purpose: x509.ObjectIdentifier) -> Pair:
         key = _new_key()
@@ -61,7 +61,7 @@ class Issuer:
         )
         if purpose == ExtendedKeyUsageOID.SERVER_AUTH:
             builder = builder.add_extension(_reachable(), critical=False)
-        return self._signed(builder, key, self._key)
+        return self._sign(builder, key, self._key)
 
     def _builder(self, name: x509.Name, key: EllipticCurvePrivateKey) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
@@ -75,7 +75,7 @@ class Issuer:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         )
 
-    def _signed(
+    def _sign(
         self, builder: x509.CertificateBuilder, key: EllipticCurvePrivateKey, by: EllipticCurvePrivateKey
     ) -> Pair:
         certificate = builder.sign(by, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -57,7 +57,7 @@ def allows(verbs: Collection[str], verb: str, resource: str, subresource: str = 
     return f"{verb} {named}" in verbs or (verb in verbs and subresource not in _INTO_PODS)
 
 
-def reviewed(user: User, resource: kinds.Resource, review: Object) -> Object:
+def answer_review(user: User, resource: kinds.Resource, review: Object) -> Object:
     """The answer to a SelfSubject...Review."""
     base = {
         "kind": resource.kind,

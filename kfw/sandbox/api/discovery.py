@@ -70,7 +70,7 @@ def api_group(group: str) -> Object:
 
 def resource_list(group: str, version: str) -> Object:
     """/api/v1 and /apis/GROUP/VERSION."""
-    entries = [entry for kind in _served(group) for entry in _entries(kind)]
+    entries = [entry for kind in _kinds_of(group) for entry in _entries(kind)]
     group_version = f"{group}/{version}" if group else version
     return {
         "kind": "APIResourceList",
@@ -96,7 +96,7 @@ def _groups() -> Iterable[str]:
     return (group for group, _ in group_versions() if group)
 
 
-def _served(group: str) -> Iterable[Resource]:
+def _kinds_of(group: str) -> Iterable[Resource]:
     return (kind for kind in RESOURCES if kind.group == group)
 
 
@@ -115,7 +115,7 @@ def _subentry(kind: Resource, name: str) -> Object:
 
 
 def _group_discovery(group: str, version: str) -> Object:
-    resources = [_resource_discovery(kind) for kind in _served(group)]
+    resources = [_resource_discovery(kind) for kind in _kinds_of(group)]
     versions = [{"version": version, "resources": resources, "freshness": "Current"}]
     metadata = {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None}
     return {"metadata": metadata, "versions": versions}

@@ -42,7 +42,7 @@ def merge_key(field: str, elements: list[Any]) -> str | None:
     return MERGE_KEYS.get(field)
 
 
-def merged(before: Any, patch: Any) -> Any:
+def merge_patch(before: Any, patch: Any) -> Any:
     """Merge patch: null removes, objects merge, anything else replaces."""
     if not isinstance(patch, dict):
         return patch
@@ -51,7 +51,7 @@ def merged(before: Any, patch: Any) -> Any:
         if value is None:
             result.pop(key, None)
         else:
-            result[key] = merged(result.get(key), value)
+            result[key] = merge_patch(result.get(key), value)
     return result
 
 
@@ -84,11 +84,11 @@ def _strategic_value(field: str, before: Any, patch: Any) -> Any:
         if field in _SETS:
             return [*present, *(one for one in patch if one not in present)]
         if key := merge_key(field, [*present, *patch]):
-            return _merged_list(present, patch, key)
+            return _merge_list(present, patch, key)
     return patch
 
 
-def _merged_list(before: list[Any], patch: list[Any], key: str) -> list[Any]:
+def _merge_list(before: list[Any], patch: list[Any], key: str) -> list[Any]:
     if any(one.get("$patch") == "replace" for one in patch):
         return [one for one in patch if "$patch" not in one]
     result = list(before)
@@ -144,7 +144,7 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "application/json").partition(";")[0].strip()
 
 
-def decoded(body: bytes) -> Any:
+def decode(body: bytes) -> Any:
     """JSON, or YAML where it is not JSON. Raises ApiError 400."""
     try:
         return msgspec.json.decode(body or b"{}")
@@ -161,9 +161,9 @@ def _yaml(body: bytes) -> Any:
         raise bad_request(f"the body of the request is neither JSON nor YAML: {problem}") from problem
 
 
-def decoded_object(body: bytes) -> Object:
+def decode_object(body: bytes) -> Object:
     """Raises ApiError 400, 415."""
-    thing = protobuf.decoded(body) if body.startswith(protobuf.MAGIC) else decoded(body)
+    thing = protobuf.decode(body) if body.startswith(protobuf.MAGIC) else decode(body)
     if not isinstance(thing, dict):
         raise bad_request(f"the body of the request is a {type(thing).__name__}, expected an object")
     return thing
@@ -172,41 +172,41 @@ def decoded_object(body: bytes) -> Object:
 def edit_of(doing: str, request: Request) -> Edit:
     """`doing` is update or patch. Raises ApiError 400 or 415."""
     if doing == "update":
-        whole = decoded_object(request.body)
+        whole = decode_object(request.body)
         return lambda _: whole
     match media_type(request):
         case "application/json-patch+json":
-            return partial(_json_patched, decoded(request.body))
+            return partial(_apply_json_patch, decode(request.body))
         case "application/merge-patch+json":
-            return partial(_merged, decoded_object(request.body))
+            return partial(_apply_merge_patch, decode_object(request.body))
         case "application/strategic-merge-patch+json":
-            patch = decoded_object(request.body)
+            patch = decode_object(request.body)
             return lambda before: strategic(before, patch)
     raise unsupported_patch(PATCHES)
 
 
-def _json_patched(operations: Any, before: Object) -> Object:
+def _apply_json_patch(operations: Any, before: Object) -> Object:
     if not isinstance(operations, list):
         raise bad_request("a JSON patch is a list of operations")
-    return json_patched(before, operations)
+    return json_patch(before, operations)
 
 
-def _merged(patch: Object, before: Object) -> Object:
-    result: Object = merged(before, patch)
+def _apply_merge_patch(patch: Object, before: Object) -> Object:
+    result: Object = merge_patch(before, patch)
     return result
 
 
-def json_patched(before: Object, operations: list[Object]) -> Object:
+def json_patch(before: Object, operations: list[Object]) -> Object:
     """JSON patch. Raises ApiError 422 for a test that fails or a path that is not there."""
     result: Any = before
     for operation in operations:
-        result = _operated(result, operation)
+        result = _operate(result, operation)
     if not isinstance(result, dict):
         raise bad_request("a JSON patch must leave an object")
     return result
 
 
-def _operated(whole: Any, operation: Object) -> Any:
+def _operate(whole: Any, operation: Object) -> Any:
     kind, path = operation.get("op"), _steps(str(operation.get("path", "")))
     match kind:
         case "add" | "replace":
@@ -303,7 +303,7 @@ def scale_of(thing: Object) -> Object:
 _SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
-def scaled(thing: Object, scale: Object) -> Object:
+def with_replicas(thing: Object, scale: Object) -> Object:
     """A copy of `thing` with the replicas of a Scale object. Raises ApiError 400 for a Scale without a number."""
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     if not isinstance(replicas, int):

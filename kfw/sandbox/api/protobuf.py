@@ -1,4 +1,4 @@
-"""Bodies in protobuf, as kubectl sends them for `create` and `auth can-i`: decoded by tables of field numbers. Pure.
+"""Bodies in protobuf, as kubectl sends them for `create` and `auth can-i`, read by tables of field numbers. Pure.
 
 Source: k8s.io/apimachinery, runtime/serializer/protobuf (the envelope), and the `generated.proto` files of k8s.io/api. The
 tables have what `kubectl create`, `auth` and `drain` can fill in; anything else is refused by name and not lost silently.
@@ -171,7 +171,7 @@ _ENVELOPE: Message = {
 }
 
 
-def decoded(body: bytes) -> Object:
+def decode(body: bytes) -> Object:
     """The object in a body that begins with MAGIC.
 
     Raises ApiError 400 for bytes that are none, 415 for a kind or field that is not in the tables.

@@ -10,9 +10,9 @@ from kfw.http.messages import Request, Response
 from kfw.sandbox.api import access, discovery, errors, kinds
 from kfw.sandbox.api.errors import ApiError, about, success
 from kfw.sandbox.api.kinds import Route, route, verb
-from kfw.sandbox.api.patch import decoded_object, edit_of, scale_of, scaled
+from kfw.sandbox.api.patch import decode_object, edit_of, scale_of, with_replicas
 from kfw.sandbox.api.selectors import Test, by_fields, by_labels
-from kfw.sandbox.api.shape import Shape, page, shape, shown, shown_list
+from kfw.sandbox.api.shape import Shape, page, render, render_list, shape
 from kfw.sandbox.api.verbs import Edit, Verbs
 from kfw.sandbox.api.watch import Watch, frames
 from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_of
@@ -84,7 +84,7 @@ class ApiServer:
     def _review(self, user: access.User, where: Route, doing: str, request: Request) -> Response:
         if doing != "create" or where.name:
             raise errors.not_allowed()
-        return _json(access.reviewed(user, where.resource, decoded_object(request.body)), 201)
+        return _json(access.answer_review(user, where.resource, decode_object(request.body)), 201)
 
     def _do(self, doing: str, where: Route, request: Request) -> Response:
         if where.subresource == "portforward" and doing in ("create", "get"):
@@ -101,11 +101,11 @@ class ApiServer:
             case "watch":
                 return self._watch(where, request)
             case "create" if not where.name:
-                thing = decoded_object(request.body)
+                thing = decode_object(request.body)
                 done = self._verbs.create(
                     where.resource, where.namespace, thing, dry=request.query.get("dryRun") == "All"
                 )
-                return self._shown(where, done, request, 201)
+                return self._render(where, done, request, 201)
             case "update" | "patch" if where.name and where.subresource in ("", "status", "scale"):
                 return self._change(doing, where, request)
             case "delete" | "deletecollection" if not where.subresource:
@@ -120,14 +120,14 @@ class ApiServer:
             return _json(scale_of(thing))
         if request.query.get("watch") in ("1", "true"):
             raise errors.bad_request("watch one object by a field selector")
-        return self._shown(where, thing, request, 200)
+        return self._render(where, thing, request, 200)
 
     def _list(self, where: Route, request: Request) -> Response:
         wanted = _selection(where, request)
         things = [one for one in self._store.list(where.resource, where.namespace) if wanted(one)]
         things, metadata = page(things, request.query, self._store.version, self._store.oldest)
         form = shape(request.headers.get("accept", ""))
-        return _json(shown_list(where.resource, things, form, metadata, self._store.now()))
+        return _json(render_list(where.resource, things, form, metadata, self._store.now()))
 
     def _watch(self, where: Route, request: Request) -> Response:
         query = request.query
@@ -149,7 +149,7 @@ class ApiServer:
 
         def show(thing: Object) -> Object:
             nonlocal first
-            result = shown(watch.resource, thing, form, self._store.now(), head=first)
+            result = render(watch.resource, thing, form, self._store.now(), head=first)
             first = False
             return result
 
@@ -164,16 +164,16 @@ class ApiServer:
             edit = _of_scale(edit)
         done = self._verbs.update(resource, namespace, name, edit, subresource=where.subresource, dry=dry)
         return (
-            _json(scale_of(done)) if where.subresource == "scale" else self._shown(where, done, request, 200)
+            _json(scale_of(done)) if where.subresource == "scale" else self._render(where, done, request, 200)
         )
 
     def _delete(self, where: Route, request: Request) -> Response:
-        options = {**_options(request.query), **decoded_object(request.body)}
+        options = {**_options(request.query), **decode_object(request.body)}
         dry = request.query.get("dryRun") == "All" or "All" in (options.get("dryRun") or [])
         if where.name:
             done = self._verbs.delete(where.resource, where.namespace, where.name, options, dry=dry)
             if is_leaving(done):
-                return self._shown(where, done, request, 200)
+                return self._render(where, done, request, 200)
             return _json(success({**about(where.resource, where.name), "uid": uid_of(done)}))
         wanted = _selection(where, request)
         for thing in self._store.list(where.resource, where.namespace):
@@ -182,13 +182,13 @@ class ApiServer:
         return self._list(where, request)
 
     def _evict(self, where: Route, request: Request) -> Response:
-        options = decoded_object(request.body).get("deleteOptions") or {}
+        options = decode_object(request.body).get("deleteOptions") or {}
         self._verbs.delete(where.resource, where.namespace, where.name, options)
         return _json(success(), 201)
 
-    def _shown(self, where: Route, thing: Object, request: Request, code: int) -> Response:
+    def _render(self, where: Route, thing: Object, request: Request, code: int) -> Response:
         form = shape(request.headers.get("accept", ""))
-        return _json(shown(where.resource, thing, form, self._store.now()), code)
+        return _json(render(where.resource, thing, form, self._store.now()), code)
 
 
 def _json(thing: Object, code: int = 200, *, content_type: str = "application/json") -> Response:
@@ -216,4 +216,4 @@ def _options(query: Mapping[str, str]) -> Object:
 
 def _of_scale(edit: Edit) -> Edit:
     """The same edit, of the Scale object that stands for the replicas."""
-    return lambda thing: scaled(thing, edit(scale_of(thing)))
+    return lambda thing: with_replicas(thing, edit(scale_of(thing)))

@@ -35,7 +35,7 @@ def shape(accept: str) -> Shape:
     raise not_allowed_shape(accept)
 
 
-def shown(resource: Resource, thing: Object, form: Shape, now: float, *, head: bool = True) -> Object:
+def render(resource: Resource, thing: Object, form: Shape, now: float, *, head: bool = True) -> Object:
     if form is Shape.TABLE:
         return table(resource, [thing], thing["metadata"].get("resourceVersion", ""), now, head=head)
     return _metadata_only(thing) if form is Shape.METADATA else thing
@@ -46,7 +46,9 @@ def _metadata_only(thing: Object) -> Object:
     return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
 
 
-def shown_list(resource: Resource, things: list[Object], form: Shape, metadata: Object, now: float) -> Object:
+def render_list(
+    resource: Resource, things: list[Object], form: Shape, metadata: Object, now: float
+) -> Object:
     """`metadata` is the list's: resourceVersion, and continue where there is more."""
     if form is Shape.TABLE:
         return {**table(resource, things, "", now), "metadata": metadata}

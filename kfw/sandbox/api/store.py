@@ -161,7 +161,7 @@ class Passes:
 
     def start(self) -> None:
         """The first pass comes without a change."""
-        self._unsubscribe = self._store.subscribe(self._changed)
+        self._unsubscribe = self._store.subscribe(self._on_change)
         self._soon()
 
     def stop(self) -> None:
@@ -170,7 +170,7 @@ class Passes:
         if self._scheduled:
             self._scheduled.cancel()
 
-    def _changed(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if self._matters(change):
             self._soon()
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kfw.sandbox.api import kinds
-from kfw.sandbox.api.defaults import Free, defaulted, with_addresses
+from kfw.sandbox.api.defaults import Free, with_addresses, with_defaults
 from kfw.sandbox.api.errors import ApiError, bad_request, conflict, forbidden_because
 from kfw.sandbox.api.kinds import Resource
 from kfw.sandbox.api.store import Store
@@ -33,7 +33,7 @@ class Verbs:
         self._free = free
 
     def create(self, resource: Resource, namespace: str, thing: Object, *, dry: bool = False) -> Object:
-        thing = self._placed(resource, namespace, thing)
+        thing = self._place(resource, namespace, thing)
         if resource.namespaced:
             self._check_namespace(resource, namespace)
         if not thing["metadata"].get("name") and thing["metadata"].get("generateName"):
@@ -42,7 +42,7 @@ class Verbs:
             checked = thing
         if not checked["metadata"].get("name"):
             raise ApiError(422, "Invalid", f"{resource.kind} is invalid: metadata.name: Required value")
-        thing = self._admitted(resource, thing, None, checked)
+        thing = self._admit(resource, thing, None, checked)
         thing = with_metadata(thing, resourceVersion=None, uid=None, deletionTimestamp=None)
         return thing if dry else self.store.create(resource, thing)
 
@@ -61,9 +61,9 @@ class Verbs:
         wanted = edit(before)
         if wanted["metadata"].get("name", name) != name:
             raise bad_request("the name of the object does not match the name on the URL")
-        thing = self._placed(resource, namespace, with_metadata(wanted, name=name))
-        kept = _kept(resource, before, thing, subresource)
-        kept = self._admitted(resource, kept, before, kept)
+        thing = self._place(resource, namespace, with_metadata(wanted, name=name))
+        kept = _keep_protected(resource, before, thing, subresource)
+        kept = self._admit(resource, kept, before, kept)
         if dry:
             return kept
         done = self.store.replace(resource, kept)
@@ -94,7 +94,7 @@ class Verbs:
             return self._leaving(resource, thing, 0)
         return self.store.remove(resource, namespace, name)
 
-    def _placed(self, resource: Resource, namespace: str, thing: Object) -> Object:
+    def _place(self, resource: Resource, namespace: str, thing: Object) -> Object:
         """With the metadata that the URL implies."""
         if not isinstance(thing.get("metadata"), dict):
             thing = {**thing, "metadata": {}}
@@ -111,10 +111,10 @@ class Verbs:
         if is_leaving(self.store.get(kinds.NAMESPACES, "", namespace)):
             raise forbidden_because(resource, namespace)
 
-    def _admitted(self, resource: Resource, thing: Object, before: Object | None, checked: Object) -> Object:
+    def _admit(self, resource: Resource, thing: Object, before: Object | None, checked: Object) -> Object:
         """`checked` is the same object with a name that is good for checks."""
-        check(resource, defaulted(resource, checked), before)
-        thing = defaulted(resource, thing)
+        check(resource, with_defaults(resource, checked), before)
+        thing = with_defaults(resource, thing)
         if resource is kinds.SERVICES:
             return with_addresses(thing, before, self.store.list(kinds.SERVICES), self._free)
         return thing
@@ -145,7 +145,7 @@ class Verbs:
                     self.store.replace(resource, with_metadata(thing, ownerReferences=left or None))
 
 
-def _kept(resource: Resource, before: Object, thing: Object, subresource: str) -> Object:
+def _keep_protected(resource: Resource, before: Object, thing: Object, subresource: str) -> Object:
     if subresource == "status":
         return {**before, "metadata": thing["metadata"], "status": thing.get("status", {})}
     if "status" in resource.subresources:

@@ -160,7 +160,7 @@ def _scale(deployment: Object, current: Object, old: list[Object]) -> Actions:
     spec = deployment["spec"]
     strategy = spec["strategy"]
     if strategy["type"] == "Recreate":
-        wanted = _recreated(spec["replicas"], current, old)
+        wanted = _recreate(spec["replicas"], current, old)
     elif spec.get("paused") and any(one["spec"]["replicas"] for one in old):
         wanted = {}
     else:
@@ -169,17 +169,17 @@ def _scale(deployment: Object, current: Object, old: list[Object]) -> Actions:
         wanted = next_step(spec["replicas"], limits, _part(current), [_part(one) for one in old])
     for one in (current, *old):
         if name_of(one) in wanted:
-            yield from _scaled(deployment, one, wanted[name_of(one)])
+            yield from _scale_one(deployment, one, wanted[name_of(one)])
 
 
-def _recreated(desired: int, current: Object, old: list[Object]) -> dict[str, int]:
+def _recreate(desired: int, current: Object, old: list[Object]) -> dict[str, int]:
     """All old ones down, and only when their pods have gone the new one up."""
     down = {name_of(one): 0 for one in old if one["spec"]["replicas"]}
     gone = not down and not any(one["status"].get("replicas") for one in old)
     return {name_of(current): desired} if gone and current["spec"]["replicas"] != desired else down
 
 
-def _scaled(deployment: Object, one: Object, replicas: int) -> Actions:
+def _scale_one(deployment: Object, one: Object, replicas: int) -> Actions:
     before = one["spec"]["replicas"]
     yield Replace(kinds.REPLICASETS, {**one, "spec": {**one["spec"], "replicas": replicas}})
     way = "up" if replicas > before else "down"

@@ -25,13 +25,13 @@ ENDPOINTS_MANAGED = {"endpoints.kubernetes.io/managed-by": "endpoint-controller"
 def reconcile(service: Object, view: View) -> Actions:
     if not service["spec"].get("selector") or service["spec"]["type"] == "ExternalName":
         return
-    pods = selected(service, view.list(kinds.PODS, namespace_of(service)))
+    pods = select_pods(service, view.list(kinds.PODS, namespace_of(service)))
     present = [
         one
         for one in view.list(kinds.ENDPOINTSLICES, namespace_of(service))
         if labels_of(one).get(SERVICE_NAME) == name_of(service) and labels_of(one).items() >= MANAGED.items()
     ]
-    wanted = {name_of(one): one for one in _kept(slices(service, pods), present)}
+    wanted = {name_of(one): one for one in _reuse_names(slices(service, pods), present)}
     for one in present:
         if name_of(one) not in wanted:
             yield Delete(kinds.ENDPOINTSLICES, one)
@@ -40,7 +40,7 @@ def reconcile(service: Object, view: View) -> Actions:
     yield _put(kinds.ENDPOINTS, endpoints(service, pods), view)
 
 
-def _kept(wanted: list[Object], present: list[Object]) -> list[Object]:
+def _reuse_names(wanted: list[Object], present: list[Object]) -> list[Object]:
     """Under the names of what is there, best of what has the same ports.
 
     As the real controller (EndpointSlice reconciler, `finalize`): a slice changes and is never first deleted and then
@@ -73,7 +73,7 @@ def _put(resource: kinds.Resource, wanted: Object, view: View) -> Create | Repla
     return Replace(resource, {**present, **wanted, "metadata": {**present["metadata"], **wanted["metadata"]}})
 
 
-def selected(service: Object, pods: Iterable[Object]) -> list[Object]:
+def select_pods(service: Object, pods: Iterable[Object]) -> list[Object]:
     """The service's pods that have an address."""
     wanted = service["spec"].get("selector") or {}
     return [

@@ -38,8 +38,8 @@ def behaviour(pod: Object, usual: Behaviour) -> Behaviour:
     return Behaviour(
         start_after=_or(_seconds(pod, "start-after"), usual.start_after),
         ready_after=_or(_seconds(pod, "ready-after"), usual.ready_after),
-        ready=_said(pod, "ready") != "false",
-        listen=_said(pod, "listen") != "false",
+        ready=_setting(pod, "ready") != "false",
+        listen=_setting(pod, "listen") != "false",
         listen_after=_or(_seconds(pod, "listen-after"), usual.listen_after),
         crash_after=usual.crash_after if crash is None else crash,
         drain=_or(_seconds(pod, "drain"), usual.drain),
@@ -51,11 +51,11 @@ def _or(value: float | None, usual: float) -> float:
 
 
 def _seconds(pod: Object, name: str) -> float | None:
-    found = _DURATION.match(_said(pod, name))
+    found = _DURATION.match(_setting(pod, name))
     return float(found[1]) * _UNITS[found[2]] if found else None
 
 
-def _said(pod: Object, name: str) -> str:
+def _setting(pod: Object, name: str) -> str:
     said = annotation(pod, PREFIX + name)
     return environment(pod).get("KFW_" + name.upper().replace("-", "_"), "") if said is None else said
 

@@ -34,7 +34,7 @@ class Kubelet:
         self._addresses = 1
 
     def start(self) -> None:
-        self._unsubscribe = self._store.subscribe(self._changed)
+        self._unsubscribe = self._store.subscribe(self._on_change)
         for pod in self._store.list(kinds.PODS):
             self._look_at(pod)
 
@@ -73,12 +73,12 @@ class Kubelet:
         sandbox = hashlib.sha256(uid.encode()).hexdigest()
         return answer(request, FarEnd(lambda: self.serving(uid), sandbox, self.runtime))
 
-    def _changed(self, change: Change) -> None:
+    def _on_change(self, change: Change) -> None:
         if change.resource is not kinds.PODS:
             return
         if change.type == "DELETED":
             if life := self._lives.get(uid_of(change.thing)):
-                life.removed()
+                life.on_remove()
         else:
             self._look_at(change.thing)
 
@@ -98,9 +98,9 @@ class Kubelet:
         self._lives[uid] = life
         task = asyncio.create_task(life.live(), name=f"pod {namespace_of(pod)}/{name_of(pod)}")
         self._tasks.add(task)
-        task.add_done_callback(lambda done: self._over(uid, done))
+        task.add_done_callback(lambda done: self._on_end(uid, done))
 
-    def _over(self, uid: str, task: asyncio.Task[None]) -> None:
+    def _on_end(self, uid: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._lives.pop(uid, None)
         if not task.cancelled() and (problem := task.exception()):

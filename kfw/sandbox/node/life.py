@@ -60,7 +60,7 @@ class PodLife:
         """The pod's object has changed."""
         self._woken.set()
 
-    def removed(self) -> None:
+    def on_remove(self) -> None:
         """The pod's object is gone: it ends at once, without grace."""
         self._gone = True
         self.pod.stop("killed")
@@ -74,7 +74,7 @@ class PodLife:
         finally:
             self.pod.stop("over")
             self.pod.log.end()
-            await self.pod.closed()
+            await self.pod.wait_until_closed()
         if not self._gone:
             self._store.remove(kinds.PODS, namespace_of(self._thing), name_of(self._thing))
 

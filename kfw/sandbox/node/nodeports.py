@@ -81,7 +81,7 @@ class NodePorts:
 
     def _listen(self, place: Place) -> None:
         try:
-            listener = _bound(place)
+            listener = _bind(place)
         except OSError as problem:
             log.warning("cannot listen on node port %s:%s: %s", *place, problem.strerror)
             return
@@ -135,10 +135,10 @@ def backends(store: Store, nodes: Mapping[str, str]) -> Iterator[tuple[Place, li
         for port in service["spec"].get("ports") or []:
             if port.get("nodePort") and port.get("protocol", "TCP") == "TCP":
                 for node, address in nodes.items():
-                    yield (address, port["nodePort"]), _chosen(mine, port, node if local else None)
+                    yield (address, port["nodePort"]), _choose(mine, port, node if local else None)
 
 
-def _chosen(slices: list[Object], port: Object, node: str | None) -> list[Backend]:
+def _choose(slices: list[Object], port: Object, node: str | None) -> list[Backend]:
     ready: list[Backend] = []
     lingering: list[Backend] = []
     for one in slices:
@@ -157,7 +157,7 @@ def _chosen(slices: list[Object], port: Object, node: str | None) -> list[Backen
     return ready or lingering
 
 
-def _bound(place: Place) -> socket.socket:
+def _bind(place: Place) -> socket.socket:
     # with its protocol named: asyncio sets TCP_NODELAY only then
     made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
@@ -172,7 +172,7 @@ def _bound(place: Place) -> socket.socket:
 
 def _bindable(place: Place) -> bool:
     try:
-        _bound(place).close()
+        _bind(place).close()
     except OSError:
         return False
     return True

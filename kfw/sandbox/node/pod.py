@@ -73,7 +73,7 @@ class ServingPod:
             return False
         task = asyncio.create_task(self._serve(connection, port, one), name=f"{self._box.pod}:{port}")
         self._live[task] = None
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._on_end)
         return True
 
     def connect(self, port: int) -> socket.socket | None:
@@ -85,12 +85,12 @@ class ServingPod:
         far.close()
         return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _on_end(self, task: asyncio.Task[None]) -> None:
         del self._live[task]
         if not self._live:
             self.when_idle()
 
-    async def closed(self) -> None:
+    async def wait_until_closed(self) -> None:
         """When stopped: wait until the tasks of all connections are over."""
         await asyncio.gather(*self._live, return_exceptions=True)
 
@@ -155,7 +155,7 @@ class PodLog:
         self._lines: deque[tuple[float, str]] = deque(maxlen=LINES)
         self._count = 0  # of all lines ever
         self._changed = asyncio.Event()
-        self._ended = False
+        self._on_end = False
 
     def say(self, time: float, line: str) -> None:
         self._lines.append((time, line))
@@ -164,7 +164,7 @@ class PodLog:
 
     def end(self) -> None:
         """Nothing more will be said: readers that follow get their end."""
-        self._ended = True
+        self._on_end = True
         self._wake()
 
     def _wake(self) -> None:
@@ -181,12 +181,12 @@ class PodLog:
         if "tailLines" in query:
             lines = lines[max(0, len(lines) - int(query["tailLines"])) :]
         while True:
-            data = b"".join(_shown(time, line, stamps=stamps) for time, line in lines)
+            data = b"".join(_line(time, line, stamps=stamps) for time, line in lines)
             if left is not None:
                 data, left = data[:left], left - len(data[:left])
             if data:
                 yield data
-            if query.get("follow") != "true" or self._ended or left == 0:
+            if query.get("follow") != "true" or self._on_end or left == 0:
                 return
             if seen == self._count:
                 await self._changed.wait()
@@ -201,7 +201,7 @@ def _since(query: Mapping[str, str], now: float) -> float:
     return now - float(query["sinceSeconds"]) if "sinceSeconds" in query else 0.0
 
 
-def _shown(time: float, line: str, *, stamps: bool) -> bytes:
+def _line(time: float, line: str, *, stamps: bool) -> bytes:
     return (f"{rfc3339_micro(time)} {line}\n" if stamps else f"{line}\n").encode()
 
 
@@ -216,7 +216,7 @@ def connected_pair() -> tuple[socket.socket, socket.socket]:
         near = socket.socket()
         try:
             near.connect(listener.getsockname())
-            far = _accepted(listener, near)
+            far = _accept_own(listener, near)
         except OSError:
             near.close()
             raise
@@ -226,7 +226,7 @@ def connected_pair() -> tuple[socket.socket, socket.socket]:
     return near, far
 
 
-def _accepted(listener: socket.socket, near: socket.socket) -> socket.socket:
+def _accept_own(listener: socket.socket, near: socket.socket) -> socket.socket:
     """The port is open to all of this machine for a moment; only our own end counts."""
     while True:
         far, peer = listener.accept()

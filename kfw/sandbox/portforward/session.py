@@ -68,9 +68,9 @@ log = logging.getLogger(__name__)
 
 
 class Session:
-    def __init__(self, client: ClientConnection, carriage: Framing, far_end: FarEnd) -> None:
+    def __init__(self, client: ClientConnection, framing: Framing, far_end: FarEnd) -> None:
         self._client = client
-        self._carriage = carriage
+        self._framing = framing
         self._far_end = far_end
         self._spdy = SpdyConnection(Role.SERVER)
         self._runtime = far_end.runtime
@@ -99,24 +99,24 @@ class Session:
     async def send(self, make: Callable[[], Iterable[Chunk]]) -> None:
         """Frames must leave in the order in which they are made."""
         await self._client.wait_until_writable()
-        self._client.write(self._carriage.wrap(make()))
+        self._client.write(self._framing.wrap(make()))
         await self._client.drain()
 
     async def _read(self, data: bytes) -> None:
         try:
             while True:
-                await self._received(data)
+                await self._receive(data)
                 data = await self._client.read()
                 if not data:
                     return
         except WireError as problem:
             log.debug("a tunnel ends: %s", problem.what)
-            await self._client.send(self._carriage.farewell(problem))
+            await self._client.send(self._framing.farewell(problem))
         except Ended as end:
             await self._client.send(end.answer)
 
-    async def _received(self, data: bytes) -> None:
-        payloads, answer = self._carriage.unwrap(data)
+    async def _receive(self, data: bytes) -> None:
+        payloads, answer = self._framing.unwrap(data)
         if answer:
             await self._client.send(answer)
         for payload in payloads:
@@ -128,11 +128,11 @@ class Session:
     async def _handle(self, event: Event) -> None:
         match event:
             case SynStream(number, headers, fin):
-                await self._opened(number, headers)
+                await self._on_open(number, headers)
                 if fin:
                     self._close(number)
             case Data(number, payload, fin):
-                await self._fed(number, payload, fin=fin)
+                await self._on_data(number, payload, fin=fin)
             case Rst(number):
                 self._close(number)
                 self._lonely = {
@@ -141,7 +141,7 @@ class Session:
             case Ping(number):
                 await self.send(lambda: [self._spdy.pong(number)])
 
-    async def _opened(self, number: int, headers: dict[str, str]) -> None:
+    async def _on_open(self, number: int, headers: dict[str, str]) -> None:
         try:
             request = read_request(number, headers)
         except BadStream as problem:
@@ -170,14 +170,14 @@ class Session:
     async def _forward(self, port: int, error: int, data: int) -> None:
         with suppress(ConnectionError):  # the client has left, which ends the whole session
             stream = DataStream(self, data)
-            failed = not await self._carried(port, stream, error)
+            failed = not await self._carry(port, stream, error)
             await self.send(lambda: self._spdy.data(error, b"", fin=True))
             await stream.close()
             if failed and self._runtime.resets:
                 await self.send(lambda: [self._spdy.rst(data), self._spdy.rst(error)])
                 self._close(data)
 
-    async def _carried(self, port: int, stream: "DataStream", error: int) -> bool:
+    async def _carry(self, port: int, stream: "DataStream", error: int) -> bool:
         try:
             await self._far_end.forward(port, stream)
         except Failed as problem:
@@ -186,7 +186,7 @@ class Session:
             return False
         return True
 
-    async def _fed(self, number: int, payload: bytes, *, fin: bool) -> None:
+    async def _on_data(self, number: int, payload: bytes, *, fin: bool) -> None:
         inbox = self._inboxes.get(number)
         if inbox and payload:
             await inbox.put(payload)
@@ -204,7 +204,7 @@ class Session:
         if most is not None and self._taken >= most and self._last is None:
             frame = self._spdy.goaway()
             self._last = int.from_bytes(frame[8:12], "big")
-            self._client.write(self._carriage.wrap([frame]))
+            self._client.write(self._framing.wrap([frame]))
 
     def block(self, worker: int) -> None:
         self._workers.block(worker)

@@ -1,7 +1,7 @@
 import pytest
 
 from kfw.sandbox.api.errors import ApiError
-from kfw.sandbox.api.patch import json_patched, merged, strategic
+from kfw.sandbox.api.patch import json_patch, merge_patch, strategic
 from kfw.sandbox.objects import Object
 
 POD: Object = {
@@ -18,7 +18,7 @@ POD: Object = {
 
 def test_a_merge_patch_merges_objects_removes_nulls_and_replaces_lists() -> None:
     patch = {"metadata": {"labels": {"a": None, "c": "3"}}, "spec": {"containers": [{"name": "new"}]}}
-    done = merged(POD, patch)
+    done = merge_patch(POD, patch)
     assert done["metadata"]["labels"] == {"b": "2", "c": "3"}
     assert done["spec"]["containers"] == [{"name": "new"}]
     assert POD["metadata"]["labels"] == {"a": "1", "b": "2"}
@@ -77,7 +77,7 @@ def test_replace_and_retain_keys_are_followed() -> None:
 )
 def test_json_patches_do_what_the_rfc_says(operations: list[Object], done: Object) -> None:
     before = {"a": {"l": [1, 2]}}
-    assert json_patched(before, operations) == done
+    assert json_patch(before, operations) == done
     assert before == {"a": {"l": [1, 2]}}
 
 
@@ -95,4 +95,4 @@ def test_json_patches_do_what_the_rfc_says(operations: list[Object], done: Objec
 )
 def test_json_patches_that_cannot_be_done_are_refused(operation: Object, why: str) -> None:
     with pytest.raises(ApiError, match=why):
-        json_patched({"a": 1, "l": []}, [operation])
+        json_patch({"a": 1, "l": []}, [operation])
