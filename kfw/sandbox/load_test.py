@@ -22,6 +22,8 @@ PAUSE = 0.01
 
 #: Tells a pod to end and returns its name; None when there was none to be ended just then.
 EndPod = Callable[[], Awaitable[str | None]]
+#: Seconds for one request to the API.
+_REQUEST = 5.0
 
 
 @dataclass(frozen=True)
@@ -134,9 +136,6 @@ def _trusting_anybody() -> ssl.SSLContext:
     return context
 
 
-_SECONDS = 5.0
-
-
 class Remote:
     """`url` is its record's; `directory` holds its certificates. Calls raise ClusterUnreachable, KfwError."""
 
@@ -158,7 +157,7 @@ class Remote:
 
     def _ask(self, method: str, path: str) -> Any:
         host, port = self._address.hostname or "", self._address.port
-        connection = http.client.HTTPSConnection(host, port, context=self._tls, timeout=_SECONDS)
+        connection = http.client.HTTPSConnection(host, port, context=self._tls, timeout=_REQUEST)
         try:
             connection.request(method, path)
             response = connection.getresponse()

@@ -35,6 +35,27 @@ LIMITS = Limits(
     arrive=None,
     write=None,
 )
+CONTEXT = "kfw-sandbox"
+_TEMPLATE = """\
+apiVersion: v1
+kind: Config
+clusters:
+- name: {name}
+  cluster:
+    server: {server}
+    certificate-authority-data: {ca}
+users:
+- name: {user}
+  user:
+{credentials}
+contexts:
+- name: {name}
+  context:
+    cluster: {name}
+    user: {user}
+    namespace: {namespace}
+current-context: {name}
+"""
 
 
 class Sandbox(Cluster):
@@ -144,30 +165,6 @@ class Sandbox(Cluster):
 
     async def _answer(self, request: Request) -> Response:
         return await self._api.answer(request)
-
-
-CONTEXT = "kfw-sandbox"
-
-_TEMPLATE = """\
-apiVersion: v1
-kind: Config
-clusters:
-- name: {name}
-  cluster:
-    server: {server}
-    certificate-authority-data: {ca}
-users:
-- name: {user}
-  user:
-{credentials}
-contexts:
-- name: {name}
-  context:
-    cluster: {name}
-    user: {user}
-    namespace: {namespace}
-current-context: {name}
-"""
 
 
 def kubeconfig_with_certificate(server: str, ca: bytes, certificate: bytes, key: bytes, *, user: str) -> str:

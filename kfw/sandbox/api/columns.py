@@ -8,6 +8,19 @@ from kfw.sandbox.objects import Object, condition, is_leaving, is_ready, labels_
 
 Cell = str | int
 Cells = Callable[[Object, float], Sequence[Cell]]  # object, now
+MINUTE, HOUR, DAY = 60, 3600, 86400
+YEAR = 365 * DAY
+#: Below this many seconds: a large unit, and a small one that is left out when it is zero ("" where none is shown).
+_STEPS = (
+    (2 * MINUTE, 1, "s", 0, ""),
+    (10 * MINUTE, MINUTE, "m", 1, "s"),
+    (3 * HOUR, MINUTE, "m", 0, ""),
+    (8 * HOUR, HOUR, "h", MINUTE, "m"),
+    (2 * DAY, HOUR, "h", 0, ""),
+    (8 * DAY, DAY, "d", HOUR, "h"),
+    (2 * YEAR, DAY, "d", 0, ""),
+    (8 * YEAR, YEAR, "y", DAY, "d"),
+)
 
 
 @dataclass(frozen=True)
@@ -228,22 +241,6 @@ def _news(state: Object) -> str:
     if ended:
         return str(ended.get("reason") or f"ExitCode:{ended.get('exitCode', 0)}")
     return ""
-
-
-MINUTE, HOUR, DAY = 60, 3600, 86400
-YEAR = 365 * DAY
-
-#: Below this many seconds: a large unit, and a small one that is left out when it is zero ("" where none is shown).
-_STEPS = (
-    (2 * MINUTE, 1, "s", 0, ""),
-    (10 * MINUTE, MINUTE, "m", 1, "s"),
-    (3 * HOUR, MINUTE, "m", 0, ""),
-    (8 * HOUR, HOUR, "h", MINUTE, "m"),
-    (2 * DAY, HOUR, "h", 0, ""),
-    (8 * DAY, DAY, "d", HOUR, "h"),
-    (2 * YEAR, DAY, "d", 0, ""),
-    (8 * YEAR, YEAR, "y", DAY, "d"),
-)
 
 
 def duration(seconds: float) -> str:

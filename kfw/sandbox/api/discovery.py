@@ -33,6 +33,8 @@ _SUBRESOURCE_VERBS: dict[str, tuple[str, ...]] = {
     "log": ("get",),
     "eviction": ("create",),
 }
+#: Told to everybody, as the real server's role system:public-info-viewer has it.
+_PUBLIC = ("healthz", "livez", "readyz", "version")
 
 
 def version() -> Object:
@@ -197,10 +199,6 @@ def _patch(kind: Resource) -> Object:
         "x-kubernetes-action": "patch",
         "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
     }
-
-
-#: Told to everybody, as the real server's role system:public-info-viewer has it.
-_PUBLIC = ("healthz", "livez", "readyz", "version")
 
 
 def is_public(path: str) -> bool:

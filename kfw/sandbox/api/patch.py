@@ -32,6 +32,14 @@ MERGE_KEYS: dict[str, str] = {
 }
 #: Lists of plain values that are sets.
 _SETS = {"finalizers"}
+#: What a PATCH may be. Not among them `application/apply-patch+yaml`: kubectl then says that this server has no
+#: server-side apply, and needs it for nothing else.
+PATCHES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+)
+_SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 def merge_key(field: str, elements: list[Any]) -> str | None:
@@ -131,34 +139,16 @@ def _place(element: Any, key: str | None) -> Any:
     return element.get(key) if key and isinstance(element, dict) else element
 
 
-#: What a PATCH may be. Not among them `application/apply-patch+yaml`: kubectl then says that this server has no
-#: server-side apply, and needs it for nothing else.
-PATCHES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-)
-
-
 def media_type(request: Request) -> str:
     return request.headers.get("content-type", "application/json").partition(";")[0].strip()
 
 
 def decode(body: bytes) -> Any:
-    """JSON, or YAML where it is not JSON. Raises ApiError 400."""
+    """Raises ApiError 400. YAML is what kubectl reads from people, and it sends JSON."""
     try:
         return msgspec.json.decode(body or b"{}")
-    except msgspec.DecodeError:
-        return _yaml(body)
-
-
-def _yaml(body: bytes) -> Any:
-    import yaml  # only few clients send it, and the sandbox is to stay small
-
-    try:
-        return yaml.safe_load(body)
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise bad_request(f"the body of the request is neither JSON nor YAML: {problem}") from problem
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise bad_request(f"the body of the request is not JSON: {problem}") from problem
 
 
 def decode_object(body: bytes) -> Object:
@@ -298,9 +288,6 @@ def scale_of(thing: Object) -> Object:
         "spec": spec,
         "status": status,
     }
-
-
-_SHOWN = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
 
 
 def with_replicas(thing: Object, scale: Object) -> Object:

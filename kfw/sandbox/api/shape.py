@@ -12,6 +12,9 @@ from kfw.sandbox.api.errors import ApiError, not_allowed_shape
 from kfw.sandbox.api.kinds import Resource
 from kfw.sandbox.objects import Object, name_of, namespace_of
 
+#: These columns of events are shown with `-o wide` only, although others follow them.
+_WIDE_BETWEEN = {"Subobject", "Source"}
+
 
 class Shape(Enum):
     FULL = "full"
@@ -98,10 +101,6 @@ def _after(token: str, oldest: int) -> list[str] | None:
         why = "The provided continue parameter is too old to display a consistent list result."
         raise ApiError(410, "Expired", why)
     return after
-
-
-#: These columns of events are shown with `-o wide` only, although others follow them.
-_WIDE_BETWEEN = {"Subobject", "Source"}
 
 
 def table(

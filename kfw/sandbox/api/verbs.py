@@ -23,6 +23,8 @@ from kfw.sandbox.objects import (
 
 #: From the object as it is to the object as it shall be.
 Edit = Callable[[Object], Object]
+#: Events kept in each sandbox; the real server keeps an hour.
+MOST_EVENTS = 300
 
 
 class Verbs:
@@ -172,10 +174,6 @@ def _grace(pod: Object, options: Object) -> int:
     return int(pod["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
 
 
-#: Events kept in each sandbox; the real server keeps an hour.
-MOST = 300
-
-
 def record(
     store: Store,
     thing: Object,
@@ -206,6 +204,6 @@ def record(
 
 def _forget(store: Store) -> None:
     events = store.list(kinds.EVENTS)
-    surplus = sorted(events, key=lambda one: str(one["lastTimestamp"]))[: max(0, len(events) - MOST)]
+    surplus = sorted(events, key=lambda one: str(one["lastTimestamp"]))[: max(0, len(events) - MOST_EVENTS)]
     for event in surplus:
         store.remove(kinds.EVENTS, namespace_of(event), name_of(event))

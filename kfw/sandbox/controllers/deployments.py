@@ -18,6 +18,10 @@ from kfw.sandbox.objects import (
     with_metadata,
 )
 
+REVISION = "deployment.kubernetes.io/revision"
+HASH = "pod-template-hash"
+COMPONENT = "deployment-controller"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -76,11 +80,6 @@ def _down(desired: int, limits: Limits, new: Part, old: list[Part], total: int) 
         left[part.name] -= gone
         spare -= gone
     return {part.name: left[part.name] for part in old if left[part.name] != part.wanted}
-
-
-REVISION = "deployment.kubernetes.io/revision"
-HASH = "pod-template-hash"
-COMPONENT = "deployment-controller"
 
 
 def reconcile(deployment: Object, sets: list[Object], now: float) -> Actions:

@@ -19,6 +19,7 @@ from kfw.sandbox.objects import (
 
 #: A generated name has at most 63 characters, five of them random.
 _LONGEST_PREFIX = 58
+COMPONENT = "default-scheduler"
 
 
 def pod_for(owner: Object, prefix: str = "", *, name: str = "", labels: Object | None = None) -> Object:
@@ -53,9 +54,6 @@ def _created(pod: Object) -> tuple[str, int]:
 
 def _worth(pod: Object) -> tuple[bool, bool, bool]:
     return bool(pod["spec"].get("nodeName")), pod["status"].get("phase") == "Running", is_ready(pod)
-
-
-COMPONENT = "default-scheduler"
 
 
 def schedule(pods: list[Object], nodes: list[Object], now: float) -> Actions:

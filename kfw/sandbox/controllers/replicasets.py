@@ -6,6 +6,7 @@ from kfw.sandbox.controllers.pods import active, dispensable_first, pod_for, rea
 from kfw.sandbox.objects import Object, is_leaving, is_ready, labels_of, name_of, short_hash
 
 COMPONENT = "replicaset-controller"
+REVISION = "controller-revision-hash"
 
 
 def reconcile_replica_set(replica_set: Object, pods: list[Object]) -> Actions:
@@ -27,9 +28,6 @@ def _status(replica_set: Object, alive: list[Object]) -> Object:
     counts = {"fullyLabeledReplicas": len(alive), "readyReplicas": ready, "availableReplicas": ready}
     status = {"replicas": len(alive), "observedGeneration": replica_set["metadata"]["generation"]}
     return status | {key: count for key, count in counts.items() if count}
-
-
-REVISION = "controller-revision-hash"
 
 
 def reconcile_daemon_set(one: Object, pods: list[Object], nodes: list[Object]) -> Actions:

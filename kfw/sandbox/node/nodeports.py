@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 #: A node's address and a port on it.
 Place = tuple[str, int]
+NODES = ("sandbox-control-plane", "sandbox-worker")
+#: Where a kubelet listens. The sandbox holds that port of its nodes, so that no other sandbox takes the address.
+KUBELET_PORT = 10250
 
 
 @dataclass(frozen=True)
@@ -182,11 +185,6 @@ def _reset(connection: socket.socket) -> None:
     """As a packet to a port where nothing listens is answered."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
     connection.close()
-
-
-NODES = ("sandbox-control-plane", "sandbox-worker")
-#: Where a kubelet listens. The sandbox holds that port of its nodes, so that no other sandbox takes the address.
-KUBELET_PORT = 10250
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,10 @@ from kfw.sandbox.node.behaviour import environment
 from kfw.sandbox.node.workloads import Box, Workload, workload
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of, rfc3339_micro, seconds_of
 
+#: Lines kept for each pod.
+LINES = 1000
+_ANYWHERE = ("127.0.0.1", 0)
+
 
 class ServingPod:
     """Nothing listens here: connections are handed in, by node ports or by a tunnel.
@@ -146,10 +150,6 @@ def _facts(pod: Object, pod_ip: str) -> dict[str, Any]:
     return facts | ({"says": said} if said else {})
 
 
-#: Lines kept for each pod.
-LINES = 1000
-
-
 class PodLog:
     def __init__(self) -> None:
         self._lines: deque[tuple[float, str]] = deque(maxlen=LINES)
@@ -203,9 +203,6 @@ def _since(query: Mapping[str, str], now: float) -> float:
 
 def _line(time: float, line: str, *, stamps: bool) -> bytes:
     return (f"{rfc3339_micro(time)} {line}\n" if stamps else f"{line}\n").encode()
-
-
-_ANYWHERE = ("127.0.0.1", 0)
 
 
 def connected_pair() -> tuple[socket.socket, socket.socket]:

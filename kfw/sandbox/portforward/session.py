@@ -22,6 +22,7 @@ from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Rst, RstStatus, SynS
 WORKERS = 5
 #: Frames that wait for one worker.
 QUEUE = 50
+log = logging.getLogger(__name__)
 
 
 class Workers:
@@ -62,9 +63,6 @@ class Workers:
             while self._blocks[number]:
                 await self._unblocked.wait()
             await self._handle(event)
-
-
-log = logging.getLogger(__name__)
 
 
 class Session:
