@@ -12,11 +12,11 @@ from functools import partial
 from kfw import __version__, paths
 from kfw.aio import Complaints, keep_going
 from kfw.daemon.connections import Connections
+from kfw.daemon.control_socket import ControlSocket
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
 from kfw.daemon.logs import log_to, log_with
 from kfw.daemon.orphans import own_ledger
-from kfw.daemon.server import Server
 from kfw.daemon.service import DaemonService
 from kfw.environ import Environs
 from kfw.errors import KfwError
@@ -78,7 +78,7 @@ async def _serve(options: DaemonOptions) -> None:
         events = Events(Clock())
         connections = _connections(events)
         core = await _core(stack, options, events, connections)
-        server = Server(paths.socket_path(), Handlers(core, connections))
+        server = ControlSocket(paths.socket_path(), Handlers(core, connections))
         _handle_signals(core)
         await server.start()
         stack.push_async_callback(server.close)

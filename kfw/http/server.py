@@ -1,4 +1,4 @@
-"""Who is let in, and who has to go when there are too many. What they say: connection.py.
+"""Who is let in, and who has to go when there are too many. What they say: http11.py.
 
 Everything is bounded: connections, heads, bodies one by one and all together, the time that a request takes to arrive, and
 the time that its reader takes. Who comes is let in: when there are too many, the one that does least goes.
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 
 import h11
 
+from kfw.http.bounds import LIMITS, HttpLimits, Memory
 from kfw.http.client_connection import PIECE, ClientConnection, EndedByFault, FaultHook
-from kfw.http.connection import Activity, HttpConnection
-from kfw.http.limits import LIMITS, Limits, Memory
+from kfw.http.http11 import Activity, HttpConnection
 from kfw.http.messages import Handler, Refusal, in_plain_text
 from kfw.system.open_files import OPEN_FILES
 
@@ -36,7 +36,7 @@ class HttpServer:
         handler: Handler,
         *,
         name: str,
-        limits: Limits = LIMITS,
+        limits: HttpLimits = LIMITS,
         refusal: Refusal = in_plain_text,
         admits: Callable[[socket.socket], bool] = lambda _: True,
         tls: ssl.SSLContext | None = None,
@@ -106,7 +106,7 @@ class HttpServer:
             return
         except OSError as error:
             OPEN_FILES.refuse()
-            log.debug("cannot accept a %s connection: %s", self._name, error.strerror)
+            log.debug("%s: cannot accept a connection: %s", self._name, error.strerror)
             loop = asyncio.get_running_loop()
             loop.remove_reader(listening)
             loop.call_later(_NO_ROOM_PAUSE, self._watch)
@@ -119,7 +119,7 @@ class HttpServer:
     def _on_end(self, task: asyncio.Task[None]) -> None:
         self._connections.pop(task, None)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a %s has failed", task.get_name(), exc_info=error)
+            log.error("%s: failed", task.get_name(), exc_info=error)
 
     async def _serve(self, peer: socket.socket) -> None:
         if not self._admits(peer):
@@ -128,7 +128,7 @@ class HttpServer:
         try:
             reader, writer = await self._open(peer)
         except OSError as error:  # it left, or speaks no TLS, or shows a certificate that is not ours
-            log.debug("a %s client did not get in: %s", self._name, error)
+            log.debug("%s connection: not opened: %s", self._name, error)
             peer.close()
             return
         except BaseException:
@@ -164,11 +164,11 @@ class HttpServer:
         try:
             await connection.run()
         except asyncio.CancelledError:
-            log.debug("a %s connection is ended by the server", self._name)
+            log.debug("%s connection: ended by the server", self._name)
         except EndedByFault:
-            log.debug("a %s connection is ended by a fault", self._name)
+            log.debug("%s connection: ended by a fault", self._name)
         except (OSError, h11.ProtocolError) as error:
-            log.debug("a %s connection has ended: %s", self._name, type(error).__name__)
+            log.debug("%s connection: ended by %s", self._name, type(error).__name__)
             client.abort()
         finally:
             await client.close()
@@ -178,7 +178,7 @@ class HttpServer:
         while len(self._connections) >= self._limits.connections:
             # of equal ones `min` takes the first
             task, connection = min(self._connections.items(), key=lambda item: _activity(item[1]))
-            log.debug("too many %s connections: one that is %s goes", self._name, _activity(connection).name)
+            log.debug("%s: too many connections, one that is %s goes", self._name, _activity(connection).name)
             del self._connections[task]
             if connection:
                 connection.client.abort()

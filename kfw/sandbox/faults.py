@@ -241,26 +241,28 @@ def _in(places: list[T], one: T, changed: Callable[[], None] = lambda: None) -> 
 
 
 @dataclass(frozen=True)
-class Kind:
+class NamedFault:
     """`words` are for people."""
 
     begin: Callable[[Faults], AbstractContextManager[None]]
     words: str
 
 
-KINDS: dict[str, Kind] = {
-    "silent": Kind(Faults.silent, "the API takes connections and says nothing, tunnels stand still"),
-    "silent-tunnels": Kind(lambda one: one.silent(only="tunnels"), "tunnels stand still, the API answers"),
-    "slow": Kind(Faults.slow, "all that the API and the tunnels say comes 0.5 s late"),
-    "reset": Kind(Faults.reset, "connections to the API and tunnels are reset"),
-    "refuse": Kind(Faults.refuse, "the API's port refuses, what is open goes on"),
-    "malformed": Kind(Faults.malformed, "the API and the tunnels talk nonsense"),
-    "forbidden": Kind(Faults.forbidden, "403 for every port-forward"),
-    "expired-login": Kind(Faults.expired_login, "401 for everybody, what is open goes on"),
-    "expired-watches": Kind(Faults.expired_watches, "410 for every watch"),
-    "goaway": Kind(Faults.goaway, "a tunnel takes one connection, then says GOAWAY"),
-    "poisoned": Kind(Faults.poisoned, "of each tunnel open now one of five workers stands still"),
-    "no-spdy": Kind(Faults.without, "403 for raw SPDY; in WebSocket it works"),
+KINDS: dict[str, NamedFault] = {
+    "silent": NamedFault(Faults.silent, "the API takes connections and says nothing, tunnels stand still"),
+    "silent-tunnels": NamedFault(
+        lambda one: one.silent(only="tunnels"), "tunnels stand still, the API answers"
+    ),
+    "slow": NamedFault(Faults.slow, "all that the API and the tunnels say comes 0.5 s late"),
+    "reset": NamedFault(Faults.reset, "connections to the API and tunnels are reset"),
+    "refuse": NamedFault(Faults.refuse, "the API's port refuses, what is open goes on"),
+    "malformed": NamedFault(Faults.malformed, "the API and the tunnels talk nonsense"),
+    "forbidden": NamedFault(Faults.forbidden, "403 for every port-forward"),
+    "expired-login": NamedFault(Faults.expired_login, "401 for everybody, what is open goes on"),
+    "expired-watches": NamedFault(Faults.expired_watches, "410 for every watch"),
+    "goaway": NamedFault(Faults.goaway, "a tunnel takes one connection, then says GOAWAY"),
+    "poisoned": NamedFault(Faults.poisoned, "of each tunnel open now one of five workers stands still"),
+    "no-spdy": NamedFault(Faults.without, "403 for raw SPDY; in WebSocket it works"),
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from kfw.http.limits import Limits
+from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
 from kfw.sandbox import certs
@@ -25,7 +25,7 @@ from kfw.system.files import make_private_dir, write_atomic
 
 HOST = "127.0.0.1"
 #: Clients have all the time they want, as watches and faults need it, and room that only a mistake would fill.
-LIMITS = Limits(
+LIMITS = HttpLimits(
     connections=10_000,
     body=8 * 1024 * 1024,
     bodies=64 * 1024 * 1024,

@@ -5,7 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from kfw.http.limits import LIMITS, Limits
+from kfw.http.bounds import LIMITS, HttpLimits
 from kfw.http.messages import Handler, Request, Response
 from kfw.http.server import HttpServer
 
@@ -20,7 +20,7 @@ def listening() -> socket.socket:
 
 @asynccontextmanager
 async def serving(
-    handler: Handler, limits: Limits = LIMITS, grace: float = 0.0
+    handler: Handler, limits: HttpLimits = LIMITS, grace: float = 0.0
 ) -> AsyncIterator[tuple[HttpServer, int]]:
     """A server, and the port of 127.0.0.1 it has."""
     server = HttpServer(handler, name="test", limits=limits)

@@ -1,4 +1,4 @@
-"""Many connections: who is let in, who has to go, and how all of it ends. More of it in tests/daemon/test_server.py."""
+"""Many connections: who is let in, who has to go, and how it all ends. More of it in tests/daemon/test_control_socket.py."""
 
 import asyncio
 import logging
@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from kfw.http.bounds import LIMITS
 from kfw.http.client_connection import ClientConnection, EndedByFault
-from kfw.http.limits import LIMITS
 from kfw.http.messages import Request, Response
 from tests.http.talk import GET, connected, head, mirror, serving
 from tests.until import until

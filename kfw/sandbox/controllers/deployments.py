@@ -33,14 +33,14 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Limits:
+class RolloutLimits:
     """`surge` more than desired may exist, `unavailable` of the desired may be missing."""
 
     surge: int
     unavailable: int
 
     @classmethod
-    def of(cls, desired: int, surge: int | str, unavailable: int | str) -> "Limits":
+    def of(cls, desired: int, surge: int | str, unavailable: int | str) -> "RolloutLimits":
         """From numbers or percentages: surge is rounded up, unavailable down; not both can be 0."""
         up = _count(surge, desired, round_up=True)
         down = _count(unavailable, desired, round_up=False)
@@ -54,7 +54,7 @@ def _count(value: int | str, desired: int, *, round_up: bool) -> int:
     return math.ceil(share) if round_up else math.floor(share)
 
 
-def next_step(desired: int, limits: Limits, new: Part, old: list[Part]) -> dict[str, int]:
+def next_step(desired: int, limits: RolloutLimits, new: Part, old: list[Part]) -> dict[str, int]:
     """Replica sets to be changed now, by name; `old` the oldest first. {} when there is nothing to do, or to wait."""
     total = new.wanted + sum(part.wanted for part in old)
     if new.wanted > desired:
@@ -65,7 +65,7 @@ def next_step(desired: int, limits: Limits, new: Part, old: list[Part]) -> dict[
     return _down(desired, limits, new, old, total)
 
 
-def _down(desired: int, limits: Limits, new: Part, old: list[Part], total: int) -> dict[str, int]:
+def _down(desired: int, limits: RolloutLimits, new: Part, old: list[Part], total: int) -> dict[str, int]:
     least = desired - limits.unavailable
     spare = total - least - (new.wanted - min(new.wanted, new.available))
     left: dict[str, int] = {part.name: part.wanted for part in old}
@@ -164,7 +164,7 @@ def _scale(deployment: Object, current: Object, old: list[Object]) -> Actions:
         wanted = {}
     else:
         rolling = strategy["rollingUpdate"]
-        limits = Limits.of(spec["replicas"], rolling["maxSurge"], rolling["maxUnavailable"])
+        limits = RolloutLimits.of(spec["replicas"], rolling["maxSurge"], rolling["maxUnavailable"])
         wanted = next_step(spec["replicas"], limits, _part(current), [_part(one) for one in old])
     for one in (current, *old):
         if name_of(one) in wanted:
@@ -211,7 +211,7 @@ def _status(deployment: Object, current: Object | None, sets: list[Object], now:
     done = updated == desired == status["replicas"] == available
     status = {key: value for key, value in status.items() if value}
     rolling = deployment["spec"]["strategy"].get("rollingUpdate") or {"maxSurge": 0, "maxUnavailable": "100%"}
-    limits = Limits.of(desired, rolling["maxSurge"], rolling["maxUnavailable"])
+    limits = RolloutLimits.of(desired, rolling["maxSurge"], rolling["maxUnavailable"])
     enough = available >= desired - limits.unavailable
     conditions = [_available(enough), _progressing(deployment, current, done=done)]
     status["conditions"] = [_since(deployment, one, now) for one in conditions]

@@ -17,14 +17,14 @@ from typing import Any
 
 import msgspec
 
+from kfw.http.bounds import HttpLimits
 from kfw.http.client_connection import ClientConnection
-from kfw.http.connection import HttpConnection
-from kfw.http.limits import Limits
+from kfw.http.http11 import HttpConnection
 from kfw.http.messages import Request, Response
 
 _CHUNK = 64 * 1024
 #: A pod has the time that its client has: tests hold connections up for as long as they like.
-LIMITS = Limits(body=8 * 1024 * 1024, idle=None, arrive=None, write=None)
+LIMITS = HttpLimits(body=8 * 1024 * 1024, idle=None, arrive=None, write=None)
 
 
 @dataclass

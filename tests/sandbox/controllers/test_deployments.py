@@ -2,45 +2,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfw.sandbox.controllers.deployments import Limits, Part, next_step
+from kfw.sandbox.controllers.deployments import Part, RolloutLimits, next_step
 
 
 @pytest.mark.parametrize(
     ("desired", "surge", "unavailable", "limits"),
     [
-        (3, "25%", "25%", Limits(1, 0)),
-        (10, "25%", "25%", Limits(3, 2)),
-        (1, "25%", "25%", Limits(1, 0)),
-        (4, 2, 1, Limits(2, 1)),
-        (4, 0, 0, Limits(0, 1)),
-        (2, 0, "25%", Limits(0, 1)),
+        (3, "25%", "25%", RolloutLimits(1, 0)),
+        (10, "25%", "25%", RolloutLimits(3, 2)),
+        (1, "25%", "25%", RolloutLimits(1, 0)),
+        (4, 2, 1, RolloutLimits(2, 1)),
+        (4, 0, 0, RolloutLimits(0, 1)),
+        (2, 0, "25%", RolloutLimits(0, 1)),
     ],
 )
 def test_percentages_round_surge_up_and_unavailable_down(
-    desired: int, surge: int | str, unavailable: int | str, limits: Limits
+    desired: int, surge: int | str, unavailable: int | str, limits: RolloutLimits
 ) -> None:
-    assert Limits.of(desired, surge, unavailable) == limits
+    assert RolloutLimits.of(desired, surge, unavailable) == limits
 
 
 def test_new_pods_come_first_and_old_ones_go_when_they_are_available() -> None:
-    limits = Limits(1, 0)
+    limits = RolloutLimits(1, 0)
     assert next_step(3, limits, Part("new", 0, 0), [Part("old", 3, 3)]) == {"new": 1}
     assert next_step(3, limits, Part("new", 1, 0), [Part("old", 3, 3)]) == {}
     assert next_step(3, limits, Part("new", 1, 1), [Part("old", 3, 3)]) == {"old": 2}
 
 
 def test_old_pods_that_do_not_work_anyway_go_first() -> None:
-    assert next_step(3, Limits(1, 1), Part("new", 1, 0), [Part("broken", 1, 0), Part("old", 2, 2)]) == {
-        "broken": 0
-    }
+    assert next_step(
+        3, RolloutLimits(1, 1), Part("new", 1, 0), [Part("broken", 1, 0), Part("old", 2, 2)]
+    ) == {"broken": 0}
 
 
 def test_scaling_down_shrinks_the_new_one() -> None:
-    assert next_step(2, Limits(1, 0), Part("new", 5, 5), []) == {"new": 2}
+    assert next_step(2, RolloutLimits(1, 0), Part("new", 5, 5), []) == {"new": 2}
 
 
 def test_nothing_is_done_when_all_is_as_wanted() -> None:
-    assert next_step(3, Limits(1, 0), Part("new", 3, 3), [Part("old", 0, 0)]) == {}
+    assert next_step(3, RolloutLimits(1, 0), Part("new", 3, 3), [Part("old", 0, 0)]) == {}
 
 
 @given(
@@ -52,7 +52,7 @@ def test_nothing_is_done_when_all_is_as_wanted() -> None:
 def test_a_rollout_ends_and_never_breaks_its_limits(
     desired: int, surge: int, unavailable: int, old: list[int]
 ) -> None:
-    limits = Limits.of(desired, surge, unavailable)
+    limits = RolloutLimits.of(desired, surge, unavailable)
     total = sum(old)
     counts = {"new": 0} | {f"old{place}": count for place, count in enumerate(old)}
     for _ in range(100):

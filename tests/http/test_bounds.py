@@ -1,6 +1,6 @@
 import random
 
-from kfw.http.limits import MemoryBudget
+from kfw.http.bounds import MemoryBudget
 
 
 def test_what_would_be_too_much_together_is_refused_and_one_alone_is_not() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Limits:
+class HttpLimits:
     """Sizes in bytes, times in seconds; a time of None has no end.
 
     `bodies` is for all unfinished ones together, small ones left out: each connection has `free` of its own, so that big
@@ -28,7 +28,7 @@ class Limits:
     write: float | None = 10.0
 
 
-LIMITS = Limits()
+LIMITS = HttpLimits()
 
 
 class MemoryBudget:
@@ -55,7 +55,7 @@ class MemoryBudget:
 class Memory:
     """The memory that unfinished requests and unread replies take together."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: HttpLimits) -> None:
         self.bodies = MemoryBudget(limits.bodies)
         self.replies = MemoryBudget(limits.replies)
 

@@ -8,8 +8,8 @@ from enum import IntEnum
 
 import h11
 
+from kfw.http.bounds import HttpLimits, Memory
 from kfw.http.client_connection import ClientConnection
-from kfw.http.limits import Limits, Memory
 from kfw.http.messages import Handler, Refusal, Request, Response, in_plain_text, request_of
 
 _LONGEST_WHY = 200
@@ -32,7 +32,7 @@ class HttpConnection:
         self,
         client: ClientConnection,
         handler: Handler,
-        limits: Limits,
+        limits: HttpLimits,
         memory: Memory | None = None,
         *,
         refusal: Refusal = in_plain_text,

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from kfw.http.bounds import LIMITS
 from kfw.http.client_connection import ClientConnection
-from kfw.http.limits import LIMITS
 from kfw.http.messages import Request, Response
 from tests.http.talk import GET, connected, head, mirror, serving
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kfw.daemon.server import Server
+from kfw.daemon.control_socket import ControlSocket
 from kfw.errors import KfwError
-from kfw.http.limits import LIMITS, Limits
+from kfw.http.bounds import LIMITS, HttpLimits
 from kfw.http.messages import Request, Response
 from tests.until import until
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 
 @asynccontextmanager
-async def serving(folder: Path, limits: Limits = LIMITS) -> AsyncIterator[Path]:
+async def serving(folder: Path, limits: HttpLimits = LIMITS) -> AsyncIterator[Path]:
     async def answer(request: Request) -> Response:
         if request.path == "/large":
             return Response(body=b"x" * 3_000_000)
@@ -35,7 +35,7 @@ async def serving(folder: Path, limits: Limits = LIMITS) -> AsyncIterator[Path]:
             yield b"data: %d\n\n" % number
             await asyncio.sleep(0.01)
 
-    server = Server(folder / "s", answer, limits)
+    server = ControlSocket(folder / "s", answer, limits)
     await server.start()
     try:
         yield folder / "s"
@@ -75,7 +75,7 @@ async def test_a_leftover_socket_file_is_no_obstacle(tmp_path: Path) -> None:
 
 async def test_a_socket_path_that_the_system_cannot_take_is_said(tmp_path: Path) -> None:
     with pytest.raises(KfwError, match="longer than"):
-        await Server(tmp_path / ("x" * 120), None).start()  # type: ignore[arg-type]
+        await ControlSocket(tmp_path / ("x" * 120), None).start()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ PING = b"GET / HTTP/1.1\r\nHost: k\r\n\r\n"
 @pytest.mark.parametrize(
     ("sent", "limits", "answer"),
     [
-        (b"", Limits(idle=0.2), b""),
-        (b"GET / HT", Limits(arrive=0.2), b""),
-        (POST % 10 + b"12345", Limits(arrive=0.2), b"HTTP/1.1 408 "),
-        (PING + b"GET", Limits(arrive=0.2, idle=0.2), b"HTTP/1.1 200 "),
-        (b"GET /large HTTP/1.1\r\nHost: k\r\n\r\n", Limits(write=0.2), b"HTTP/1.1 200 "),
-        (b"GET /stream HTTP/1.1\r\nHost: k\r\n\r\n", Limits(connections=1), b"HTTP/1.1 200 "),
+        (b"", HttpLimits(idle=0.2), b""),
+        (b"GET / HT", HttpLimits(arrive=0.2), b""),
+        (POST % 10 + b"12345", HttpLimits(arrive=0.2), b"HTTP/1.1 408 "),
+        (PING + b"GET", HttpLimits(arrive=0.2, idle=0.2), b"HTTP/1.1 200 "),
+        (b"GET /large HTTP/1.1\r\nHost: k\r\n\r\n", HttpLimits(write=0.2), b"HTTP/1.1 200 "),
+        (b"GET /stream HTTP/1.1\r\nHost: k\r\n\r\n", HttpLimits(connections=1), b"HTTP/1.1 200 "),
     ],
     ids=[
         "nothing",
@@ -148,7 +148,9 @@ PING = b"GET / HTTP/1.1\r\nHost: k\r\n\r\n"
         "a stream, and no room",
     ],
 )
-async def test_who_is_too_slow_is_left(tmp_path: Path, sent: bytes, limits: Limits, answer: bytes) -> None:
+async def test_who_is_too_slow_is_left(
+    tmp_path: Path, sent: bytes, limits: HttpLimits, answer: bytes
+) -> None:
     async with serving(tmp_path, limits) as path:
         client = socket.socket(socket.AF_UNIX)
         client.setblocking(False)
@@ -173,7 +175,7 @@ def _connections() -> list[object]:
 
 
 async def test_of_too_many_connections_the_longest_idle_goes_and_who_follows_stays(tmp_path: Path) -> None:
-    async with serving(tmp_path, Limits(connections=3)) as path:
+    async with serving(tmp_path, HttpLimits(connections=3)) as path:
         follower = await asyncio.open_unix_connection(path)
         follower[1].write(b"GET /stream HTTP/1.1\r\nHost: k\r\n\r\n")
         assert b"200" in await follower[0].readline()
@@ -188,7 +190,7 @@ async def test_of_too_many_connections_the_longest_idle_goes_and_who_follows_sta
 
 
 async def test_large_bodies_share_one_room_and_small_ones_need_none(tmp_path: Path) -> None:
-    limits = Limits(body=1_000_000, bodies=2_000_000, free=10_000)
+    limits = HttpLimits(body=1_000_000, bodies=2_000_000, free=10_000)
     async with serving(tmp_path, limits) as path:
         large = [await asyncio.open_unix_connection(path) for _ in range(3)]
         for _, writer in large:

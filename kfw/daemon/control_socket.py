@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from kfw.errors import KfwError
-from kfw.http.limits import LIMITS, Limits
+from kfw.http.bounds import LIMITS, HttpLimits
 from kfw.http.messages import Handler, Response
 from kfw.http.server import HttpServer
 from kfw.paths import MAX_SOCKET_PATH
@@ -26,10 +26,10 @@ _QUEUE = 1024
 _GRACE = 2.0
 
 
-class Server:
+class ControlSocket:
     """`limits` are for the API's largest request, an `up` of four thousand forwards."""
 
-    def __init__(self, path: Path, handler: Handler, limits: Limits = LIMITS) -> None:
+    def __init__(self, path: Path, handler: Handler, limits: HttpLimits = LIMITS) -> None:
         self._path = path
         self._server = HttpServer(handler, name="control", limits=limits, refusal=_refusal, admits=_is_ours)
 
