@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,25 +13,19 @@ from kfw.http.server import HttpServer
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def listening() -> socket.socket:
-    one = socket.create_server(("127.0.0.1", 0))
-    one.setblocking(False)
-    return one
-
-
 @asynccontextmanager
 async def serving(
-    handler: Handler, limits: HttpLimits = LIMITS, grace: float = 0.0
+    handler: Handler, limits: HttpLimits = LIMITS, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[HttpServer, int]]:
     """A server, and the port of 127.0.0.1 it has."""
-    server = HttpServer(handler, name="test", limits=limits)
-    one = listening()
-    port = int(one.getsockname()[1])
-    server.listen(one)
+    server = HttpServer(handler, name="test", limits=limits, tls=tls)
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = int(listening.getsockname()[1])
+    server.listen(listening)
     try:
         yield server, port
     finally:
-        await server.close(grace)
+        await server.close(0.0)
 
 
 @asynccontextmanager

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import ssl
 from dataclasses import replace
 
 import pytest
 
-from kfw.http.bounds import LIMITS
+from kfw.http.bounds import LIMITS, HttpLimits
 from kfw.http.client_connection import ClientConnection, EndedByFault
 from kfw.http.messages import Request, Response
 from tests.http.talk import GET, connected, head, mirror, serving
+from tests.kube import certificates
+from tests.kube.test_server import load, serves
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
@@ -81,6 +84,27 @@ async def test_a_handler_that_fails_ends_its_connection_and_is_in_the_log(
                 writer.write(b"GET /other HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert b"200" in await head(reader)
     assert [str(one.exc_info[1]) for one in caplog.records if one.exc_info] == ["a mistake"]
+
+
+async def tell_name(request: Request) -> Response:
+    return Response(200, str(request.common_name).encode(), "text/plain")
+
+
+async def test_over_tls_a_request_has_the_name_of_its_clients_certificate() -> None:
+    tls = serves("127.0.0.1", client_ca=certificates.ca())
+    async with serving(tell_name, tls=tls) as (_, port):
+        context = ssl.create_default_context(cadata=certificates.ca().decode())
+        load(context, certificates.pair("ada"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"\r\n\r\nada")
+        writer.close()
+
+
+async def test_who_never_begins_its_handshake_is_left() -> None:
+    async with serving(tell_name, HttpLimits(handshake=0.1), tls=serves("127.0.0.1")) as (_, port):
+        async with connected(port) as (reader, _):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
 
 
 class Ends:
