@@ -12,7 +12,7 @@ help: ## list these words
 
 setup: $(READY) ## make .venv with kfw and what developing it needs; PYTHON=python3.13 picks the interpreter
 
-check: $(READY) ## style, types, import contracts, shell scripts, committed schemas
+check: $(READY) ## style, types, import contracts, names, circles, pointers, shell scripts, committed schemas
 	@scripts/check.sh
 
 test: $(READY) ## every test that needs no real cluster; ARGS='-k name' for some of them

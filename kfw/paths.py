@@ -16,7 +16,7 @@ def user_home() -> Path:
 
 
 def config_file() -> Path:
-    """The user's config: `~/.config/kfw/config.yaml` on every system, as PRODUCT says; XDG_CONFIG_HOME moves it."""
+    """The user's config: `~/.config/kfw/config.yaml` on every system; XDG_CONFIG_HOME moves it."""
     return Path(folders.folder_of("config", "XDG_CONFIG_HOME", ".config")) / "config.yaml"
 
 

@@ -1,7 +1,7 @@
 """A port-forward tunnel to a pod through the API server: the request, the login, and which transport the server takes.
 
 Raw SPDY first: it is a quarter faster than SPDY in WebSocket; v4 channels, a WebSocket for each connection, last
-(design/peer-figures.md). What a server took is remembered for the next tunnel to it.
+(docs/tunnel.md). What a server took is remembered for the next tunnel to it.
 """
 
 import asyncio

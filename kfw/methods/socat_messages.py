@@ -7,7 +7,7 @@ from ipaddress import IPv6Address
 from kfw.errors import KfwError
 from kfw.model import Reason
 
-#: The default of 8 KiB costs half the throughput and more (peer-figures).
+#: The default of 8 KiB costs half the throughput and more (docs/performance.md).
 BUFFER = 131072
 
 #: `2026/11/21 08:23:47 socat[31006] E bind(5, {AF=2 127.0.0.1:8080}, 16): Address already in use`

@@ -101,7 +101,7 @@ def api_service(address: str, number: int) -> Iterable[Object]:
 
 
 def default_set() -> Iterable[Object]:
-    """The quick start's five services (seed-systems-b.md, 1.4), and a namespace `demo` to play in."""
+    """The quick start's five services (docs/quick-start.md), and a namespace `demo` to play in."""
     for name in ("wso2-amp", "openchoreo-observability-plane", "openchoreo-data-plane", "demo"):
         yield namespace(name)
     yield from _five()

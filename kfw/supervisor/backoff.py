@@ -39,7 +39,7 @@ CALM = 4
 
 
 def next_check(health: Health, good: int, *, failing: bool) -> float:
-    """Seconds until the next health check, after `good` ones in a row; `ill`: one failed and too few were good since."""
+    """Seconds until the next health check, after `good` ones in a row; `failing`: one failed and too few were good since."""
     if failing:
         return min(health.interval, ILL_INTERVAL)
     return health.interval * (CALM if good else 1)

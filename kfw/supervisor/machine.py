@@ -129,7 +129,7 @@ class Action(StrEnum):
     NOTHING = "nothing"
     OPEN = "open"  # open a way to the endpoints known now
     HOLD = "hold"  # no attempts; new connections wait for the cluster's next word
-    WAIT = "wait"  # come back after `Now.delay`
+    WAIT = "wait"  # come back after `Snapshot.delay`
     ASK = "ask"  # have the cluster asked now
 
 

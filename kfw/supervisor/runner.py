@@ -77,7 +77,7 @@ class World:
 
 
 class Runner:
-    """`changed` is called after everything that may have changed what `report.status_of_runner` says."""
+    """`changed` is called after everything that may have changed what `report.Row` shows."""
 
     def __init__(self, forward: Forward, world: World, changed: Callable[["Runner"], None]) -> None:
         self.forward = forward

@@ -2,7 +2,7 @@
 
 A connection is two streams with one request id: `error`, on which we send nothing, and `data`. SYN, SYN and
 the first DATA may leave in one write: the far side handles a stream's frames in order, so an open costs no
-round trip (2000 of 2000 through a real API server and kubelet; design/peer-figures.md). The texts are those
+round trip (2000 of 2000 through a real API server and kubelet; docs/tunnel.md). The texts are those
 of containerd, CRI-O, the kubelet and, before 2021, socat, each read in its source or in a user's report.
 """
 
@@ -33,7 +33,7 @@ class Opening:
 def open_connection(tunnel: SpdyConnection, port: int, request_id: int, first: bytes = b"") -> Opening:
     """`request_id` must be new on this tunnel; `first` is what the client has sent already.
 
-    Data for a port that refuses poisons the tunnel (peer-figures.md, surprise 3).
+    Data for a port that refuses poisons the tunnel (docs/tunnel.md, what the wire does).
     """
     headers = {PORT: str(port), REQUEST_ID: str(request_id)}
     error, syn_error = tunnel.open_stream({STREAM_TYPE: ERROR, **headers}, fin=True)

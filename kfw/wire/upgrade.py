@@ -1,6 +1,6 @@
 """How an HTTP/1.1 connection becomes a tunnel: the request, the checks of the answer, and the server's half. Pure.
 
-Three ways lead through `/api/v1/namespaces/N/pods/P/portforward` (design/peers.md, section 4): POST with `Upgrade:
+Three ways lead through `/api/v1/namespaces/N/pods/P/portforward` (docs/tunnel.md, transports): POST with `Upgrade:
 SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY; the same with V4 and `?ports=`.
 
 What goes into a header is as Go's net/http has it, which kubectl is made of:

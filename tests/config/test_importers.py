@@ -5,7 +5,7 @@ from tests.config.fakes import DATA, Project
 
 
 def test_seed_003_a_kudev_config_becomes_the_forward_to_its_service(project: Project) -> None:
-    """D9: the fields that seed-systems-a.md names; kudev forwards localPort to servicePort of the app."""
+    """The fields that a .kudev.yaml has; kudev forwards localPort to servicePort of the app."""
     path = DATA / "seed_003_kudev.yaml"
     settings = project.load(path)
     forward = settings.forwards["my-app"]

@@ -3,7 +3,7 @@ fails it, and so does one that is not there any more."""
 
 from typing import Literal
 
-#: `kfw goes on`: kubectl refuses. `kfw refuses`: kubectl sends a request. `other request`: both send one.
+#: "kfw goes on": kubectl refuses. "kfw refuses": kubectl sends a request. "other request": both send one.
 Kind = Literal["kfw goes on", "kfw refuses", "other request"]
 
 _OTHERS = "kubectl refuses the whole file; for kfw a faulty entry concerns only the contexts that use it"

@@ -1,6 +1,6 @@
 """What was fragile in the scripts that this quick start succeeds, point by point, and the test that shows it cannot happen.
 
-The points are those of seed-systems-b.md, section 1.7; the checks B1 to B31 those of its section 5.
+The checks B1 to B31 are those of docs/acceptance.md.
 """
 
 import re

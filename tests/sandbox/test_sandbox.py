@@ -13,7 +13,7 @@ from kfw.sandbox.sandbox import Sandbox
 from tests.sandbox.conftest import AT_ONCE, small_set
 from tests.sandbox.talk import api, ask, close, get, trusting_anybody
 
-#: As seed-systems-b.md, 1.4 has them: namespace, service, port, its name, node port.
+#: As the quick start has them: namespace, service, port, its name, node port.
 FIVE = [
     ("wso2-amp", "amp-console", 3000, "http", 30300),
     ("wso2-amp", "amp-api", 8080, "http", 30808),

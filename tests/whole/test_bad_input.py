@@ -1,4 +1,4 @@
-"""What every command says to what cannot be: one line that names it, the fix, PRODUCT.md's exit code, nothing half done.
+"""What every command says to what cannot be: one line that names it, the fix, its exit code, nothing half done.
 
 Ports that others hold: test_ports.py. Logins, permissions, a cluster that is away: test_api.py and tests/real.
 """

@@ -67,7 +67,7 @@ def strangers(ports: Ports, tmp_path: Path) -> Iterator[list["subprocess.Popen[b
 def test_A6_B15_a_killed_socat_is_back_on_its_port_and_its_neighbours_are_not_touched(
     kfw: Program, echo: Entry, ports: Ports
 ) -> None:
-    """PRODUCT's figures: seen in less than 0.5 s, back in less than 1.5 s after."""
+    """As promised: seen in less than 0.5 s, back in less than 1.5 s after."""
     hit, other = ports(2)
     kfw.up({"hit": {**echo, "localPort": hit}, "other": {**echo, "localPort": other}})
     before = kfw.rows()

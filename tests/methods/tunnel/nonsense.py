@@ -22,7 +22,7 @@ def rubbish(random: Random, most: int = 300, *, least: int = 0) -> bytes:
 
 
 def good_spdy(random: Random) -> bytes:
-    """Frames that are in order: `DATA_OF_GOOD` for stream 3, and what says nothing to anybody."""
+    """Frames that are in order, and say nothing to anybody."""
     some = [
         control(Type.PING, pack(">I", 2 * random.randrange(1, 1 << 30))),
         control(Type.SETTINGS, pack(">I", 1) + random.randbytes(8)),

@@ -96,7 +96,7 @@ class Cluster:
 
 @dataclass
 class Scene:
-    """`kubeconfig` is a copy that faults may break; kfw and the rival use it. `kubectl_node`: where their pods are."""
+    """`kubeconfig` is a copy that faults may break; kfw and the rival use it."""
 
     cluster: Cluster
     program: Program

@@ -167,7 +167,7 @@ class Life:
     # -- and then
 
     async def _be_well_again(self) -> None:
-        """See `invariants.WELL_WITHIN`."""
+        """See `invariants.well_within`."""
         self._make_well()
         await asyncio.sleep(1.0 + 2 * SETTLE)  # the watch has seen it
         await self._until(

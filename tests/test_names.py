@@ -1,0 +1,94 @@
+"""One word, one thing (docs/style.md): the classes and files of kfw/ that share a name are those listed here, each with
+its reason, as often as the list says. What is listed and no longer shared fails, too."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+import kfw
+
+PACKAGE = Path(kfw.__file__).parent
+
+#: `Name` stands twice in kfw/, `Name*3` three times.
+CLASSES = {
+    "a JSON shape as the API server sends it (target/decode), and what kfw keeps of it (target/objects, model)": """
+        Container*3 Endpoint EndpointSlice Node Pod Requirement Selector Service ServicePort SlicePort Workload*3""",
+    "a node of a YAML document, in two readers: one keeps where each stands, one reads as kubectl does": """
+        Mapping Scalar Sequence""",
+    "the same part of two protocols of wire/, or of a client and a server of one": """
+        Connection*6 Framer Ping Pong""",
+    "the embedded cluster's side of a thing that kfw meets from the other side": """
+        Backend Cluster*3 FarEnd Framing InWebSocket Issuer RawSpdy Runtime Stream Tunnel User Watch""",
+    "what a module wants of its owner, or of a class above it, as a Protocol": """
+        Clock Link Owner*6 Server*3""",
+    "no reason: to be renamed": """
+        Address*3 Answer*6 Asked Change Doing Entry Field Found Held Kind*3 Limits*4 Options Place Pool Problem Reading
+        Reference Request Resource Route Row Seen*3 Shape Shown Source*3 Status*3 Waiting""",
+}
+FILES = {
+    "each package may have them, and they say what their package's name says": """
+        __init__*26 __main__ errors*3 messages*3""",
+    "a command, which translates words for the module of that name": """
+        bootstrap events*3 explain logs options sandbox status""",
+    "the embedded cluster's side of a thing that kfw meets from the other side": """
+        channels fields framing http*3 kinds*3 objects openapi server*3 session*3 store upgrade validation watch""",
+    "one member of each family that knows the tool": """
+        colima*3 container*3 kind method*3""",
+    "no reason: to be renamed": """
+        access addresses base choose cluster connection connections dial*3 files forwards kubeconfig lines nodes pod
+        ports*3 process read run service tools""",
+}
+
+
+def listed(groups: dict[str, str]) -> dict[str, int]:
+    words = [word.partition("*") for names in groups.values() for word in names.split()]
+    return {name: int(times or 2) for name, _, times in words}
+
+
+def shared(names: Iterable[str]) -> dict[str, int]:
+    return {name: times for name, times in Counter(names).items() if times > 1}
+
+
+def classes_of(folder: Path) -> list[str]:
+    """Without those that are private to their file."""
+    trees = [ast.parse(file.read_text(encoding="utf-8")) for file in folder.rglob("*.py")]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return [name for name in names if not name.startswith("_")]
+
+
+def difference(found: dict[str, int], allowed: dict[str, int]) -> list[str]:
+    names = sorted(found.keys() | allowed.keys())
+    return [
+        f"{name}: {found.get(name, 1)} times, {allowed.get(name, 1)} listed"
+        for name in names
+        if found.get(name, 1) != allowed.get(name, 1)
+    ]
+
+
+def test_classes_that_share_a_name_are_those_listed() -> None:
+    assert difference(shared(classes_of(PACKAGE)), listed(CLASSES)) == []
+
+
+def test_files_that_share_a_name_are_those_listed() -> None:
+    assert difference(shared(file.stem for file in PACKAGE.rglob("*.py")), listed(FILES)) == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"Pod": 2}, []),
+        ({"Pod": 3}, ["Pod: 3 times, 2 listed"]),
+        ({}, ["Pod: 1 times, 2 listed"]),
+        ({"Pod": 2, "Row": 2}, ["Row: 2 times, 1 listed"]),
+    ],
+)
+def test_one_more_one_less_and_an_unknown_one_are_each_named(found: dict[str, int], said: list[str]) -> None:
+    assert difference(found, {"Pod": 2}) == said
+
+
+def test_a_class_in_a_class_counts_and_a_private_one_does_not(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("class A:\n    class B: ...\nclass _C: ...\n")
+    assert sorted(classes_of(tmp_path)) == ["A", "B"]
