@@ -47,7 +47,7 @@ OUTSIDE = re.compile(
 LEFT_OUT = ROOT / "kfw/methods/tunnel"
 
 TICKED = re.compile(r"`([^`\n]+)`")
-FILE = re.compile(r"(?<![\w/~$*{}-])(?:\.{1,2}/)*((?:[\w-][\w.-]*/)*[\w-]+\.(?:py|md|sh))\b(?![\w/(])")
+FILE = re.compile(r"(?<![\w/~$*{}.-])([\w./-]+\.(?:py|md|sh))\b(?![\w/(])")
 FOLDER = re.compile(r"(?<![\w/.~$*{}-])((?:kfw|tests|docs|scripts|quick-start)/[\w./-]*\w)(?![\w*…])")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(.*\))?")
 KFW = re.compile(r"(?<!-u)(?:^|[\s`$])kfw((?: [a-z][a-z-]*| --?[a-z][\w-]*| [A-Z=\[][^\s`]*)+)")
@@ -69,7 +69,8 @@ def nothing(lost: Iterable[str]) -> None:
 
 
 def lost_files(said: Said) -> Iterator[str]:
-    found = {(one.start(1), one[1]) for pattern in (FILE, FOLDER) for one in pattern.finditer(said.text)}
+    matches = [one for pattern in (FILE, FOLDER) for one in pattern.finditer(said.text)]
+    found = {(one.start(1), re.sub(r"^(\.{1,2}/)+", "", one[1])) for one in matches}
     for start, name in sorted(found):
         if (
             "NAME" not in name
