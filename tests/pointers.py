@@ -183,7 +183,7 @@ def paths() -> frozenset[str]:
 @cache
 def options() -> dict[str, frozenset[str]]:
     """Of every command of kfw, by its words: `config check`; "" is kfw itself, a noun has those of its verbs."""
-    from kfw.commands.group import COMMANDS, _load
+    from kfw.commands._group import COMMANDS, _load
 
     found = {"": frozenset({"--help", "--version", "--install-completion", "--show-completion", "-h"})}
     for name in COMMANDS:

@@ -6,6 +6,7 @@ import grimp
 KNOWN = [
     {"kfw.daemon.handlers", "kfw.daemon.openapi"},
     {"kfw.kubeconfig.entries", "kfw.kubeconfig.read"},
+    {"kfw.methods.forwarder.container", "kfw.methods.forwarder.method"},
 ]
 
 

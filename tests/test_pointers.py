@@ -47,7 +47,7 @@ OUTSIDE = re.compile(
 LEFT_OUT = ROOT / "kfw/methods/tunnel"
 
 TICKED = re.compile(r"`([^`\n]+)`")
-FILE = re.compile(r"(?<![\w/~$*{}.-])([\w./-]+\.(?:py|md|sh))\b(?![\w/(])")
+FILE = re.compile(r"(?<![\w/~$*{}.-])([\w.-][\w./-]*\.(?:py|md|sh))\b(?![\w/(])")
 FOLDER = re.compile(r"(?<![\w/.~$*{}-])((?:kfw|tests|docs|scripts|quick-start)/[\w./-]*\w)(?![\w*…])")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(.*\))?")
 KFW = re.compile(r"(?<!-u)(?:^|[\s`$])kfw((?: [a-z][a-z-]*| --?[a-z][\w-]*| [A-Z=\[][^\s`]*)+)")
@@ -128,7 +128,7 @@ def is_there(parts: list[str], source: Source) -> bool:
 
 
 def imports(parts: list[str]) -> bool:
-    """Whether `kfw.wire.spdy.Connection` is a module, or a name in one."""
+    """Whether `kfw.wire.spdy.SpdyConnection` is a module, or a name in one."""
     for end in range(len(parts), 0, -1):
         try:
             found: object = importlib.import_module(".".join(parts[:end]))
@@ -292,7 +292,7 @@ def test_what_is_not_a_command_or_an_option_is_seen(line: str, wrong: str) -> No
 @pytest.mark.parametrize(
     ("name", "there"),
     [
-        ("kfw.wire.spdy.Connection", True),
+        ("kfw.wire.spdy.SpdyConnection", True),
         ("kfw.wire.spdy", True),
         ("kfw.wire.spdi", False),
         ("kfw.wire.spdy.Connexion", False),
