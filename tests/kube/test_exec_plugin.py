@@ -418,7 +418,7 @@ async def test_many_logins_leave_no_descriptor_open(script: Callable[[str], str]
         "'[' * 100_000",
         "'[' * 100_000 + ']' * 100_000",
         "'{\"a\":' * 100_000",
-        '\'{"kind": "ExecCredential", "apiVersion": "v1", "spec": \' + \'[\' * 5000 + \']\' * 5000 + \'}\'',
+        '\'{"kind": "ExecCredential", "apiVersion": "v1", "spec": \' + \'[\' * 100_000 + \']\' * 100_000 + \'}\'',
         "'a: ' + '{a: ' * 100_000",
         "'- ' * 100_000",
     ],

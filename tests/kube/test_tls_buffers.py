@@ -52,4 +52,7 @@ async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _trusting() -> ssl.SSLContext:
-    return ssl.create_default_context(cadata=certificates.ca().decode())
+    """As kfw, which takes certificates without the identifiers that Python 3.13 wants: clusters have such."""
+    context = ssl.create_default_context(cadata=certificates.ca().decode())
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
