@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -19,11 +19,13 @@ STAY = 1.5
 
 @dataclass
 class Try:
-    """One connection: when it began and when it was known how it went, by time.monotonic()."""
+    """One connection: when it began and when it was known how it went, by time.monotonic(). `broke`: it was answered, and
+    ended while its client stayed."""
 
     began: float
     ended: float = 0.0
     how: str = ""  # "" while it waits, "answered", "refused", "lost", "late"
+    broke: bool = False
 
 
 @dataclass
@@ -32,8 +34,8 @@ class Load:
     seen: list[tuple[float, Row]] = field(default_factory=list)
 
     def lost(self) -> int:
-        """Connections that were taken and ended without an answer."""
-        return sum(one.how == "lost" for one in self.tries)
+        """Connections that were taken and ended without an answer, or while their clients stayed."""
+        return sum(one.how == "lost" or one.broke for one in self.tries)
 
     def hows(self) -> dict[str, int]:
         return dict(Counter(one.how for one in self.tries))
@@ -70,22 +72,21 @@ class Load:
 
 
 @contextmanager
-def load(
+def loads(
     kfw: Program,
-    name: str,
-    port: int,
+    ports: Mapping[str, int],
     *,
     per_second: float = 20,
     says: bytes = GET,
     stays: bool = False,
-) -> Iterator[Load]:
-    """On `port`, while the status of `name` is looked at every 20 ms. `stays`: every other client does so for STAY."""
+) -> Iterator[dict[str, Load]]:
+    """By forward, on its port, while the statuses of all are looked at every 20 ms. `stays`: every other client does so for
+    STAY."""
     over = threading.Event()
-    found = Load()
-    threads = [
-        threading.Thread(target=_connect, args=(found, port, per_second, says, stays, over)),
-        threading.Thread(target=_look, args=(found, kfw, name, over)),
-    ]
+    found = {name: Load() for name in ports}
+    clients = [(found[name], port, per_second, says, stays, over) for name, port in ports.items()]
+    threads = [threading.Thread(target=_connect, args=one) for one in clients]
+    threads.append(threading.Thread(target=_look, args=(found, kfw, over)))
     for thread in threads:
         thread.start()
     try:
@@ -111,25 +112,23 @@ def _connect(
 
 
 def _try(one: Try, port: int, says: bytes, stay: float) -> None:
-    one.how = _how(port, says, stay)
-    one.ended = time.monotonic()
-
-
-def _how(port: int, says: bytes, stay: float) -> str:
     try:
         with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
             connection.settimeout(PATIENCE)
             with suppress(BrokenPipeError, ConnectionResetError):
                 connection.sendall(says)
-            if not connection.recv(65536):
-                return "lost"
-            return "answered" if not stay or _stands(connection, stay) else "lost"
+            _told(one, "answered" if connection.recv(65536) else "lost")
+            one.broke = one.how == "answered" and stay > 0 and not _stands(connection, stay)
     except ConnectionRefusedError:
-        return "refused"
+        _told(one, "refused")
     except TimeoutError:
-        return "late"
+        _told(one, "late")
     except OSError:
-        return "lost"
+        _told(one, "lost")
+
+
+def _told(one: Try, how: str) -> None:
+    one.ended, one.how = time.monotonic(), how
 
 
 def _stands(connection: socket.socket, seconds: float) -> bool:
@@ -141,14 +140,18 @@ def _stands(connection: socket.socket, seconds: float) -> bool:
             if not connection.recv(65536):
                 return False
     except TimeoutError:
-        pass
+        return True
+    except OSError:
+        return False
     return True
 
 
-def _look(found: Load, kfw: Program, name: str, over: threading.Event) -> None:
+def _look(found: Mapping[str, Load], kfw: Program, over: threading.Event) -> None:
     while not over.wait(0.02):
         with suppress(OSError):
-            found.seen.append((time.monotonic(), kfw.status(name)))
+            now, rows = time.monotonic(), kfw.rows()
+            for name, one in found.items():
+                one.seen.append((now, rows.get(name, {})))
 
 
 def until(true: Callable[[], bool], seconds: float) -> bool:
