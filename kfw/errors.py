@@ -15,6 +15,7 @@ KfwError                     1  some forward is not ready, or anything without a
 
 from typing import ClassVar
 
+from kfw.reasons import Reason, exit_code_of
 from kfw.secret import redact
 
 #: Characters of a foreign exception that are shown.
@@ -22,19 +23,19 @@ _LONGEST = 300
 
 
 class KfwError(Exception):
-    """`what` is a sentence without a full stop, `fix` the line that fixes it, `reason` a value of model.Reason.
+    """`what` is a sentence without a full stop, `fix` the line that fixes it, `reason` a Reason or its value.
 
-    No secret gets into either: this is where foreign words become ours.
+    No secret gets into either: this is where foreign words become ours. ValueError for a reason that does not exist.
     """
 
+    default_reason: ClassVar[Reason] = Reason.INTERNAL
     exit_code: ClassVar[int] = 1
-    default_reason: ClassVar[str] = "internal"
 
     def __init__(self, what: str, fix: str = "", *, reason: str | None = None) -> None:
         self.what = redact(what)
         self.fix = redact(fix)
         super().__init__(self.what)
-        self.reason = reason or self.default_reason
+        self.reason = self.default_reason if reason is None else Reason(reason)
 
 
 def describe(error: BaseException) -> str:
@@ -50,8 +51,8 @@ class Shortage(KfwError):
 
 
 class UsageError(KfwError):
-    exit_code = 2
-    default_reason = "bad-config"
+    default_reason = Reason.BAD_CONFIG
+    exit_code = exit_code_of(Reason.BAD_CONFIG)
 
 
 class ConfigError(UsageError):
@@ -67,33 +68,33 @@ class DaemonNotRunning(KfwError):
 
 
 class ClusterUnreachable(KfwError):
-    exit_code = 4
-    default_reason = "cluster-unreachable"
+    default_reason = Reason.CLUSTER_UNREACHABLE
+    exit_code = exit_code_of(Reason.CLUSTER_UNREACHABLE)
 
 
 class LoginError(KfwError):
-    exit_code = 5
-    default_reason = "login-expired"
+    default_reason = Reason.LOGIN_EXPIRED
+    exit_code = exit_code_of(Reason.LOGIN_EXPIRED)
 
 
 class NotPermitted(KfwError):
-    exit_code = 5
-    default_reason = "not-permitted"
+    default_reason = Reason.NOT_PERMITTED
+    exit_code = exit_code_of(Reason.NOT_PERMITTED)
 
 
 class PortInUse(KfwError):
-    exit_code = 6
-    default_reason = "port-in-use"
+    default_reason = Reason.PORT_IN_USE
+    exit_code = exit_code_of(Reason.PORT_IN_USE)
 
 
 class TimedOut(KfwError):
-    exit_code = 7
-    default_reason = "timed-out"
+    default_reason = Reason.TIMED_OUT
+    exit_code = exit_code_of(Reason.TIMED_OUT)
 
 
 class ToolMissing(KfwError):
-    exit_code = 8
-    default_reason = "tool-missing"
+    default_reason = Reason.TOOL_MISSING
+    exit_code = exit_code_of(Reason.TOOL_MISSING)
 
 
 #: The family, the general before the special: what travels over the control socket is one of these.
@@ -108,10 +109,3 @@ ALL_ERRORS: tuple[type[KfwError], ...] = (
     TimedOut,
     ToolMissing,
 )
-
-#: The exit code of a command whose worst forward stopped for this reason; any other reason is 1.
-EXIT_CODE_OF_REASON: dict[str, int] = {
-    kind.default_reason: kind.exit_code for kind in ALL_ERRORS if "default_reason" in vars(kind)
-}
-EXIT_CODE_OF_REASON["context-not-found"] = 2
-EXIT_CODE_OF_REASON["login-pending"] = LoginError.exit_code

@@ -4,50 +4,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from kfw.errors import KfwError
+from kfw.reasons import Reason as Reason
+from kfw.reasons import Status as Status
 from kfw.secret import Shown, redact
-
-
-class Status(StrEnum):
-    STARTING = "starting"
-    ACTIVE = "active"
-    DEGRADED = "degraded"  # active, but health checks fail
-    RECONNECTING = "reconnecting"
-    SUSPENDED = "suspended"  # its cluster is unreachable, or the login has run out
-    ERROR = "error"  # needs the user; the row stays until removed or retried
-    STOPPED = "stopped"
-    DISABLED = "disabled"
-
 
 #: The statuses in which bytes flow.
 SERVING = frozenset({Status.ACTIVE, Status.DEGRADED})
-
-
-class Reason(StrEnum):
-    """Why a forward is not simply active: a closed list."""
-
-    PORT_IN_USE = "port-in-use"
-    TARGET_NOT_FOUND = "target-not-found"
-    TARGET_PORT = "target-port"  # the target has no such port, or several and none was named
-    NO_READY_POD = "no-ready-pod"
-    NO_NODE_PORT = "no-node-port"  # the method needs a node port and the service has none
-    NODE_UNREACHABLE = "node-unreachable"
-    NOT_PERMITTED = "not-permitted"
-    LOGIN_EXPIRED = "login-expired"
-    LOGIN_PENDING = "login-pending"  # a login plugin runs, and may wait for a person
-    CLUSTER_UNREACHABLE = "cluster-unreachable"
-    CONTEXT_NOT_FOUND = "context-not-found"
-    CHILD_EXITED = "child-exited"
-    UNHEALTHY = "unhealthy"
-    APP_REFUSES = "app-refuses"  # nothing listens on the port in any pod that could take it
-    ENDPOINT_GONE = "endpoint-gone"
-    TOOL_MISSING = "tool-missing"
-    TIMED_OUT = "timed-out"
-    BAD_CONFIG = "bad-config"
-    USER_STOPPED = "user-stopped"
-    INTERNAL = "internal"
-
-
-_REASONS = frozenset(Reason)
 
 
 class Kind(StrEnum):
@@ -177,9 +139,7 @@ class Problem:
 
 
 def problem_of(error: KfwError) -> Problem:
-    """An error that becomes a status. A reason that is not known is a mistake in kfw."""
-    reason = Reason(error.reason) if error.reason in _REASONS else Reason.INTERNAL
-    return Problem(reason, error.what, error.fix)
+    return Problem(error.reason, error.what, error.fix)
 
 
 @dataclass(frozen=True)

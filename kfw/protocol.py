@@ -188,5 +188,5 @@ class Explanation(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
 class ErrorReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     what: str
     fix: str = ""
-    reason: str = "internal"
+    reason: Reason = Reason.INTERNAL
     exit_code: int = 1

@@ -1,32 +1,10 @@
 import re
 from pathlib import Path
 
-import pytest
-
 import kfw
-from kfw.errors import ALL_ERRORS, EXIT_CODE_OF_REASON, KfwError, describe
+from kfw.errors import describe
 from kfw.model import Problem, Reason
 from kfw.secret import Secret
-
-
-@pytest.mark.parametrize("kind", ALL_ERRORS)
-def test_every_error_has_a_reason_of_the_closed_list(kind: type[KfwError]) -> None:
-    assert Reason(kind.default_reason)
-
-
-def test_exit_codes_are_those_of_the_product() -> None:
-    assert EXIT_CODE_OF_REASON == {
-        "internal": 1,
-        "bad-config": 2,
-        "context-not-found": 2,
-        "cluster-unreachable": 4,
-        "login-expired": 5,
-        "login-pending": 5,
-        "not-permitted": 5,
-        "port-in-use": 6,
-        "timed-out": 7,
-        "tool-missing": 8,
-    }
 
 
 def test_a_foreign_exception_is_told_by_its_type_and_its_words_without_secrets() -> None:

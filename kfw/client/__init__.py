@@ -191,8 +191,8 @@ def _refused(code: int, body: bytes) -> KfwError:
 
     try:
         reply = msgspec.json.decode(body, type=ErrorReply)
-    except msgspec.DecodeError:
-        return _another_version(f"HTTP {code} without a reason")
+    except msgspec.DecodeError as error:
+        return _another_version(f"HTTP {code}, {error}")
     by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     kind = by_code.get(reply.exit_code, KfwError)
     if reply.reason == NotPermitted.default_reason:  # it shares its exit code with LoginError

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from kfw import view
 from kfw.commands import _output as output
 from kfw.printable import printable
+from kfw.reasons import Reason
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -109,7 +110,7 @@ class Progress:
     def _ask(self, row: dict[str, Any], live: Live) -> None:
         """What a login plugin wants of a person stays on the screen, whole: a URL that is cut cannot be opened. Once,
         although several forwards may wait for the same login."""
-        if row["reason"] == "login-pending" and row["message"] not in self._asked:
+        if needs_person(row) and row["message"] not in self._asked:
             self._asked.add(row["message"])
             live.say(view.clean(row["message"]))
 
@@ -117,6 +118,11 @@ class Progress:
         width, colour = output.width(), output.colours(sys.stderr)
         rows = list(self._rows.values())
         live.draw(view.live_lines(rows, names=self._width, width=width, colour=colour, now=time.time()))
+
+
+def needs_person(row: dict[str, Any]) -> bool:
+    """Its message says what a person has to do."""
+    return row["reason"] is not None and Reason(row["reason"]).traits.needs_person
 
 
 def _said(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -11,9 +11,10 @@ import msgspec
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
-from kfw.commands._live import Progress
-from kfw.errors import EXIT_CODE_OF_REASON, KfwError, TimedOut
+from kfw.commands._live import Progress, needs_person
+from kfw.errors import KfwError, TimedOut
 from kfw.protocol import Event, ForwardStatus, UpReply, UpRequest
+from kfw.reasons import Reason, exit_code_of
 
 #: A ForwardStatus as it is on the wire.
 Row = dict[str, Any]
@@ -70,7 +71,7 @@ def exit_code(rows: Iterable[dict[str, Any]]) -> int:
 
 def _code(row: dict[str, Any]) -> int:
     without = TimedOut.exit_code if row["status"] in _STILL_TRYING else KfwError.exit_code
-    return EXIT_CODE_OF_REASON.get(row["reason"] or "", without)
+    return exit_code_of(Reason(row["reason"]), without) if row["reason"] else without
 
 
 def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
@@ -124,7 +125,7 @@ def _wait(names: Sequence[str], timeout: float) -> int:
     try:
         with Progress(names) as progress:
             rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
-            if timeout == TIMEOUT and any(row["reason"] == "login-pending" for row in rows):
+            if timeout == TIMEOUT and any(map(needs_person, rows)):
                 rest = LOGIN_TIMEOUT - TIMEOUT
                 rows = follow_until(settled, names, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:

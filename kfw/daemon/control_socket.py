@@ -16,6 +16,7 @@ from kfw.http.messages import Handler, Response
 from kfw.http.server import HttpServer
 from kfw.paths import MAX_SOCKET_PATH
 from kfw.protocol import ErrorReply
+from kfw.reasons import Reason
 from kfw.system.files import put_aside
 
 log = logging.getLogger("kfw.server")
@@ -68,7 +69,7 @@ def _bind(path: Path) -> socket.socket:
 
 def _refusal(status: int, why: str) -> Response:
     """A request that cannot be read is its sender's mistake, also where HTTP's own number says 501 (another coding)."""
-    reply = ErrorReply(what=why, exit_code=2, reason="bad-config")
+    reply = ErrorReply(what=why, exit_code=2, reason=Reason.BAD_CONFIG)
     return Response(status if status < 500 else 400, msgspec.json.encode(reply))
 
 

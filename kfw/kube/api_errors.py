@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage
+from kfw.reasons import Reason
 from kfw.system.files import Unreadable
 from kfw.system.open_files import is_shortage, shortage_of
 
@@ -33,7 +34,7 @@ class Gone(KfwError):
 class Busy(KfwError):
     """The API server answers, but not this request now (429 or 5xx). `retry_after` in seconds, 0: it did not say."""
 
-    default_reason = "cluster-unreachable"
+    default_reason = Reason.CLUSTER_UNREACHABLE
 
     def __init__(self, what: str, fix: str = "", *, retry_after: float = 0.0) -> None:
         super().__init__(what, fix)
@@ -43,7 +44,7 @@ class Busy(KfwError):
 class NotUnderstood(KfwError):
     """An answer that comes from no API server, or is more than one may say."""
 
-    default_reason = "cluster-unreachable"
+    default_reason = Reason.CLUSTER_UNREACHABLE
 
 
 class TooLarge(NotUnderstood):
@@ -53,13 +54,13 @@ class TooLarge(NotUnderstood):
 class Abandoned(KfwError):
     """kfw has closed the connection itself, to try again on a new one."""
 
-    default_reason = "cluster-unreachable"
+    default_reason = Reason.CLUSTER_UNREACHABLE
 
 
 class Absent(KfwError):
     """404: no such object, or an API server that does not know the kind, or no API server."""
 
-    default_reason = "cluster-unreachable"
+    default_reason = Reason.CLUSTER_UNREACHABLE
 
 
 @dataclass(frozen=True)

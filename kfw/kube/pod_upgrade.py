@@ -16,6 +16,7 @@ from kfw.kube.api_errors import ErrorContext, error_of, status_of, unreachable
 from kfw.kube.api_session import SessionServer
 from kfw.kube.credentials import Credentials
 from kfw.kube.dial import Streams
+from kfw.reasons import Reason
 from kfw.wire import upgrade
 from kfw.wire.codec import WireError
 from kfw.wire.upgrade import UpgradeAnswer, UpgradeRefused, Upgrading
@@ -82,7 +83,7 @@ class Upgraded:
 class PodGone(KfwError):
     """404: the pod is not there any more."""
 
-    default_reason = "endpoint-gone"
+    default_reason = Reason.ENDPOINT_GONE
 
 
 async def open_portforward(server: SessionServer, namespace: str, pod: str, port: int) -> Upgraded:

@@ -12,7 +12,7 @@ from kfw.kubectl_compat.listen import Bound
 from kfw.kubectl_compat.method import Unprobed
 from kfw.kubectl_compat.source import Source
 from kfw.kubectl_compat.writer import Console
-from kfw.model import SERVING, Forward, Kind, Reason, Target
+from kfw.model import SERVING, Forward, Kind, Target
 from kfw.relay.local_connection import LocalConnection
 from kfw.supervisor.machine import Phase, status_of
 from kfw.supervisor.runner import Runner, World
@@ -92,7 +92,7 @@ class Forwards:
         problem = runner.now.problem
         if runner.now.was_active or problem is None or runner.now.phase not in _ENDED:
             return
-        if problem.reason not in (Reason.ENDPOINT_GONE, Reason.NO_READY_POD):
+        if not problem.reason.traits.awaits_pod:
             raise messages.no_upgrade(problem.message, problem.fix)
 
     def _changed(self, runner: Runner) -> None:

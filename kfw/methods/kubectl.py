@@ -33,9 +33,6 @@ EXAMINED = 4
 #: Seconds that a kubectl which was told to end gets; it needs none.
 _GRACE = 2.0
 
-#: Another pod may be better off.
-_THIS_PODS_FAULT = frozenset({Reason.ENDPOINT_GONE, Reason.UNHEALTHY, Reason.APP_REFUSES})
-
 
 class Kubectl:
     name = "kubectl"
@@ -59,7 +56,7 @@ class Kubectl:
                 if isinstance(error, Shortage):
                     raise
                 errors.append(error)
-                if error.reason not in _THIS_PODS_FAULT:
+                if not error.reason.traits.of_one_pod:
                     break
         # That an app refuses is the answer only if it is each pod's.
         raise next((error for error in errors if error.reason != Reason.APP_REFUSES), errors[0])

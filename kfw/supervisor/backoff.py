@@ -1,11 +1,10 @@
 """How long to wait: after n failures in a row, and between health checks. Pure."""
 
-from kfw.model import Health, Reason, Retry
+from kfw.model import Health, Retry
+from kfw.reasons import Attempts, Reason
 
-#: A way that carried bytes and broke is tried again at once, twice: most often the far side is back already.
-_QUICK = frozenset({Reason.CHILD_EXITED, Reason.ENDPOINT_GONE})
+#: What carried bytes and broke is tried again at once, twice: most often the far side is back already.
 _QUICK_TRIES = 2
-
 
 #: An app that refuses may listen a moment later, and nothing but a new attempt tells: seconds, doubled up to the last,
 #: and at most while a client waits.
@@ -15,10 +14,11 @@ _REFUSED_FIRST, _REFUSED_LAST, _REFUSED_AWAITED = 0.25, 5.0, 0.5
 def delay(failures: int, retry: Retry, reason: Reason, *, awaited: bool = False) -> float:
     """Seconds until the next attempt after the `failures`-th failure in a row (1 is the first); `awaited` by clients."""
     grown = failures - 1
-    if reason is Reason.APP_REFUSES:
+    attempts = reason.traits.attempts
+    if attempts is Attempts.SOON:
         longest = _REFUSED_AWAITED if awaited else _REFUSED_LAST
         return min(_REFUSED_FIRST * 2.0 ** min(grown, 64), longest, retry.max_delay)
-    if reason in _QUICK:
+    if attempts is Attempts.QUICK:
         if failures <= _QUICK_TRIES:
             return 0.0
         grown -= _QUICK_TRIES

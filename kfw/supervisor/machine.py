@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from kfw.model import Health, Problem, Reason, Retry, Status
+from kfw.reasons import Attempts
 from kfw.supervisor.backoff import delay, exhausted
 
 
@@ -152,22 +153,6 @@ class Snapshot:
 
 #: Good checks that end `degraded`.
 GOOD_CHECKS = 2
-#: Refusals in a row until it is not an app that is just starting any more; with the delays between them 1 to 2 s.
-REFUSALS = 4
-
-_ERROR_REASONS = frozenset(
-    {
-        Reason.PORT_IN_USE,
-        Reason.TARGET_NOT_FOUND,
-        Reason.TARGET_PORT,
-        Reason.NO_NODE_PORT,
-        Reason.NOT_PERMITTED,
-        Reason.CONTEXT_NOT_FOUND,
-        Reason.TOOL_MISSING,
-        Reason.BAD_CONFIG,
-    }
-)
-_SUSPENDED_REASONS = frozenset({Reason.CLUSTER_UNREACHABLE, Reason.LOGIN_EXPIRED})
 
 
 def step(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[Snapshot, Action]:
@@ -208,11 +193,8 @@ def status_of(now: Snapshot) -> Status:
         return Status.DEGRADED if now.failed_checks else Status.ACTIVE
     if now.phase is Phase.PARKED:
         return Status.ERROR
-    reason = now.problem.reason if now.problem else None
-    if reason in _SUSPENDED_REASONS:
-        return Status.SUSPENDED
-    if reason in _ERROR_REASONS or (reason is Reason.APP_REFUSES and now.failures >= REFUSALS):
-        return Status.ERROR
+    if now.problem and (shown := now.problem.reason.traits).status and now.failures >= shown.status_after:
+        return shown.status
     return Status.RECONNECTING if now.was_active else Status.STARTING
 
 
@@ -277,7 +259,7 @@ def _is_refused(now: Snapshot) -> bool:
 def _failed(
     now: Snapshot, problem: Problem, retry: Retry, *, awaited: bool = False
 ) -> tuple[Snapshot, Action]:
-    if problem.reason is Reason.PORT_IN_USE:
+    if problem.reason.traits.attempts is Attempts.PARKED:
         return replace(now, phase=Phase.PARKED, problem=problem), Action.HOLD
     return _count(now, problem, retry, Phase.WAITING, awaited=awaited)
 

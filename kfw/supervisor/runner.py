@@ -14,6 +14,7 @@ from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Chosen, Methods, needs_api, obstacle
 from kfw.model import Forward, Problem, Reason, Resolution, problem_of
+from kfw.reasons import About
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
@@ -33,25 +34,6 @@ SLOW_AFTER = 2.0
 NO_ROOM_PAUSE = 0.3
 #: A new local connection brings the next attempt forward, but not more often than this, in seconds.
 KNOCK_INTERVAL = 1.0
-
-#: What the cluster says of the target; any other reason means that the cluster cannot be asked.
-_OF_THE_TARGET = frozenset(
-    {Reason.TARGET_NOT_FOUND, Reason.TARGET_PORT, Reason.NO_READY_POD, Reason.NO_NODE_PORT}
-)
-#: After these the same way may carry again, so it is kept while new connections wait.
-_PASSING = frozenset(
-    {
-        Reason.NO_READY_POD,
-        Reason.APP_REFUSES,
-        Reason.CLUSTER_UNREACHABLE,
-        Reason.LOGIN_EXPIRED,
-        Reason.LOGIN_PENDING,
-        Reason.NOT_PERMITTED,
-        Reason.TOOL_MISSING,
-        Reason.CONTEXT_NOT_FOUND,
-        Reason.BAD_CONFIG,
-    }
-)
 
 
 class Clusters(Protocol):
@@ -218,7 +200,7 @@ class Runner:
             return True
         if self.now.phase in (Phase.UP, Phase.OPENING) or isinstance(event, machine.OpenFailed):
             return False
-        return self.now.problem is not None and self.now.problem.reason not in _PASSING
+        return self.now.problem is not None and not self.now.problem.reason.traits.keeps_path
 
     async def _do(self, do: Action) -> None:
         if do is Action.NOTHING:
@@ -288,7 +270,7 @@ class Runner:
     def _seen(self, resolution: Resolution) -> machine.Event:
         problem = resolution.problem
         nowhere = obstacle(self.world.methods, self.forward, resolution)
-        if problem and problem.reason not in _OF_THE_TARGET:
+        if problem and problem.reason.traits.about is not About.TARGET:
             api_is_away = problem.reason is Reason.CLUSTER_UNREACHABLE and self._through_api()
             return machine.Missing(problem, stale=nowhere is None and not api_is_away)
         if nowhere or problem:

@@ -22,26 +22,6 @@ from kfw.target.resolve import Needs, needs, resolve
 
 log = logging.getLogger(__name__)
 
-#: The API cannot be asked, or does not answer this user: what was known before may still serve.
-_TROUBLE = frozenset(
-    {
-        Reason.CLUSTER_UNREACHABLE,
-        Reason.LOGIN_EXPIRED,
-        Reason.NOT_PERMITTED,
-        Reason.TOOL_MISSING,
-        Reason.CONTEXT_NOT_FOUND,
-        Reason.BAD_CONFIG,
-        Reason.INTERNAL,
-    }
-)
-
-#: What else may be the cause while the environment of the user's shell is not known.
-_UNKNOWN_ENVIRONMENT = {
-    Reason.LOGIN_EXPIRED: "the environment of your shell is not known since kfw was started again",
-    Reason.TOOL_MISSING: "the PATH of your shell is not known since kfw was started again",
-    Reason.CLUSTER_UNREACHABLE: "if it needs a proxy: your shell's HTTPS_PROXY is not known since kfw was started again",
-}
-
 
 class Pool(Protocol):
     timeouts: Timeouts
@@ -163,7 +143,7 @@ class TargetWatcher:
         if self._in_time and not all(map(self._is_settled, wanted.soon)):
             return None
         found = await self._resolved()
-        if found.problem and found.problem.reason in _TROUBLE:
+        if found.problem and found.problem.reason.traits.blocks_api:
             return self._with_trouble(found.problem)
         found = replace(found, cluster=self._cluster())
         self._trouble, self._known = problem is not None, found
@@ -208,8 +188,8 @@ class TargetWatcher:
 
     def _of_unknown_environment(self, problem: Problem) -> Problem:
         """Nobody has said since the start of this daemon in which environment its user logs in and which proxy is used."""
-        said = _UNKNOWN_ENVIRONMENT.get(problem.reason)
-        if said is None or self._environ is None or self._environ.known or self._joined is None:
+        said = problem.reason.traits.if_environ_unknown
+        if not said or self._environ is None or self._environ.known or self._joined is None:
             return problem
         if problem.reason is not Reason.CLUSTER_UNREACHABLE and self._joined[0].user.exec is None:
             return problem

@@ -18,12 +18,10 @@ from kfw.methods.tunnel.dial_limiter import DialLimiter
 from kfw.methods.tunnel.dispatcher import Dispatcher
 from kfw.methods.tunnel.idle_links import IdleLinks
 from kfw.methods.tunnel.pool import PoolConfig
-from kfw.model import Endpoint, Forward, Health, Problem, Reason
+from kfw.model import Endpoint, Forward, Health, Problem, Reason, problem_of
 from kfw.relay.dialer import Dialer
 
 log = logging.getLogger("kfw.tunnel")
-
-_REASONS = frozenset(Reason)
 
 _LIMITS_OF_CHANNELS = (
     "the API server takes no SPDY: each connection is a WebSocket of its own, three round trips to open",
@@ -228,5 +226,4 @@ class PodTunnel:
     def _broke(self, error: KfwError) -> None:
         """While the API server is away that is told by itself, and what there is goes on when it is back."""
         if not self._broken.done() and self._server.monitor.away is None:
-            reason = Reason(error.reason) if error.reason in _REASONS else Reason.UNHEALTHY
-            self._broken.set_result(Problem(reason, error.what, error.fix))
+            self._broken.set_result(problem_of(error))
