@@ -18,12 +18,12 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     """Raises UsageError for an unknown name."""
     status = supervisor.report(name)
     runner = supervisor.runner(name)
-    way = runner.path.way
+    active = runner.path.active
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=[*_limits_of_pods(runner), *METHODS[way.method.name].limits, *_own_limits(way.tunnel)]
-        if way
+        limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits, *_own_limits(active.tunnel)]
+        if active
         else [],
         round_trip_ms=await _round_trip(runner),
     )
@@ -42,10 +42,10 @@ def _order(runner: Runner) -> Iterable[str]:
 
 
 def _candidate(runner: Runner, name: str) -> Candidate:
-    way = runner.path.way
-    if way and way.method.name == name:
-        return Candidate(method=name, chosen=True, why=_chosen(way.tunnel))
-    for rejected in way.rejected if way else ():
+    active = runner.path.active
+    if active and active.method.name == name:
+        return Candidate(method=name, chosen=True, why=_chosen(active.tunnel))
+    for rejected in active.rejected if active else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
     environ = runner.world.environs.of(runner.forward.name)
@@ -78,11 +78,11 @@ def _own_limits(tunnel: Tunnel) -> tuple[str, ...]:
 
 async def _round_trip(runner: Runner) -> float | None:
     """Milliseconds to the far end of the way in use and back; None while there is none."""
-    way = runner.path.way
-    if way is None:
+    active = runner.path.active
+    if active is None:
         return None
     try:
-        seconds = await _measured(way.tunnel)
+        seconds = await _measured(active.tunnel)
     except KfwError:
         return None
     return None if seconds is None else round(seconds * 1000, 2)

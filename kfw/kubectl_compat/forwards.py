@@ -21,7 +21,7 @@ from kfw.system.local_ports import Claims
 
 log = logging.getLogger("kfw.forward")
 
-_ENDED = frozenset({Phase.WAITING, Phase.LOST, Phase.PARKED})
+_ENDED = frozenset({Phase.WAITING, Phase.LOST, Phase.PARKED, Phase.CRASHED})
 
 
 class Forwards:

@@ -28,7 +28,7 @@ class Rejected:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class OpenPath:
     method: Method
     tunnel: Tunnel
     rejected: tuple[Rejected, ...]
@@ -85,13 +85,13 @@ def needs_api(methods: Methods, forward: Forward, resolution: Resolution) -> boo
     return not any(method.wants == "node" and endpoints_for(method, resolution) for method in known)
 
 
-async def open_way(
+async def open_path(
     methods: Methods,
     forward: Forward,
     resolution: Resolution,
     environ: Mapping[str, str] | None = None,
     eof_behaviour: Callable[[Method], EofBehaviour] = lambda _: EofBehaviour(),
-) -> Chosen:
+) -> OpenPath:
     """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods.
 
     `eof_behaviour`: what earlier ways of a method have learned."""
@@ -110,7 +110,7 @@ async def open_way(
                     raise
                 problem = problem_of(error)
             else:
-                return Chosen(method, tunnel, tuple(rejected), resolution.cluster)
+                return OpenPath(method, tunnel, tuple(rejected), resolution.cluster)
         rejected.append(Rejected(name, problem, tried))
     raise _told(rejected)
 

@@ -11,11 +11,11 @@ from typing import Any
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import CountsLosses, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
-    Chosen,
     Methods,
+    OpenPath,
     answers_for_pods,
     endpoints_for,
-    open_way,
+    open_path,
     owned_by_child,
 )
 from kfw.methods.eof_behaviour import EofBehaviour
@@ -50,10 +50,10 @@ class ForwardPath:
         self.listener: Listener | None = None  # None: a child owns the port
         self.port = forward.local_port
         self.addresses: tuple[str, ...] = ()
-        self.way: Chosen | None = None
+        self.active: OpenPath | None = None
         self.restarts = 0  # ways adopted after the first
         self.last: Endpoint | None = None
-        self._fresh: Chosen | None = None
+        self._fresh: OpenPath | None = None
         self._trying: frozenset[Endpoint] = frozenset()
         self._trying_in = 0
         self._drains = 0
@@ -103,7 +103,11 @@ class ForwardPath:
 
     async def open(self, resolution: Resolution) -> None:
         """Make a way ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
-        if self.way and self.retarget(resolution) and await _carries(self.way.tunnel, self.way.method):
+        if (
+            self.active
+            and self.retarget(resolution)
+            and await _carries(self.active.tunnel, self.active.method)
+        ):
             return
         if self.listener is None:
             await self.retire()  # the child must give the port back first
@@ -111,34 +115,34 @@ class ForwardPath:
         self._trying_in = resolution.cluster
         resolution = last(self._avoided, resolution)
         forward = replace(self.forward, local_port=self.port)
-        self._fresh = await open_way(self.methods, forward, resolution, self._environ(), self.eof_behaviour)
+        self._fresh = await open_path(self.methods, forward, resolution, self._environ(), self.eof_behaviour)
 
     def retarget(self, resolution: Resolution) -> bool:
         """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
-        if self.way:
-            if self.way.cluster != resolution.cluster and (resolution.pods or resolution.nodes):
+        if self.active:
+            if self.active.cluster != resolution.cluster and (resolution.pods or resolution.nodes):
                 return False
-            return self.way.tunnel.retarget(endpoints_for(self.way.method, resolution))
+            return self.active.tunnel.retarget(endpoints_for(self.active.method, resolution))
         return self._trying_in == resolution.cluster and not self._trying.isdisjoint(
             (*resolution.pods, *resolution.nodes)
         )
 
-    def activate(self) -> Chosen | None:
+    def activate(self) -> OpenPath | None:
         """The way just opened is the way now; the one before carries its live connections to their end."""
         fresh, self._fresh = self._fresh, None
         if fresh:
             self._avoided = None
-            if self.way:
-                self._drain(self.way.tunnel)
+            if self.active:
+                self._drain(self.active.tunnel)
             self.restarts += 1 if self.last else 0
-            self.way, self.last = fresh, fresh.tunnel.endpoint
-        if self.way and self.listener:
-            self.listener.use(self.way.tunnel.dialer)
-        return self.way
+            self.active, self.last = fresh, fresh.tunnel.endpoint
+        if self.active and self.listener:
+            self.listener.use(self.active.tunnel.dialer)
+        return self.active
 
-    def avoid(self, endpoint: Endpoint) -> None:
-        """The way to it was not answered: the next one goes there only if it can go nowhere else."""
-        self._avoided = endpoint
+    def avoid_active(self) -> None:
+        """Where the path in use goes: the next one goes there only if it can go nowhere else."""
+        self._avoided = self.active.tunnel.endpoint if self.active else None
 
     def eof_behaviour(self, method: Method) -> EofBehaviour:
         """What its ways have learned of the app."""
@@ -157,7 +161,7 @@ class ForwardPath:
     @property
     def lost_connections(self) -> int:
         """Ended by the way or given up, whoever owns the port."""
-        tunnels = [*self._old, self.way.tunnel] if self.way else self._old
+        tunnels = [*self._old, self.active.tunnel] if self.active else self._old
         now = sum(map(_losses, tunnels))
         return self._past_losses + now + (self.listener.failed_connections if self.listener else 0)
 
@@ -180,13 +184,13 @@ class ForwardPath:
     async def retire(self) -> None:
         """There is no way in use any more: new connections wait. What lives on the one that was goes on to its end, unless
         it is broken."""
-        way, self.way = self.way, None
-        if way is None:
+        old, self.active = self.active, None
+        if old is None:
             return
         self.hold("the way broke, and there is no other one yet")
-        if isinstance(way.tunnel, OwnsPort):
-            await way.tunnel.give_port_back()
-        self._drain(way.tunnel)
+        if isinstance(old.tunnel, OwnsPort):
+            await old.tunnel.give_port_back()
+        self._drain(old.tunnel)
 
     def _drain(self, tunnel: Tunnel) -> None:
         self._drains += 1
@@ -205,16 +209,16 @@ class ForwardPath:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._leave_port)
             stack.push_async_callback(self._draining.end)
-            stack.push_async_callback(self._close_way)
+            stack.push_async_callback(self._close_active)
             stack.push_async_callback(self.close_pending)
 
-    async def _close_way(self) -> None:
-        way, self.way = self.way, None
-        if way:
+    async def _close_active(self) -> None:
+        old, self.active = self.active, None
+        if old:
             try:
-                await way.tunnel.close()
+                await old.tunnel.close()
             finally:
-                self._past_losses += _losses(way.tunnel)
+                self._past_losses += _losses(old.tunnel)
 
     async def _leave_port(self) -> None:
         if self.listener:

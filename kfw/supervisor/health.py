@@ -10,9 +10,10 @@ from kfw.methods.base import ProvesApp, Tunnel
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Health, Problem, Reason, problem_of
 from kfw.relay.suspicion import Hint
-from kfw.supervisor import machine
 from kfw.supervisor.backoff import next_check
 from kfw.supervisor.hints import HintPace, event_of, is_contradicted
+from kfw.supervisor.machine import GOOD_CHECKS
+from kfw.supervisor.machine_events import ProbeFailed, ProbeOk
 from kfw.system.clock import Clock
 from kfw.system.open_files import OPEN_FILES
 
@@ -41,7 +42,7 @@ class HealthChecks:
         self,
         health: Health,
         clock: Clock,
-        tell: Callable[[machine.ProbeOk | machine.ProbeFailed], None],
+        tell: Callable[[ProbeOk | ProbeFailed], None],
         clients: Clients,
         complaints: Complaints,
     ) -> None:
@@ -73,54 +74,52 @@ class HealthChecks:
             if event is None:
                 self.looking = hinted = False
                 continue
-            passed = isinstance(event, machine.ProbeOk)
+            passed = isinstance(event, ProbeOk)
             if hinted:
                 self.looking = hinted = False
                 self._pace.looked(self._clock.monotonic(), passed=passed)
             good = good + 1 if passed else 0
-            settled = isinstance(event, machine.ProbeOk) and event.settles
-            failing = not passed or (failing and good < machine.GOOD_CHECKS and not settled)
+            settled = isinstance(event, ProbeOk) and event.settles
+            failing = not passed or (failing and good < GOOD_CHECKS and not settled)
             self._tell(event)
 
     async def _check(
         self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool
-    ) -> machine.ProbeOk | machine.ProbeFailed | None:
+    ) -> ProbeOk | ProbeFailed | None:
         """None: nothing could be asked."""
         if self._clients.has_no_room and (why := OPEN_FILES.shortage()):
             self._had_no_room = True
-            return machine.ProbeFailed(Problem(Reason.UNHEALTHY, why), apart=True)
+            return ProbeFailed(Problem(Reason.UNHEALTHY, why), apart=True)
         if self._had_no_room:
             self._had_no_room = False
-            return machine.ProbeOk(settles=True)
+            return ProbeOk(settles=True)
         try:
             return await expose_cancellation(self._ask(tunnel, eof_behaviour, soon=soon), "the health check")
         except Shortage:
             return None
         except KfwError as error:
-            return machine.ProbeFailed(problem_of(error))
+            return ProbeFailed(problem_of(error))
         except TimeoutError:
             told = f"no answer from {tunnel.endpoint} within {SOON:g} s"
-            return machine.ProbeFailed(Problem(Reason.UNHEALTHY, told))
+            return ProbeFailed(Problem(Reason.UNHEALTHY, told))
         except Exception as defect:  # noqa: BLE001  a check that fails in a new way is a failed check
             self._complaints.tell(defect)
             told = f"internal error: {describe(defect)}"
-            return machine.ProbeFailed(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
+            return ProbeFailed(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
 
-    async def _ask(
-        self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool
-    ) -> machine.ProbeOk | machine.ProbeFailed:
+    async def _ask(self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool) -> ProbeOk | ProbeFailed:
         if isinstance(tunnel, ProvesApp):
             return await self._examine(tunnel, eof_behaviour, soon=soon)
         async with asyncio.timeout(SOON if soon else None):
             await tunnel.probe()
-        return machine.ProbeOk()
+        return ProbeOk()
 
     async def _examine(
         self, tunnel: ProvesApp, eof_behaviour: EofBehaviour, *, soon: bool
-    ) -> machine.ProbeOk | machine.ProbeFailed:
+    ) -> ProbeOk | ProbeFailed:
         before = self._clients.answered
         seen = await tunnel.examine(soon=soon)
         if is_contradicted(seen, self._clients.answered - before):
             eof_behaviour.forget()
-            return machine.ProbeOk()
+            return ProbeOk()
         return event_of(seen)

@@ -5,7 +5,7 @@ from kfw.methods.base import Examination
 from kfw.methods.probe import Unanswered
 from kfw.model import Problem, Reason, problem_of
 from kfw.relay.suspicion import Hint
-from kfw.supervisor.machine import ProbeFailed, ProbeOk
+from kfw.supervisor.machine_events import ProbeFailed, ProbeOk
 
 #: Seconds between two looks for a hint. After each that found nothing the next hint waits twice as long, up to these, by how
 #: grave it is: an app that is slow by itself costs next to nothing.

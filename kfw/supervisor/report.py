@@ -37,35 +37,35 @@ class Row:
 
     def report(self, now: float) -> ForwardStatus:
         forward, runner = self.forward, self.runner
-        carrier = runner.path if runner else None
-        way = carrier.way if carrier and self.status in SERVING else None
-        listener = carrier.listener if carrier else None
-        port = carrier.port if carrier else forward.local_port
+        path = runner.path if runner else None
+        active = path.active if path and self.status in SERVING else None
+        listener = path.listener if path else None
+        port = path.port if path else forward.local_port
         serving = self.status in SERVING
         return ForwardStatus(
             name=forward.name,
             profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=_sentence(self.problem) or (_warning(way.tunnel) if way else ""),
+            message=_sentence(self.problem) or (_warning(active.tunnel) if active else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),
             target_port=forward.target_port,
-            method=way.method.name if way else forward.method,
-            local_addresses=list(carrier.addresses) if carrier else [],
+            method=active.method.name if active else forward.method,
+            local_addresses=list(path.addresses) if path else [],
             local_port=port,
             configured_port=forward.local_port,
             url=url(forward, port) if serving else None,
-            endpoint=_endpoint(way.tunnel.endpoint) if way else None,
-            pid=way.tunnel.pid if way else None,
-            restarts=carrier.restarts if carrier else 0,
+            endpoint=_endpoint(active.tunnel.endpoint) if active else None,
+            pid=active.tunnel.pid if active else None,
+            restarts=path.restarts if path else 0,
             since=rfc3339(self.since),
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
             connections=listener.connections if listener else 0,
             total_connections=listener.total_connections if listener else 0,
-            lost_connections=carrier.lost_connections if carrier else 0,
+            lost_connections=path.lost_connections if path else 0,
             bytes_in=listener.bytes_in if listener else 0,
             bytes_out=listener.bytes_out if listener else 0,
         )
@@ -80,7 +80,7 @@ def url(forward: Forward, port: int) -> str:
 
 
 def line(status: ForwardStatus) -> str:
-    """One line for the log: what it is now, by which way, and why."""
+    """One line for the log: what it is now, by which method, and why."""
     parts = [f"{status.name}: {status.status.value}"]
     if status.endpoint:
         end = status.endpoint

@@ -1,4 +1,4 @@
-"""One task per forward: does what the machine says and feeds back what happened."""
+"""One task per forward: does what the machine says and tells it what happened. It decides nothing by itself."""
 
 import asyncio
 import logging
@@ -12,21 +12,39 @@ from kfw.aio import Complaints, expose_cancellation
 from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
-from kfw.methods.choose import Chosen, Methods, needs_api, obstacle
+from kfw.methods.choose import Methods, OpenPath, needs_api, obstacle
 from kfw.model import Forward, Problem, Reason, Resolution, problem_of
-from kfw.reasons import About
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
-from kfw.supervisor.backoff import delay
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.health import HealthChecks
-from kfw.supervisor.machine import Action, Phase, Snapshot, step
+from kfw.supervisor.machine import Snapshot, step
+from kfw.supervisor.machine_events import (
+    Action,
+    Bound,
+    Broke,
+    ConnectionWaiting,
+    Crashed,
+    DelayOver,
+    Event,
+    NotBound,
+    Opened,
+    OpenFailed,
+    RecheckAsked,
+    Refused,
+    RestartAsked,
+    Retargeted,
+    RetryAsked,
+    Settled,
+    Slow,
+    Started,
+)
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 from kfw.system.clock import Clock
 
-#: Seconds that a way must be up until old failures are forgotten (pebble's okay delay).
+#: Seconds that a path must be up until old failures are forgotten (pebble's okay delay).
 SETTLED_AFTER = 10.0
 #: Seconds that an attempt may take until it is said what is waited for.
 SLOW_AFTER = 2.0
@@ -88,17 +106,14 @@ class Runner:
             Complaints(world.log, f"the health check of {forward.name}"),
         )
         self._changed = changed
-        self._events: asyncio.Queue[machine.Event | Exception] = asyncio.Queue()
+        self._events: asyncio.Queue[Event | Resolution] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL
-        self._bound = False
-        self._asked_for_pods = False
-        self._opened_for = self.resolution  # what was known when the last attempt began
 
     def retry(self) -> None:
         """Try now what waits or is in error."""
         self.want()
         self.world.clusters.poke(self.forward)
-        self._events.put_nowait(machine.RetryAsked())
+        self._tell(RetryAsked())
 
     def look_again(self) -> None:
         """Its environment is another one: the next login, dial and child are in that. What is open stays."""
@@ -109,181 +124,170 @@ class Runner:
         self.world.clusters.want(self.forward, asked_for=True)
 
     def restart(self) -> None:
-        """Open another way. The port stays bound and new connections wait meanwhile; live ones stay on the old way."""
-        if self.now.phase is Phase.UP:
-            self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "restarted by the user")))
-        else:
-            self.retry()
+        """Open another path. The port stays bound and new connections wait meanwhile; live ones stay on the old path."""
+        self._tell(RestartAsked())
 
     def recheck(self) -> None:
-        """The machine has slept or the network has changed: look now whether the way and the cluster are still there."""
-        self.world.clusters.poke(self.forward)
-        if self.now.phase is Phase.UP and self.path.way:
-            self._check_health(self.path.way, at_once=True)
-        else:
-            self._events.put_nowait(machine.ConnectionWaiting())
+        """The machine has slept or the network has changed: look now whether the path and the cluster are still there."""
+        self._tell(RecheckAsked())
 
     async def run(self) -> None:
         """Keep the forward until cancelled; then leave nothing behind."""
         try:
-            await self._survive(self._begin())
+            await self._survive(Started())
             while True:
-                await self._survive(self._take(await self._events.get()))
+                await self._survive(await self._events.get())
         finally:
             try:
                 await self._tasks.end()
             finally:
                 await self.path.end()
 
-    async def _begin(self) -> None:
-        self._bind()
-
-    async def _take(self, event: machine.Event | Exception) -> None:
-        if isinstance(event, Exception):
-            raise event
-        await self._happened(event)
-
-    async def _survive(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _survive(self, event: Event | Resolution) -> None:
         """The runner lives until its owner ends it, whatever happens in it."""
         try:
-            await expose_cancellation(work, self.forward.name)
+            await expose_cancellation(self._take(event), self.forward.name)
             self._changed(self)
-        except Exception as defect:  # noqa: BLE001  logged, told, and put right by `_recover`
-            await self._recover(defect)
+        except Exception as defect:  # noqa: BLE001  logged and told to the machine, which begins again
+            await self._happened(self._crash(defect))
             with suppress(Exception):  # it may be what has failed; the log has it
                 self._changed(self)
 
-    async def _recover(self, defect: Exception) -> None:
-        """A mistake in kfw: the port stays bound, new connections wait, live ones go on; all begins again after a delay."""
-        self._complaints.tell(defect)
+    async def _take(self, event: Event | Resolution) -> None:
+        if isinstance(event, Resolution):
+            self.resolution = event
+            event = self._meaning_of(event)
+        await self._happened(event)
+
+    async def _happened(self, event: Event) -> None:
+        self.now, actions = step(self.now, event, self.forward.retry, self.forward.health)
+        for action in actions:
+            if answer := await _PERFORM[action](self):
+                await self._happened(answer)
+
+    # -- what is done
+
+    async def _bind(self) -> Event:
+        self._forget_delay()
+        try:
+            self.path.bind()
+        except KfwError as error:
+            return NotBound(problem_of(error))
+        return Bound()
+
+    async def _begin_to_follow(self) -> None:
+        self._forget_delay()
+        self._tasks.start("follow", self._follow())
+
+    async def _ask(self) -> None:
+        self.world.clusters.poke(self.forward)
+
+    async def _want(self) -> None:
+        self.want()
+
+    async def _retarget(self) -> Event:
+        return Retargeted(self.path.retarget(self.resolution))
+
+    async def _open(self) -> None:
+        await self._end_attempt()
+        self._tasks.start("open", self._try_to_open(self.resolution))
+        self._tasks.start("slow", self._later(SLOW_AFTER, Slow(self._slow())))
+        if not self.now.has_path:
+            self._hold_connections()
+
+    async def _hold(self) -> None:
+        await self._end_attempt()
+        self._hold_connections()
+
+    async def _wait(self) -> None:
+        await self._hold()
+        self.next_attempt = self.world.clock.now() + self.now.delay if self.now.delay else None
+        self._tasks.start("delay", self._later(self.now.delay, DelayOver()))
+
+    async def _end_attempt(self) -> None:
+        self._forget_delay()
+        self._tasks.cancel("slow", "hint", *_OF_A_PATH)
+        await self._tasks.stop("open")
+        await self.path.close_pending()
+
+    def _forget_delay(self) -> None:
+        self.next_attempt = None
+        self._tasks.cancel("delay")
+
+    def _hold_connections(self) -> None:
+        problem = self.now.problem
+        why = problem.message if problem else "there is no way yet"
+        self.path.hold(why, refused=machine.is_refused(self.now))
+
+    async def _activate(self) -> Event | None:
+        before = self.path.last
+        active = self.path.activate()
+        if active is None:  # it broke between the probe and now
+            return Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone"))
+        if before and before != active.tunnel.endpoint:
+            self.world.log.info("%s: moved from %s to %s", self.forward.name, before, active.tunnel.endpoint)
+        self._tasks.start("watch", self._watch(active.tunnel))
+        if isinstance(active.tunnel, TellsRefusals):
+            self._tasks.start("refusals", self._hear_refusals(active.tunnel))
+        if isinstance(active.tunnel, CountsLosses):
+            self._tasks.start("losses", self._hear_losses(active.tunnel))
+        self._check_health(active)
+        self._tasks.start("settle", self._later(SETTLED_AFTER, Settled()))
+        return None
+
+    async def _discard(self) -> None:
+        await self.path.close_pending()
+
+    async def _avoid(self) -> None:
+        self.path.avoid_active()
+
+    async def _retire(self) -> None:
+        self._tasks.cancel("watch", *_OF_A_PATH)
+        await self.path.retire()
+
+    async def _check(self) -> None:
+        if active := self.path.active:
+            self._check_health(active, at_once=True)
+
+    async def _reset(self) -> None:
         await self._tasks.end()
         for end in (self.path.close_pending, self.path.retire):
             try:
                 await expose_cancellation(end(), self.forward.name)
             except Exception as another:  # noqa: BLE001  the runner lives until its owner ends it
                 self._complaints.tell(another)
-        told = Problem(Reason.INTERNAL, f"internal error: {describe(defect)}", "`kfw logs` shows where")
-        failures = self.now.failures + 1
-        pause = delay(failures, self.forward.retry, told.reason)
-        self.now = Snapshot(
-            Phase.WAITING, told, failures=failures, was_active=self.now.was_active, delay=pause
-        )
-        self.path.hold(told.message)
-        self.next_attempt = self.world.clock.now() + pause
-        self._tasks.start("recover", self._begin_again(pause))
-
-    async def _begin_again(self, pause: float) -> None:
-        await self.world.clock.sleep(pause)
-        self.next_attempt = None
-        if self._bound:
-            self._tasks.start("follow", self._follow())
-        else:
-            self._bind()
-
-    async def _happened(self, event: machine.Event) -> None:
-        if not self._bound:
-            if isinstance(event, machine.RetryAsked):
-                self._bind()
-            return
-        self.now, do = step(self.now, event, self.forward.retry, self.forward.health)
-        if self._way_is_over(event):
-            self._tasks.cancel("watch", "refusals", "losses", "health", "settle")
-            if isinstance(event, machine.ProbeFailed) and self.path.way:
-                self.path.avoid(self.path.way.tunnel.endpoint)
-            await self.path.retire()
-        await self._do(do)
-        if isinstance(event, machine.Opened):
-            await self._opened()
-
-    def _way_is_over(self, event: machine.Event) -> bool:
-        if isinstance(event, machine.Broke):
-            return True
-        if self.now.phase in (Phase.UP, Phase.OPENING) or isinstance(event, machine.OpenFailed):
-            return False
-        return self.now.problem is not None and not self.now.problem.reason.traits.keeps_path
-
-    async def _do(self, do: Action) -> None:
-        if do is Action.NOTHING:
-            return
-        if do is Action.ASK:
-            self.world.clusters.poke(self.forward)
-            if "recover" in self._tasks:  # somebody wants it now
-                self._tasks.start("recover", self._begin_again(0.0))
-            return
-        self.next_attempt = None
-        self._tasks.cancel("delay", "slow", "refusals", "losses", "hint", "health", "settle")
-        await self._tasks.stop("open")
-        await self.path.close_pending()
-        if do is Action.OPEN:
-            self._tasks.start("open", self._open())
-            self._tasks.start("slow", self._later(SLOW_AFTER, machine.Slow(self._slow())))
-            if self.path.way:
-                return  # it serves until the new one is up
-        problem = self.now.problem
-        refused = problem is not None and problem.reason is Reason.APP_REFUSES
-        self.path.hold(problem.message if problem else "there is no way yet", refused=refused)
-        if do is Action.WAIT:
-            self.next_attempt = self.world.clock.now() + self.now.delay if self.now.delay else None
-            self._tasks.start("delay", self._later(self.now.delay, machine.DelayOver()))
-
-    async def _opened(self) -> None:
-        if self.now.phase is not Phase.UP:
-            await self.path.close_pending()
-            return
-        before = self.path.last
-        way = self.path.activate()
-        if way is None:  # it broke between the probe and now
-            self._events.put_nowait(machine.Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone")))
-            return
-        self._look_again()
-        if before and before != way.tunnel.endpoint:
-            self.world.log.info("%s: moved from %s to %s", self.forward.name, before, way.tunnel.endpoint)
-        self._tasks.start("watch", self._watch(way.tunnel))
-        if isinstance(way.tunnel, TellsRefusals):
-            self._tasks.start("refusals", self._hear_refusals(way.tunnel))
-        if isinstance(way.tunnel, CountsLosses):
-            self._tasks.start("losses", self._hear_losses(way.tunnel))
-        self._check_health(way)
-        self._tasks.start("settle", self._later(SETTLED_AFTER, machine.Settled()))
 
     # -- what makes events
 
-    def _defect(self, error: Exception) -> None:
-        self._events.put_nowait(error)
+    def _tell(self, event: Event) -> None:
+        self._events.put_nowait(event)
 
-    def _bind(self) -> None:
-        try:
-            self.path.bind()
-        except KfwError as error:
-            self.now = replace(self.now, phase=Phase.PARKED, problem=problem_of(error))
-            return
-        self._bound = True
-        self.now = Snapshot()
-        self._tasks.start("follow", self._follow())
+    def _defect(self, error: Exception) -> None:
+        self._tell(self._crash(error))
+
+    def _crash(self, defect: Exception) -> Crashed:
+        self._complaints.tell(defect)
+        told = f"internal error: {describe(defect)}"
+        return Crashed(Problem(Reason.INTERNAL, told, "`kfw logs` shows where"))
 
     async def _follow(self) -> None:
         async for resolution in self.world.clusters.follow(self.forward):
-            self.resolution = resolution
-            self._events.put_nowait(self._seen(resolution))
+            self._events.put_nowait(resolution)
         raise RuntimeError("nobody follows the target any more")
 
-    def _seen(self, resolution: Resolution) -> machine.Event:
-        problem = resolution.problem
-        nowhere = obstacle(self.world.methods, self.forward, resolution)
-        if problem and problem.reason.traits.about is not About.TARGET:
-            api_is_away = problem.reason is Reason.CLUSTER_UNREACHABLE and self._through_api()
-            return machine.Missing(problem, stale=nowhere is None and not api_is_away)
-        if nowhere or problem:
-            return machine.Missing(nowhere or problem or Problem(Reason.INTERNAL, "nothing to go to"))
-        same = self.path.retarget(resolution)
-        way = self.path.way
-        moved = way is not None and way.cluster != resolution.cluster
-        return machine.Found(same=same, moved=moved, warning=resolution.warning)
+    def _meaning_of(self, resolution: Resolution) -> Event:
+        active = self.path.active
+        return machine.meaning_of(
+            resolution,
+            obstacle(self.world.methods, self.forward, resolution),
+            needs_api=self._needs_api(),
+            moved=active is not None and active.cluster != resolution.cluster,
+        )
 
-    def _through_api(self) -> bool:
+    def _needs_api(self) -> bool:
         """What carries, or else all that could carry, is nothing without the API server."""
-        if self.path.way:
-            return self.path.way.method.wants == "pod"
+        if self.path.active:
+            return self.path.active.method.wants == "pod"
         return needs_api(self.world.methods, self.forward, self.resolution)
 
     def _knock(self) -> None:
@@ -302,40 +306,25 @@ class Runner:
     def _knock_now(self) -> None:
         self._last_knock = self.world.clock.monotonic()
         self.world.clusters.want(self.forward, asked_for=False)
-        self._events.put_nowait(machine.ConnectionWaiting())
+        self._tell(ConnectionWaiting())
 
-    async def _open(self) -> None:
-        self._opened_for = self.resolution
+    async def _try_to_open(self, resolution: Resolution) -> None:
         try:
-            await self._open_when_there_is_room()
+            await self._open_when_there_is_room(resolution)
         except KfwError as error:
-            problem = self._with_fix(problem_of(error))
-            if problem.reason is Reason.ENDPOINT_GONE:
-                self.world.clusters.poke(self.forward)  # the cluster knows something that we do not yet
-            elif problem.reason is Reason.APP_REFUSES and not self._asked_for_pods:
-                self._asked_for_pods = True  # who may be able to say which ports there are
-                self.world.clusters.poke(self.forward)
-            self._events.put_nowait(machine.OpenFailed(problem, awaited=self.path.waiting > 0))
-            self._look_again()
+            self._tell(OpenFailed(self._with_fix(problem_of(error)), awaited=self.path.waiting > 0))
         else:
-            self._events.put_nowait(machine.Opened())
+            self._tell(Opened())
 
-    async def _open_when_there_is_room(self) -> None:
+    async def _open_when_there_is_room(self, resolution: Resolution) -> None:
         """Raises KfwError. What this machine has no room for is not a failure: it is tried again, and told meanwhile."""
         while True:
             try:
-                await self.path.open(self.resolution)
+                return await self.path.open(resolution)
             except Shortage as short:
                 told = Problem(Reason.TIMED_OUT, short.what, short.fix)
-                self._events.put_nowait(machine.Slow(told, instead=True))
+                self._tell(Slow(told, instead=True))
                 await self.world.clock.sleep(NO_ROOM_PAUSE)
-            else:
-                return
-
-    def _look_again(self) -> None:
-        """At what has changed while a way was opened: it was opened without it."""
-        if self.resolution is not self._opened_for:
-            self._events.put_nowait(self._seen(self.resolution))
 
     def _slow(self) -> Problem:
         ends = (*self.resolution.pods, *self.resolution.nodes)
@@ -344,11 +333,11 @@ class Runner:
 
     async def _watch(self, tunnel: Tunnel) -> None:
         problem = await tunnel.broken()
-        if self.path.way and self.path.way.tunnel is tunnel:
-            self._events.put_nowait(machine.Broke(problem))
+        if self.path.active and self.path.active.tunnel is tunnel:
+            self._tell(Broke(problem))
 
     async def _hear_refusals(self, tunnel: TellsRefusals) -> None:
-        self._events.put_nowait(machine.Refused(self._with_fix(await tunnel.refused())))
+        self._tell(Refused(self._with_fix(await tunnel.refused())))
 
     def _with_fix(self, problem: Problem) -> Problem:
         """What an app does, only the app knows."""
@@ -358,27 +347,24 @@ class Runner:
         where = f"--context {forward.context} -n {forward.namespace}"
         return replace(problem, fix=f"kubectl {where} logs {forward.target}")
 
-    def _check_health(self, way: Chosen, *, at_once: bool = False, hinted: bool = False) -> None:
-        eof_behaviour = self.path.eof_behaviour(way.method)
-        checks = self._health.run(way.tunnel, eof_behaviour, at_once=at_once, hinted=hinted)
+    def _check_health(self, active: OpenPath, *, at_once: bool = False, hinted: bool = False) -> None:
+        eof_behaviour = self.path.eof_behaviour(active.method)
+        checks = self._health.run(active.tunnel, eof_behaviour, at_once=at_once, hinted=hinted)
         self._tasks.start("health", checks)
-
-    def _tell(self, event: machine.Event) -> None:
-        self._events.put_nowait(event)
 
     async def _hear_losses(self, tunnel: CountsLosses) -> None:
         while True:
             self._hear_hint(await tunnel.suspected())
 
     def _hear_hint(self, hint: Hint) -> None:
-        """Connections are late or fail: look at the way now, or when the pause after the last look is over."""
-        way = self.path.way
-        if way is None or self.now.phase is not Phase.UP or self.now.failed_checks or self._health.looking:
+        """Connections are late or fail: look at the path now, or when the pause after the last look is over."""
+        active = self.path.active
+        if active is None or not machine.may_check(self.now) or self._health.looking:
             return
         left = self._health.wait(hint)
         if left <= 0:
             self._tasks.cancel("hint")
-            self._check_health(way, hinted=True)
+            self._check_health(active, hinted=True)
         elif hint is Hint.ALL or "hint" not in self._tasks:
             self._tasks.start("hint", self._look_later(left))
 
@@ -388,6 +374,27 @@ class Runner:
         if hint := listener.suspicion.now if listener else Hint.ALL:
             self._hear_hint(hint)
 
-    async def _later(self, seconds: float, event: machine.Event) -> None:
+    async def _later(self, seconds: float, event: Event) -> None:
         await self.world.clock.sleep(seconds)
-        self._events.put_nowait(event)
+        self._tell(event)
+
+
+#: The tasks that look at the path in use.
+_OF_A_PATH = ("refusals", "losses", "health", "settle")
+
+_PERFORM: dict[Action, Callable[[Runner], Coroutine[Any, Any, Event | None]]] = {
+    Action.BIND: Runner._bind,
+    Action.FOLLOW: Runner._begin_to_follow,
+    Action.ASK: Runner._ask,
+    Action.WANT: Runner._want,
+    Action.RETARGET: Runner._retarget,
+    Action.OPEN: Runner._open,
+    Action.HOLD: Runner._hold,
+    Action.WAIT: Runner._wait,
+    Action.ACTIVATE: Runner._activate,
+    Action.DISCARD: Runner._discard,
+    Action.AVOID: Runner._avoid,
+    Action.RETIRE: Runner._retire,
+    Action.CHECK: Runner._check,
+    Action.RESET: Runner._reset,
+}

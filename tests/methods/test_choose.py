@@ -3,7 +3,7 @@
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.choose import open_way, why_not
+from kfw.methods.choose import open_path, why_not
 from kfw.model import Problem, Reason, Resolution
 from tests.fakes import FakeMethod, forward, node, pod
 
@@ -23,10 +23,10 @@ async def test_a_child_that_would_ask_a_person_is_not_started_while_nobody_waits
     nobody = Resolution(pods=THERE.pods, problem=EXPIRED, needs_person=True)
 
     with pytest.raises(KfwError, match="the login has run out"):
-        await open_way(known, forward(method="kubectl"), nobody)
+        await open_path(known, forward(method="kubectl"), nobody)
 
     assert known["kubectl"].tunnels == []
-    await open_way(known, forward(method="kubectl"), THERE)
+    await open_path(known, forward(method="kubectl"), THERE)
     assert len(known["kubectl"].tunnels) == 1
 
 

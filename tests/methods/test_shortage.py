@@ -8,7 +8,7 @@ import pytest
 
 from kfw.errors import KfwError, Shortage
 from kfw.methods.base import OpenRequest, Tunnel
-from kfw.methods.choose import open_way
+from kfw.methods.choose import open_path
 from kfw.methods.kubectl import Kubectl
 from kfw.methods.nodeport import NodePort
 from kfw.methods.socat import Socat
@@ -99,10 +99,10 @@ async def test_auto_does_not_choose_another_method_for_it() -> None:
     first.failures = [Shortage("Too many open files")]
     there = Resolution(pods=pods(), nodes=(Endpoint("node", "node-1", "127.0.0.1", 1),))
     with pytest.raises(Shortage):
-        await open_way({"nodeport": first, "tunnel": second}, forward("web"), there)
+        await open_path({"nodeport": first, "tunnel": second}, forward("web"), there)
     assert second.tunnels == []
     first.failures = [KfwError("it does not answer")]
-    assert (await open_way({"nodeport": first, "tunnel": second}, forward("web"), there)).method is second
+    assert (await open_path({"nodeport": first, "tunnel": second}, forward("web"), there)).method is second
 
 
 async def test_a_client_that_waits_for_a_link_is_told_why_and_gets_one_when_there_is_room() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from kfw.methods.tunnel.dial_limiter import AT_ONCE
 from kfw.methods.tunnel.dispatcher import Dispatcher
 from kfw.methods.tunnel.method import TunnelMethod
-from kfw.model import Health, Reason, Retry
+from kfw.model import Health, Retry
 from kfw.supervisor.machine import Phase
 from kfw.supervisor.runner import Runner
 from tests.supervisor.interleave.client import Client
@@ -19,7 +19,13 @@ BUSY = 0.1
 #: Seconds until a forward that was told to end has ended.
 END_WITHIN = 1.0
 #: A forward's tasks that must run in a state, by their names.
-PENDING = {Phase.OPENING: "open", Phase.WAITING: "delay", Phase.UP: "watch"}
+PENDING = {
+    Phase.LOOKING: "follow",
+    Phase.OPENING: "open",
+    Phase.UP: "watch",
+    Phase.WAITING: "delay",
+    Phase.CRASHED: "delay",
+}
 
 
 class Wrong(Exception):
@@ -86,15 +92,14 @@ class Invariants:
     def _it_waits_for_something(self) -> None:
         runner = self._runner
         now = runner.now
-        stumbled = now.problem is not None and now.problem.reason is Reason.INTERNAL
         pending = PENDING.get(now.phase)
-        if stumbled and now.phase is Phase.WAITING:  # then the first word of a new `follow` is waited for
-            pending = "recover" if "recover" in runner._tasks else "follow"
         if pending and pending not in runner._tasks:
             raise Wrong(f"in {now.phase} there is no task '{pending}': {self.describe()}")
-        if now.phase is Phase.UP and runner.path.way is None:
+        if now.phase is Phase.UP and runner.path.active is None:
             raise Wrong(f"it is up without a way: {self.describe()}")
-        if not ("follow" in runner._tasks or "recover" in runner._tasks):
+        if now.has_path and runner.path.active is None:
+            raise Wrong(f"it thinks that it has a path: {self.describe()}")
+        if now.phase is not Phase.CRASHED and "follow" not in runner._tasks:
             raise Wrong(f"nobody follows the target: {self.describe()}")
         for placing in self._placings:
             look = placing._next_look
