@@ -250,21 +250,21 @@ class Supervisor:
             self._publish(row)
 
     def _publish(self, row: Row) -> None:
-        """Tell a change once; counters alone are not a change. The log has a line for each that people act on."""
+        """Tell a change once, to the log and to who listens. `kfw status` has the newest words in any case."""
         status = row.report(self._world.clock.now())
-        core = (status.status, status.reason, status.endpoint, status.pid, status.local_port)
-        said = (*core, status.message, status.next_attempt_at)
-        before = self._told.get(status.name, ())
-        if before != said:
-            self._told[status.name] = said
-            self._world.log.log(_level(status, same=before[: len(core)] == core), "%s", line(status))
+        told = _news(status)
+        if self._told.get(status.name) != told:
+            self._told[status.name] = told
+            level = logging.WARNING if status.status is Status.ERROR else logging.INFO
+            self._world.log.log(level, "%s", line(status))
             self._tell("status", status)
 
 
-def _level(status: ForwardStatus, *, same: bool) -> int:
-    if same:
-        return logging.DEBUG  # only the words changed
-    return logging.WARNING if status.status is Status.ERROR else logging.INFO
+def _news(status: ForwardStatus) -> tuple[object, ...]:
+    """What is told when it changes. Counts, times and other words of the sentence are not news, unless they say what a
+    person has to do."""
+    words = status.message if status.reason and status.reason.traits.needs_person else ""
+    return status.status, status.reason, status.endpoint, status.local_port, words
 
 
 def _refuse_foreign(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:

@@ -1,6 +1,7 @@
 """The runner with a real listener and real connections; the cluster and the clock are fakes."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -339,6 +340,70 @@ async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passe
             for _ in range(2):  # one for each of the two that listen
                 await api.fake.clusters.say(THERE)
             assert await waiting == b"patient"
+
+
+# -- what is told
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentences"),
+    [
+        (Reason.NO_READY_POD, [f"{count} of 6 pods are not ready" for count in (6, 6, 5, 3)]),
+        (Reason.NO_READY_POD, [f"pod api-{name}: ContainerCreating" for name in "abc"]),
+        (Reason.TIMED_OUT, [f"waiting for the API server for {seconds} s" for seconds in (2, 3, 4)]),
+        (Reason.CLUSTER_UNREACHABLE, [f"cannot reach 10.0.0.{last}:6443" for last in (1, 2, 3)]),
+        (Reason.CLUSTER_UNREACHABLE, [f"the API server answers {code}" for code in (500, 502, 503)]),
+        (Reason.TARGET_NOT_FOUND, [f"there is no service api, known are {names}" for names in ("a", "a, b")]),
+        (Reason.LOGIN_EXPIRED, [f"the token ended {minutes} minutes ago" for minutes in (1, 2, 3)]),
+    ],
+)
+async def test_another_sentence_for_the_same_reason_is_shown_and_not_told(
+    reason: Reason, sentences: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "kfw.test")
+    async with up(FakeWorld()) as api:
+        for words in sentences:
+            await api.fake.clusters.say(Resolution(problem=Problem(reason, words)))
+            assert api.now.message == words
+        assert [status.reason for _, status in api.told] == [None, reason]
+        assert len([record for record in caplog.records if reason.value in record.getMessage()]) == 1
+        await api.fake.clusters.say(THERE)
+        assert [status.reason for _, status in api.told] == [None, reason, None]
+
+
+async def test_a_new_attempt_for_the_same_reason_is_shown_and_not_told() -> None:
+    method = FakeMethod()
+    method.failures = [KfwError(f"no answer within {n} ms", reason="unhealthy") for n in range(5)]
+    async with up(FakeWorld(method)) as api:
+        await api.fake.clusters.say(THERE)
+        seen = {api.now.next_attempt_at}
+        for pause in (1, 2, 4, 8):
+            await api.fake.clock.advance(pause)
+            seen.add(api.now.next_attempt_at)
+        assert (len(seen), api.now.message) == (5, "no answer within 4 ms")
+        assert [status.reason for _, status in api.told] == [None, Reason.UNHEALTHY]
+
+
+async def test_what_a_login_wants_of_a_person_is_told_each_time_it_says_something_else() -> None:
+    pending = [Problem(Reason.LOGIN_PENDING, f"open https://login/{code}") for code in ("A", "A", "B")]
+    async with up(FakeWorld()) as api:
+        for problem in pending:
+            await api.fake.clusters.say(Resolution(problem=problem))
+        assert [status.message for _, status in api.told] == ["", pending[0].message, pending[2].message]
+
+
+async def test_another_endpoint_and_another_reason_are_told_whatever_the_status() -> None:
+    method = FakeMethod("tunnel", "pod")
+    async with up(FakeWorld(method), method="tunnel") as api:
+        await api.fake.clusters.say(GONE)
+        port = Problem(Reason.TARGET_PORT, "service api has no port 80")
+        await api.fake.clusters.say(Resolution(problem=port))
+        told = [(status.status, status.reason) for _, status in api.told]
+        assert told[1:] == [(Status.ERROR, Reason.TARGET_NOT_FOUND), (Status.ERROR, Reason.TARGET_PORT)]
+        for name in ("api-1", "api-2"):
+            await api.fake.clusters.say(Resolution(pods=(pod(name),)))
+        ends = [status.endpoint.name for _, status in api.told if status.endpoint]
+        assert list(dict.fromkeys(ends)) == ["api-1", "api-2"]
 
 
 # -- refused by the app
