@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
+from kfw.backoff import Backoff
 from kfw.errors import KfwError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds until a turn that failed is tried again, doubled each time.
+#: Seconds until a turn that failed is tried again, see Backoff.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 
 
@@ -87,8 +88,13 @@ async def keep_going(
                 on_failure(error)
             except Exception:
                 log.exception("a failure could not be told: %s", type(error).__name__)
-        await wait(min(FIRST_PAUSE * 2.0 ** min(failures, 16), LONGEST_PAUSE))
         failures += 1
+        await wait(pause_after(failures))
+
+
+def pause_after(failures: int) -> float:
+    """Seconds until the next turn of what serves others, after so many that failed in a row."""
+    return Backoff(FIRST_PAUSE, LONGEST_PAUSE).after(failures)
 
 
 class AllFailed(Exception):

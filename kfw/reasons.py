@@ -61,7 +61,7 @@ class About(StrEnum):
 
 
 class Attempts(StrEnum):
-    """When it is tried again after it failed. The seconds are in supervisor/backoff.py."""
+    """When it is tried again after it failed. The seconds are in supervisor/delays.py."""
 
     USUAL = "with growing delays"
     QUICK = "twice at once, then with growing delays"

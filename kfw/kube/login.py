@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from kfw.backoff import Backoff
 from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
 from kfw.kube.api_errors import words_of
@@ -50,13 +51,14 @@ class Setback:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self.error: KfwError | None = None
-        self._pause = 0.0
+        self._failures = 0
         self._not_before = 0.0
 
     def begin(self, error: KfwError, *, pause: bool) -> None:
         self.error = error
-        self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
-        self._not_before = self._now() + self._pause if pause else 0.0
+        self._failures += 1
+        seconds = Backoff(FIRST_PAUSE, LONGEST_PAUSE).after(self._failures)
+        self._not_before = self._now() + seconds if pause else 0.0
 
     def check(self, *, for_ever: bool = False) -> None:
         """Raises what failed, while it holds."""
@@ -68,7 +70,7 @@ class Setback:
         self._not_before = 0.0
 
     def over(self) -> None:
-        self.error, self._pause = None, 0.0
+        self.error, self._failures = None, 0
 
     @property
     def is_on(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from kfw.backoff import Backoff
 from kfw.errors import LoginError
 from kfw.kube.exec_plugin import PluginStatus
 from kfw.kube.plugin_output import asks_a_person, lines_of, request
@@ -35,7 +36,7 @@ class PluginRuns:
         self._changed = changed
         self._wanted_until = float("-inf")
         self._not_before = float("-inf")
-        self._pause = 0.0
+        self._failures = 0
 
     def want(self, *, asked_for: bool) -> bool:
         """Whether it may begin: a connection has to wait when nobody has answered lately. See Login.want."""
@@ -53,12 +54,13 @@ class PluginRuns:
     def failed(self) -> None:
         self.is_over = self.asked or self.out_of_time
         if self.is_over:
-            self._pause = min(max(self._pause * 2, FIRST_PAUSE), LONGEST_PAUSE)
-            self._not_before = asyncio.get_running_loop().time() + self._pause
+            self._failures += 1
+            pause = Backoff(FIRST_PAUSE, LONGEST_PAUSE).after(self._failures)
+            self._not_before = asyncio.get_running_loop().time() + pause
             self._wanted_until = float("-inf")
 
     def succeeded(self) -> None:
-        self._pause = 0.0
+        self._failures = 0
 
     def begin(self) -> None:
         self.asked = self.out_of_time = False

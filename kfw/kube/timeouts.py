@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from kfw.backoff import Backoff
+
 
 @dataclass(frozen=True)
 class Timeouts:
@@ -32,9 +34,7 @@ class Timeouts:
 
     def pause(self, failures: int) -> float:
         """After `failures` in a row; the first is tried again at once."""
-        if failures < 2:
-            return 0.0
-        return min(self.first_pause * 2.0 ** min(failures - 2, 16), self.longest_pause)
+        return Backoff(self.first_pause, self.longest_pause).after(failures - 1)
 
     def reconnect_after(self, away: float) -> float:
         """Between dials when the API server has been away for that long."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from kfw.aio import Complaints, keep_going
+from kfw.backoff import Backoff
 from kfw.errors import KfwError, LoginError, NotPermitted, Shortage, ToolMissing, describe
 from kfw.kube.api_connection import LARGE, ApiAnswer
 from kfw.kube.api_errors import (
@@ -168,7 +169,7 @@ class Watch:
                 self._cannot(problem_of(error))
                 # An API server that has just started refuses what it will allow in a moment.
                 await self._server.poked.wait(
-                    min(2.0 ** min(self._failures, 16), self._server.timeouts.forbidden)
+                    Backoff(2.0, self._server.timeouts.forbidden).after(self._failures)
                 )
             case Shortage():  # this machine's, and no verdict on anything
                 if not self.synced:  # somebody waits for it, and must know what it waits for

@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from kfw.backoff import Backoff
 from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
 from kfw.relay.suspicion import Suspicion
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 
-#: Seconds between two dials for the same connection, doubling from the first to the last.
-FIRST_PAUSE = 0.02
-LAST_PAUSE = 0.5
+#: Seconds between two dials for the same connection.
+PAUSES = Backoff(0.02, 0.5)
 #: A way that closes connections by itself does so within these seconds before or after its own end.
 AROUND_THE_END = 0.3
 
@@ -243,10 +243,10 @@ class LocalConnection:
             self._over()
 
     async def _dial(self, dialer: Dialer) -> None:
-        pause = FIRST_PAUSE
+        failures = 0
         while (far := await self._dial_once(dialer)) is None:
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LAST_PAUSE)
+            failures += 1
+            await asyncio.sleep(PAUSES.after(failures))
         self._dialing = None
         self._stop_waiting()
         self.far, self.dialer = far, dialer

@@ -10,7 +10,7 @@ from kfw.methods.base import ProvesApp, Tunnel
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Health, Problem, Reason, problem_of
 from kfw.relay.suspicion import Hint
-from kfw.supervisor.backoff import next_check
+from kfw.supervisor.delays import next_check
 from kfw.supervisor.hints import HintPace, event_of, is_contradicted
 from kfw.supervisor.machine import GOOD_CHECKS
 from kfw.supervisor.machine_events import ProbeFailed, ProbeOk

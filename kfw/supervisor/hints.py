@@ -1,5 +1,6 @@
 """When it is worth to look at a way because its connections are late or fail, and what the look means. Pure."""
 
+from kfw.backoff import Backoff
 from kfw.errors import KfwError
 from kfw.methods.base import Examination
 from kfw.methods.probe import Unanswered
@@ -20,18 +21,19 @@ class HintPace:
 
     def __init__(self) -> None:
         self._looked_at = float("-inf")
-        self._pause = FIRST_PAUSE
+        self._passed = 0  # looks in a row that found nothing
 
     def wait(self, hint: Hint, now: float) -> float:
         """Seconds until there may be a look for it; 0 or less: now."""
         if now - self._looked_at > FORGOTTEN_AFTER:
-            self._pause = FIRST_PAUSE
-        return self._looked_at + min(self._pause, LONGEST_PAUSE.get(hint, FIRST_PAUSE)) - now
+            self._passed = 0
+        pauses = Backoff(FIRST_PAUSE, LONGEST_PAUSE.get(hint, FIRST_PAUSE))
+        return self._looked_at + pauses.after(self._passed + 1) - now
 
     def looked(self, now: float, *, passed: bool) -> None:
         """What one has found."""
         self._looked_at = now
-        self._pause = min(self._pause * 2, LONGEST_PAUSE[Hint.SOME]) if passed else FIRST_PAUSE
+        self._passed = self._passed + 1 if passed else 0
 
 
 def is_contradicted(seen: Examination, answered: int) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from kfw.model import Health, Problem, Reason, Resolution, Retry, Status
 from kfw.reasons import About, Ask, Attempts
-from kfw.supervisor.backoff import delay, exhausted
+from kfw.supervisor.delays import delay, exhausted
 from kfw.supervisor.machine_events import (
     Action,
     Actions,

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
-from kfw.aio import FIRST_PAUSE, LONGEST_PAUSE, Complaints, expose_cancellation
+from kfw.aio import Complaints, expose_cancellation, pause_after
 from kfw.environ import Environ
 from kfw.errors import UsageError, describe
 from kfw.kube.plugin_run import PERSON
@@ -315,7 +315,7 @@ class TargetWatcher:
         elif self._in_time:
             seconds = timeouts.nodes
         if self._failures:
-            seconds = min(FIRST_PAUSE * 2.0 ** min(self._failures, 16), LONGEST_PAUSE)
+            seconds = pause_after(self._failures + 1)
         if self._known == Resolution() and self._waited < timeouts.unexplained:
             seconds = min(seconds or timeouts.unexplained, timeouts.unexplained - self._waited + 0.001)
         with suppress(TimeoutError):

@@ -79,7 +79,7 @@ def test_A31_a_deleted_target_is_an_error_at_once_without_attempts_and_comes_bac
 def test_A32_without_pods_it_tries_ever_later_gives_up_with_the_real_cause_and_retry_brings_it_back(
     kfw: Program, shared: Place, namespace: str, entry: Entry
 ) -> None:
-    """`maxAttempts`; 1, 2, 4, 8 and 16 s are in test_backoff. Without it, it waits for ever for the pods."""
+    """`maxAttempts`; 1, 2, 4, 8 and 16 s are in test_delays. Without it, it waits for ever for the pods."""
     shared.apply(web(namespace), web_service(namespace))
     kfw.up({"web": {**entry, "retry": {"initialDelay": "200ms", "maxAttempts": 3}}})
     seq = kfw.seq()

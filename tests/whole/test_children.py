@@ -147,7 +147,7 @@ def _lead_to(shared: Place, namespace: str, target: int) -> None:
 def test_A7_a_kubectl_that_ends_at_once_is_tried_again_ever_later_and_recovers_by_itself(
     shared: Place, echo: Entry, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_kfw: Make
 ) -> None:
-    """Twice at once, then after ever longer pauses, each of them told. Here 0.5 s, doubled; 5 to 60 s in test_backoff."""
+    """Twice at once, then after ever longer pauses, each of them told. Here 0.5 s, doubled; 5 to 60 s in test_delays."""
     (tmp_path / "stubs").mkdir()
     stubs = Stubs(tmp_path / "stubs", monkeypatch)
     stubs.script("kubectl", {"err": "error: it does not work today"}, {"exit": 1})

@@ -15,6 +15,7 @@ from contextlib import suppress
 from itertools import count
 
 from kfw import paths
+from kfw.backoff import Backoff
 from kfw.engine import docker, kind
 from kfw.engine.docker import EngineContainer
 from kfw.engine.reachability import Here
@@ -36,7 +37,7 @@ log = logging.getLogger("kfw.forward")
 #: Seconds until a container must answer; the first time its image is fetched.
 START = 90.0
 #: Seconds between two looks whether it does, at first and at last. Colima's ports follow some seconds after the container's.
-_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_PAUSES = Backoff(0.1, 1.0, multiplier=1.5)
 #: Seconds for which `auto` does not try a failed start again: another method carries meanwhile.
 _FAILED_HOLDS = 300.0
 #: Seconds that a container gets to end; socat needs none.
@@ -130,12 +131,12 @@ class Containers:
 
     async def _ready(self, tool: str, name: str, child: Child) -> int:
         """The port on 127.0.0.1, once socat answers through it."""
-        pause = _PAUSE
+        looks = 0
         try:
             async with asyncio.timeout(START):
                 while True:
-                    await first(child.over, seconds=pause)
-                    pause = min(1.5 * pause, _LONGEST_PAUSE)
+                    looks += 1
+                    await first(child.over, seconds=_PAUSES.after(looks))
                     if child.over.done():
                         raise _ended(child, Here(sys.platform, in_container(self._env), self._env), tool)
                     answer = await self._ask(docker.published_port(name, lines.PORT, tool))

@@ -1,5 +1,5 @@
 from kfw.model import Health, Reason, Retry
-from kfw.supervisor.backoff import delay, exhausted, next_check
+from kfw.supervisor.delays import delay, exhausted, next_check
 
 SEED = Retry(initial_delay=5, max_delay=60, multiplier=2)
 

@@ -1,29 +1,26 @@
 """How long to wait: after n failures in a row, and between health checks. Pure."""
 
+from kfw.backoff import Backoff
 from kfw.model import Health, Retry
 from kfw.reasons import Attempts, Reason
 
-#: What carried bytes and broke is tried again at once, twice: most often the far side is back already.
+#: What carried bytes and broke is tried again at once, so many times: most often the far side is back already.
 _QUICK_TRIES = 2
-
-#: An app that refuses may listen a moment later, and nothing but a new attempt tells: seconds, doubled up to the last,
-#: and at most while a client waits.
-_REFUSED_FIRST, _REFUSED_LAST, _REFUSED_AWAITED = 0.25, 5.0, 0.5
+#: Seconds. An app that refuses may listen a moment later, and nothing but a new attempt tells; at most so long while a
+#: client waits.
+_REFUSED, _REFUSED_AWAITED = Backoff(0.25, 5.0), 0.5
 
 
 def delay(failures: int, retry: Retry, reason: Reason, *, awaited: bool = False) -> float:
     """Seconds until the next attempt after the `failures`-th failure in a row (1 is the first); `awaited` by clients."""
-    grown = failures - 1
-    attempts = reason.traits.attempts
-    if attempts is Attempts.SOON:
-        longest = _REFUSED_AWAITED if awaited else _REFUSED_LAST
-        return min(_REFUSED_FIRST * 2.0 ** min(grown, 64), longest, retry.max_delay)
-    if attempts is Attempts.QUICK:
-        if failures <= _QUICK_TRIES:
-            return 0.0
-        grown -= _QUICK_TRIES
-    # Beyond 64 doublings the power would overflow long after max_delay has won.
-    return float(min(retry.initial_delay * retry.multiplier ** min(grown, 64), retry.max_delay))
+    usual = Backoff(retry.initial_delay, retry.max_delay, retry.multiplier)
+    match reason.traits.attempts:
+        case Attempts.SOON:
+            longest = _REFUSED_AWAITED if awaited else retry.max_delay
+            return min(_REFUSED.after(failures), longest, retry.max_delay)
+        case Attempts.QUICK:
+            return usual.after(failures - _QUICK_TRIES)
+    return usual.after(failures)
 
 
 def exhausted(failures: int, retry: Retry) -> bool:
