@@ -130,11 +130,11 @@ class FakeMethod:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
-    async def open(self, way: OpenRequest) -> FakeTunnel:
+    async def open(self, request: OpenRequest) -> FakeTunnel:
         if self.failures:
             raise self.failures.pop(0)
         dialer = None if self.owns_port else FakeDialer(self._port)
-        self.tunnels.append(FakeTunnel(way.endpoints[0], dialer))
+        self.tunnels.append(FakeTunnel(request.endpoints[0], dialer))
         return self.tunnels[-1]
 
 

@@ -16,7 +16,7 @@ class OpenRequest:
     """Where to go: the forward, and the endpoints of the kind the method wants, by preference, never empty.
 
     `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there. `environ`:
-    that of whoever wants the forward, for children; None is this process's own. `eof_behaviour`: what earlier ways of this
+    that of whoever wants the forward, for children; None is this process's own. `eof_behaviour`: what earlier paths of this
     method have learned.
     """
 
@@ -28,7 +28,7 @@ class OpenRequest:
 
 
 class Tunnel(Protocol):
-    """An open way. It has carried something end to end before `Method.open` returns it."""
+    """An open path. It has carried something end to end before `Method.open` returns it."""
 
     #: What kfw's listener dials; None when the method owns the local port itself (socat).
     dialer: Dialer | None
@@ -41,11 +41,11 @@ class Tunnel(Protocol):
         ...
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        """The target's endpoints of the method's kind are these now. False: this way must be opened again for them."""
+        """The target's endpoints of the method's kind are these now. False: this path must be opened again for them."""
         ...
 
     async def broken(self) -> Problem:
-        """Wait until the way is broken, for ever if need be, and say why in the tool's own words."""
+        """Wait until the path is broken, for ever if need be, and say why in the tool's own words."""
         ...
 
     async def probe(self) -> None:
@@ -68,7 +68,7 @@ class Inspectable(Protocol):
 
     @property
     def limits(self) -> tuple[str, ...]:
-        """What this way, as it is now, cannot do beyond what its method cannot, in sentences."""
+        """What this path, as it is now, cannot do beyond what its method cannot, in sentences."""
         ...
 
     async def round_trip(self) -> float:
@@ -89,7 +89,7 @@ class TellsRefusals(Protocol):
 class Examination:
     """Probes made at the same time: what each has found, None where all is well. `name`: of what was probed, for people.
 
-    `apart`: what failed is behind the way, so a new way would lead to the same.
+    `apart`: what failed is behind the path, so a new path would lead to the same.
     """
 
     found: tuple[KfwError | None, ...]
@@ -121,7 +121,7 @@ class CountsLosses(Protocol):
         ...
 
     async def suspected(self) -> Hint:
-        """Wait until another one is lost, or something else says that it is worth to look at the way now."""
+        """Wait until another one is lost, or something else says that it is worth to look at the path now."""
         ...
 
 
@@ -168,6 +168,6 @@ class Method(Protocol):
         """The tool it needs and does not find on the PATH of `environ`, with the line that installs it."""
         ...
 
-    async def open(self, way: OpenRequest) -> Tunnel:
+    async def open(self, request: OpenRequest) -> Tunnel:
         """Raises KfwError (its `reason` says which) after ending whatever was half started."""
         ...

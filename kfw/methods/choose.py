@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kfw.methods.tunnel.method import Servers
     from kfw.system.process import Children
 
-#: What `auto` tries, in this order: the shortest way, then the same through docker where the nodes are containers behind
+#: What `auto` tries, in this order: the shortest path, then the same through docker where the nodes are containers behind
 #: a wall, then the one that needs only the API, then what may log in better.
 AUTO = ("nodeport", "forwarder", "tunnel", "kubectl")
 
@@ -94,7 +94,7 @@ async def open_path(
 ) -> OpenPath:
     """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods.
 
-    `eof_behaviour`: what earlier ways of a method have learned."""
+    `eof_behaviour`: what earlier paths of a method have learned."""
     rejected: list[Rejected] = []
     for name in candidates(methods, forward):
         problem = why_not(methods, name, resolution, environ)
@@ -103,8 +103,8 @@ async def open_path(
             method = methods[name]
             try:
                 endpoints = endpoints_for(method, resolution)
-                way = OpenRequest(forward, endpoints, resolution.sticky, environ, eof_behaviour(method))
-                tunnel = await method.open(way)
+                request = OpenRequest(forward, endpoints, resolution.sticky, environ, eof_behaviour(method))
+                tunnel = await method.open(request)
             except KfwError as error:
                 if answers_for_pods(method, error) or isinstance(error, Shortage):
                     raise

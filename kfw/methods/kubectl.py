@@ -46,12 +46,12 @@ class Kubectl:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return tools.missing("kubectl", environ)
 
-    async def open(self, way: OpenRequest) -> "KubectlTunnel":
+    async def open(self, request: OpenRequest) -> "KubectlTunnel":
         """Raises KfwError with kubectl's own words; the reason is what they mean."""
         errors: list[KfwError] = []
-        for pod in way.endpoints[:PODS]:
+        for pod in request.endpoints[:PODS]:
             try:
-                return await self._open(way, pod)
+                return await self._open(request, pod)
             except KfwError as error:
                 if isinstance(error, Shortage):
                     raise
@@ -61,17 +61,17 @@ class Kubectl:
         # That an app refuses is the answer only if it is each pod's.
         raise next((error for error in errors if error.reason != Reason.APP_REFUSES), errors[0])
 
-    async def _open(self, way: OpenRequest, pod: Endpoint) -> "KubectlTunnel":
-        forward = way.forward
+    async def _open(self, request: OpenRequest, pod: Endpoint) -> "KubectlTunnel":
+        forward = request.forward
         ear = Ear(forward.name)
         env = environment(forward.kubeconfig)
         child = await self._children.start(
-            argv(forward, pod), label=forward.name, env=env, base=way.environ, on_line=ear
+            argv(forward, pod), label=forward.name, env=env, base=request.environ, on_line=ear
         )
         try:
             port = await _private_port(child, ear)
             tunnel = KubectlTunnel(
-                pod, child, ear, PrivatePort(port, child), forward.health, way.eof_behaviour
+                pod, child, ear, PrivatePort(port, child), forward.health, request.eof_behaviour
             )
             await tunnel.probe()
         except BaseException:

@@ -1,6 +1,6 @@
 """nodeport: kfw's listener relays to a node's own port. The fastest way where a node can be reached, with half-close.
 
-The cluster balances over its pods by itself, so this way survives every change of pods. It breaks when no node answers.
+The cluster balances over its pods by itself, so this path survives every change of pods. It breaks when no node answers.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ TURN = 4
 ATTEMPTS = 6
 #: As many connections are made to a node at once to see whether they are answered, and so many seconds later to the next.
 EXAMINED, EXAMINED_NEXT = 4, 0.3
-#: The way is broken when for so many seconds no dial found a node.
+#: The path is broken when for so many seconds no dial found a node.
 FAILING_SECONDS = 0.3
 
 #: Connect(node, timeout) -> a connected socket; raises OSError, and then the app has got nothing.
@@ -59,10 +59,10 @@ class NodePort:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
 
-    async def open(self, way: OpenRequest) -> "NodePortTunnel":
+    async def open(self, request: OpenRequest) -> "NodePortTunnel":
         """Raises KfwError with what each node said, unless one answers end to end: app-refuses when all of them refuse,
         else node-unreachable."""
-        tunnel = NodePortTunnel(way)
+        tunnel = NodePortTunnel(request)
         await tunnel.probe()
         return tunnel
 
@@ -72,11 +72,11 @@ class NodePortTunnel:
 
     pid: int | None = None
 
-    def __init__(self, way: OpenRequest, connect_to: Connect = directly) -> None:
+    def __init__(self, request: OpenRequest, connect_to: Connect = directly) -> None:
         self._connect = connect_to
-        self._target = way.forward.target
-        self._prober = Prober(way.forward.health, way.eof_behaviour)
-        self._nodes = list(way.endpoints[:NODES])
+        self._target = request.forward.target
+        self._prober = Prober(request.forward.health, request.eof_behaviour)
+        self._nodes = list(request.endpoints[:NODES])
         self._round_trip: float | None = None
         self._failing_since: float | None = None
         self._problem: Problem | None = None

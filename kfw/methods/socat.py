@@ -53,22 +53,22 @@ class Socat:
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return tools.missing("socat", environ)
 
-    async def open(self, way: OpenRequest) -> "SocatTunnel":
+    async def open(self, request: OpenRequest) -> "SocatTunnel":
         """One socat for each local address. Raises KfwError: node-unreachable, port-in-use, child-exited, unhealthy."""
-        behind = await NodePort().open(way)
-        addresses, port = _free(way.forward)
+        behind = await NodePort().open(request)
+        addresses, port = _free(request.forward)
         tunnel = SocatTunnel(behind, port)
         try:
             for address in addresses:
-                tunnel.add(await self._start(way, tunnel, address, port))
+                tunnel.add(await self._start(request, tunnel, address, port))
             await tunnel.prove()
         except BaseException:
             await tunnel.close()
             raise
         return tunnel
 
-    async def _start(self, way: OpenRequest, tunnel: "SocatTunnel", address: str, port: int) -> "Socket":
-        forward, node = way.forward, tunnel.endpoint
+    async def _start(self, request: OpenRequest, tunnel: "SocatTunnel", address: str, port: int) -> "Socket":
+        forward, node = request.forward, tunnel.endpoint
         line = argv(address, port, node.address, node.port)
         log = logged(forward.name, "socat", level)
 
@@ -76,7 +76,7 @@ class Socat:
             log(stream, said)
             tunnel.losses.hear(said)
 
-        child = await self._children.start(line, label=forward.name, base=way.environ, on_line=on_line)
+        child = await self._children.start(line, label=forward.name, base=request.environ, on_line=on_line)
         return Socket(address, port, child, forward.health)
 
 

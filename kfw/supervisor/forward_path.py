@@ -1,4 +1,4 @@
-"""What carries one forward: the local port, the way in use, and the ways that still drain."""
+"""What carries one forward: the local port, the path in use, and the paths that still drain."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from kfw.relay.suspicion import Hint
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 
-#: Seconds that a way outlives its last connection: so long the far side hands on what it has.
+#: Seconds that a path outlives its last connection: so long the far side hands on what it has.
 LAST_BYTES = 2.0
 
 
@@ -51,7 +51,7 @@ class ForwardPath:
         self.port = forward.local_port
         self.addresses: tuple[str, ...] = ()
         self.active: OpenPath | None = None
-        self.restarts = 0  # ways adopted after the first
+        self.restarts = 0  # paths adopted after the first
         self.last: Endpoint | None = None
         self._fresh: OpenPath | None = None
         self._trying: frozenset[Endpoint] = frozenset()
@@ -71,7 +71,7 @@ class ForwardPath:
         self._manners: dict[str, EofBehaviour] = {}  # by method
         self._avoided: Endpoint | None = None
         self._old: list[Tunnel] = []  # they drain
-        self._past_losses = 0  # of ways without a listener that are closed
+        self._past_losses = 0  # of paths without a listener that are closed
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
@@ -102,7 +102,7 @@ class ForwardPath:
         self.listener.start()
 
     async def open(self, resolution: Resolution) -> None:
-        """Make a way ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
+        """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
         if (
             self.active
             and self.retarget(resolution)
@@ -118,7 +118,7 @@ class ForwardPath:
         self._fresh = await open_path(self.methods, forward, resolution, self._environ(), self.eof_behaviour)
 
     def retarget(self, resolution: Resolution) -> bool:
-        """The way in use goes on with what the target is now, or one of the endpoints just tried is still there."""
+        """The path in use goes on with what the target is now, or one of the endpoints just tried is still there."""
         if self.active:
             if self.active.cluster != resolution.cluster and (resolution.pods or resolution.nodes):
                 return False
@@ -128,7 +128,7 @@ class ForwardPath:
         )
 
     def activate(self) -> OpenPath | None:
-        """The way just opened is the way now; the one before carries its live connections to their end."""
+        """The path just opened is the path now; the one before carries its live connections to their end."""
         fresh, self._fresh = self._fresh, None
         if fresh:
             self._avoided = None
@@ -145,7 +145,7 @@ class ForwardPath:
         self._avoided = self.active.tunnel.endpoint if self.active else None
 
     def eof_behaviour(self, method: Method) -> EofBehaviour:
-        """What its ways have learned of the app."""
+        """What its paths have learned of the app."""
         return self._manners.setdefault(method.name, EofBehaviour())
 
     @property
@@ -160,14 +160,14 @@ class ForwardPath:
 
     @property
     def lost_connections(self) -> int:
-        """Ended by the way or given up, whoever owns the port."""
+        """Ended by the path or given up, whoever owns the port."""
         tunnels = [*self._old, self.active.tunnel] if self.active else self._old
         now = sum(map(_losses, tunnels))
         return self._past_losses + now + (self.listener.failed_connections if self.listener else 0)
 
     @property
     def waiting(self) -> int:
-        """Connections that wait for a way."""
+        """Connections that wait for a path."""
         return self.listener.waiting if self.listener else 0
 
     def hold(self, why: str, *, refused: bool = False) -> None:
@@ -182,7 +182,7 @@ class ForwardPath:
             await fresh.tunnel.close()
 
     async def retire(self) -> None:
-        """There is no way in use any more: new connections wait. What lives on the one that was goes on to its end, unless
+        """There is no path in use any more: new connections wait. What lives on the one that was goes on to its end, unless
         it is broken."""
         old, self.active = self.active, None
         if old is None:
@@ -247,7 +247,7 @@ def _give_back(sockets: list[socket]) -> None:
 
 
 async def _carries(tunnel: Tunnel, method: Method) -> bool:
-    """Raises KfwError(app-refuses) when its pods say so: no other way leads to other ones. Raises Shortage."""
+    """Raises KfwError(app-refuses) when its pods say so: no other path leads to other ones. Raises Shortage."""
     try:
         await tunnel.probe()
     except Shortage:

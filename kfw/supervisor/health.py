@@ -1,4 +1,4 @@
-"""Health checks of the way in use: now and then, and at once when its connections are late or fail."""
+"""Health checks of the path in use: now and then, and at once when its connections are late or fail."""
 
 import asyncio
 from collections.abc import Callable

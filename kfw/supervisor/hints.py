@@ -1,4 +1,4 @@
-"""When it is worth to look at a way because its connections are late or fail, and what the look means. Pure."""
+"""When it is worth to look at a path because its connections are late or fail, and what the look means. Pure."""
 
 from kfw.backoff import Backoff
 from kfw.errors import KfwError

@@ -43,7 +43,7 @@ class Supervisor:
         return [row.report(now) for row in self._rows.values()]
 
     def endpoints(self) -> dict[str, str]:
-        """Where each that has a way goes, by name."""
+        """Where each that has a path goes, by name."""
         carriers = {name: row.runner.path for name, row in self._rows.items() if row.runner}
         return {name: carrier.last.name for name, carrier in carriers.items() if carrier.last}
 

@@ -178,13 +178,13 @@ async def test_A10_a_child_that_ends_with_the_api_is_not_started_again_until_the
         hanging = False
         ended = 0
 
-        async def open(self, way: OpenRequest) -> FakeTunnel:
+        async def open(self, request: OpenRequest) -> FakeTunnel:
             while self.hanging:
                 try:
                     await asyncio.sleep(1000)
                 finally:
                     self.ended += 1
-            return await super().open(way)
+            return await super().open(request)
 
     method = Hangs("kubectl", wants="pod")
     async with up(FakeWorld(method), method="kubectl") as api:
@@ -302,7 +302,7 @@ async def test_A34_after_stopped_nothing_more_is_said_of_it() -> None:
 
 async def test_stopping_while_an_attempt_runs_leaves_nothing() -> None:
     class Slow(FakeMethod):
-        async def open(self, way: object) -> object:  # type: ignore[override]
+        async def open(self, request: object) -> object:  # type: ignore[override]
             await asyncio.Event().wait()
 
     async with up(FakeWorld(Slow())) as api:
@@ -318,11 +318,11 @@ async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passe
     class Bad(FakeMethod):
         mistakes = 1
 
-        async def open(self, way: object) -> object:  # type: ignore[override]
+        async def open(self, request: object) -> object:  # type: ignore[override]
             if self.mistakes:
                 self.mistakes -= 1
                 raise ZeroDivisionError
-            return await super().open(way)  # type: ignore[arg-type]
+            return await super().open(request)  # type: ignore[arg-type]
 
     async with echo() as port:
         bad = Bad("kubectl", "pod", port)
@@ -431,8 +431,8 @@ class RefusingTunnel(FakeTunnel):
 
 
 class PodMethod(FakeMethod):
-    async def open(self, way: OpenRequest) -> RefusingTunnel:
-        opened = await super().open(way)
+    async def open(self, request: OpenRequest) -> RefusingTunnel:
+        opened = await super().open(request)
         self.tunnels[-1] = tunnel = RefusingTunnel(opened.endpoint, opened.dialer)
         return tunnel
 
@@ -551,10 +551,10 @@ class SlowMethod(FakeMethod):
         self.go = asyncio.Event()
         self.told: list[tuple[Endpoint, ...]] = []
 
-    async def open(self, way: OpenRequest) -> FakeTunnel:
+    async def open(self, request: OpenRequest) -> FakeTunnel:
         await self.go.wait()
-        opened = await super().open(way)
-        self.told.append(way.endpoints)
+        opened = await super().open(request)
+        self.told.append(request.endpoints)
 
         def retarget(endpoints: tuple[Endpoint, ...]) -> bool:
             self.told.append(endpoints)
@@ -582,7 +582,7 @@ async def test_what_changes_while_a_way_is_opened_is_looked_at_when_that_is_over
 
 async def test_an_attempt_that_does_not_end_says_after_2_s_what_it_waits_for() -> None:
     class Slow(FakeMethod):
-        async def open(self, way: object) -> object:  # type: ignore[override]
+        async def open(self, request: object) -> object:  # type: ignore[override]
             await asyncio.Event().wait()
             raise AssertionError
 
@@ -609,8 +609,8 @@ async def test_a_health_check_that_fails_in_a_new_way_is_a_failed_check_and_the_
                 raise self.broken_probe
 
     class Method(FakeMethod):
-        async def open(self, way: OpenRequest) -> FakeTunnel:
-            await super().open(way)
+        async def open(self, request: OpenRequest) -> FakeTunnel:
+            await super().open(request)
             self.tunnels[-1] = Ill(self.tunnels[-1].endpoint, self.tunnels[-1].dialer)
             return self.tunnels[-1]
 

@@ -39,8 +39,8 @@ class Once:
 
 def method_of(tunnel: type[FakeTunnel]) -> FakeMethod:
     class Method(FakeMethod):
-        async def open(self, way: OpenRequest) -> FakeTunnel:
-            opened = await super().open(way)
+        async def open(self, request: OpenRequest) -> FakeTunnel:
+            opened = await super().open(request)
             self.tunnels[-1] = tunnel(opened.endpoint, opened.dialer)
             return self.tunnels[-1]
 

@@ -46,42 +46,42 @@ class Forwarder:
             return Problem(Reason.NODE_UNREACHABLE, error.what)
         return None
 
-    async def open(self, way: OpenRequest) -> "ForwarderTunnel":
+    async def open(self, request: OpenRequest) -> "ForwarderTunnel":
         """With `auto` only where it can help. Raises KfwError: no cluster of kind, none of this docker's, docker's own
         words, or what the nodes said."""
-        cluster = kind_cluster(way.forward)
-        engine = self._engines.of(way.environ)
-        if way.forward.method == "auto" and (why := await engine.why_no_detour()):
+        cluster = kind_cluster(request.forward)
+        engine = self._engines.of(request.environ)
+        if request.forward.method == "auto" and (why := await engine.why_no_detour()):
             raise KfwError(why, reason=Reason.NODE_UNREACHABLE)
-        nodes = await _nodes(engine, cluster, way.endpoints)
+        nodes = await _nodes(engine, cluster, request.endpoints)
         published = {
             endpoint: node.published[endpoint.port]
             for endpoint, node in nodes.items()
             if endpoint.port in node.published
         }
         if published:
-            return await self._through_nodes(way, published)
-        return await self._through_container(way, engine, cluster, nodes)
+            return await self._through_nodes(request, published)
+        return await self._through_container(request, engine, cluster, nodes)
 
     async def _through_nodes(
-        self, way: OpenRequest, ports: dict[Endpoint, tuple[str, int]]
+        self, request: OpenRequest, ports: dict[Endpoint, tuple[str, int]]
     ) -> "ForwarderTunnel":
         how = f"docker publishes it on {_places(ports.values())}"
-        tunnel = ForwarderTunnel(replace(way, endpoints=tuple(ports)), to_published(ports), how)
+        tunnel = ForwarderTunnel(replace(request, endpoints=tuple(ports)), to_published(ports), how)
         await tunnel.probe()
         return tunnel
 
     async def _through_container(
-        self, way: OpenRequest, engine: Docker, cluster: str, nodes: dict[Endpoint, Node]
+        self, request: OpenRequest, engine: Docker, cluster: str, nodes: dict[Endpoint, Node]
     ) -> "ForwarderTunnel":
         names = (node.name for node in nodes.values())
-        again = way.forward.method != "auto"
+        again = request.forward.method != "auto"
         containers = self._containers.setdefault(engine, Containers(self._children, engine.env))
         container = await containers.borrow(engine.tool, cluster, names, again=again)
         how = f"through the container {container.name}, which docker publishes on 127.0.0.1:{container.port}"
         connect_to = through_container(container.port)
         lent = container, containers
-        tunnel = ForwarderTunnel(replace(way, endpoints=tuple(nodes)), connect_to, how, lent)
+        tunnel = ForwarderTunnel(replace(request, endpoints=tuple(nodes)), connect_to, how, lent)
         try:
             await tunnel.probe()
         except BaseException:
@@ -118,18 +118,18 @@ def _none_runs(endpoints: Sequence[Endpoint], known: Sequence[Node], tool: str) 
 
 
 class ForwarderTunnel(NodePortTunnel):
-    """A node port's tunnel with another way to connect. `how`: for people. `lent`: the container, and who wants it back."""
+    """A node port's tunnel with other means to connect. `how`: for people. `lent`: the container and who wants it back."""
 
     def __init__(
         self,
-        way: OpenRequest,
+        request: OpenRequest,
         connect_to: Connect,
         how: str,
         lent: tuple[ForwarderContainer, Containers] | None = None,
     ) -> None:
-        super().__init__(way, connect_to)
+        super().__init__(request, connect_to)
         self.how = how
-        self._endpoints = frozenset(way.endpoints)
+        self._endpoints = frozenset(request.endpoints)
         self._lent = lent
         self.pid: int | None = lent[0].child.pid if lent else None
 
@@ -138,7 +138,7 @@ class ForwarderTunnel(NodePortTunnel):
         return self._lent[0].child.warning if self._lent else ""
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
-        """Nodes may go. A new one has a way of its own, which is looked for when this one breaks."""
+        """Nodes may go. A new one has a path of its own, which is looked for when this one breaks."""
         return super().retarget(tuple(endpoint for endpoint in endpoints if endpoint in self._endpoints))
 
     async def broken(self) -> Problem:
@@ -167,12 +167,16 @@ class Direct(NodePort):
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def open(self, way: OpenRequest) -> NodePortTunnel:
+    async def open(self, request: OpenRequest) -> NodePortTunnel:
         """With `auto` and a kind cluster: if nothing answers at once, the engine is asked whether it can."""
-        engine = self._engines.of(way.environ)
-        if way.forward.method != "auto" or not kind.cluster_of(way.forward.context) or engine.missing():
-            return await super().open(way)
-        probing = asyncio.ensure_future(super().open(way))
+        engine = self._engines.of(request.environ)
+        if (
+            request.forward.method != "auto"
+            or not kind.cluster_of(request.forward.context)
+            or engine.missing()
+        ):
+            return await super().open(request)
+        probing = asyncio.ensure_future(super().open(request))
         asking = asyncio.ensure_future(_why_not(engine))
         try:
             await first(probing, asking)
