@@ -470,6 +470,13 @@ def test_what_was_opened_for_nothing_is_closed() -> None:
     assert play(Opened(), now=UP) == (UP, [(Action.DISCARD,)])
 
 
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not Phase.OPENING])
+def test_the_failure_of_an_attempt_that_is_over_counts_no_more(phase: Phase) -> None:
+    now = Snapshot(phase, NO_POD, bound=True, has_endpoints=True, has_path=True)
+    for failure in (ILL, REFUSES, problem(Reason.ENDPOINT_GONE), problem(Reason.PORT_IN_USE)):
+        assert play(OpenFailed(failure), now=now) == (now, [NOTHING])
+
+
 # -- who asks
 
 
