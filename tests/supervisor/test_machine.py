@@ -434,14 +434,14 @@ def test_that_the_cluster_was_asked_for_the_pods_is_known_also_after_a_mistake()
 # -- the path in use
 
 
-@pytest.mark.parametrize("phase", Phase)
-def test_a_path_that_broke_is_given_up_in_every_state(phase: Phase) -> None:
-    now = Snapshot(phase, bound=True, has_endpoints=True, has_path=True)
-    if phase is not Phase.CRASHED:  # which has none
-        after, done = play(Broke(EXITED), now=now)
-        assert not after.has_path
-        assert done[0][0] is Action.RETIRE
-        assert play(Broke(EXITED), now=after)[1][0][:1] != (Action.RETIRE,), "once"
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase not in (Phase.UP, Phase.CRASHED)])
+def test_a_path_that_broke_is_given_up_in_every_state_and_is_no_failure_of_what_is_under_way(
+    phase: Phase,
+) -> None:
+    now = Snapshot(phase, NO_POD, bound=True, has_endpoints=True, has_path=True)
+    without = replace(now, has_path=False)
+    assert play(Broke(EXITED), now=now) == (without, [(Action.RETIRE,)])
+    assert play(Broke(EXITED), now=without) == (without, [NOTHING]), "once"
 
 
 @pytest.mark.parametrize("reason", Reason)
@@ -475,6 +475,28 @@ def test_the_failure_of_an_attempt_that_is_over_counts_no_more(phase: Phase) -> 
     now = Snapshot(phase, NO_POD, bound=True, has_endpoints=True, has_path=True)
     for failure in (ILL, REFUSES, problem(Reason.ENDPOINT_GONE), problem(Reason.PORT_IN_USE)):
         assert play(OpenFailed(failure), now=now) == (now, [NOTHING])
+
+
+def test_a_warning_of_the_cluster_explains_a_failure_until_the_cluster_says_that_it_is_over() -> None:
+    warned = play(Found(warning=AWAY))[0]
+    assert play(OpenFailed(ILL), now=warned)[0].problem == AWAY
+    assert play(Found(), KEPT, OpenFailed(ILL), now=warned)[0].problem == ILL
+
+
+def test_while_clients_are_refused_the_pauses_are_those_of_clients_that_wait() -> None:
+    now, delays = UP, []
+    for _ in range(4):
+        now, _ = play(Refused(REFUSES), now=now)
+        delays.append(now.delay)
+        now, _ = play(DelayOver(), Opened(), now=now)
+    assert delays == [0.25, 0.5, 0.5, 0.5]
+
+
+def test_a_client_of_an_app_that_refused_and_is_gone_makes_the_cluster_asked() -> None:
+    once = Retry(max_attempts=1)
+    parked, _ = play(Found(), OpenFailed(REFUSES), DelayOver(), OpenFailed(REFUSES), retry=once)
+    now, done = play(Missing(GONE), ConnectionWaiting(), now=parked, retry=once)
+    assert (now.phase, done) == (Phase.LOST, [NOTHING, (Action.ASK,)])
 
 
 # -- who asks
