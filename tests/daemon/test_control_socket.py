@@ -168,6 +168,7 @@ async def test_who_is_too_slow_is_left(
                 got += data
         client.close()
         assert got.startswith(answer) and len(got) < 1_000_000
+        assert answer or not got  # who has asked nothing is not answered
 
 
 def _connections() -> list[object]:

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import ssl
+from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.asyncio
 
 #: A body that no kernel takes for its reader.
 LARGE = 16_000_000
+NONSENSE = b"nonsense" * (LARGE // 8)
 
 
 async def large(_: Request) -> Response:
@@ -107,13 +110,41 @@ async def test_who_never_begins_its_handshake_is_left() -> None:
             assert await asyncio.wait_for(reader.read(), 5) == b""
 
 
+async def test_of_one_that_follows_and_one_that_is_answered_the_follower_goes_for_a_new_one() -> None:
+    go = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        yield b"first"
+        await asyncio.Event().wait()
+
+    async def handler(request: Request) -> Response:
+        if request.path == "/follow":
+            return Response(200, endless())
+        await go.wait()
+        return Response(200, b"done")
+
+    async with serving(handler, HttpLimits(connections=2)) as (server, port):
+        async with connected(port) as (answered, one), connected(port) as (follower, other):
+            one.write(GET)
+            other.write(b"GET /follow HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.wait_for(follower.readuntil(b"first"), 5)
+            async with connected(port) as (new, third):
+                third.write(GET)
+                with suppress(ConnectionResetError):
+                    assert await asyncio.wait_for(follower.read(), 5) == b"\r\n"
+                go.set()
+                for reader in (answered, new):
+                    assert b"200" in await head(reader)
+        await until(lambda: not list(server.clients), 5)
+
+
 class Ends:
     """A hook that says a word of its own instead of an answer."""
 
     async def on_read(self, client: ClientConnection) -> None: ...
 
     async def before_write(self, client: ClientConnection) -> None:
-        client.write([b"nonsense"])
+        client.write([NONSENSE])
         raise EndedByFault("a fault")
 
 
@@ -122,5 +153,5 @@ async def test_what_a_hook_writes_before_it_ends_a_connection_reaches_the_client
         server.hook = Ends()
         async with connected(port) as (reader, writer):
             writer.write(GET)
-            assert await asyncio.wait_for(reader.read(), 5) == b"nonsense"
+            assert await asyncio.wait_for(reader.read(), 5) == NONSENSE
         await until(lambda: not list(server.clients), 5)
