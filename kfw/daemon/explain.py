@@ -22,9 +22,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits, *_own_limits(active.tunnel)]
-        if active
-        else [],
+        limits=[*_limits_of_pods(runner), *METHODS[way.method.name].limits] if way else [],
         round_trip_ms=await _round_trip(runner),
     )
 
@@ -70,10 +68,6 @@ def _sentence(problem: Problem) -> str:
 def _chosen(tunnel: Tunnel) -> str:
     how = getattr(tunnel, "how", "")  # of those that can go in more than one way
     return f"goes to {tunnel.endpoint}, {how}" if how else f"goes to {tunnel.endpoint}"
-
-
-def _own_limits(tunnel: Tunnel) -> tuple[str, ...]:
-    return tunnel.limits if isinstance(tunnel, Inspectable) else ()
 
 
 async def _round_trip(runner: Runner) -> float | None:

@@ -1,7 +1,7 @@
 """A port-forward tunnel to a pod through the API server: the request, the login, and which transport the server takes.
 
-Raw SPDY first: it is a quarter faster than SPDY in WebSocket; v4 channels, a WebSocket for each connection, last
-(docs/tunnel.md). What a server took is remembered for the next tunnel to it.
+Raw SPDY first: it is a quarter faster than SPDY in WebSocket (docs/tunnel.md, Transports). What a server took is
+remembered for the next tunnel to it.
 """
 
 import asyncio
@@ -31,38 +31,30 @@ ANSWER = 10.0
 
 @dataclass(frozen=True)
 class Transport:
-    """One way to ask. `query` is for a port; `verb`: the one of RBAC on pods/portforward that the server asks for."""
+    """One way to ask. `verb`: the one of RBAC on pods/portforward that the server asks for."""
 
     name: str
     method: str
     verb: str
-    query: Callable[[int], str]
     headers: Callable[[bytes], upgrade.HeaderList]
     check: Callable[[UpgradeAnswer, bytes], None]
-
-
-def _in_websocket(name: str, protocol: str, query: Callable[[int], str]) -> Transport:
-    return Transport(
-        name,
-        "GET",
-        "get",
-        query,
-        lambda key: upgrade.websocket_headers(key, protocol),
-        lambda answer, key: upgrade.check_websocket(answer, key, protocol),
-    )
 
 
 SPDY = Transport(
     "SPDY",
     "POST",
     "create",
-    lambda port: "",
     lambda key: upgrade.spdy_headers(),
     lambda answer, key: upgrade.check_spdy(answer),
 )
-WEBSOCKET = _in_websocket("SPDY in WebSocket", upgrade.TUNNEL, lambda port: "")
-V4 = _in_websocket("v4 channels in WebSocket", upgrade.V4, lambda port: f"?ports={port}")
-ALL = (SPDY, WEBSOCKET, V4)
+WEBSOCKET = Transport(
+    "SPDY in WebSocket",
+    "GET",
+    "get",
+    lambda key: upgrade.websocket_headers(key, upgrade.TUNNEL),
+    lambda answer, key: upgrade.check_websocket(answer, key, upgrade.TUNNEL),
+)
+ALL = (SPDY, WEBSOCKET)
 
 #: What a server, or a proxy before it, answers to an upgrade that it does not know.
 _UNKNOWN_UPGRADE = frozenset({101, 400, 403, 404, 405, 426, 501, 502})
@@ -86,20 +78,16 @@ class PodGone(KfwError):
     default_reason = Reason.ENDPOINT_GONE
 
 
-async def open_portforward(server: SessionServer, namespace: str, pod: str, port: int) -> Upgraded:
-    """Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with the server's own words.
-
-    Only v4 channels are for one `port`; the others carry any.
-    """
+async def open_portforward(server: Server, namespace: str, pod: str) -> Upgraded:
+    """It carries connections to any port. Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with
+    the server's own words."""
     failure: UpgradeRefused | None = None
     forbidden = set[str]()
     for transport in _in_order(server):
         if transport.verb in forbidden:
             continue
         try:
-            made = await _upgrade_with_login(
-                server, transport, _path(server, namespace, pod, transport.query(port))
-            )
+            made = await _upgrade_with_login(server, transport, _path(server, namespace, pod))
         except UpgradeRefused as error:
             failure = failure or error
         except NotPermitted as error:
@@ -134,8 +122,8 @@ def _remember(server: SessionServer, transport: Transport, seconds: float) -> No
         _took[server] = transport, now + seconds
 
 
-def _path(server: SessionServer, namespace: str, pod: str, query: str) -> str:
-    return f"{server.prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward{query}"
+def _path(server: Server, namespace: str, pod: str) -> str:
+    return f"{server.prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward"
 
 
 async def _upgrade_with_login(server: SessionServer, transport: Transport, path: str) -> Upgraded:

@@ -66,11 +66,6 @@ class Inspectable(Protocol):
         """By what means it goes to its endpoint, in words."""
         ...
 
-    @property
-    def limits(self) -> tuple[str, ...]:
-        """What this path, as it is now, cannot do beyond what its method cannot, in sentences."""
-        ...
-
     async def round_trip(self) -> float:
         """Seconds to the far end and back, without touching the app. Raises KfwError."""
         ...

@@ -169,7 +169,7 @@ class Faults:
 
     @contextmanager
     def without(self, *ways: str, status: int = 403) -> Iterator[None]:
-        """Tunnels of these kinds (names in wire.upgrade: SPDY, TUNNEL, V4) are refused; default: raw SPDY."""
+        """Tunnels of these kinds (names in wire.upgrade: SPDY, TUNNEL) are refused; default: raw SPDY."""
         with _in(self._runtime.refusals, dict.fromkeys(ways or (upgrade.SPDY,), status)):
             yield
 

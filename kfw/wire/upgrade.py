@@ -1,10 +1,7 @@
 """How an HTTP/1.1 connection becomes a tunnel: the request, the checks of the answer, and the server's half. Pure.
 
-Three ways lead through `/api/v1/namespaces/N/pods/P/portforward` (docs/tunnel.md, transports): POST with `Upgrade:
-SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY; the same with V4 and `?ports=`.
-
-What goes into a header is as Go's net/http has it, which kubectl is made of:
-https://pkg.go.dev/golang.org/x/net/http/httpguts#ValidHeaderFieldValue, and TrimString where it is written.
+Two ways lead through `/api/v1/namespaces/N/pods/P/portforward` (docs/tunnel.md, Transports): POST with
+`Upgrade: SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY.
 """
 
 import base64
@@ -26,7 +23,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 SPDY = "SPDY/3.1"
 PORT_FORWARD = "portforward.k8s.io"
 TUNNEL = "SPDY/3.1+portforward.k8s.io"
-V4 = "v4.channel.k8s.io"
 
 _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 _MAX_HEAD = 64 * 1024

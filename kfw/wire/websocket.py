@@ -1,8 +1,7 @@
 """RFC 6455 without IO, for both sides: bytes in, events out; calls in, bytes out. The handshake is in upgrade.py.
 
 A message is handed out in pieces as its bytes come, never put together: what kfw carries in WebSocket is a
-stream of bytes (SPDY) or wants only the first byte of a message (channels.py), so memory is flat whatever a
-frame's length.
+stream of bytes (SPDY), so memory is flat whatever a frame's length.
 
 Why not wsproto: side by side on Python 3.11 it receives 32 KiB messages in 64 KiB chunks at 0.7 GB/s, this
 at 4 (1 KiB messages: 0.10 and 0.2); it sends them at 0.34 GB/s with no way to a faster masker, this at

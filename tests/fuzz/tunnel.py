@@ -22,7 +22,7 @@ from tests.methods.tunnel.far import App, Far, Visit, far_side
 from tests.methods.tunnel.test_transports import only
 from tests.methods.tunnel.ways import UNASKED, Client, Servers, pods, server
 
-_WAYS = {upgrade.SPDY: nonsense.spdy, upgrade.TUNNEL: nonsense.websocket, upgrade.V4: nonsense.channels}
+_WAYS = {upgrade.SPDY: nonsense.spdy, upgrade.TUNNEL: nonsense.websocket}
 _PODS = ("web-1", "web-2", "web-3")
 #: Connections of one case; seconds for all of them to end once the far side is gone, and for the tunnel to open or fail.
 _AT_ONCE, _ENDS, _OPENS = 6, 8.0, 15.0

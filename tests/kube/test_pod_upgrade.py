@@ -11,10 +11,10 @@ from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
 from kfw.kube.pod_upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
 from kfw.kube.timeouts import Timeouts
-from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
+from kfw.kube.upgrade import SPDY, WEBSOCKET, PodGone, Upgraded, open_portforward
+from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
 from kfw.wire.upgrade import SPDY as RAW
 from kfw.wire.upgrade import TUNNEL, UpgradeRefused
-from kfw.wire.upgrade import V4 as CHANNELS
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
 from tests.kube.test_api_server import serves
@@ -28,8 +28,8 @@ def server(far: Far, user: UserEntry | None = None, login: Login | None = None, 
     return ApiServer(access, login or Login(access), Timeouts(dial=2.0, answer=2.0), lambda: None)
 
 
-async def made(at: ApiServer, pod: str = "web-1") -> Upgraded:
-    one = await open_portforward(at, "shop", pod, 8080)
+async def made(at: Server, pod: str = "web-1") -> Upgraded:
+    one = await open_portforward(at, "shop", pod)
     one.streams[1].transport.abort()
     await asyncio.sleep(0)
     return one
@@ -47,13 +47,6 @@ async def test_a_server_or_proxy_that_does_not_know_spdy_gets_it_in_websocket(co
     async with far_side(answers={RAW: Refusal(code, b"<html>what?</html>")}) as far:
         assert (await made(server(far))).transport is WEBSOCKET
         assert [one.way for one in far.asked] == [RAW, TUNNEL]
-
-
-async def test_channels_are_the_last_way_and_name_the_port() -> None:
-    async with far_side(answers={RAW: Refusal(400), TUNNEL: Refusal(403)}) as far:
-        assert (await made(server(far))).transport is V4
-        assert far.asked[-1].way == CHANNELS
-        assert far.asked[-1].target.endswith("/portforward?ports=8080")
 
 
 async def test_what_a_server_took_is_asked_for_first_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +70,7 @@ async def test_after_a_while_a_better_transport_is_tried_again(monkeypatch: pyte
 
 
 async def test_a_server_that_takes_none_is_quoted() -> None:
-    async with far_side(
-        answers=dict.fromkeys((RAW, TUNNEL, CHANNELS), Refusal(400, b"no such thing"))
-    ) as far:
+    async with far_side(answers=dict.fromkeys((RAW, TUNNEL), Refusal(400, b"no such thing"))) as far:
         with pytest.raises(UpgradeRefused, match=r"does not forward ports: .* 400 No: no such thing") as said:
             await made(server(far))
         assert "kubectl" in said.value.fix
@@ -104,7 +95,7 @@ async def test_a_server_that_answers_nonsense_is_not_reachable() -> None:
 async def test_a_user_who_may_not_forward_is_told_both_verbs() -> None:
     words = 'pods "web-1" is forbidden: User "ada" cannot create resource "pods/portforward" in API group ""'
     forbidden = status(403, "Forbidden", words)
-    async with far_side(answers=dict.fromkeys((RAW, TUNNEL, CHANNELS), forbidden)) as far:
+    async with far_side(answers=dict.fromkeys((RAW, TUNNEL), forbidden)) as far:
         with pytest.raises(NotPermitted) as said:
             await made(server(far))
         assert said.value.what == words
@@ -131,7 +122,7 @@ async def test_a_server_that_has_just_started_and_knows_no_roles_yet_gets_raw_sp
 
 async def test_what_a_server_that_has_just_started_forbids_is_not_believed() -> None:
     forbidden = status(403, "Forbidden", "ada cannot create")
-    async with far_side(answers=dict.fromkeys((RAW, TUNNEL, CHANNELS), forbidden)) as far:
+    async with far_side(answers=dict.fromkeys((RAW, TUNNEL), forbidden)) as far:
         at = server(far)
         at.monitor.back_at = asyncio.get_running_loop().time()
         with pytest.raises(ClusterUnreachable, match="has just started: ada cannot create"):
@@ -151,7 +142,7 @@ async def test_a_login_that_is_refused_is_renewed_once_and_other_tunnels_live_on
     async with far_side(tokens={"old"}) as far:
         access = Access("dev", ClusterEntry("dev", far.url), user)
         at = server(far, user, Login(access, plugin=plugin))
-        first = await open_portforward(at, "shop", "web-1", 8080)
+        first = await open_portforward(at, "shop", "web-1")
         far.tokens = {"new"}
         await made(at)
         assert [one.token for one in far.asked] == ["old", "old", "new"]
@@ -189,7 +180,7 @@ async def test_who_is_told_no_by_the_api_server_is_logged_in(answer: Refusal, ad
         with pytest.raises(LoginError):
             await made(at)
         far.tokens = None
-        far.answers = dict.fromkeys(("web-1", RAW, TUNNEL, CHANNELS), answer)
+        far.answers = dict.fromkeys(("web-1", RAW, TUNNEL), answer)
         with pytest.raises(KfwError):
             await made(at)
         assert (at.problem is None) is admits

@@ -8,7 +8,7 @@ import pytest
 
 from kfw.sandbox.faults import KINDS, NamedFaults
 from kfw.sandbox.sandbox import Sandbox
-from kfw.wire.upgrade import SPDY, TUNNEL, V4
+from kfw.wire.upgrade import SPDY, TUNNEL
 from tests.sandbox.portforward.client import WAYS, Tunnel, asked, path, tunnel
 from tests.sandbox.talk import api, ask, connect_api
 
@@ -157,8 +157,8 @@ async def test_forbidden_is_403_for_the_verbs_it_names(sandbox: Sandbox) -> None
 
 async def test_forbidden_alone_means_all_port_forwards(sandbox: Sandbox) -> None:
     with sandbox.faults.forbidden():
-        for way in (SPDY, TUNNEL, V4):
-            answer, _, writer = await asked(sandbox, way, path("db-0", "?ports=5432"))
+        for way in (SPDY, TUNNEL):
+            answer, _, writer = await asked(sandbox, way, path("db-0"))
             writer.transport.abort()
             assert answer.status == 403
             assert json.loads(answer.body)["details"] == {"name": "db-0", "kind": "pods"}
@@ -240,15 +240,15 @@ async def test_poisoned_tunnels_answer_four_pings_of_five_and_new_ones_all(sandb
         await answers(client)
 
 
-@pytest.mark.parametrize("way", [SPDY, TUNNEL, V4])
+@pytest.mark.parametrize("way", [SPDY, TUNNEL])
 async def test_ways_in_can_be_refused_one_by_one(sandbox: Sandbox, way: str) -> None:
     statuses = []
     with sandbox.faults.without(way, status=404):
-        for asked_for in (SPDY, TUNNEL, V4):
-            answer, _, writer = await asked(sandbox, asked_for, path("db-0", "?ports=5432"))
+        for asked_for in (SPDY, TUNNEL):
+            answer, _, writer = await asked(sandbox, asked_for, path("db-0"))
             writer.transport.abort()
             statuses.append(answer.status)
-    assert statuses == [404 if one == way else 101 for one in (SPDY, TUNNEL, V4)]
+    assert statuses == [404 if one == way else 101 for one in (SPDY, TUNNEL)]
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -116,7 +116,7 @@ async def test_the_tunnels_of_one_open_while_the_other_refuses(tmp_path: Path) -
             before = plugin.runs
             for _ in range(5):
                 with pytest.raises(KfwError, match="answers 200"):
-                    await open_portforward(clusters.server(one), "shop", "web-1", 8080)
+                    await open_portforward(clusters.server(one), "shop", "web-1")
             assert plugin.runs == before
             assert clusters.server(one).problem is None
 

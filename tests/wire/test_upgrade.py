@@ -7,8 +7,7 @@ import pytest
 from kfw.wire.codec import WireError
 from kfw.wire.upgrade import (
     TUNNEL,
-    V4,
-    UpgradeAnswer,
+    Answer,
     UpgradeRefused,
     Upgrading,
     accept_spdy,
@@ -22,6 +21,8 @@ from kfw.wire.upgrade import (
 RFC_KEY = base64.b64decode("dGhlIHNhbXBsZSBub25jZQ==")
 RFC_ACCEPT = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 PATH = "/api/v1/namespaces/demo/pods/web-1/portforward"
+#: A protocol of exec and attach, which this side of kfw does not speak.
+OTHER = "v4.channel.k8s.io"
 
 
 def lower(headers: list[tuple[str, str]]) -> dict[str, str]:
@@ -139,15 +140,15 @@ def switched(**changes: str | None) -> UpgradeAnswer:
         "upgrade": "websocket",
         "connection": "Upgrade",
         "sec-websocket-accept": RFC_ACCEPT,
-        "sec-websocket-protocol": V4,
+        "sec-websocket-protocol": TUNNEL,
     }
     headers |= {name.replace("_", "-"): value for name, value in changes.items()}
     return UpgradeAnswer(101, "", {name: value for name, value in headers.items() if value is not None})
 
 
 def test_the_rfcs_example_of_a_handshake_holds() -> None:
-    check_websocket(switched(), RFC_KEY, V4)
-    check_websocket(switched(upgrade="WebSocket", connection="keep-alive, upgrade"), RFC_KEY, V4)
+    check_websocket(switched(), RFC_KEY, TUNNEL)
+    check_websocket(switched(upgrade="WebSocket", connection="keep-alive, upgrade"), RFC_KEY, TUNNEL)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +156,8 @@ def test_the_rfcs_example_of_a_handshake_holds() -> None:
     [
         ({"sec_websocket_accept": "AAAAAAAAAAAAAAAAAAAAAAAAAAA="}, "Sec-WebSocket-Accept is wrong"),
         ({"sec_websocket_accept": None}, "Sec-WebSocket-Accept is wrong"),
-        ({"sec_websocket_protocol": "v5.channel.k8s.io"}, "chose protocol 'v5.channel.k8s.io', not 'v4"),
-        ({"sec_websocket_protocol": None}, "chose protocol '', not 'v4.channel.k8s.io'"),
+        ({"sec_websocket_protocol": "v5.channel.k8s.io"}, "chose protocol 'v5.channel.k8s.io', not 'SPDY"),
+        ({"sec_websocket_protocol": None}, "chose protocol '', not 'SPDY/3.1\\+portforward.k8s.io'"),
         ({"sec_websocket_extensions": "permessage-deflate"}, "extension unasked"),
         ({"upgrade": "h2c"}, "switched, but not to websocket"),
         ({"upgrade": None}, "switched, but not to websocket"),
@@ -165,25 +166,25 @@ def test_the_rfcs_example_of_a_handshake_holds() -> None:
 )
 def test_a_wrong_handshake_is_refused(changes: dict[str, str | None], why: str) -> None:
     with pytest.raises(UpgradeRefused, match=why):
-        check_websocket(switched(**changes), RFC_KEY, V4)
+        check_websocket(switched(**changes), RFC_KEY, TUNNEL)
 
 
 def test_a_200_is_no_upgrade() -> None:
     with pytest.raises(UpgradeRefused, match="answered 200 OK"):
-        check_websocket(UpgradeAnswer(200, "OK", {}), RFC_KEY, V4)
+        check_websocket(Answer(200, "OK", {}), RFC_KEY, TUNNEL)
 
 
 def test_a_server_accepts_what_its_client_then_accepts() -> None:
-    for protocol in (V4, TUNNEL):
-        chosen, headers = accept_websocket(lower(websocket_headers(RFC_KEY, protocol)), [TUNNEL, V4])
+    for protocol in (OTHER, TUNNEL):
+        chosen, headers = accept_websocket(lower(websocket_headers(RFC_KEY, protocol)), [TUNNEL, OTHER])
         assert chosen == protocol
         check_websocket(UpgradeAnswer(101, "", lower(headers)), RFC_KEY, protocol)
     check_spdy(UpgradeAnswer(101, "", lower(accept_spdy(lower(spdy_headers())))))
 
 
 def test_a_server_takes_the_clients_first_protocol_that_it_knows() -> None:
-    request = lower(websocket_headers(RFC_KEY, f"v5.channel.k8s.io, {V4}, {TUNNEL}"))
-    assert accept_websocket(request, [TUNNEL, V4])[0] == V4
+    request = lower(websocket_headers(RFC_KEY, f"v5.channel.k8s.io, {OTHER}, {TUNNEL}"))
+    assert accept_websocket(request, [TUNNEL, OTHER])[0] == OTHER
 
 
 @pytest.mark.parametrize(
@@ -202,7 +203,7 @@ def test_a_server_takes_the_clients_first_protocol_that_it_knows() -> None:
 )
 def test_a_server_refuses_a_wrong_websocket_request(changes: dict[str, str], status: int) -> None:
     with pytest.raises(UpgradeRefused) as caught:
-        accept_websocket(lower(websocket_headers(RFC_KEY, V4)) | changes, [V4])
+        accept_websocket(lower(websocket_headers(RFC_KEY, TUNNEL)) | changes, [TUNNEL])
     assert caught.value.status == status
 
 

@@ -4,15 +4,11 @@ import socket
 import sys
 from contextlib import suppress
 from functools import partial
-from typing import Protocol, TypeAlias
 
-from kfw.kube.pod_upgrade import V4, WEBSOCKET, Upgraded
-from kfw.methods.tunnel.channel import Channel
+from kfw.kube.dial import UNACKNOWLEDGED
+from kfw.kube.upgrade import WEBSOCKET, Upgraded
 from kfw.methods.tunnel.framing import InWebSocket, RawSpdy
-from kfw.methods.tunnel.link import Link
-from kfw.system.keepalive import UNACKNOWLEDGED
-
-AnyLink: TypeAlias = Link | Channel
+from kfw.methods.tunnel.link import Link, Owner
 
 #: Milliseconds that the far side may acknowledge nothing. In use: an API server may be silent for as long, and connections
 #: go on where they were; new ones do not wait for it. Warm: as an API server has it, as nothing is lost with such a link.
@@ -22,15 +18,7 @@ IN_USE, WARM = 60_000, UNACKNOWLEDGED
 _TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
 
 
-class Owner(Protocol):
-    """Of links of both kinds: see theirs."""
-
-    def on_idle(self, link: Link) -> None: ...
-    def retired(self, link: Link) -> None: ...
-    def gone(self, link: AnyLink) -> None: ...
-
-
-def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
+def attach(upgraded: Upgraded, pod: str, owner: Owner) -> Link:
     """A link on the upgraded connection."""
     writer = upgraded.streams[1]
     transport = writer.transport
@@ -38,14 +26,10 @@ def attach(upgraded: Upgraded, pod: str, port: int, owner: Owner) -> AnyLink:
     sock = transport.get_extra_info("socket")
     _retransmit_often(sock)
     be_patient(sock, IN_USE)
-    made: AnyLink
-    if upgraded.transport is V4:
-        made = Channel(pod, port, upgraded.transport.name, owner, encrypted=encrypted)
-    else:
-        made = Link(pod, upgraded.transport.name, owner)
-        in_websocket = upgraded.transport is WEBSOCKET
-        made.be_patient = partial(be_patient, sock)
-        made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else RawSpdy()
+    made = Link(pod, upgraded.transport.name, owner)
+    in_websocket = upgraded.transport is WEBSOCKET
+    made.be_patient = partial(be_patient, sock)
+    made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else RawSpdy()
     made.keep = writer  # a collected writer would close its transport
     transport.set_protocol(made)
     made.connection_made(transport)

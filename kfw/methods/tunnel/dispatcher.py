@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.pool import Pool, PoolConfig
 from kfw.methods.tunnel.stream import ResetByApp, Stream
@@ -199,7 +199,7 @@ class Dispatcher:
         link = self.pool.link_for(pods, share=share or self.pool.why_not(pods) is not None)
         return link is not None and self._open(link, waiter)
 
-    def _open(self, link: AnyLink, waiter: PendingConnection) -> bool:
+    def _open(self, link: Link, waiter: PendingConnection) -> bool:
         """What it opens may end before this returns, and wait again."""
         self._waiters.pop(waiter, None)
         if self._was_tried_everywhere(waiter.stream):  # a new round

@@ -33,18 +33,14 @@ class RawSpdy:
         return (data,)
 
 
-def client_socket(*, encrypted: bool) -> websocket.WebSocketConnection:
-    """Inside TLS masks protect nobody, so they are left out (RFC 6455, section 10.3)."""
-    return websocket.WebSocketConnection(
-        Role.CLIENT, masks=(lambda: NO_MASK) if encrypted else (lambda: os.urandom(4))
-    )
-
-
 class InWebSocket:
-    """`reply` writes what must be answered to the far side's PINGs."""
+    """`reply` writes what must be answered to the far side's PINGs. Inside TLS masks protect nobody, so they are left out
+    (RFC 6455, section 10.3)."""
 
     def __init__(self, reply: Reply, *, encrypted: bool) -> None:
-        self._socket = client_socket(encrypted=encrypted)
+        self._socket = websocket.Connection(
+            Role.CLIENT, masks=(lambda: NO_MASK) if encrypted else (lambda: os.urandom(4))
+        )
         self._reply = reply
 
     def wrap(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
@@ -55,7 +51,7 @@ class InWebSocket:
         return wrapped
 
     def unwrap(self, data: bytes) -> Iterable[bytes]:
-        for event in received(self._socket, data):
+        for event in _events(self._socket, data):
             match event:
                 case Payload():
                     yield event.data
@@ -65,7 +61,7 @@ class InWebSocket:
                     raise WireError(f"the far side closed the tunnel: {code} {reason}".rstrip())
 
 
-def received(socket: websocket.WebSocketConnection, data: bytes) -> Iterable[websocket.Event]:
+def _events(socket: websocket.Connection, data: bytes) -> Iterable[websocket.Event]:
     """The events of `data`; those before a mistake of the far side come before the WireError."""
     try:
         yield from socket.receive(data)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from kfw.methods.tunnel.attach import IN_USE, WARM, AnyLink
+from kfw.methods.tunnel.attach import IN_USE, WARM
 from kfw.methods.tunnel.link import Link
 from kfw.system.loop import give_back
 from kfw.system.open_files import OPEN_FILES
@@ -19,7 +19,7 @@ class IdleLinks:
     def __init__(self, most: int = MOST) -> None:
         self.coming = 0  # links in the making
         self._most = most
-        self._links: dict[AnyLink, None] = {}  # the one that has waited longest first
+        self._links: dict[Link, None] = {}  # the one that has waited longest first
         self._giving_back = False
         OPEN_FILES.relief.add(self)
 
@@ -28,26 +28,25 @@ class IdleLinks:
         """For one that nobody waits for."""
         return len(self._links) + self.coming < self._most
 
-    def add(self, link: AnyLink) -> None:
+    def add(self, link: Link) -> None:
         """It is free. Beyond the cap the one that has waited longest is closed."""
         if link not in self._links:
             self._links[link] = None
-            if isinstance(link, Link):
-                link.be_patient(WARM)
+            link.be_patient(WARM)
         if len(self._links) > self._most:
             oldest = next(iter(self._links))
             self.discard(oldest)
             dismiss(oldest, "others are more likely to be used")
 
-    def discard(self, link: AnyLink) -> None:
+    def discard(self, link: Link) -> None:
         """It is not free any more."""
         if link not in self._links:
             return
         del self._links[link]
-        if isinstance(link, Link) and not link.closed:
+        if not link.closed:
             link.be_patient(IN_USE)
 
-    def gone(self, link: AnyLink) -> None:
+    def gone(self, link: Link) -> None:
         """It is closed."""
         self.discard(link)
         if not self._giving_back:
@@ -67,7 +66,7 @@ class IdleLinks:
         give_back()
 
 
-def dismiss(link: AnyLink, why: str) -> None:
+def dismiss(link: Link, why: str) -> None:
     """Close what is free and well: this says nothing against the pod."""
     link.proven = True
     link.abort(why)

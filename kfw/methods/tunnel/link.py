@@ -48,8 +48,6 @@ class Link(asyncio.Protocol):
 
     carriage: Framing
     be_patient: Callable[[int], None]
-    #: It can carry connections one after the other, and several at once.
-    reusable = True
 
     def __init__(self, pod: str, transport_name: str, owner: Owner) -> None:
         self.pod = pod

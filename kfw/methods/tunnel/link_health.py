@@ -11,8 +11,8 @@ from functools import partial
 
 from kfw.aio import AllFailed, Complaints, keep_going, race
 from kfw.errors import KfwError
-from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import dismiss
+from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.pool import RECENT, Pool
 
 log = logging.getLogger("kfw.tunnel")
@@ -79,8 +79,6 @@ async def _first_of(answers: Collection["asyncio.Future[float | None]"]) -> floa
 async def _by_a_new_link(pool: Pool, pod: str, seconds: float) -> float:
     link = await pool.fresh(pod)
     trip = await link.answers(seconds)
-    if link.free and not link.reusable:
-        link.abort("it was only asked whether it answers")
     if trip is None:
         link.abort("it does not answer")
         raise _silent(pod, seconds)
@@ -95,7 +93,7 @@ def _silent(pod: str, seconds: float) -> KfwError:
     )
 
 
-def _judge(link: AnyLink, answer: "asyncio.Future[float | None]") -> None:
+def _judge(link: Link, answer: "asyncio.Future[float | None]") -> None:
     """The way is open: who is late gets nothing new, and who does not answer at all is dead. But what lives on it is not
     cut: behind an upload answers are late."""
 

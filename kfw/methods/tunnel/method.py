@@ -13,20 +13,18 @@ from kfw.kube.pod_upgrade import ANSWER, WEBSOCKET, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
 from kfw.methods.tunnel import link_health
-from kfw.methods.tunnel.attach import AnyLink, attach
+from kfw.methods.tunnel.attach import attach
 from kfw.methods.tunnel.dial_limiter import DialLimiter
 from kfw.methods.tunnel.dispatcher import Dispatcher
 from kfw.methods.tunnel.idle_links import IdleLinks
+from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.pool import PoolConfig
 from kfw.model import Endpoint, Forward, Health, Problem, Reason, problem_of
 from kfw.relay.dialer import Dialer
 
 log = logging.getLogger("kfw.tunnel")
 
-_LIMITS_OF_CHANNELS = (
-    "the API server takes no SPDY: each connection is a WebSocket of its own, three round trips to open",
-    "nothing proves the way to the pod but a connection to the app",
-)
+_REASONS = frozenset(Reason)
 
 
 class Servers(Protocol):
@@ -169,10 +167,6 @@ class PodTunnel:
             f"over {' and '.join(names) or 'nothing'}{pods}; tunnels: {len(self._pool.links)}, {used} in use"
         )
 
-    @property
-    def limits(self) -> tuple[str, ...]:
-        return () if self._pool.reusable else _LIMITS_OF_CHANNELS
-
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         self._follow_login()
         self._pool.target(endpoints)
@@ -203,14 +197,14 @@ class PodTunnel:
         finally:
             await self._placing.close()
 
-    async def _dial_link(self, pod: str, port: int) -> AnyLink:
+    async def _dial_link(self, pod: str) -> Link:
         with suppress(
             KfwError
         ):  # it stays with the one it knows; another environment may have brought another
             self._server = self._servers.server(self._forward)
         async with self._pace.turn():
-            made = await open_portforward(self._server, self._forward.namespace, pod, port)
-        link = attach(made, pod, port, self._pool)
+            made = await open_portforward(self._server, self._forward.namespace, pod)
+        link = attach(made, pod, self._pool)
         # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
         proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None
         if not (proven and link.usable):

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from kfw.errors import KfwError, Shortage, describe
-from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import IdleLinks
-from kfw.system.open_files import Use, opens_for
+from kfw.methods.tunnel.link import Link
+from kfw.system.limits import Use, opens_for
 
 #: Seconds that a pod is passed over, if it can be, after a dial to it has failed.
 BAD = 0.5
@@ -18,7 +18,7 @@ SLOW, TIMES = 0.3, 4.0
 #: At the same time, not counting those that take long; and to a pod to which they take long.
 DIALS, TO_A_SLOW_ONE = 8, 2
 
-Dial = Callable[[str, int], Awaitable[AnyLink]]
+Dial = Callable[[str], Awaitable[Link]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PendingDials:
     def __init__(
         self,
         dial: Dial,
-        made: Callable[[AnyLink, bool], None],
+        made: Callable[[Link, bool], None],
         failed: Callable[[KfwError], None],
         spare: IdleLinks,
     ) -> None:
@@ -49,7 +49,7 @@ class PendingDials:
         self._made = made
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._running: dict[asyncio.Task[AnyLink], _Dialling] = {}
+        self._running: dict[asyncio.Task[Link], _Dialling] = {}
         self._failures: dict[str, _Failure] = {}
         self._usual = 0.0  # seconds that a dial takes
         self._closed = False
@@ -60,24 +60,24 @@ class PendingDials:
         """Of those that run and do not take long."""
         return [one.pod for one in self._running.values() if not self._takes_long(one)]
 
-    def start(self, pod: str, port: int, use: Use) -> "asyncio.Task[AnyLink]":
+    def start(self, pod: str, use: Use) -> "asyncio.Task[Link]":
         with opens_for(use):
-            task = asyncio.ensure_future(self._dial(pod, port))
+            task = asyncio.ensure_future(self._dial(pod))
         self._running[task] = _Dialling(pod, self._loop.time())
         self._spare.coming += 1
         task.add_done_callback(self._done)
         return task
 
-    def join(self, pod: str, port: int) -> "asyncio.Task[AnyLink]":
+    def join(self, pod: str) -> "asyncio.Task[Link]":
         """One that runs, if it does not take long, or a new one; the caller wants to know what becomes of it."""
         running = (
             task for task, one in self._running.items() if one.pod == pod and not self._takes_long(one)
         )
-        task = next(running, None) or self.start(pod, port, Use.UPKEEP)
+        task = next(running, None) or self.start(pod, Use.UPKEEP)
         self._running[task].asked = True
         return task
 
-    def left_alone(self, task: "asyncio.Task[AnyLink]") -> None:
+    def left_alone(self, task: "asyncio.Task[Link]") -> None:
         if task in self._running:
             self._running[task].asked = False
 
@@ -121,7 +121,7 @@ class PendingDials:
     def _is_new(self, failure: _Failure) -> bool:
         return self._loop.time() - failure.at < BAD
 
-    def _done(self, task: "asyncio.Task[AnyLink]") -> None:
+    def _done(self, task: "asyncio.Task[Link]") -> None:
         dialling = self._running.pop(task)
         self._spare.coming -= 1
         if task.cancelled():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from kfw.errors import KfwError
 from kfw.kube.pod_upgrade import PodGone
 from kfw.methods.tunnel import balancer
-from kfw.methods.tunnel.attach import AnyLink
 from kfw.methods.tunnel.idle_links import IdleLinks
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.pending_dials import Dial, PendingDials
@@ -28,7 +27,7 @@ WARM = 4
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """`spare` is that of all forwards. `dial(pod, port)` makes a link, raising KfwError. `broke` is told when there is
+    """`spare` is that of all forwards. `dial(pod)` makes a link, raising KfwError. `broke` is told when there is
     none and none can be made.
 
     `hold`: seconds that a connection is tried again which no pod takes; `hold_refused`: which every pod refuses because
@@ -51,7 +50,7 @@ class Pool:
     """`changed` is called when there may be a link for who waits for one, or none to be had."""
 
     def __init__(self, terms: PoolConfig, changed: Callable[[], None]) -> None:
-        self.links: set[AnyLink] = set()
+        self.links: set[Link] = set()
         self.endpoints: dict[str, Endpoint] = {}
         self.used_at = float("-inf")
         self.round_trip = 0.0  # seconds, as last measured
@@ -66,7 +65,6 @@ class Pool:
         self.sticky_pod = (
             ""  # the pod that has got the last connection; where they are sticky, the one that gets the next
         )
-        self.reusable = True  # links outlive their connections
         self._closed = False
         self._empty = asyncio.Event()
 
@@ -90,12 +88,11 @@ class Pool:
             link.retire(why)
         self.keep_warm()
 
-    async def fresh(self, pod: str) -> AnyLink:
+    async def fresh(self, pod: str) -> Link:
         """A new link. Raises KfwError. Who is cancelled leaves it to others."""
-        endpoint = self.endpoints.get(pod)
-        if endpoint is None:  # it went while others were asked first
+        if pod not in self.endpoints:  # it went while others were asked first
             raise KfwError(f"pod {pod} is gone", reason="endpoint-gone")
-        dial = self._dials.join(pod, endpoint.port)
+        dial = self._dials.join(pod)
         try:
             return await asyncio.shield(dial)
         except asyncio.CancelledError:
@@ -109,7 +106,7 @@ class Pool:
     def spare_free(self) -> None:
         """Those that nobody needs now."""
         for link in tuple(self.links):
-            if link.free and link.reusable:
+            if link.free:
                 self.spare.add(link)
 
     async def close(self) -> None:
@@ -131,14 +128,12 @@ class Pool:
 
     @property
     def full(self) -> bool:
-        return self.reusable and self._room() <= 0
+        return self._room() <= 0
 
     @property
     def parked(self) -> bool:
         """It is well without a link: others are used more."""
-        return (
-            self.reusable and not self.links and not self.spare.room and self.why_not(self.endpoints) is None
-        )
+        return not self.links and not self.spare.room and self.why_not(self.endpoints) is None
 
     def pods_for(self, tried: Collection[str]) -> list[str]:
         sticky = self.sticky_pod if self._terms.sticky else None
@@ -146,13 +141,13 @@ class Pool:
             list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky
         )
 
-    def link_for(self, pods: Collection[str], *, share: bool) -> AnyLink | None:
+    def link_for(self, pods: Collection[str], *, share: bool) -> Link | None:
         link = balancer.free_link(self.links, pods, self._turn)
-        if link is None and share and self.reusable:
+        if link is None and share:
             return balancer.shared_link(self.links, pods)
         return link
 
-    def open(self, link: AnyLink, stream: Stream) -> bool:
+    def open(self, link: Link, stream: Stream) -> bool:
         """False: that link is of no use any more."""
         if link.pod in self.endpoints:
             stream.port = self.endpoints[link.pod].port
@@ -184,7 +179,7 @@ class Pool:
         if self._dials.short or not OPEN_FILES.has_room(use):
             return False
         pod = balancer.pod_to_dial(possible, self.links, self._dials.pods)
-        self._dials.start(pod, self.endpoints[pod].port, use)
+        self._dials.start(pod, use)
         return True
 
     @property
@@ -196,7 +191,7 @@ class Pool:
 
     def keep_warm(self) -> None:
         """Who comes next finds a link."""
-        if self._closed or not self.reusable:
+        if self._closed:
             return
         passed_over = self._dials.passed_over()
         good = [pod for pod in self.endpoints if pod not in passed_over]
@@ -219,7 +214,7 @@ class Pool:
         self._changed()
         self.keep_warm()
 
-    def gone(self, link: AnyLink) -> None:
+    def gone(self, link: Link) -> None:
         self.links.discard(link)
         self.spare.gone(link)
         self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
@@ -231,8 +226,7 @@ class Pool:
         self._changed()
         self.keep_warm()
 
-    def _made(self, link: AnyLink, asked: bool) -> None:
-        self.reusable = link.reusable
+    def _made(self, link: Link, asked: bool) -> None:
         if link.closed:  # before anybody had it; `gone` has been called
             self._changed()
             return
@@ -242,10 +236,7 @@ class Pool:
             link.retire("its pod takes no more connections")
         self._changed()
         if link.free and not asked:  # who has asked for it asks it something first
-            if link.reusable:
-                self.spare.add(link)
-            else:
-                link.abort("nobody waits for it any more")
+            self.spare.add(link)
 
     def _dial_failed(self, error: KfwError) -> None:
         defect = error.__cause__ if error.reason == "internal" else None

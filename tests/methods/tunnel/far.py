@@ -15,8 +15,7 @@ import h11
 import msgspec
 
 from kfw.wire import upgrade, websocket
-from kfw.wire.channels import ChannelData, Channels
-from kfw.wire.codec import Chunk, Role, WireError
+from kfw.wire.base import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, ERROR, read_request
 from kfw.wire.portforward import gone_text as gone_text
 from kfw.wire.portforward import refused_text as refused_text
@@ -57,7 +56,6 @@ class Visit:
     def fail(self, text: str, *, fin_first: bool = True) -> None:
         """The text of the runtime; the data stream's FIN overtakes it."""
         self.ended = True
-        fin_first = fin_first and self.tunnel.way != upgrade.V4  # channels have no FIN
         if fin_first:
             self.tunnel.data(self.number, b"", fin=True)
         self.tunnel.data(self.error_number, text.encode(), fin=True)
@@ -97,7 +95,7 @@ class FarTunnel:
     """An upgraded connection. `blocked` workers answer no PING; `deaf` answers nothing at all; who is `leaving` passes over
     new streams."""
 
-    def __init__(self, far: "Far", pod: str, way: str, writer: asyncio.StreamWriter, port: int) -> None:
+    def __init__(self, far: "Far", pod: str, way: str, writer: asyncio.StreamWriter) -> None:
         self.pod = pod
         self.way = way
         self.visits: list[Visit] = []
@@ -111,24 +109,13 @@ class FarTunnel:
         self.reads: list[bytes] = []  # in pieces
         self.writer = writer
         self._far = far
-        self._spdy = SpdyConnection(Role.SERVER)
-        self._socket = websocket.WebSocketConnection(Role.SERVER) if way != upgrade.SPDY else None
-        self._channels = Channels(Role.SERVER, [port]) if way == upgrade.V4 else None
+        self._spdy = Connection(Role.SERVER)
+        self._socket = websocket.Connection(Role.SERVER) if way != upgrade.SPDY else None
         self._errors: dict[str, int] = {}
         self._by_number: dict[int, Visit] = {}
-        if self._channels:
-            for message in self._channels.greet():
-                self._send_message(message)
-            self._came(Visit(self, port, 0, 1))
 
     def data(self, number: int, data: bytes, *, fin: bool = False) -> None:
-        if self._channels:
-            for parts in self._channels.messages(0, data, error=number == 1) if data else ():
-                self._send_message(b"".join(parts))
-            visit = self.visits[0]
-            if fin and number == 0 and visit.ended:
-                self.writer.write(self._socket.close() if self._socket else b"")
-        elif number in self.resets:  # as runtimes do: for a second they send on as if nothing had happened
+        if number in self.resets:  # as runtimes do: for a second they send on as if nothing had happened
             self.send(*data_frames(number, data, fin))
         else:
             self.send(*self._spdy.data(number, data, fin=fin))
@@ -173,14 +160,8 @@ class FarTunnel:
                 self.writer.close()
             elif isinstance(event, websocket.WebSocketPong):
                 self.websocket_pongs.append(event.data)
-            elif isinstance(event, Payload) and self._channels:
-                self._on_channel(self._channels.receive(event))
             elif isinstance(event, Payload):
                 yield event.data
-
-    def _on_channel(self, said: ChannelData | None) -> None:
-        if said:
-            self._heard(self.visits[0], said.data)
 
     def _handle(self, event: Event) -> None:
         match event:
@@ -260,7 +241,7 @@ class Asked:
     """An upgrade that was asked for."""
 
     pod: str
-    way: str  # upgrade.SPDY, TUNNEL or V4
+    way: str  # upgrade.SPDY or TUNNEL
     target: str
     token: str
 
@@ -278,7 +259,6 @@ class Far:
     says: dict[str, bytes] = field(default_factory=dict)
     tokens: set[str] | None = None  # None: everybody may in
     poisonable: bool = True
-    lie: int = 0  # the port that channels are said to be for
     asked: list[Asked] = field(default_factory=list)
     tunnels: list[FarTunnel] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
@@ -353,10 +333,9 @@ class Far:
             return None, b""
         answer = _accepted(asked.way, headers)
         writer.write(answer)
-        port = int(asked.target.rpartition("=")[2]) if asked.way == upgrade.V4 else 0
         while http.next_event() not in (h11.NEED_DATA, h11.PAUSED):
             pass
-        return FarTunnel(self, asked.pod, asked.way, writer, self.lie or port), http.trailing_data[0]
+        return FarTunnel(self, asked.pod, asked.way, writer), http.trailing_data[0]
 
     def _refusal(self, asked: Asked) -> Refusal | None:
         if self.tokens is not None and asked.token not in self.tokens:
@@ -375,7 +354,7 @@ async def _pump(tunnel: FarTunnel, reader: asyncio.StreamReader, rest: bytes) ->
 
 
 def _asked(target: str, headers: dict[str, str]) -> Asked:
-    found = re.fullmatch(r"/api/v1/namespaces/[^/]+/pods/([^/]+)/portforward(\?ports=\d+)?", target)
+    found = re.fullmatch(r"/api/v1/namespaces/[^/]+/pods/([^/]+)/portforward", target)
     assert found, target
     protocol = headers.get("sec-websocket-protocol", "")
     token = headers.get("authorization", "").removeprefix("Bearer ")
@@ -386,7 +365,7 @@ def _accepted(way: str, headers: dict[str, str]) -> bytes:
     if way == upgrade.SPDY:
         chosen = upgrade.accept_spdy(headers)
     else:
-        _, chosen = upgrade.accept_websocket(headers, [upgrade.TUNNEL, upgrade.V4])
+        _, chosen = upgrade.accept_websocket(headers, [upgrade.TUNNEL])
     lines = "".join(f"{name}: {value}\r\n" for name, value in chosen)
     return f"HTTP/1.1 101 Switching Protocols\r\n{lines}\r\n".encode()
 

@@ -198,16 +198,6 @@ def websocket(random: Random) -> bytes:
     return in_pieces(random, good_spdy(random)) + BAD_FRAME(random) + rubbish(random, least=_WHOLE)
 
 
-# -- v4 channels of one port, after its greeting
-
-
-def channels(random: Random) -> bytes:
-    good = b"".join(random.choices((message(b"\0good"), message(b""), message(b"\0")), k=random.randrange(3)))
-    beyond = bytes((random.randrange(2, 256),)) + rubbish(random)
-    bad = in_pieces(random, beyond) if random.random() < 0.5 else BAD_FRAME(random)
-    return good + bad + rubbish(random, least=_WHOLE)
-
-
 # -- HTTP, in place of 101
 
 

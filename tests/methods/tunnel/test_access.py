@@ -66,7 +66,7 @@ async def test_a_token_that_has_run_out_is_renewed_once_for_all_links() -> None:
 
 async def test_who_may_not_forward_is_told_which_verbs_it_needs() -> None:
     words = 'pods "web-1" is forbidden: User "ada" cannot create resource "pods/portforward"'
-    forbidden = {way: status(403, "Forbidden", words) for way in (upgrade.SPDY, upgrade.TUNNEL, upgrade.V4)}
+    forbidden = {way: status(403, "Forbidden", words) for way in (upgrade.SPDY, upgrade.TUNNEL)}
     async with far_side(answers=forbidden) as far:
         with pytest.raises(NotPermitted) as said:
             async with tunnel(far):

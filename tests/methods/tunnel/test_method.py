@@ -22,19 +22,13 @@ async def test_it_says_over_what_it_goes_to_whom_and_how_many_tunnels_are_open()
         assert way.how == "over SPDY, by turns with 2 other pods; tunnels: 4, 1 in use"
         way.retarget(pods("web-1"))
         assert way.how.startswith("over SPDY; tunnels: ")
-        assert way.limits == ()
 
 
-@pytest.mark.parametrize(
-    ("knows", "name"), [(upgrade.TUNNEL, "SPDY in WebSocket"), (upgrade.V4, "v4 channels in WebSocket")]
-)
-async def test_it_says_so_when_it_must_go_another_way(knows: str, name: str) -> None:
-    others = {way: Refusal(400) for way in (upgrade.SPDY, upgrade.TUNNEL, upgrade.V4) if way != knows}
-    async with far_side(answers=others) as far, tunnel(far) as way:
+async def test_it_says_so_when_it_must_go_in_websocket() -> None:
+    async with far_side(answers={upgrade.SPDY: Refusal(400)}) as far, tunnel(far) as way:
         one = await client(way, b"x")
         await until(lambda: one.got)
-        assert way.how.startswith(f"over {name}; tunnels: ")
-        assert bool(way.limits) is (knows == upgrade.V4)
+        assert way.how.startswith("over SPDY in WebSocket; tunnels: ")
 
 
 async def test_a_connection_knows_its_pod_also_when_it_is_over() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kfw.methods.base import OpenRequest
 from kfw.methods.tunnel import attach, dial_limiter, idle_links, link_health
-from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from tests.fakes import forward
 from tests.methods.tunnel.far import Far, far_side
@@ -111,7 +111,7 @@ async def test_dials_take_turns_but_nobody_waits_long_for_those_that_hang(
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="Linux has it")
 @pytest.mark.asyncio
 async def test_the_kernel_soon_gives_up_a_dead_link_that_is_warm_and_later_one_in_use() -> None:
-    def patience(link: AnyLink) -> int:
+    def patience(link: Link) -> int:
         sock = link._transport.get_extra_info("socket")
         return int(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
 

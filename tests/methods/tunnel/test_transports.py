@@ -1,4 +1,4 @@
-"""The same tunnel over raw SPDY, SPDY in WebSocket, and v4 channels; in the clear and inside TLS."""
+"""The same tunnel over raw SPDY and SPDY in WebSocket; in the clear and inside TLS."""
 
 import asyncio
 import hashlib
@@ -18,8 +18,7 @@ from tests.methods.tunnel.ways import Client, client, server, tunnel, until
 
 pytestmark = pytest.mark.asyncio
 
-RAW, WEBSOCKET, CHANNELS = upgrade.SPDY, upgrade.TUNNEL, upgrade.V4
-WAYS = (RAW, WEBSOCKET, CHANNELS)
+RAW, WEBSOCKET = WAYS = (upgrade.SPDY, upgrade.TUNNEL)
 
 
 def only(way: str) -> dict[str, Refusal]:
@@ -55,7 +54,6 @@ async def test_a_refused_connection_goes_to_another_pod(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_apps_close_and_its_reset_reach_the_client(way: str) -> None:
     async with far_side(answers=only(way), apps={"web-1": SILENT}) as far, tunnel(far) as opened:
-        far.visits.clear()  # channels are proved by one
         one, other = await client(opened, b"1"), await client(opened, b"2")
         await until(lambda: len(far.visits) == 2 and all(visit.got for visit in far.visits))
         first, second = sorted(far.visits, key=lambda visit: visit.got)
@@ -71,7 +69,6 @@ async def test_the_apps_close_and_its_reset_reach_the_client(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_slow_client_stops_only_itself(way: str) -> None:
     async with far_side(answers=only(way)) as far, tunnel(far) as opened:
-        far.visits.clear()
         slow, quick = await client(opened, b"x"), await client(opened, b"x")
         await until(lambda: slow.got and quick.got)
         slow.transport.pause_reading()
@@ -87,7 +84,6 @@ async def test_a_slow_client_stops_only_itself(way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_far_side_that_breaks_off_resets_the_client(way: str) -> None:
     async with far_side(answers=only(way), apps={"web-1": SILENT}) as far, tunnel(far) as opened:
-        far.visits.clear()
         one = await client(opened, b"x")
         await until(lambda: far.visits)
         far.visits[0].tunnel.abort()
@@ -124,53 +120,6 @@ async def test_inside_tls_nothing_is_masked_and_outside_everything_is() -> None:
                 one = await client(opened, b"a secret")
                 await until(lambda one=one: one.got == b"a secret")
                 assert (b"a secret" in b"".join(made.raw for made in far.tunnels)) is encrypted
-
-
-# -- v4 channels
-
-
-async def test_channels_are_opened_for_connections_only_and_none_is_kept_warm() -> None:
-    """Each is a connection to the app from the beginning."""
-    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
-        visits = len(far.visits)  # the one that proved the way
-        assert visits == 1
-        await until(lambda: not far.open)
-        one = await client(opened, b"x")
-        await until(lambda: one.got == b"x")
-        await asyncio.sleep(0.05)
-        assert len(far.visits) == visits + 1
-        assert far.visits[-1].port == 8080
-
-
-async def test_many_channels_at_once_are_a_websocket_each() -> None:
-    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
-        some = await asyncio.gather(*(client(opened, b"x") for _ in range(60)))
-        await until(lambda: all(one.got == b"x" for one in some), 5)
-        assert len(far.open) == 60
-        for one in some:
-            one.transport.close()
-        await until(lambda: not far.open)
-
-
-async def test_who_leaves_while_a_channel_is_opened_leaves_none_behind() -> None:
-    async with far_side(answers=only(CHANNELS)) as far, tunnel(far) as opened:
-        waiting = [asyncio.create_task(client(opened)) for _ in range(5)]
-        await asyncio.sleep(0)
-        for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        await asyncio.sleep(0.05)
-        await until(lambda: not far.open)
-        assert not opened._pool.links
-
-
-async def test_a_channel_of_the_wrong_port_is_not_used() -> None:
-    async with far_side(answers=only(CHANNELS)) as far:
-        async with tunnel(far) as opened:
-            far.lie = 9999
-            one = await client(opened, b"x")
-            await until(lambda: one.lost)
-            assert "named port 9999" in str(one.lost[0])
 
 
 # -- what is proved before a way is there

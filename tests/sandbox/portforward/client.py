@@ -116,8 +116,8 @@ class Tunnel:
                     self.goaway = event
 
 
-def path(pod: str, query: str = "") -> str:
-    return f"/api/v1/namespaces/demo/pods/{pod}/portforward{query}"
+def path(pod: str) -> str:
+    return f"/api/v1/namespaces/demo/pods/{pod}/portforward"
 
 
 async def asked(

@@ -173,7 +173,7 @@ class Cluster:
 
     # -- dials
 
-    async def open_portforward(self, server: Any, namespace: str, pod: str, port: int) -> Upgraded:
+    async def open_portforward(self, server: Any, namespace: str, pod: str) -> Upgraded:
         """In place of kube.upgrade.open_portforward."""
         try:
             await self._travel()

@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from kfw import aio
-from kfw.methods.tunnel.attach import AnyLink
+from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.pool import Pool
 from kfw.supervisor.tasks import Tasks
 
 
-async def _fresh(self: Pool, pod: str) -> AnyLink:
+async def _fresh(self: Pool, pod: str) -> Link:
     """As it was: that a dial was cancelled, by who closed its pool, became a cancellation of who waited for it."""
-    dial = self._dials.join(pod, self.endpoints[pod].port)
+    dial = self._dials.join(pod)
     try:
         return await asyncio.shield(dial)
     except asyncio.CancelledError:
