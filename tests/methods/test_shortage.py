@@ -43,9 +43,9 @@ async def by_tunnel() -> AsyncIterator[Tunnel]:
 async def without_links(way: Tunnel) -> None:
     """So that a new one is needed."""
     if isinstance(way, PodTunnel):
-        for link in tuple(way._pool.links):
+        for link in tuple(way.pool.links):
             link.abort("the test wants it")
-        await until(lambda: not way._pool.links)
+        await until(lambda: not way.pool.links)
 
 
 def _way(*endpoints: Endpoint) -> OpenRequest:
@@ -152,9 +152,9 @@ async def test_idle_links_are_closed_first_and_those_in_use_are_not() -> None:
     async with far_side() as far, tunnel(far, "web-1", "web-2", "web-3") as way:
         one = await client(way, b"x")
         await until(lambda: one.got)
-        await until(lambda: len(way._pool.links) >= 3)
+        await until(lambda: len(way.pool.links) >= 3)
         with no_room(but_for=Use.DIAL):
             assert not OPEN_FILES.has_room(Use.ACCEPT)
-            await until(lambda: len(way._pool.links) == 1)
+            await until(lambda: len(way.pool.links) == 1)
             one.say(b"y")
             await until(lambda: bytes(one.got) == b"xy")

@@ -1,11 +1,15 @@
-"""What SPDY travels in: the bare connection, or WebSocket messages. The same calls for both."""
+"""What SPDY travels in: the bare connection, or WebSocket messages, with the same calls for both; and in which pieces.
+
+Fewer and larger pieces are better: each is a write, and over TLS a record, which a proxy reads and writes one by one.
+"""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from kfw.wire import websocket
-from kfw.wire.codec import Chunk, Role, WireError
+from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.spdy_events import Data, Event
 from kfw.wire.websocket import NO_MASK
 from kfw.wire.websocket_frames import Payload, WebSocketError
 
@@ -68,3 +72,28 @@ def _events(socket: websocket.Connection, data: bytes) -> Iterable[websocket.Eve
     except WebSocketError as error:
         yield from error.events  # type: ignore[misc]  # the base class knows only that they are objects
         raise
+
+
+def merged(events: Iterable[Event]) -> Iterator[Event]:
+    """Pieces of one stream that follow each other become one."""
+    parts: list[Data] = []
+    for event in events:
+        if parts and not (isinstance(event, Data) and event.stream == parts[0].stream):
+            yield _as_one(parts)
+            parts = []
+        if isinstance(event, Data):
+            parts.append(event)
+        else:
+            yield event
+    if parts:
+        yield _as_one(parts)
+
+
+def joined(chunks: Sequence[Chunk]) -> Chunk:
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _as_one(parts: Sequence[Data]) -> Data:
+    if len(parts) == 1:
+        return parts[0]
+    return Data(parts[0].stream, b"".join([part.payload for part in parts]), parts[-1].fin)

@@ -1,26 +1,31 @@
 """One SPDY connection to one pod: frames out, frames in, and whether it can take another stream."""
 
 import asyncio
+import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Protocol, cast
 
-from kfw.methods.tunnel.coalesce import joined, merged
-from kfw.methods.tunnel.framing import Framing
-from kfw.methods.tunnel.pings import Pings
-from kfw.methods.tunnel.quarantine import Quarantine
+from kfw.kube.dial import UNACKNOWLEDGED
+from kfw.kube.upgrade import WEBSOCKET, Upgraded
+from kfw.methods.tunnel.framing import Framing, InWebSocket, RawSpdy, joined, merged
+from kfw.methods.tunnel.pings import Pings, Quarantine
+from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.stream import Leave, Stream
 from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Pong, Rst, SpdyError, SynReply
 
-#: Bytes that the kernel has not taken, until the clients of this link are told to stop, and to go on.
-HIGH, LOW = 256 * 1024, 64 * 1024
-#: Seconds that the far side may learn later of a client that has left: most often with the next connection.
-FAREWELL = 0.05
-#: Seconds that a link which takes no more streams outlives its last one: so long the runtime hands on what it has.
-LINGER = 1.5
+#: Milliseconds that the far side may acknowledge nothing. In use: an API server may be silent for as long, and connections
+#: go on where they were; new ones do not wait for it. Warm: as kube.dial has it, as nothing is lost with such a link.
+IN_USE, WARM = 60_000, UNACKNOWLEDGED
+#: linux/tcp.h, since 6.15: at most so many milliseconds between two retransmissions. Without it connections go on only
+#: after a pause as long again as half the silence was.
+_TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
 
 #: SYN_STREAMs of a connection come in this order, so the error stream is the number before the data stream's.
 _ERROR_BEFORE_DATA = 2
@@ -43,13 +48,16 @@ class Owner(Protocol):
 class Link(asyncio.Protocol):
     """`carriage` and `be_patient` are set by who makes it, before it is handed a transport.
 
-    `be_patient(milliseconds)`: so long the kernel waits for a far side that acknowledges nothing.
+    `be_patient(milliseconds)`: so long the kernel waits for a far side that acknowledges nothing. `clock`: seconds, for
+    round trips.
     """
 
     carriage: Framing
     be_patient: Callable[[int], None]
 
-    def __init__(self, pod: str, transport_name: str, owner: Owner) -> None:
+    def __init__(
+        self, pod: str, transport_name: str, owner: Owner, policy: Policy, clock: Callable[[], float]
+    ) -> None:
         self.pod = pod
         self.transport_name = transport_name
         self.usable = True  # for new streams
@@ -57,8 +65,9 @@ class Link(asyncio.Protocol):
         self.why = ""  # it is not usable
         self._loop = asyncio.get_running_loop()
         self._owner = owner
-        self._spdy = SpdyConnection(Role.CLIENT, read_headers=False)
-        self._pings = Pings(self._spdy)
+        self._policy = policy
+        self._spdy = Connection(Role.CLIENT, read_headers=False)
+        self._pings = Pings(self._spdy, clock)
         self._requests = count()
         self._streams: dict[int, Stream] = {}  # by the number of the data stream
         self._numbers: dict[Stream, int] = {}
@@ -71,7 +80,9 @@ class Link(asyncio.Protocol):
         self.proven = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
-        self._settling = Quarantine(self.answers, self._unwanted_bytes, self._settled)
+        self._settling = Quarantine(
+            lambda: self.answers(policy.settle), self._unwanted_bytes, self._settled, flood=policy.flood
+        )
         self.idle_since = self.heard_at = self._loop.time()
 
     @property
@@ -134,7 +145,7 @@ class Link(asyncio.Protocol):
             self.usable, self.why = False, why
             self._owner.retired(self)
         if not self._numbers:
-            self._loop.call_later(LINGER, self.abort, why)
+            self._loop.call_later(self._policy.linger, self.abort, why)
 
     def abort(self, why: str) -> None:
         """Its streams are lost now."""
@@ -155,16 +166,16 @@ class Link(asyncio.Protocol):
     def leave(self, stream: Stream, how: Leave, *, doubtful: bool) -> None:
         number = self._numbers.pop(stream)
         del self._streams[number]
-        self._write(self._farewell(number, how), within=FAREWELL)
+        self._write(self._farewell(number, how), within=self._policy.farewell)
         self.resume(stream)
         self._settling.left()
         if doubtful:
-            self._settling.doubt()
+            self._settling.suspect()
         if self._numbers:
             return
         self.idle_since = self._loop.time()
         if not self.usable:
-            self._loop.call_later(LINGER, self.abort, self.why)
+            self._loop.call_later(self._policy.linger, self.abort, self.why)
         elif not self.settling:
             self._owner.on_idle(self)
 
@@ -183,7 +194,7 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=HIGH, low=LOW)
+        self._transport.set_write_buffer_limits(high=self._policy.write_high, low=self._policy.write_low)
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._loop.time()
@@ -298,3 +309,36 @@ class Link(asyncio.Protocol):
 
     def _unwanted_bytes(self) -> int:
         return self._unwanted + self._spdy.dropped
+
+
+def attach(upgraded: Upgraded, pod: str, owner: Owner, policy: Policy, clock: Callable[[], float]) -> Link:
+    """A link on the upgraded connection."""
+    writer = upgraded.streams[1]
+    transport = writer.transport
+    encrypted = transport.get_extra_info("ssl_object") is not None
+    sock = transport.get_extra_info("socket")
+    _retransmit_often(sock)
+    _be_patient(sock, IN_USE)
+    made = Link(pod, upgraded.transport.name, owner, policy, clock)
+    in_websocket = upgraded.transport is WEBSOCKET
+    made.be_patient = partial(_be_patient, sock)
+    made.carriage = InWebSocket(transport.write, encrypted=encrypted) if in_websocket else RawSpdy()
+    made.keep = writer  # a collected writer would close its transport
+    transport.set_protocol(made)
+    made.connection_made(transport)
+    if upgraded.rest:
+        made.data_received(upgraded.rest)
+    return made
+
+
+def _be_patient(sock: socket.socket, milliseconds: int) -> None:
+    """The kernel's own questions, from kube.dial, go on every second or two and cost nothing here."""
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        with suppress(OSError):  # it is closed already
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
+
+
+def _retransmit_often(sock: socket.socket) -> None:
+    if sys.platform == "linux":
+        with suppress(OSError):  # an older kernel
+            sock.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, _RTO_MAX)

@@ -2,25 +2,25 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Literal, Protocol
 
 from kfw.errors import KfwError, Shortage
-from kfw.kube.api_server import ApiServer
-from kfw.kube.pod_upgrade import ANSWER, WEBSOCKET, open_portforward
+from kfw.kube.server import Server
+from kfw.kube.upgrade import ANSWER, WEBSOCKET, Upgraded, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
-from kfw.methods.tunnel import link_health
-from kfw.methods.tunnel.attach import attach
-from kfw.methods.tunnel.dial_limiter import DialLimiter
-from kfw.methods.tunnel.dispatcher import Dispatcher
-from kfw.methods.tunnel.idle_links import IdleLinks
-from kfw.methods.tunnel.link import Link
-from kfw.methods.tunnel.pool import PoolConfig
-from kfw.model import Endpoint, Forward, Health, Problem, Reason, problem_of
-from kfw.relay.dialer import Dialer
+from kfw.methods.tunnel.budget import DialLimiter, IdleLinks
+from kfw.methods.tunnel.driver import PoolConfig, PoolDriver
+from kfw.methods.tunnel.health import check_path, is_proved, maintain
+from kfw.methods.tunnel.link import Link, attach
+from kfw.methods.tunnel.policy import Policy
+from kfw.model import Endpoint, Forward, Health, Problem, Reason
+from kfw.relay.dial import Dialer
+from kfw.system.tuning import give_back
 
 log = logging.getLogger("kfw.tunnel")
 
@@ -33,6 +33,28 @@ class Servers(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Outside:
+    """What a tunnel needs of the world. `clock`: seconds, for round trips; `give_back`: to the system, freed memory."""
+
+    open_portforward: Callable[[Server, str, str], Awaitable[Upgraded]] = open_portforward
+    clock: Callable[[], float] = perf_counter
+    give_back: Callable[[], None] = give_back
+
+
+_POLICY, _OUTSIDE = Policy(), Outside()
+
+
+class Shared:
+    """By all forwards of this method."""
+
+    def __init__(self, policy: Policy, outside: Outside) -> None:
+        self.policy = policy
+        self.outside = outside
+        self.idle = IdleLinks(policy, outside.give_back)
+        self.dial_turns = DialLimiter(policy)
+
+
 class TunnelMethod:
     name = "tunnel"
     wants: Literal["pod", "node"] = "pod"
@@ -41,9 +63,9 @@ class TunnelMethod:
     #: A connection that every pod refuses is told to the owner, who then asks the app by itself until it listens.
     asks_apps = True
 
-    def __init__(self, servers: Servers) -> None:
+    def __init__(self, servers: Servers, policy: Policy = _POLICY, outside: Outside = _OUTSIDE) -> None:
         self._servers = servers
-        self._spare, self._pace = IdleLinks(), DialLimiter()
+        self.shared = Shared(policy, outside)
 
     def missing(self, environ: Mapping[str, str] | None = None) -> KfwError | None:
         return None
@@ -51,7 +73,7 @@ class TunnelMethod:
     async def open(self, way: OpenRequest) -> "PodTunnel":
         """Raises ClusterUnreachable, LoginError, NotPermitted, or KfwError with the runtime's words: app-refuses when
         nothing listens in any pod, unhealthy."""
-        tunnel = PodTunnel(way, self._servers, self._spare, self._pace, asks_apps=self.asks_apps)
+        tunnel = self.make_tunnel(way)
         try:
             await tunnel.check_path()
         except BaseException:
@@ -59,23 +81,19 @@ class TunnelMethod:
             raise
         return tunnel
 
+    def make_tunnel(self, way: OpenRequest) -> "PodTunnel":
+        """Not asked yet whether it carries anything. Raises KfwError when the API server is not known."""
+        return PodTunnel(way, self._servers, self.shared, asks_apps=self.asks_apps)
+
 
 class PodTunnel:
     """Its own dialer. All ready pods of the target behind one local port."""
 
     pid: int | None = None
 
-    def __init__(
-        self,
-        way: OpenRequest,
-        servers: Servers,
-        spare: IdleLinks,
-        pace: DialLimiter,
-        *,
-        asks_apps: bool = True,
-    ) -> None:
+    def __init__(self, way: OpenRequest, servers: Servers, shared: Shared, *, asks_apps: bool = True) -> None:
         """Raises KfwError when the API server is not known."""
-        self._pace = pace
+        self._shared = shared
         self._asks_apps = asks_apps
         self._refusal = ""  # what the pods say, if each of them has refused the last connection
         self._on_refused = asyncio.Event()
@@ -83,21 +101,21 @@ class PodTunnel:
         self._servers = servers
         self._server = servers.server(way.forward)
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
-        self._placing = Dispatcher(
+        self.pool = PoolDriver(
             PoolConfig(
                 way.forward.name,
                 way.forward.hold,
                 way.forward.hold_refused,
-                spare,
+                shared.idle,
                 self._dial_link,
                 self._broke,
                 self._refused,
                 log,
+                shared.policy,
                 way.sticky,
             )
         )
-        self._pool = self._placing.pool
-        self._pool.target(way.endpoints)
+        self.pool.retarget(way.endpoints)
         self._tending: asyncio.Task[None] | None = None
         self._sticky = way.sticky
         self._endpoint: Endpoint = way.endpoints[0]
@@ -109,9 +127,7 @@ class PodTunnel:
         await self.round_trip()
         if health.type != "none":
             await self._ask_app(health)
-        self._tending = asyncio.create_task(
-            link_health.maintain(self._pool), name=f"tend {self._forward.name}"
-        )
+        self._tending = asyncio.create_task(maintain(self.pool), name=f"tend {self._forward.name}")
 
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
@@ -119,7 +135,7 @@ class PodTunnel:
     async def probe(self) -> None:
         """By PING to the pods' runtimes, which the app does not notice; with health type http by a request. By a
         connection, after one was refused."""
-        if not link_health.is_proved(self._pool):
+        if not is_proved(self.pool):
             await self.round_trip()
         health = self._forward.health
         if health.type == "http":
@@ -136,7 +152,7 @@ class PodTunnel:
         except Shortage:
             raise
         except KfwError as error:
-            unreachable = self._pool.failure if error.reason != Reason.APP_REFUSES else None
+            unreachable = self.pool.failure if error.reason != Reason.APP_REFUSES else None
             if unreachable is None:
                 raise
             raise unreachable from error
@@ -148,28 +164,28 @@ class PodTunnel:
 
     async def round_trip(self) -> float:
         """Seconds to a pod's runtime and back. Raises KfwError."""
-        return await link_health.check_path(self._pool, self._forward.health.timeout)
+        return await check_path(self.pool, self._forward.health.timeout)
 
     @property
     def endpoint(self) -> Endpoint:
         """The pod that gets the next connection; where they take turns, one of them."""
-        stuck = self._pool.endpoints.get(self._pool.sticky_pod) if self._sticky else None
+        stuck = self.pool.endpoints.get(self.pool.state.sticky_pod) if self._sticky else None
         return stuck or self._endpoint
 
     @property
     def how(self) -> str:
         """`over SPDY, by turns with 2 other pods; tunnels: 3, 1 of them in use`"""
-        names = sorted({link.transport_name for link in self._pool.links})
-        others = len(self._pool.endpoints) - 1
+        names = sorted({link.transport_name for link in self.pool.links})
+        others = len(self.pool.endpoints) - 1
         pods = f", by turns with {others} other pod{'s' if others > 1 else ''}" if others > 0 else ""
-        used = sum(link.live > 0 for link in self._pool.links)
+        used = sum(link.live > 0 for link in self.pool.links)
         return (
-            f"over {' and '.join(names) or 'nothing'}{pods}; tunnels: {len(self._pool.links)}, {used} in use"
+            f"over {' and '.join(names) or 'nothing'}{pods}; tunnels: {len(self.pool.links)}, {used} in use"
         )
 
     def retarget(self, endpoints: tuple[Endpoint, ...]) -> bool:
         self._follow_login()
-        self._pool.target(endpoints)
+        self.pool.retarget(endpoints)
         if endpoints and self._endpoint not in endpoints:
             self._endpoint = endpoints[0]
         return bool(endpoints)
@@ -180,14 +196,14 @@ class PodTunnel:
             server = self._servers.server(self._forward)
             if server.access.user != self._server.access.user:
                 self._server = server
-                self._pool.renew("the kubeconfig has another login")
+                self.pool.renew("the kubeconfig has another login")
 
     async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         self._server.want(asked_for=False)
-        return await self._placing.connect(factory())
+        return await self.pool.connect(factory())
 
     async def _dial_once(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        return await self._placing.connect(factory(), once_within=self._forward.health.timeout)
+        return await self.pool.connect(factory(), once_within=self._forward.health.timeout)
 
     async def close(self) -> None:
         try:
@@ -195,16 +211,16 @@ class PodTunnel:
                 self._tending.cancel()
                 await asyncio.wait([self._tending])  # its cancellation is not ours
         finally:
-            await self._placing.close()
+            await self.pool.close()
 
     async def _dial_link(self, pod: str) -> Link:
         with suppress(
             KfwError
         ):  # it stays with the one it knows; another environment may have brought another
             self._server = self._servers.server(self._forward)
-        async with self._pace.turn():
-            made = await open_portforward(self._server, self._forward.namespace, pod)
-        link = attach(made, pod, self._pool)
+        async with self._shared.dial_turns.turn():
+            made = await self._shared.outside.open_portforward(self._server, self._forward.namespace, pod)
+        link = attach(made, pod, self.pool, self._shared.policy, self._shared.outside.clock)
         # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
         proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None
         if not (proven and link.usable):

@@ -1,252 +1,249 @@
-"""The links of one forward: to which pods, how many, and which of them are kept warm."""
+"""Which connection gets which link, when another one is dialled, and when somebody is told that there is none. Pure.
 
-import asyncio
-import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+    PoolState               what is so                          who changes it, each at a time that is handed in
+      endpoints             the pods that are ready             on_target
+      links                 one SPDY connection to a pod each   on_made, on_gone; their own state is read (LinkView)
+      requests, waiting     connections, those without a link   wait, on_assigned, on_refused, forget
+      dials, failures       links in the making, what failed    start_dial, on_made, on_dial_failed, on_shortage
+      files, idle_links     the room that this process has      whoever asks for a plan
+
+    plan(state, now)  ->  [Retire, Fail, Assign, Dial]   in the order in which they are to be done
+    tidy(state, now)  ->  [links that nobody needs any more]
+
+driver.py asks for a plan whenever something has changed, and every `tick` while somebody waits, does what it says, and
+tells the state what came of it. A plan that could not be done as it stands (a link broke meanwhile, there was no file for
+a dial) is not repaired: the driver asks for another one.
+
+The rules: SPDY has no flow control for a stream, so one that stalls stops its link. Each connection gets a link without
+another one as far as there are some; beyond `moving_links` they share. The pods take turns, the one with the fewest
+connections first, or all go to one (`sticky`). A pod that refuses a connection, or to which no link could be made, is passed
+over as long as there are others. That this machine has no room for a link says nothing about a pod.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeAlias
 
-from kfw.errors import KfwError
-from kfw.kube.pod_upgrade import PodGone
-from kfw.methods.tunnel import balancer
-from kfw.methods.tunnel.idle_links import IdleLinks
-from kfw.methods.tunnel.link import Link
-from kfw.methods.tunnel.pending_dials import Dial, PendingDials
-from kfw.methods.tunnel.stream import Stream
-from kfw.model import Endpoint
-from kfw.system.open_files import OPEN_FILES, Use
-from kfw.wire.codec import WireError
+from kfw.methods.tunnel.pool_state import L, PoolRequest, PoolState
 
-#: Links of one forward that move; beyond it connections share. And all of them, also those that stand still.
-CAP, MOST = 32, 128
-#: Dials at a time while there is no link, and for each link more: the first is there sooner, and says whether others will.
-FIRST_DIALS = 2
-#: A forward without a new connection for so many seconds keeps one link warm, else one for each pod, up to so many.
-RECENT = 60.0
-WARM = 4
+NO_POD, NO_TUNNEL = "no pod is ready", "no tunnel to a pod could be opened in time"
+POD_LEFT = "its pod takes no more connections"
+#: Why a connection waits for which no link may be made.
+NO_ROOM = "too many open files"
 
 
 @dataclass(frozen=True)
-class PoolConfig:
-    """`spare` is that of all forwards. `dial(pod)` makes a link, raising KfwError. `broke` is told when there is
-    none and none can be made.
+class Dial:
+    """Make another link. `warm`: nobody waits for it."""
 
-    `hold`: seconds that a connection is tried again which no pod takes; `hold_refused`: which every pod refuses because
-    nothing listens. `refused` is told when every pod has. `sticky`: connections go to the same pod as long as it takes
-    them.
-    """
-
-    name: str
-    hold: float
-    hold_refused: float
-    spare: IdleLinks
-    dial: Dial
-    broke: Callable[[KfwError], None]
-    refused: Callable[[str], None]
-    log: logging.Logger
-    sticky: bool = False
+    pod: str
+    warm: bool = False
 
 
-class Pool:
-    """`changed` is called when there may be a link for who waits for one, or none to be had."""
+@dataclass(frozen=True)
+class Assign(Generic[L]):
+    request: PoolRequest
+    link: L
 
-    def __init__(self, terms: PoolConfig, changed: Callable[[], None]) -> None:
-        self.links: set[Link] = set()
-        self.endpoints: dict[str, Endpoint] = {}
-        self.used_at = float("-inf")
-        self.round_trip = 0.0  # seconds, as last measured
-        self.proved_at = float("-inf")
-        self.spare = terms.spare
-        self._terms = terms
-        self._changed = changed
-        self._loop = asyncio.get_running_loop()
-        self._dials = PendingDials(terms.dial, self._made, self._dial_failed, terms.spare)
-        self._turn: dict[str, int] = {}  # the number of the last connection to each pod
-        self._count = 0
-        self.sticky_pod = (
-            ""  # the pod that has got the last connection; where they are sticky, the one that gets the next
-        )
-        self._closed = False
-        self._empty = asyncio.Event()
 
-    # -- for the tunnel
+@dataclass(frozen=True)
+class Retire(Generic[L]):
+    """It takes no more connections; those that it has go on."""
 
-    def target(self, endpoints: Iterable[Endpoint]) -> None:
-        """These pods are ready now. What goes to others drains."""
-        self.endpoints = {endpoint.name: endpoint for endpoint in endpoints}
-        if self.sticky_pod not in self.endpoints:
-            self.sticky_pod = next(iter(self.endpoints), "")
-        self._dials.forget(self.endpoints)
-        for link in tuple(self.links):
-            if link.pod not in self.endpoints:
-                link.retire("its pod takes no more connections")
-        self._changed()
-        self.keep_warm()
+    link: L
+    why: str
 
-    def renew(self, why: str) -> None:
-        """The links that there are take no more connections, and drain."""
-        for link in tuple(self.links):
-            link.retire(why)
-        self.keep_warm()
 
-    async def fresh(self, pod: str) -> Link:
-        """A new link. Raises KfwError. Who is cancelled leaves it to others."""
-        if pod not in self.endpoints:  # it went while others were asked first
-            raise KfwError(f"pod {pod} is gone", reason="endpoint-gone")
-        dial = self._dials.join(pod)
-        try:
-            return await asyncio.shield(dial)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if dial.cancelled() and not (task and task.cancelling()):
-                why = "the tunnel was closed while it dialled" if self._closed else "the dial was cancelled"
-                raise KfwError(why, reason="endpoint-gone") from None
-            self._dials.left_alone(dial)
-            raise
+@dataclass(frozen=True)
+class Fail:
+    """`short`: this machine has no room, so it has not been tried at all."""
 
-    def spare_free(self) -> None:
-        """Those that nobody needs now."""
-        for link in tuple(self.links):
-            if link.free:
-                self.spare.add(link)
+    request: PoolRequest
+    why: str
+    short: bool = False
 
-    async def close(self) -> None:
-        self._closed = True
-        try:
-            await self._dials.close()
-        finally:
-            for link in tuple(self.links):
-                link.abort("the forward ends")
-        if self.links:
-            await self._empty.wait()
 
-    # -- for who waits
+Action: TypeAlias = Dial | Assign[L] | Retire[L] | Fail
 
-    @property
-    def coming(self) -> int:
-        """Dials of which a link is to be expected soon."""
-        return len(self._dials.pods)
 
-    @property
-    def full(self) -> bool:
-        return self._room() <= 0
+def plan(state: PoolState[L], now: float) -> list[Action[L]]:
+    """What is to be done now, in this order."""
+    if state.closed:
+        return []
+    draft = _Draft(state, now)
+    return [*_retire(state), *draft.give_up(), *draft.serve(), *draft.dial(), *draft.warm()]
 
-    @property
-    def parked(self) -> bool:
-        """It is well without a link: others are used more."""
-        return not self.links and not self.spare.room and self.why_not(self.endpoints) is None
 
-    def pods_for(self, tried: Collection[str]) -> list[str]:
-        sticky = self.sticky_pod if self._terms.sticky else None
-        return balancer.pods_for(
-            list(self.endpoints), tried=tried, bad=self._dials.passed_over(), sticky=sticky
-        )
+def tidy(state: PoolState[L], now: float) -> list[L]:
+    """Links that are not needed any more: all free ones but for the one used last, of each pod, or of all when the forward
+    is not used."""
+    kept, surplus = set[str](), []
+    used = now - state.used_at < state.policy.used_within
+    for link in sorted(state.links, key=lambda link: -link.idle_since):
+        place = link.pod if used else ""
+        if link.free and place in kept and now - link.idle_since > state.policy.idle:
+            surplus.append(link)
+        if link.free:
+            kept.add(place)
+    return surplus
 
-    def link_for(self, pods: Collection[str], *, share: bool) -> Link | None:
-        link = balancer.free_link(self.links, pods, self._turn)
-        if link is None and share:
-            return balancer.shared_link(self.links, pods)
+
+def pods_for(
+    ready: Sequence[str], *, tried: Collection[str], bad: Collection[str], sticky: str | None
+) -> list[str]:
+    """Those that may get a connection. `tried`: they refused it; `bad`: no link to them could be made just now;
+    `sticky`: the one that gets all, as long as it takes them."""
+    untried = [pod for pod in ready if pod not in tried] or list(ready)
+    good = [pod for pod in untried if pod not in bad] or untried
+    return [sticky] if sticky in good else good
+
+
+def _retire(state: PoolState[L]) -> Iterator[Retire[L]]:
+    """What goes to pods that are not ready any more drains."""
+    for link in state.links:
+        if link.usable and link.pod not in state.endpoints:
+            yield Retire(link, POD_LEFT)
+
+
+class _Draft(Generic[L]):
+    """What will be so when the plan, as far as it is made, is done."""
+
+    def __init__(self, state: PoolState[L], now: float) -> None:
+        self._state, self._now = state, now
+        self._links = [link for link in state.links if link.pod in state.endpoints]
+        self._added = Counter[int]()  # connections that were assigned, by the link's id
+        self._loads = Counter[str]()  # connections of each pod
+        for link in state.links:
+            self._loads[link.pod] += link.live
+        self._turns, self._count = dict(state.turns), state.count
+        self._sticky = state.sticky_pod
+        self._bad = state.passed_over(now)
+        self._coming = state.coming(now)
+        self._dialled = 0
+        self._left = list(state.waiting)  # who is neither served nor given up
+
+    # -- the parts of a plan
+
+    def give_up(self) -> Iterator[Fail]:
+        nowhere = not self._state.endpoints
+        for request in tuple(self._left):
+            late = self._now >= self._state.deadline(request)
+            if late or (nowhere and request.awaited):
+                yield self._fail(request, NO_POD if nowhere else NO_TUNNEL)
+
+    def serve(self) -> Iterator[Assign[L]]:
+        """In turn; one that has been refused may wait for another pod than the rest."""
+        full, coming = self._room <= 0, len(self._coming)
+        for number, request in enumerate(tuple(self._left)):
+            if not self._state.is_due(request, self._now):
+                continue
+            alone = self._now - request.since < self._state.policy.share_after
+            link = self._link_for(request, share=not alone or (full and number >= coming))
+            if link is not None:
+                self._take(link)
+                self._left.remove(request)
+                yield Assign(request, link)
+            elif not request.tried:
+                return
+
+    def dial(self) -> Iterator[Dial | Fail]:
+        """One for each who waits, as far as there is room, as those that come are for those before."""
+        due = [request for request in self._left if self._state.is_due(request, self._now)]
+        for request in due[len(self._coming) :]:
+            pods = self._pods_for(request)
+            if failure := self._state.why_not(pods, self._now):
+                if request.awaited or request.once:
+                    yield self._fail(request, failure.what)
+            elif pod := self._pod_to_dial(pods):
+                yield self._dial(pod)
+            else:
+                yield from self._starve(due)
+                return
+
+    def warm(self) -> Iterator[Dial]:
+        """Who comes next finds a link."""
+        state = self._state
+        if not state.warm:
+            return
+        good = [pod for pod in state.endpoints if pod not in self._bad]
+        there = {*self._coming, *(link.pod for link in self._links if self._is_free(link))}
+        recent = self._now - state.used_at < state.policy.used_within
+        for pod in good[: state.policy.warm_pods] if recent else good[:1] if not state.links else []:
+            if pod not in there and self._dialled < state.idle_room and self._pod_to_dial([pod], warm=True):
+                yield self._dial(pod, warm=True)
+
+    # -- which link
+
+    def _pods_for(self, request: PoolRequest) -> list[str]:
+        sticky = self._sticky if self._state.sticky else None
+        return pods_for(list(self._state.endpoints), tried=request.tried, bad=self._bad, sticky=sticky)
+
+    def _link_for(self, request: PoolRequest, *, share: bool) -> L | None:
+        pods = self._pods_for(request)
+        link = self._free_link(pods)
+        if link is None and (share or self._state.why_not(pods, self._now)):
+            return self._shared_link(pods)
         return link
 
-    def open(self, link: Link, stream: Stream) -> bool:
-        """False: that link is of no use any more."""
-        if link.pod in self.endpoints:
-            stream.port = self.endpoints[link.pod].port
-        try:
-            link.open(stream)
-        except WireError as error:
-            link.retire(error.what)
-            return False
-        self.spare.discard(link)
+    def _free_link(self, pods: Collection[str]) -> L | None:
+        """Of the pods with the fewest connections the one whose turn it is; of its links the one used last, so that others
+        can age."""
+        free = (link for link in self._links if link.pod in pods and self._is_free(link))
+        return min(
+            free,
+            key=lambda link: (self._loads[link.pod], self._turns.get(link.pod, 0), -link.idle_since),
+            default=None,
+        )
+
+    def _shared_link(self, pods: Collection[str]) -> L | None:
+        """The one with the fewest connections, if it stands still for none of them."""
+        some = (link for link in self._links if link.usable and link.pod in pods)
+        moving = (link for link in some if not (link.stalled or link.settling or link.suspect))
+        return min(moving, key=lambda link: link.live + self._added[id(link)], default=None)
+
+    def _is_free(self, link: L) -> bool:
+        return link.free and not self._added[id(link)]
+
+    def _take(self, link: L) -> None:
+        self._added[id(link)] += 1
+        self._loads[link.pod] += 1
         self._count += 1
-        self._turn[link.pod] = self._count
-        self.sticky_pod = link.pod
-        return True
+        self._turns[link.pod] = self._count
+        self._sticky = link.pod
 
-    def why_not(self, pods: Iterable[str]) -> KfwError | None:
-        """The error, if a dial to each of them has failed just now."""
-        return self._dials.why_not(pods)
+    # -- which dial
 
     @property
-    def failure(self) -> KfwError | None:
-        """Of a pod to which a dial has failed just now."""
-        return next(filter(None, (self.why_not([pod]) for pod in self.endpoints)), None)
-
-    def dial(self, pods: Sequence[str], use: Use = Use.DIAL) -> bool:
-        """False: no more now."""
-        possible = [pod for pod in pods if self._dials.may_start(pod)]
-        if self.full or not possible or self.coming >= FIRST_DIALS * (1 + len(self.links)):
-            return False
-        if self._dials.short or not OPEN_FILES.has_room(use):
-            return False
-        pod = balancer.pod_to_dial(possible, self.links, self._dials.pods)
-        self._dials.start(pod, use)
-        return True
-
-    @property
-    def starved(self) -> bool:
-        """There is no link, and this machine has no room for one."""
-        if self.links or self._dials.pods:
-            return False
-        return self._dials.short or not OPEN_FILES.has_room(Use.DIAL)
-
-    def keep_warm(self) -> None:
-        """Who comes next finds a link."""
-        if self._closed:
-            return
-        passed_over = self._dials.passed_over()
-        good = [pod for pod in self.endpoints if pod not in passed_over]
-        there = {*self._dials.pods, *(link.pod for link in self.links if link.free)}
-        recent = self._loop.time() - self.used_at < RECENT
-        wanted = good[:WARM] if recent else good[:1] if not self.links else []
-        for pod in wanted:
-            if pod not in there and self.spare.room:
-                self.dial([pod], Use.WARM)
-
-    # -- for links and dials
-
-    def on_idle(self, link: Link) -> None:
-        self._changed()
-        if link.free:
-            self.spare.add(link)
-
-    def retired(self, link: Link) -> None:
-        self.spare.discard(link)
-        self._changed()
-        self.keep_warm()
-
-    def gone(self, link: Link) -> None:
-        self.links.discard(link)
-        self.spare.gone(link)
-        self._terms.log.debug("%s: a tunnel to pod %s is closed: %s", self._terms.name, link.pod, link.why)
-        if not self.links:
-            self._empty.set()
-        if not link.proven and not self._closed:
-            why = f"the tunnel to pod {link.pod} broke at once: {link.why}"
-            self._dials.fail(link.pod, KfwError(why, reason="cluster-unreachable"))
-        self._changed()
-        self.keep_warm()
-
-    def _made(self, link: Link, asked: bool) -> None:
-        if link.closed:  # before anybody had it; `gone` has been called
-            self._changed()
-            return
-        self._empty.clear()
-        self.links.add(link)
-        if self._closed or link.pod not in self.endpoints:
-            link.retire("its pod takes no more connections")
-        self._changed()
-        if link.free and not asked:  # who has asked for it asks it something first
-            self.spare.add(link)
-
-    def _dial_failed(self, error: KfwError) -> None:
-        defect = error.__cause__ if error.reason == "internal" else None
-        level = logging.ERROR if defect else logging.DEBUG
-        self._terms.log.log(level, "%s: %s", self._terms.name, error.what, exc_info=defect)
-        gone = isinstance(error, PodGone)  # the watch will tell
-        if not self.links and not gone and self.why_not(self.endpoints):
-            self._terms.broke(error)
-        self._changed()
-
     def _room(self) -> int:
-        moving = sum(not link.stalled for link in self.links)
-        return min(CAP - moving, MOST - len(self.links)) - self.coming
+        policy, links = self._state.policy, self._state.links
+        moving = sum(not link.stalled for link in links)
+        return min(policy.moving_links - moving, policy.all_links - len(links)) - len(self._coming)
+
+    def _pod_to_dial(self, pods: Sequence[str], *, warm: bool = False) -> str:
+        """The one with the fewest connections, those that its dials are for included. "": no more now."""
+        state, coming = self._state, len(self._coming)
+        possible = [pod for pod in pods if state.may_dial(pod, self._now)]
+        most = min(state.policy.dials, state.policy.first_dials * (1 + len(state.links)))
+        if not possible or self._room <= 0 or coming >= most:
+            return ""
+        if state.is_short(self._now) or not (warm or state.files):
+            return ""
+        loads = self._loads + Counter(self._coming)
+        return min(possible, key=lambda pod: loads[pod])
+
+    def _dial(self, pod: str, *, warm: bool = False) -> Dial:
+        self._coming.append(pod)
+        self._dialled += 1
+        return Dial(pod, warm)
+
+    def _starve(self, due: Iterable[PoolRequest]) -> Iterator[Fail]:
+        """This machine has no room for a link, and there is none."""
+        state = self._state
+        if not state.links and not self._coming and (state.is_short(self._now) or not state.files):
+            for request in [one for one in due if one in self._left and one.awaited]:
+                yield self._fail(request, NO_ROOM, short=True)
+
+    def _fail(self, request: PoolRequest, why: str, *, short: bool = False) -> Fail:
+        self._left.remove(request)
+        return Fail(request, why, short)

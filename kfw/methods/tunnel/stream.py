@@ -5,23 +5,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
 from kfw.methods.tunnel.messages import in_short
-from kfw.methods.tunnel.read_buffer import ReadBuffer
-from kfw.relay.dialer import HearsRefusals, RefusedByApp
-from kfw.wire.portforward import FailureKind, Refusal, classify
-
-#: What the client has sent is kept so long as it may have to be sent again, to another pod.
-KEPT = 64 * 1024
-#: Bytes that wait for a slow client before its link stops reading, on a link that carries others as well.
-SLACK = 1024 * 1024
-#: Seconds of silence of the far side until it is told that the client has said all. The runtime cuts the answer off
-#: 1 s after it hears so, so it hears it late.
-HOLD_FIN = 10.0
-#: Seconds that the two ends of a connection may be apart.
-LATE = 2.0
-#: A client that leaves when so many bytes have come, the last of them so many seconds ago, may have left a download.
-DOWNLOAD, RECENT = 2 * 1024, 0.5
+from kfw.methods.tunnel.policy import Policy
+from kfw.methods.tunnel.pool_state import PoolRequest
+from kfw.relay.dial import HearsRefusals, RefusedByApp
+from kfw.wire.portforward import MAX_TEXT, Kind, Refusal, classify
 
 
 class Leave(Enum):
@@ -65,27 +53,103 @@ class Owner(Protocol):
     def ended(self, stream: "Stream", error: Exception | None) -> None: ...
 
 
-class Stream(asyncio.Transport):
-    """`protocol` is the relay's end; `port` the pod's. `until`: so long it may be tried, by the loop's time; `once`: by
-    each pod once."""
+class Outcome(Enum):
+    OPEN = "open"
+    CLOSED = "closed"  # the app has said all, and nothing can be said to it any more
+    FAILED = "failed"  # `text` says why
+    RESET = "reset"  # without a word
 
-    def __init__(self, protocol: asyncio.Protocol, owner: Owner, until: float, *, once: bool = False) -> None:
+
+class CloseTracker:
+    """How a connection ends, as the far side tells it: by two streams, each with an end of its own, in any order.
+
+    A graceful end is a FIN on each. A failure is a text on the error stream; its FIN, or (newer kubelets) RST_STREAM on
+    both streams, comes after it. The data stream's FIN may overtake the text: with a refused port by 0.9 ms
+    (docs/tunnel.md, Surprises of the wire), so nothing is known before the error stream has ended, too.
+    """
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._data_closed = False
+        self._data_reset = False
+        self._error_over = False
+
+    @property
+    def begun(self) -> bool:
+        """Nobody reads what would be sent now."""
+        return self._data_closed or self._data_reset or bool(self._text)
+
+    @property
+    def outcome(self) -> Outcome:
+        if self._text and (self._error_over or self._data_reset):
+            return Outcome.FAILED
+        if not self._error_over:
+            return Outcome.OPEN
+        if self._data_reset:
+            return Outcome.RESET
+        return Outcome.CLOSED if self._data_closed else Outcome.OPEN
+
+    @property
+    def text(self) -> str:
+        return self._text.decode("utf-8", "replace")
+
+    def data_closed(self) -> None:
+        self._data_closed = True
+
+    def data_reset(self) -> None:
+        self._data_reset = True
+
+    def error_said(self, text: bytes) -> None:
+        self._text += text[: MAX_TEXT - len(self._text)]
+
+    def error_over(self) -> None:
+        """By FIN, by RST_STREAM, or because it is long overdue."""
+        self._error_over = True
+
+
+class ReadBuffer:
+    """What has come for a client that takes no more for now. `hand_over` may pause it again."""
+
+    def __init__(self, hand_over: Callable[[bytes], None]) -> None:
+        self.size = 0  # bytes
+        self.paused = False
+        self._hand_over = hand_over
+        self._waiting: list[bytes] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, data: bytes) -> None:
+        if self.paused:
+            self._waiting.append(data)
+            self.size += len(data)
+        else:
+            self._hand_over(data)
+
+    def resume(self) -> None:
+        """Hand over what waits, in its order."""
+        self.paused = False
+        waiting, self._waiting, self.size = self._waiting, [], 0
+        for data in waiting:
+            self.add(data)
+
+
+class Stream(asyncio.Transport):
+    """`protocol` is the relay's end; `port` the pod's. `request`: where it was tried, and how long it may be."""
+
+    def __init__(
+        self, protocol: asyncio.Protocol, owner: Owner, request: PoolRequest, policy: Policy
+    ) -> None:
         super().__init__()
-        self.until = until
-        self.once = once
+        self.request = request
         self.pod = ""
         self.port = 0
-        self.tried: set[str] = set()  # pods that refused it in this round
-        self.rounds = 0  # over all of them
-        self.refusal = ""  # the last one, in words
-        self.listens_nowhere = True  # of these each refused because nothing listens on the port
-        self.refused_at: float | None = None  # since when all pods have refused it for that reason
         self.link: Link | None = None
         self._protocol = protocol
         self._owner = owner
         self._loop = asyncio.get_running_loop()
-        self.began = self._loop.time()
-        self._placed_at = self.began
+        self._policy = policy
+        self._placed_at = self._loop.time()
         self._made = False  # the relay has been told of it
         self._over = False
         self._kept = bytearray()
@@ -223,7 +287,7 @@ class Stream(asyncio.Transport):
 
     def tell_refusal(self) -> None:
         if isinstance(self._protocol, HearsRefusals):
-            self._protocol.on_refused(self.refusal)
+            self._protocol.on_refused(self.request.refusal)
 
     def end(self, error: Exception | None, how: Leave = Leave.CLOSE) -> None:
         """It is over; `error` becomes a reset of the client."""
@@ -244,13 +308,14 @@ class Stream(asyncio.Transport):
 
     def _leaves_doubts(self) -> bool:
         """Data that nobody reads blocks a worker of the runtime for good (containerd 1.6), and an app goes on to send for
-        1 s to a client that has left (design/peer-figures.md, surprises 3 and 7)."""
+        1 s to a client that has left (docs/tunnel.md, Surprises of the wire)."""
         if self._ending.begun:
             return self._unanswered > 0
-        return self._received >= DOWNLOAD and self._loop.time() - self._heard < RECENT
+        silent = self._loop.time() - self._heard
+        return self._received >= self._policy.download and silent < self._policy.download_recent
 
     def _keep(self, data: bytes | bytearray | memoryview) -> None:
-        if self.link and not self._ending.begun and len(self._kept) + len(data) > KEPT:
+        if self.link and not self._ending.begun and len(self._kept) + len(data) > self._policy.kept:
             self._prove()
         else:
             self._kept += data
@@ -266,7 +331,7 @@ class Stream(asyncio.Transport):
 
     def _stop_link_if_need_be(self) -> None:
         """There is no flow control for a stream, only for its link."""
-        if self.link and (self._backlog.size >= SLACK or not self.link.shared):
+        if self.link and (self._backlog.size >= self._policy.slack or not self.link.shared):
             self.link.pause(self)
 
     def _judge(self) -> None:
@@ -278,7 +343,7 @@ class Stream(asyncio.Transport):
         elif outcome is Outcome.RESET:
             self.end(ResetByApp("the far side reset the connection"))
         elif outcome is Outcome.OPEN and self._ending.begun:
-            self._later("late", LATE, self.error_over)
+            self._later("late", self._policy.late_end, self.error_over)
         elif outcome is Outcome.CLOSED and not self._backlog:
             self._close_by_app()
 
@@ -296,18 +361,18 @@ class Stream(asyncio.Transport):
             self.pause_writing()  # until it is open elsewhere
             if self._owner.refused(self, refusal):
                 return
-        if self.refused_at is not None and not self._proven:
-            self.end(RefusedByApp(self.refusal))
+        if self.request.refused_at is not None and not self._proven:
+            self.end(RefusedByApp(self.request.refusal))
         else:
             kind = ResetByApp if refusal.kind is FailureKind.RESET else ConnectionResetError
             self.end(kind(in_short(refusal, self.pod, self.port)))
 
     def _finish_when_silent(self) -> None:
-        left = self._heard + HOLD_FIN - self._loop.time()
+        left = self._heard + self._policy.hold_fin - self._loop.time()
         self._later("finish", left, self._finish)
 
     def _finish(self) -> None:
-        if self._loop.time() < self._heard + HOLD_FIN:
+        if self._loop.time() < self._heard + self._policy.hold_fin:
             self._finish_when_silent()
         elif self.link:
             self.link.finish(self)

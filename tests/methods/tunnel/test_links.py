@@ -1,15 +1,24 @@
 """Links: which connection gets which, and what becomes of one that is blocked, flooded, sent away or cut."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from kfw.methods.tunnel import link, pool, quarantine
-from kfw.methods.tunnel.coalesce import merged
-from kfw.wire.spdy_frames import Data, Ping
+from kfw.methods.tunnel.framing import merged
+from kfw.methods.tunnel.policy import Policy
+from kfw.wire.spdy_events import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
-from tests.methods.tunnel.test_flow import pour
-from tests.methods.tunnel.ways import client, pods, tunnel, until
+from tests.methods.tunnel.ways import ONE_LINK, client, pods, tunnel, until
+
+POLICY = Policy()
+
+
+async def download(visit: Visit) -> None:
+    """64 MB a second, as long as the tunnel is there."""
+    while visit.tunnel.open:
+        visit.say(bytes(65536))
+        await asyncio.sleep(0.001)
 
 
 @pytest.mark.asyncio
@@ -24,9 +33,34 @@ async def test_connections_at_the_same_time_get_a_link_each() -> None:
 async def test_beyond_the_cap_they_share_evenly() -> None:
     async with far_side() as far, tunnel(far) as way:
         some = await asyncio.gather(*(client(way, b"x") for _ in range(500)))
-        await until(lambda: all(one.got == b"x" for one in some), 10)
-        assert len(far.tunnels) <= pool.CAP
-        assert sum(len(one.visits) > 1 for one in far.tunnels) > 5
+        await until(lambda: all(one.got == b"x" for one in some))
+        assert len(far.tunnels) == POLICY.moving_links
+        *counts, warm = (len(one.visits) for one in far.tunnels)
+        assert sum(counts) == 500
+        assert max(counts) - min(counts) <= 1
+        assert warm == 0, "the last one was dialled for who comes next"
+
+
+@pytest.mark.asyncio
+async def test_others_go_on_at_once_while_one_of_twenty_does_not_read() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        some = [await client(way, b"x") for _ in range(20)]
+        await until(lambda: all(one.got == b"x" for one in some))
+        idle, began = some[7], asyncio.get_running_loop().time()
+        idle.transport.pause_reading()
+        for _ in range(128):
+            far.visits[7].say(bytes(65536))
+        for number in range(1, 30):
+            for one in some:
+                if one is not idle:
+                    one.say(b"y")
+            await until(
+                lambda number=number: all(len(one.got) == number + 1 for one in some if one is not idle)
+            )
+        assert idle.got == b"x"
+        newcomer = await client(way, b"z")
+        await until(lambda: newcomer.got == b"z")
+        assert asyncio.get_running_loop().time() - began < 0.1 + POLICY.share_after
 
 
 @pytest.mark.asyncio
@@ -83,10 +117,7 @@ async def test_of_a_pod_that_goes_away_live_connections_go_on_and_new_ones_go_el
 
 
 @pytest.mark.asyncio
-async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(link, "LINGER", 0.05)
+async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection() -> None:
     async with far_side() as far, tunnel(far) as way:
         old = await client(way, b"1")
         await until(lambda: old.got and len(far.tunnels) == 2)
@@ -95,7 +126,7 @@ async def test_the_link_of_a_pod_that_went_away_ends_with_its_last_connection(
         assert far.visits[0].tunnel.open
         old.transport.close()
         await until(lambda: old.lost)
-        await until(lambda: {one.pod for one in way._pool.links} == {"web-2"})
+        await until(lambda: {one.pod for one in way.pool.links} == {"web-2"})
 
 
 @pytest.mark.asyncio
@@ -122,11 +153,7 @@ async def test_a_retarget_while_a_link_is_being_made_wastes_no_connection() -> N
 
 
 @pytest.mark.asyncio
-async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(quarantine, "SETTLE", 0.1)
-    monkeypatch.setattr(link, "LINGER", 0.05)
+async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_more() -> None:
     async with far_side(apps={"web-1": REFUSES}) as far, tunnel(far, hold=10) as way:
         poisoned = far.tunnels[0]
         one = await client(way, b"data")
@@ -135,8 +162,8 @@ async def test_data_for_a_stream_that_failed_blocks_the_link_so_it_is_used_no_mo
         other = await client(way, b"x")
         await until(lambda: other.got == b"x" and one.got == b"data")
         assert len(poisoned.visits) == 1
-        await until(lambda: not any(one.why == "" for one in way._pool.links if not one.usable))
-        await until(lambda: all(one.usable for one in way._pool.links))
+        await until(lambda: not any(one.why == "" for one in way.pool.links if not one.usable))
+        await until(lambda: all(one.usable for one in way.pool.links))
 
 
 @pytest.mark.asyncio
@@ -151,13 +178,8 @@ async def test_a_refusal_without_data_blocks_nothing_and_the_link_is_used_again(
 
 
 @pytest.mark.asyncio
-async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(quarantine, "SETTLE", 0.1)
-    monkeypatch.setattr(pool, "CAP", 1)
-    monkeypatch.setattr(pool, "MOST", 1)
-    async with far_side() as far, tunnel(far) as way:
+async def test_a_blocked_link_does_not_take_its_other_connections_with_it() -> None:
+    async with far_side() as far, tunnel(far, policy=ONE_LINK) as way:
         one, other = await client(way, b"1"), await client(way, b"2")
         await until(lambda: one.got and other.got)
         far.visits[0].ended = True
@@ -165,8 +187,7 @@ async def test_a_blocked_link_does_not_take_its_other_connections_with_it(
         await until(lambda: far.tunnels[0].blocked)
         far.visits[0].reset()
         await until(lambda: one.lost)
-        monkeypatch.setattr(pool, "MOST", 2)
-        monkeypatch.setattr(pool, "CAP", 2)
+        way.pool.state.policy = replace(ONE_LINK, moving_links=2, all_links=2)
         await until(lambda: len(far.tunnels) == 2)
         other.say(b"3")
         await until(lambda: other.got == b"23")
@@ -179,12 +200,12 @@ async def test_of_a_download_that_is_left_early_the_rest_is_not_fetched(read: in
         one = await client(way, b"go")
         await until(lambda: far.visits)
         far.visits[0].say(bytes(min(read, 100)))
-        pouring = asyncio.create_task(pour(far.visits[0], 1 << 40)) if read > 100 else None
+        pouring = asyncio.create_task(download(far.visits[0])) if read > 100 else None
         await until(lambda: len(one.got) >= read)
         one.transport.abort()
-        pouring = pouring or asyncio.create_task(pour(far.visits[0], 1 << 40))
+        pouring = pouring or asyncio.create_task(download(far.visits[0]))
         flooded = far.visits[0].tunnel
-        await until(lambda: not any(made.live or made.settling for made in way._pool.links))
+        await until(lambda: not any(made.live or made.settling for made in way.pool.links))
         await until(lambda: not flooded.open)
         await pouring
         far.apps["web-1"] = ECHO
@@ -203,9 +224,9 @@ async def test_a_big_answer_that_has_ended_costs_no_link() -> None:
             one = await client(way, b"GET")
             await until(lambda one=one: len(one.got) == 1 << 20)
             one.transport.close()
-            await until(lambda: not any(made.settling for made in way._pool.links))
+            await until(lambda: not any(made.settling for made in way.pool.links))
         assert len(far.tunnels) == 2
-        assert all(made.usable for made in way._pool.links)
+        assert all(made.usable for made in way.pool.links)
 
 
 # -- sent away, cut
@@ -216,8 +237,8 @@ async def test_after_goaway_new_connections_go_over_another_link_and_old_ones_go
     async with far_side() as far, tunnel(far) as way:
         old = await client(way, b"1")
         await until(lambda: old.got)
-        await until(lambda: len(way._pool.links) == 2)  # the one in use and the one kept ready
-        before = set(way._pool.links)
+        await until(lambda: len(way.pool.links) == 2)  # the one in use and the one kept ready
+        before = set(way.pool.links)
         for link in before:
             assert await link.answers(5.0) is not None
         for made in far.tunnels:
@@ -256,7 +277,7 @@ async def test_a_far_side_that_denies_what_it_has_replied_to_is_not_believed() -
         one = await client(way, b"1")
         await until(lambda: one.got)
         far.tunnels[0].goaway(0)
-        await until(lambda: sum(made.usable for made in way._pool.links) == 1 and len(far.tunnels) == 2)
+        await until(lambda: sum(made.usable for made in way.pool.links) == 1 and len(far.tunnels) == 2)
         one.say(b"2")
         await until(lambda: one.got == b"12")
         assert len(far.visits) == 1
@@ -268,7 +289,7 @@ async def test_a_silent_app_that_a_far_side_has_replied_for_is_not_asked_again()
         await client(way, b"pay")
         await until(lambda: far.visits and far.visits[0].got == b"pay")
         far.tunnels[0].goaway(0)
-        await until(lambda: not all(made.usable for made in way._pool.links))
+        await until(lambda: not all(made.usable for made in way.pool.links))
         await asyncio.sleep(0.05)
         assert len(far.visits) == 1
 
@@ -309,12 +330,8 @@ async def test_what_came_whole_before_the_nonsense_is_handed_over() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_link_that_dies_under_twenty_connections_resets_each_once_and_another_one_is_made(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pool, "CAP", 1)
-    monkeypatch.setattr(pool, "MOST", 1)
-    async with far_side() as far, tunnel(far) as way:
+async def test_a_link_that_dies_under_twenty_connections_resets_each_once_and_another_one_is_made() -> None:
+    async with far_side() as far, tunnel(far, policy=ONE_LINK) as way:
         some = [await client(way, b"x") for _ in range(20)]
         await until(lambda: all(one.got for one in some))
         far.tunnels[0].abort()
@@ -336,8 +353,8 @@ async def test_a_client_that_goes_while_its_link_is_being_made_leaves_nothing() 
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
-            assert len(way._placing._streams) == 1
-            assert not way._placing._waiters
+            assert len(way.pool._streams) == 1
+            assert not way.pool.state.waiting
 
 
 @pytest.mark.asyncio

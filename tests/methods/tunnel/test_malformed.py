@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.kube.api_server import ApiServer
-from kfw.methods.tunnel import link
+from kfw.kube.server import Server
 from kfw.methods.tunnel.method import PodTunnel, log
-from kfw.system.loop import rss_bytes
+from kfw.methods.tunnel.policy import Policy
+from kfw.system.memory import rss_bytes
 from kfw.wire import upgrade
 from tests.kube import certificates
 from tests.kube.test_api_server import serves
@@ -101,9 +101,8 @@ def counted() -> Iterator[Counting]:
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("encrypted", "count"), FRAMES)
 async def test_malformed_frames_end_one_connection_each_with_one_error(
-    way: str, encrypted: bool, count: int, seed: int, monkeypatch: pytest.MonkeyPatch
+    way: str, encrypted: bool, count: int, seed: int
 ) -> None:
-    monkeypatch.setattr(link, "LINGER", 0.01)
     random, said = Random(seed), b""
     print(f"KFW_SEED={seed}")
 
@@ -113,7 +112,7 @@ async def test_malformed_frames_end_one_connection_each_with_one_error(
         asyncio.get_running_loop().call_soon(visit.tunnel.writer.write, said[half:])
 
     async with far_side(serves("127.0.0.1") if encrypted else None, answers=only(way)) as far:
-        async with tunnel(far, at=_trusting(far)) as opened:
+        async with tunnel(far, at=_trusting(far), policy=Policy(linger=0.01)) as opened:
 
             async def once() -> None:
                 nonlocal said
@@ -127,8 +126,8 @@ async def test_malformed_frames_end_one_connection_each_with_one_error(
                 await _again_and_again(once, count, far)
             assert (heard.resets, heard.others) == (count, 0)
             assert not opened._broken.done()
-            assert not opened._placing._streams
-            await until(lambda: len(opened._pool.links) <= 1)
+            assert not opened.pool._streams
+            await until(lambda: len(opened.pool.links) <= 1)
 
 
 @pytest.mark.parametrize(("encrypted", "count"), ANSWERS)
@@ -146,7 +145,7 @@ async def test_what_is_no_answer_to_an_upgrade_is_one_error(encrypted: bool, cou
                 assert 0 < len(failed.value.what) < 500, far.says["bad"]
 
             await _again_and_again(once, count, far)
-            assert len(opened._pool.links) == 1
+            assert len(opened.pool.links) == 1
 
 
 async def _again_and_again(once: Callable[[], Awaitable[None]], count: int, far: Far) -> None:

@@ -18,7 +18,7 @@ async def test_it_says_over_what_it_goes_to_whom_and_how_many_tunnels_are_open()
         assert isinstance(way, Inspectable)
         assert way.how == "over SPDY, by turns with 2 other pods; tunnels: 1, 0 in use"
         await client(way, b"x")
-        await until(lambda: len(way._pool.links) == 4)
+        await until(lambda: len(way.pool.links) == 4)
         assert way.how == "over SPDY, by turns with 2 other pods; tunnels: 4, 1 in use"
         way.retarget(pods("web-1"))
         assert way.how.startswith("over SPDY; tunnels: ")

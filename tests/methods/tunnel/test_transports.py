@@ -6,7 +6,7 @@ import hashlib
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.tunnel import link
+from kfw.methods.tunnel.policy import Policy
 from kfw.model import Health
 from kfw.relay.dialer import DialFailed
 from kfw.wire import upgrade, websocket
@@ -145,18 +145,15 @@ async def test_nothing_is_left_of_a_way_that_could_not_be_opened() -> None:
         assert asyncio.all_tasks() - before - far._tasks == set()
 
 
-async def test_bad_frames_one_after_the_other_end_one_link_each_and_leave_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(link, "LINGER", 0.01)
-    async with far_side() as far, tunnel(far) as opened:
+async def test_bad_frames_one_after_the_other_end_one_link_each_and_leave_nothing() -> None:
+    async with far_side() as far, tunnel(far, policy=Policy(linger=0.01)) as opened:
         for _ in range(50):
             one = await client(opened, b"x")
             await until(lambda one=one: one.got)
             far.visits[-1].tunnel.writer.write(b"\x80\x09" + bytes(4096))
             await until(lambda one=one: one.lost)
-        assert len(opened._pool.links) < 5
-        assert len(opened._placing._streams) == 0
+        assert len(opened.pool.links) < 5
+        assert len(opened.pool._streams) == 0
 
 
 class _Nodeless(Far):

@@ -6,21 +6,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import pytest
-
-from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login, Plugin
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from kfw.methods.base import OpenRequest
-from kfw.methods.tunnel import link_health
 from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
+from kfw.methods.tunnel.policy import Policy
 from kfw.model import Endpoint, Forward, Health
 from tests.fakes import forward
 from tests.methods.tunnel.far import Far
 
 #: Not asked for the app's health, so that visits are the test's own.
 UNASKED = Health(type="none", timeout=2.0)
+#: All connections share it.
+ONE_LINK = Policy(moving_links=1, all_links=1)
 
 
 def server(
@@ -53,14 +52,11 @@ async def tunnel(
     health: Health = UNASKED,
     at: ApiServer | None = None,
     sticky: bool = False,
+    policy: Policy = Policy(),  # noqa: B008  it is frozen
 ) -> AsyncIterator[PodTunnel]:
     wanted = forward("web", hold=hold, hold_refused=hold_refused, health=health)
-    with pytest.MonkeyPatch.context() as patch:
-        if not far.hangs:  # however busy the machine is, the first link is to the first pod
-            patch.setattr(link_health, "PROMPT", 5.0)
-        opened = await TunnelMethod(Servers(at or server(far))).open(
-            OpenRequest(wanted, pods(*names), sticky=sticky)
-        )
+    method = TunnelMethod(Servers(at or server(far)), policy)
+    opened = await method.open(OpenRequest(wanted, pods(*names), sticky=sticky))
     try:
         yield opened
     finally:
@@ -112,9 +108,11 @@ async def client(way: PodTunnel, first: bytes = b"") -> Client:
 
 async def until(true: Callable[[], object], within: float = 15.0) -> None:
     """Raises TimeoutError if it does not come true."""
+    pause = 0.002
     async with asyncio.timeout(within):
-        while not true():  # noqa: ASYNC110  # anything can be waited for, so there is no event for it
-            await asyncio.sleep(0.002)
+        while not true():
+            await asyncio.sleep(pause)
+            pause = min(1.05 * pause, 0.05)
 
 
 @dataclass

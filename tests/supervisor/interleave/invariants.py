@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from kfw.methods.tunnel.dial_limiter import AT_ONCE
-from kfw.methods.tunnel.dispatcher import Dispatcher
+from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.method import TunnelMethod
 from kfw.model import Health, Retry
 from kfw.supervisor.machine import Phase
@@ -43,9 +42,9 @@ def well_within(retry: Retry, health: Health) -> float:
 
 
 class Invariants:
-    def __init__(self, runner: Runner, placings: Sequence[Dispatcher], loop: VirtualLoop) -> None:
+    def __init__(self, runner: Runner, pools: Sequence[PoolDriver], loop: VirtualLoop) -> None:
         self._runner = runner
-        self._placings = placings
+        self._pools = pools
         self._loop = loop
         self._busy_since: float | None = None
 
@@ -101,9 +100,9 @@ class Invariants:
             raise Wrong(f"it thinks that it has a path: {self.describe()}")
         if now.phase is not Phase.CRASHED and "follow" not in runner._tasks:
             raise Wrong(f"nobody follows the target: {self.describe()}")
-        for placing in self._placings:
-            look = placing._next_look
-            if placing._waiters and (placing._closed or look is None or look.cancelled()):
+        for pool in self._pools:
+            look = pool._next_look
+            if pool.state.waiting and (pool.state.closed or look is None or look.cancelled()):
                 raise Wrong(f"a connection waits for a link, and nobody looks: {self.describe()}")
 
     def _connections_end_some_day(self) -> None:
@@ -117,17 +116,17 @@ class Invariants:
                 raise Wrong(f"a connection waits for {connection.seconds:g} s")
 
     def _nothing_is_left_in_the_pools(self, method: TunnelMethod) -> None:
-        for placing in self._placings:
-            pool = placing.pool
+        for pool in self._pools:
             left = {
-                "streams": len(placing._streams),
-                "waiters": len(placing._waiters),
+                "streams": len(pool._streams),
+                "waiters": len(pool.state.waiting) + len(pool._placed),
                 "links": len(pool.links),
-                "dials": len(pool._dials._running),
+                "dials": len(pool._dials) + len(pool.state.dials),
             }
             if any(left.values()):
                 raise Wrong(f"the pool has {left}")
-        if method._spare._links or method._spare.coming:
-            raise Wrong(f"spare links: {len(method._spare._links)}, coming: {method._spare.coming}")
-        if method._pace._turns._value != AT_ONCE:
-            raise Wrong(f"turns to dial: {method._pace._turns._value}")
+        idle, turns = method.shared.idle, method.shared.dial_turns
+        if len(idle) or idle.coming:
+            raise Wrong(f"idle links: {len(idle)}, coming: {idle.coming}")
+        if turns.given:
+            raise Wrong(f"turns to dial that are taken: {turns.given}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kfw.environ import Environs
-from kfw.methods.tunnel import method as tunnel_method
-from kfw.methods.tunnel.dispatcher import Dispatcher
-from kfw.methods.tunnel.idle_links import IdleLinks
-from kfw.methods.tunnel.method import TunnelMethod
+from kfw.methods.base import OpenRequest
+from kfw.methods.tunnel.driver import PoolDriver
+from kfw.methods.tunnel.method import Outside, PodTunnel, TunnelMethod
+from kfw.methods.tunnel.policy import Policy
 from kfw.model import Forward, Reason, Status, Target
 from kfw.supervisor.machine import Phase, status_of
 from kfw.supervisor.runner import Runner, World
@@ -21,7 +21,7 @@ from tests.supervisor.interleave.history import History
 from tests.supervisor.interleave.invariants import Wrong
 from tests.supervisor.interleave.loop import START, Stuck, VirtualClock, VirtualLoop
 from tests.supervisor.interleave.pipes import ListeningSocket
-from tests.supervisor.interleave.setting import LOG, in_place_of, logged, one_time_and_order
+from tests.supervisor.interleave.setting import LOG, logged
 
 _ENVIRONS = Environs({}, known=True)
 
@@ -43,7 +43,7 @@ def play(history: History, *, verbose: bool = False) -> Outcome:
     complaints: list[str] = []
     loop.set_exception_handler(lambda _, context: complaints.append(_words(context)))
     asyncio.set_event_loop(loop)
-    with one_time_and_order(loop), logged(complaints.append):
+    with logged(complaints.append):
         life = Life(history, loop, outcome, complaints.append, verbose=verbose)
         loop.on_idle = life.check
         try:
@@ -62,6 +62,17 @@ def play(history: History, *, verbose: bool = False) -> Outcome:
     if unforeseen and not outcome.wrong:
         outcome.wrong = f"complaint: {unforeseen[0]}"
     return outcome
+
+
+class _Method(TunnelMethod):
+    """It remembers the pools of its tunnels, also of those that could not be opened."""
+
+    pools: list[PoolDriver]
+
+    def make_tunnel(self, way: OpenRequest) -> PodTunnel:
+        made = super().make_tunnel(way)
+        self.pools.append(made.pool)
+        return made
 
 
 class Life:
@@ -83,9 +94,10 @@ class Life:
         self._socket = ListeningSocket()
         self.acts = Acts(loop, self.cluster, self._socket)
         self._complain = complain
-        self._method = TunnelMethod(self.cluster)
-        self._method._spare = IdleLinks(history.spare)
-        self.placings: list[Dispatcher] = []
+        self.pools: list[PoolDriver] = []
+        outside = Outside(self.cluster.open_portforward, loop.time, lambda: None)
+        self._method = _Method(self.cluster, Policy(idle_links=history.spare), outside)
+        self._method.pools = self.pools
         world = World(
             self.cluster,
             {"tunnel": self._method},
@@ -108,7 +120,7 @@ class Life:
         )
         self.runner = Runner(forward, world, self._changed)
         self.acts.runner = self.runner
-        self._check = invariants.Invariants(self.runner, self.placings, loop)
+        self._check = invariants.Invariants(self.runner, self.pools, loop)
         self._running: asyncio.Task[None] | None = None
         self._told: tuple[object, ...] = ()
 
@@ -121,30 +133,22 @@ class Life:
         return self.acts.watch_ended and "CancelledFromInside" in complaint
 
     async def live(self) -> None:
-        with (
-            in_place_of(tunnel_method, "open_portforward", self.cluster.open_portforward),
-            in_place_of(tunnel_method, "Dispatcher", self._placing),
-        ):
-            self._running = asyncio.ensure_future(self.runner.run())
-            for event in self.history.events:
-                if self._verbose:
-                    self._tell(f"-- {event}")
-                self.acts.happen(event)
-                for _ in range(event.turns):
-                    await asyncio.sleep(0)
-                if event.seconds:
-                    await asyncio.sleep(event.seconds)
-            if not self.history.ends_early:
-                await self._be_well_again()
-            await self._end()
+        self._running = asyncio.ensure_future(self.runner.run())
+        for event in self.history.events:
+            if self._verbose:
+                self._tell(f"-- {event}")
+            self.acts.happen(event)
+            for _ in range(event.turns):
+                await asyncio.sleep(0)
+            if event.seconds:
+                await asyncio.sleep(event.seconds)
+        if not self.history.ends_early:
+            await self._be_well_again()
+        await self._end()
 
     def _bind(self, *_: object, **__: object) -> tuple[list[ListeningSocket], int]:
         self._socket.bound = True
         return [self._socket], 9080
-
-    def _placing(self, *terms: Any) -> Dispatcher:
-        self.placings.append(Dispatcher(*terms))
-        return self.placings[-1]
 
     def _changed(self, runner: Runner) -> None:
         now = runner.now

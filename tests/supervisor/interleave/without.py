@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
+from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.link import Link
-from kfw.methods.tunnel.pool import Pool
+from kfw.relay import race
 from kfw.supervisor.tasks import Tasks
+from kfw.system.limits import Use
 
 
-async def _fresh(self: Pool, pod: str) -> Link:
+async def _new_link(self: PoolDriver, pod: str) -> Link:
     """As it was: that a dial was cancelled, by who closed its pool, became a cancellation of who waited for it."""
-    dial = self._dials.join(pod)
+    dial = self.state.join_dial(pod, asyncio.get_running_loop().time()) or self._start_dial(pod, Use.UPKEEP)
+    dial.asked = True
     try:
-        return await asyncio.shield(dial)
+        return await asyncio.shield(self._dials[dial])
     except asyncio.CancelledError:
-        self._dials.left_alone(dial)
+        dial.asked = False
         raise
 
 
@@ -37,7 +40,7 @@ class Fix:
     before: tuple[tuple[Any, str, Any], ...]
 
 
-_DIALS = ((Pool, "fresh", _fresh), (aio, "_error_of", asyncio.Task.exception))
+_DIALS = ((PoolDriver, "new_link", _new_link), (race, "_error_of", asyncio.Task.exception))
 
 FIXES = {
     "a dial that is cancelled by who closes its pool has failed": Fix("internal error", _DIALS),

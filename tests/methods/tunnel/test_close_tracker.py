@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.methods.tunnel.close_tracker import CloseTracker, Outcome
+from kfw.methods.tunnel.stream import CloseTracker, Outcome
 
 CLOSED, RST, SAID, OVER = "data closed", "data reset", "error said", "error over"
 
