@@ -54,6 +54,47 @@ async def test_a_silent_link_with_a_live_connection_is_left_alone_and_gets_no_mo
         await until(lambda: old.got == b"13")
 
 
+async def test_a_live_connection_is_not_cut_when_its_link_never_answers_and_goes_on_when_that_speaks_again() -> (
+    None
+):
+    """Behind an upload answers are late, and an API server may be silent for a while."""
+    async with far_side() as far, tunnel(far) as way:
+        old = await client(way, b"1")
+        await until(lambda: old.got and len(far.open) == 2)
+        late = far.visits[0].tunnel
+        late.deaf = True
+        await way.probe()
+        await asyncio.sleep(30)  # all time-outs of PINGs are over
+        assert late.open
+        assert not old.lost
+        assert [link.why for link in way.pool.links if link.live] == ["it does not answer"]
+        late.deaf = False
+        old.say(b"2")
+        await until(lambda: old.got == b"12")
+        old.transport.close()
+        await until(lambda: not late.open)
+
+
+async def test_a_late_link_that_carries_nothing_is_closed_when_its_time_is_over() -> None:
+    async with far_side() as far, tunnel(far) as way:
+        far.tunnels[0].deaf = True
+        await way.probe()
+        (late,) = (link for link in way.pool.links if link.suspect)
+        assert not late.free
+        await until(lambda: not far.tunnels[0].open)
+        assert late.why == "it does not answer"
+
+
+async def test_a_late_link_that_answers_in_time_is_used_again() -> None:
+    async with far_side() as far, tunnel(far, health=Health(type="none", timeout=30.0)) as way:
+        far.tunnels[0].deaf = True
+        await way.probe()
+        (late,) = (link for link in way.pool.links if link.suspect)
+        for number in range(2, 300, 2):  # PINGs of a server are even: those of the client are odd
+            far.tunnels[0].send(far.tunnels[0]._spdy.pong(number - 1))
+        await until(lambda: late.free)
+
+
 async def test_while_nothing_answers_nothing_is_judged_and_what_lives_goes_on_afterwards() -> None:
     async with far_side() as far, tunnel(far, health=Health(type="none", timeout=0.3)) as way:
         old = await client(way, b"1")

@@ -1,0 +1,548 @@
+"""What is to be done with the connections, links and dials of one forward: plans, without a loop and without a clock."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from kfw.errors import KfwError
+from kfw.methods.tunnel.policy import Policy
+from kfw.methods.tunnel.pool import Assign, Dial, Fail, Retire, plan, pods_for, tidy
+from kfw.methods.tunnel.pool_state import PendingDial, PoolRequest, PoolState
+from kfw.model import Endpoint
+
+POLICY = Policy()
+READY = ["a", "b", "c"]
+NOW = 1000.0
+DOWN = KfwError("the node does not answer", reason="cluster-unreachable")
+
+
+@dataclass(eq=False)
+class SomeLink:
+    pod: str
+    live: int = 0
+    usable: bool = True
+    settling: bool = False
+    suspect: bool = False
+    stalled: bool = False
+    idle_since: float = NOW
+
+    @property
+    def free(self) -> bool:
+        return self.usable and not (self.live or self.settling or self.suspect)
+
+
+def pool(pods: Iterable[str], *links: SomeLink, **more: object) -> PoolState[SomeLink]:
+    made = PoolState[SomeLink](POLICY, **more)  # type: ignore[arg-type]
+    made.on_target(Endpoint("pod", pod, "10.0.0.1", 8080) for pod in pods)
+    made.links = dict.fromkeys(links)
+    made.warm, made.idle_room = False, POLICY.idle_links
+    return made
+
+
+def waits(state: PoolState[SomeLink], *, since: float = NOW, **more: object) -> PoolRequest:
+    """A connection that began to wait then."""
+    request = PoolRequest(since, since + 15.0, **more)  # type: ignore[arg-type]
+    state.wait(request, since)
+    return request
+
+
+def is_tried_again(state: PoolState[SomeLink], *, since: float = NOW, **more: object) -> PoolRequest:
+    """The relay has it already."""
+    return waits(state, since=since, awaited=False, **more)
+
+
+def links_of(state: PoolState[SomeLink], now: float = NOW) -> list[SomeLink]:
+    """Which links are given, in turn."""
+    return [action.link for action in plan(state, now) if isinstance(action, Assign)]
+
+
+def dials_of(state: PoolState[SomeLink], now: float = NOW) -> list[str]:
+    return [action.pod for action in plan(state, now) if isinstance(action, Dial)]
+
+
+def fails_of(state: PoolState[SomeLink], now: float = NOW) -> list[tuple[PoolRequest, str]]:
+    return [(action.request, action.why) for action in plan(state, now) if isinstance(action, Fail)]
+
+
+# -- which pods
+
+
+def test_all_ready_pods_may_get_a_connection_that_nobody_has_refused() -> None:
+    assert pods_for(READY, tried=(), bad=(), sticky=None) == READY
+
+
+def test_pods_that_refused_it_or_cannot_be_reached_are_passed_over_as_long_as_there_are_others() -> None:
+    assert pods_for(READY, tried={"a"}, bad={"b"}, sticky=None) == ["c"]
+    assert pods_for(READY, tried={"a"}, bad={"b", "c"}, sticky=None) == ["b", "c"]
+    assert pods_for(READY, tried=READY, bad={"b"}, sticky=None) == ["a", "c"]
+    assert pods_for(READY, tried=READY, bad=READY, sticky=None) == READY
+    assert pods_for([], tried=(), bad=(), sticky=None) == []
+
+
+def test_an_affine_connection_stays_with_its_pod_until_that_cannot_take_it() -> None:
+    assert pods_for(READY, tried=(), bad=(), sticky="b") == ["b"]
+    assert pods_for(READY, tried={"b"}, bad=(), sticky="b") == ["a", "c"]
+    assert pods_for(READY, tried=(), bad=(), sticky="gone") == READY
+    assert pods_for(READY, tried=(), bad=(), sticky="") == READY
+
+
+def test_with_affinity_all_that_wait_go_to_the_pod_of_the_last_connection() -> None:
+    mine, other = SomeLink("b"), SomeLink("a")
+    state = pool(READY, mine, other, sticky=True)
+    state.on_opened(waits(state), "b")
+    assert links_of(state) == [mine]
+    assert dials_of(state) == []
+    waits(state)
+    assert links_of(state) == [mine]
+    assert dials_of(state) == ["b"]
+
+
+def test_a_sticky_pod_that_is_not_ready_any_more_gives_way_to_the_first_that_is() -> None:
+    state = pool(READY, sticky=True)
+    assert state.sticky_pod == "a"
+    state.on_opened(PoolRequest(NOW, NOW), "c")
+    state.on_target(state.endpoints[pod] for pod in ("b", "c"))
+    assert state.sticky_pod == "c"
+    state.on_target([state.endpoints["b"]])
+    assert state.sticky_pod == "b"
+
+
+# -- which link
+
+
+def test_the_pod_with_the_fewest_connections_comes_first_then_the_one_whose_turn_it_is() -> None:
+    busy, idle_a, idle_b = SomeLink("a", live=3), SomeLink("a"), SomeLink("b")
+    state = pool(READY, busy, idle_a, idle_b)
+    waits(state)
+    assert links_of(state) == [idle_b]
+    for turns, expected in (({"a": 2, "b": 1}, idle_b), ({"a": 2, "b": 3}, idle_a)):
+        state = pool(READY, idle_a, idle_b)
+        state.turns = turns
+        waits(state)
+        assert links_of(state) == [expected]
+
+
+def test_of_a_pods_links_the_one_used_last_is_used_again() -> None:
+    old, new = SomeLink("a", idle_since=1), SomeLink("a", idle_since=2)
+    state = pool(["a"], old, new)
+    waits(state)
+    assert links_of(state) == [new]
+
+
+def test_those_that_wait_together_get_a_link_each_and_the_pods_take_turns() -> None:
+    some = [SomeLink(pod) for pod in "aabbcc"]
+    state = pool(READY, *some)
+    for _ in range(6):
+        waits(state)
+    given = links_of(state)
+    assert [link.pod for link in given] == ["a", "b", "c", "a", "b", "c"]
+    assert len(set(given)) == 6
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        SomeLink("a", live=1),
+        SomeLink("a", usable=False),
+        SomeLink("a", settling=True),
+        SomeLink("a", suspect=True),
+        SomeLink("gone"),
+    ],
+    ids=["busy", "retired", "in doubt", "late", "of a pod that is not ready"],
+)
+def test_a_link_that_is_not_free_is_not_given_and_another_one_is_dialled(unfit: SomeLink) -> None:
+    state = pool(["a"], unfit)
+    waits(state)
+    assert links_of(state) == []
+    assert dials_of(state) == ["a"]
+
+
+def test_a_link_of_a_pod_that_is_not_ready_any_more_drains() -> None:
+    stays, goes, gone = SomeLink("a"), SomeLink("b", live=2), SomeLink("b", usable=False)
+    assert plan(pool(["a"], stays, goes, gone), NOW) == [Retire(goes, "its pod takes no more connections")]
+
+
+# -- sharing
+
+
+def test_after_a_tenth_of_a_second_without_a_link_of_its_own_a_connection_shares_the_one_with_the_fewest() -> (
+    None
+):
+    stalled, many, few = SomeLink("a", 1, stalled=True), SomeLink("a", 9), SomeLink("b", 2)
+    state = pool(READY, stalled, many, few)
+    waits(state)
+    assert links_of(state, NOW + 0.09) == []
+    assert links_of(state, NOW + 0.1) == [few]
+
+
+@pytest.mark.parametrize("trait", ["stalled", "settling", "suspect"])
+def test_nobody_shares_a_link_that_stands_still_or_is_in_doubt(trait: str) -> None:
+    state = pool(["a"], replace(SomeLink("a", live=1), **{trait: True}))  # type: ignore[arg-type]
+    waits(state)
+    assert links_of(state, NOW + 1) == []
+
+
+def full() -> PoolState[SomeLink]:
+    return pool(["a"], *(SomeLink("a", live=1) for _ in range(POLICY.moving_links)))
+
+
+def test_beyond_the_cap_they_share_at_once_and_evenly_and_nothing_is_dialled() -> None:
+    state = full()
+    for _ in range(3 * POLICY.moving_links):
+        waits(state)
+    given = links_of(state)
+    assert {given.count(link) for link in state.links} == {3}
+    assert dials_of(state) == []
+
+
+def test_a_link_that_stands_still_does_not_count_for_the_cap_so_the_pool_dials_another() -> None:
+    state = full()
+    next(iter(state.links)).stalled = True
+    waits(state)
+    assert dials_of(state) == ["a"]
+
+
+def test_of_links_that_stand_still_there_is_an_end_too() -> None:
+    state = pool(["a"], *(SomeLink("a", 1, stalled=True) for _ in range(POLICY.all_links)))
+    waits(state)
+    assert dials_of(state) == []
+
+
+def test_who_a_link_is_coming_for_does_not_share_although_the_cap_is_reached() -> None:
+    state = full()
+    del state.links[next(iter(state.links))]
+    dial = state.start_dial("a", NOW)
+    waits(state)
+    waits(state)
+    assert links_of(state) == []
+    state.on_dial_ended(dial)
+    state.links[SomeLink("a", live=1)] = None
+    assert len(links_of(state)) == 2
+
+
+def test_who_waits_is_served_in_turn_and_only_one_that_was_refused_lets_others_pass() -> None:
+    free = SomeLink("b")
+    state = pool(["a", "b"], free)
+    first = is_tried_again(state, tried={"b"})
+    second, third = waits(state), waits(state)
+    assert plan(state, NOW) == [Assign(second, free), Dial("a"), Dial("a")]
+    assert [first, third] == [one for one in state.waiting if one is not second]
+
+
+def test_when_no_link_can_be_made_now_a_connection_shares_at_once() -> None:
+    busy = SomeLink("a", live=1)
+    state = pool(["a"], busy)
+    state.on_failure("a", DOWN, NOW)
+    waits(state)
+    assert links_of(state) == [busy]
+
+
+# -- dials
+
+
+def test_dials_are_spread_over_the_pods() -> None:
+    state = pool(READY, SomeLink("a", live=1), SomeLink("b", live=1))
+    waits(state)
+    assert dials_of(state) == ["c"]
+    state = pool(READY, SomeLink("a", live=1))
+    for pod in ("b", "c", "c"):
+        state.start_dial(pod, NOW)
+    for _ in range(4):
+        waits(state)
+    assert dials_of(state) == ["a"]
+
+
+def test_there_is_one_dial_for_each_who_waits_and_no_more() -> None:
+    state = pool(READY, *(SomeLink("a", live=1) for _ in range(5)))
+    for _ in range(3):
+        waits(state)
+    assert len(dials_of(state)) == 3
+    state.start_dial("a", NOW)
+    assert len(dials_of(state)) == 2
+
+
+@pytest.mark.parametrize(("links", "dials"), [(0, 2), (1, 4), (2, 6), (3, 8), (9, 8)])
+def test_first_two_dials_run_at_a_time_then_two_more_for_each_link_and_never_more_than_eight(
+    links: int, dials: int
+) -> None:
+    state = pool(READY, *(SomeLink("a", live=1) for _ in range(links)))
+    for _ in range(20):
+        waits(state)
+    assert len(dials_of(state)) == dials
+
+
+def test_a_dial_that_takes_long_does_not_count_and_its_pod_is_passed_over() -> None:
+    state = pool(["a", "b"])
+    state.start_dial("a", NOW)
+    waits(state)
+    assert dials_of(state, NOW + 0.29) == []
+    assert dials_of(state, NOW + 0.31) == ["b"]
+
+
+def test_what_a_dial_took_lately_says_when_one_takes_long() -> None:
+    state = pool(["a", "b"])
+    for _ in range(30):
+        state.on_made(state.start_dial("a", NOW), SomeLink("a"), NOW + 1.0, closed=True)
+    assert state.usual_dial == pytest.approx(1.0, rel=0.01)
+    dial = state.start_dial("a", NOW)
+    assert not state.is_slow(dial, NOW + 3.9)
+    assert state.is_slow(dial, NOW + 4.01)
+
+
+def test_to_a_pod_to_which_dials_take_long_there_are_two_at_most() -> None:
+    state = pool(["a"])
+    waits(state)
+    state.start_dial("a", NOW - 1)
+    assert dials_of(state) == ["a"]
+    state.start_dial("a", NOW - 1)
+    assert dials_of(state) == []
+
+
+def test_a_pod_to_which_a_dial_has_just_failed_is_passed_over_and_after_half_a_second_not_any_more() -> None:
+    state = pool(["a", "b"], SomeLink("b", live=1))
+    state.on_failure("a", DOWN, NOW)
+    waits(state, since=NOW + 0.45)
+    assert dials_of(state, NOW + 0.49) == ["b"]
+    assert dials_of(state, NOW + 0.51) == ["a"]
+
+
+def test_one_pod_that_failed_is_not_all_of_them() -> None:
+    state = pool(["a", "b"])
+    request = waits(state)
+    assert state.on_failure("a", DOWN, NOW) is False
+    assert fails_of(state) == []
+    assert dials_of(state) == ["b"]
+    assert state.on_failure("b", DOWN, NOW) is True
+    assert fails_of(state) == [(request, DOWN.what)]
+
+
+def test_with_a_link_left_a_failure_of_all_pods_is_not_the_end() -> None:
+    state = pool(["a"], SomeLink("a"))
+    assert state.on_failure("a", DOWN, NOW) is False
+
+
+def test_what_has_failed_is_forgotten_once_a_dial_succeeds_or_the_pod_goes() -> None:
+    state = pool(["a", "b"])
+    state.on_failure("a", DOWN, NOW)
+    state.on_failure("b", DOWN, NOW)
+    state.on_made(state.start_dial("a", NOW), SomeLink("a"), NOW, closed=False)
+    state.on_target([state.endpoints["a"]])
+    assert state.failures == {}
+
+
+def test_a_dial_for_who_knows_of_it_is_shared_but_not_if_it_takes_long() -> None:
+    state = pool(["a"])
+    dial = state.start_dial("a", NOW)
+    assert state.join_dial("a", NOW) is dial
+    assert state.join_dial("b", NOW) is None
+    assert state.join_dial("a", NOW + 1) is None
+
+
+# -- no room on this machine
+
+
+def test_a_shortage_is_no_verdict_on_a_pod_and_who_waits_is_told_of_it_only_when_there_is_no_link() -> None:
+    state = pool(["a"])
+    request = waits(state)
+    state.on_shortage(NOW)
+    assert plan(state, NOW) == [Fail(request, "too many open files", short=True)]
+    assert state.passed_over(NOW) == set()
+    assert plan(state, NOW + 0.21) == [Dial("a")]
+    state.links = {SomeLink("a", live=1): None}
+    assert plan(state, NOW) == []
+
+
+def test_without_a_file_nothing_is_dialled_for_who_waits_and_a_connection_that_the_relay_has_waits_on() -> (
+    None
+):
+    state = pool(["a"])
+    new, old = waits(state), is_tried_again(state)
+    state.files = False
+    assert fails_of(state) == [(new, "too many open files")]
+    assert old in state.waiting
+    assert dials_of(state) == []
+
+
+# -- how long
+
+
+def test_without_a_pod_who_is_new_is_told_at_once_and_who_was_refused_waits_for_one() -> None:
+    state = pool([])
+    new, old = waits(state), is_tried_again(state)
+    assert fails_of(state) == [(new, "no pod is ready")]
+    assert fails_of(state, NOW + 14.9) == [(new, "no pod is ready")]
+    assert fails_of(state, NOW + 15) == [(new, "no pod is ready"), (old, "no pod is ready")]
+
+
+@pytest.mark.parametrize(("hold", "told"), [(0.0, 10.0), (5.0, 10.0), (30.0, 30.0)])
+def test_a_dial_has_its_ten_seconds_also_where_nothing_shall_be_held(hold: float, told: float) -> None:
+    state = pool(["a"])
+    request = PoolRequest(NOW, NOW + hold)
+    state.wait(request, NOW)
+    state.start_dial("a", NOW)
+    assert fails_of(state, NOW + told - 0.01) == []
+    assert fails_of(state, NOW + told) == [(request, "no tunnel to a pod could be opened in time")]
+
+
+def refused(
+    state: PoolState[SomeLink], request: PoolRequest, pod: str, now: float = NOW, **more: bool
+) -> object:
+    state.forget(request)
+    request.awaited = False
+    return state.on_refused(
+        request, pod, f"nothing listens in {pod}", now, **({"nothing_listens": True} | more)
+    )
+
+
+def test_a_pod_that_has_not_refused_it_is_tried_at_once_and_all_again_after_pauses_that_grow() -> None:
+    state = pool(["a", "b"], SomeLink("a"), SomeLink("b"), hold_refused=60.0)
+    request = waits(state)
+    now, pauses = NOW, []
+    for _ in range(5):
+        assert refused(state, request, "a", now) == (True, False)
+        assert [link.pod for link in links_of(state, now)] == ["b"]
+        refused(state, request, "b", now)
+        assert links_of(state, request.not_before - 0.001) == []
+        assert len(links_of(state, request.not_before)) == 1
+        pauses.append(round(request.not_before - now, 6))
+        now = request.not_before
+        state.on_assigned(request)
+        assert request.tried == set()
+    assert pauses == [0.25, 0.5, 1.0, 1.0, 1.0]
+
+
+def test_that_nothing_listens_in_any_pod_is_an_answer_before_the_hold_is_over() -> None:
+    state = pool(["a", "b"], hold_refused=2.0)
+    request = waits(state)
+    assert refused(state, request, "a") == (True, False)
+    assert refused(state, request, "b") == (True, True)
+    assert fails_of(state, NOW + 1.99) == []
+    assert [one for one, _ in fails_of(state, NOW + 2)] == [request]
+
+
+def test_a_pod_that_is_gone_and_one_where_nothing_listens_are_not_an_answer_of_all() -> None:
+    state = pool(["a", "b"], hold_refused=0.0)
+    request = waits(state)
+    assert refused(state, request, "a", nothing_listens=False) == (True, False)
+    assert refused(state, request, "b") == (True, False)
+    assert request.refused_at is None
+
+
+def test_the_hold_for_refusals_counts_from_the_first_round() -> None:
+    state = pool(["a"], hold_refused=2.0)
+    request = waits(state)
+    refused(state, request, "a")
+    state.on_assigned(request)
+    refused(state, request, "a", NOW + 1)
+    assert [one for one, _ in fails_of(state, NOW + 2)] == [request]
+
+
+def test_when_the_pods_go_their_refusal_does_not_count_any_more() -> None:
+    state = pool(["a"], hold_refused=2.0)
+    request = waits(state)
+    refused(state, request, "a")
+    state.on_target([])
+    state.on_target([Endpoint("pod", "b", "10.0.0.1", 8080)])
+    assert fails_of(state, NOW + 14.9) == []
+
+
+def test_each_pod_is_asked_within_a_second_although_nothing_shall_be_held() -> None:
+    state = pool(READY, hold_refused=0.0)
+    request = PoolRequest(NOW, NOW)
+    assert refused(state, request, "a", NOW + 0.9) == (True, False)
+    assert refused(state, request, "b", NOW + 1.0) == (False, False)
+
+
+def test_a_probe_asks_each_pod_once() -> None:
+    state = pool(["a", "b"], hold_refused=9.0)
+    request = waits(state, once=True)
+    assert refused(state, request, "a") == (True, False)
+    assert refused(state, request, "b") == (False, True)
+    assert request not in state.waiting
+
+
+def test_what_a_far_side_that_goes_away_has_not_looked_at_is_tried_again_until_its_time_is_over() -> None:
+    state = pool(["a"])
+    request = waits(state)
+    state.forget(request)
+    assert not state.on_returned(request, NOW + 15)
+    assert request not in state.waiting
+    assert state.on_returned(request, NOW + 14)
+    assert request in state.waiting
+
+
+# -- for who comes next
+
+
+def wants_warm(*pods: str, links: Iterable[SomeLink] = (), used: float = NOW) -> PoolState[SomeLink]:
+    state = pool(pods, *links)
+    state.warm, state.used_at = True, used
+    return state
+
+
+def test_a_forward_that_is_used_keeps_a_link_to_each_of_four_pods_and_another_one_keeps_one() -> None:
+    assert plan(wants_warm(*"abcdef"), NOW) == [
+        Dial("a", warm=True),
+        Dial("b", warm=True),
+    ]  # first two at a time
+    some = [SomeLink("a", live=1), SomeLink("b"), SomeLink("c", settling=True)]
+    assert dials_of(wants_warm(*"abcdef", links=some)) == ["a", "c", "d"]
+    assert dials_of(wants_warm(*"abcdef", used=NOW - 61)) == ["a"]
+    assert dials_of(wants_warm(*"abcdef", links=some, used=NOW - 61)) == []
+
+
+def test_a_pod_that_cannot_be_reached_is_not_kept_warm() -> None:
+    state = wants_warm("a", "b", used=NOW - 61)
+    state.on_failure("a", DOWN, NOW)
+    assert dials_of(state) == ["b"]
+
+
+def test_a_link_that_is_coming_is_the_warm_one() -> None:
+    state = wants_warm("a", "b")
+    state.start_dial("a", NOW)
+    assert dials_of(state) == ["b"]
+
+
+def test_links_that_nobody_waits_for_are_dialled_only_while_there_is_room_for_idle_ones() -> None:
+    state = wants_warm(*"abc", links=[SomeLink("x", live=1), SomeLink("y", live=1)])
+    state.idle_room = 2
+    assert dials_of(state) == ["a", "b"]
+    state.idle_room = 0
+    assert dials_of(state) == []
+
+
+def test_who_has_just_got_the_free_link_leaves_none_for_the_next() -> None:
+    state = wants_warm("a", links=[SomeLink("a")])
+    assert dials_of(state) == []
+    waits(state)
+    assert dials_of(state) == ["a"]
+
+
+def test_a_pool_that_is_closed_does_nothing() -> None:
+    state = wants_warm("a")
+    waits(state)
+    state.closed = True
+    assert plan(state, NOW) == []
+
+
+@pytest.mark.parametrize(("used", "closed"), [(True, [0, 3]), (False, [0, 2, 3])])
+def test_idle_links_are_closed_after_half_a_minute_but_the_one_used_last_of_each_pod_in_use(
+    used: bool, closed: list[int]
+) -> None:
+    ages = [("a", 40.0), ("a", 5.0), ("b", 50.0), ("b", 60.0), ("a", 29.0)]
+    some = [SomeLink(pod, idle_since=NOW - age) for pod, age in ages]
+    busy = SomeLink("a", live=1, idle_since=NOW)
+    state = pool(READY, *some, busy)
+    state.used_at = NOW - (59 if used else 61)
+    assert sorted(some.index(link) for link in tidy(state, NOW)) == closed
+
+
+def test_a_dial_that_made_no_link_is_not_expected_any_more() -> None:
+    state = pool(["a"])
+    dial = state.start_dial("a", NOW)
+    assert isinstance(dial, PendingDial)
+    assert state.coming(NOW) == ["a"]
+    state.on_dial_ended(dial)
+    assert state.coming(NOW) == []
+    assert state.is_bare(NOW)
