@@ -33,7 +33,7 @@ class Opening:
 def open_connection(tunnel: SpdyConnection, port: int, request_id: int, first: bytes = b"") -> Opening:
     """`request_id` must be new on this tunnel; `first` is what the client has sent already.
 
-    Data for a port that refuses poisons the tunnel (docs/tunnel.md, what the wire does).
+    Data for a port that refuses blocks the tunnel (docs/tunnel.md, Surprises of the wire).
     """
     headers = {PORT: str(port), REQUEST_ID: str(request_id)}
     error, syn_error = tunnel.open_stream({STREAM_TYPE: ERROR, **headers}, fin=True)

@@ -5,7 +5,7 @@
       links                 one SPDY connection to a pod each   on_made, on_gone; their own state is read (LinkView)
       requests, waiting     connections, those without a link   wait, on_assigned, on_refused, forget
       dials, failures       links in the making, what failed    start_dial, on_made, on_dial_failed, on_shortage
-      files, idle_links     the room that this process has      whoever asks for a plan
+      files, idle_room      the room that this process has      the driver, before each plan
 
     plan(state, now)  ->  [Retire, Fail, Assign, Dial]   in the order in which they are to be done
     tidy(state, now)  ->  [links that nobody needs any more]

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from kfw.methods.tunnel.method import PodTunnel
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.stream import ReadBuffer
 from tests.methods.tunnel.far import SILENT, App, Visit, far_side
@@ -24,21 +25,27 @@ async def pour(visit: Visit, size: int) -> None:
             await visit.tunnel.writer.drain()
 
 
+def stands_still(way: PodTunnel) -> bool:
+    """One of its links."""
+    return any(link.stalled for link in way.pool.links)
+
+
 @pytest.mark.asyncio
 async def test_a_client_that_does_not_read_stops_its_own_link_and_nothing_is_kept_for_it() -> None:
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         one = await client(way, b"go")
         await until(lambda: far.visits)
         one.transport.pause_reading()
-        pouring = asyncio.create_task(pour(far.visits[0], 16 << 20))
-        await asyncio.sleep(0.1)
+        pouring = asyncio.create_task(pour(far.visits[0], 64 << 20))
+        await until(lambda: far.tunnels[0].writer.transport.get_write_buffer_size())  # the kernel is full
+        assert stands_still(way)
         got = len(one.got)
         await asyncio.sleep(0.05)
         assert len(one.got) == got
         assert one.transport._backlog.size < 1 << 20  # type: ignore[attr-defined]
         assert not pouring.done()
         one.transport.resume_reading()
-        await until(lambda: len(one.got) == 16 << 20)
+        await until(lambda: len(one.got) == 64 << 20)
         await pouring
 
 
@@ -53,7 +60,7 @@ async def test_on_a_shared_link_a_slow_client_has_some_slack_before_it_stops_the
         quick.say(b"y")
         await until(lambda: quick.got == b"xy")
         far.visits[0].say(bytes(65536))
-        await asyncio.sleep(0.05)
+        await until(lambda: stands_still(way))
         quick.say(b"z")
         await asyncio.sleep(0.05)
         assert quick.got == b"xy"
@@ -68,7 +75,7 @@ async def test_a_stalled_client_that_leaves_lets_its_link_go_on() -> None:
         await until(lambda: slow.got and quick.got)
         slow.transport.pause_reading()
         await pour(far.visits[0], SLACK + 65536)
-        await asyncio.sleep(0.05)
+        await until(lambda: stands_still(way))
         slow.transport.abort()
         quick.say(b"y")
         await until(lambda: quick.got == b"xy")

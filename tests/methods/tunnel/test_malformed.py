@@ -42,10 +42,10 @@ FRAMES, ANSWERS = _counts(2700, 300), _counts(3600, 400)
 WARM_UP = 100
 #: Bytes that may stay, as the allocator gives none back: 2 KB of each that has come. And of Python's own blocks.
 GROWTH, BLOCKS = 4 << 20, 500
-#: Processor seconds of one second in which nothing happens.
-IDLE = 0.2
+#: Seconds in which nothing happens, and the processor time of them: a fifth of it.
+REST, IDLE = 0.15, 0.03
 #: Seconds for one of them, on a busy machine.
-PATIENCE = 20
+PATIENCE = 60
 
 WAYS: dict[str, Draw] = {
     upgrade.SPDY: nonsense.spdy,
@@ -167,9 +167,9 @@ async def _again_and_again(once: Callable[[], Awaitable[None]], count: int, far:
 
 
 async def _spent() -> float:
-    """Seconds of processor time in half a second."""
+    """Seconds of processor time while nothing happens."""
     began = time.process_time()
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(REST)
     return time.process_time() - began
 
 

@@ -37,7 +37,7 @@ async def test_a_megabyte_each_way_in_odd_pieces(way: str, encrypted: bool) -> N
             one = await client(opened)
             for block in blocks:
                 one.say(block)
-            await until(lambda: len(one.got) == sum(map(len, blocks)), 5)
+            await until(lambda: len(one.got) == sum(map(len, blocks)))
             assert hashlib.sha256(one.got).hexdigest() == whole
             assert far.visits[0].tunnel.way == way
 
@@ -78,7 +78,7 @@ async def test_a_slow_client_stops_only_itself(way: str) -> None:
         await until(lambda: quick.got == b"xy")
         assert len(slow.got) == 1
         slow.transport.resume_reading()
-        await until(lambda: len(slow.got) == 1 + 100 * 65536, 5)
+        await until(lambda: len(slow.got) == 1 + 100 * 65536)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -129,7 +129,7 @@ async def test_inside_tls_nothing_is_masked_and_outside_everything_is() -> None:
 async def test_a_port_that_nothing_listens_on_is_said_in_a_few_words(way: str) -> None:
     async with far_side(answers=only(way), apps={"web-1": REFUSES}) as far:
         with pytest.raises(KfwError) as said:
-            async with tunnel(far, health=Health(timeout=2)):
+            async with tunnel(far, health=Health(timeout=60)):
                 pass
         assert said.value.what == "nothing listens on port 8080 in pod web-1 (connection refused)"
         assert said.value.reason == "app-refuses"
@@ -140,7 +140,7 @@ async def test_nothing_is_left_of_a_way_that_could_not_be_opened() -> None:
     async with far_side(apps={"web-1": App(lambda visit: visit.fail(refused_text(8080, "s")))}) as far:
         before = asyncio.all_tasks()
         with pytest.raises(KfwError):
-            async with tunnel(far, health=Health(timeout=1)):
+            async with tunnel(far, health=Health(timeout=60)):
                 pass
         assert asyncio.all_tasks() - before - far._tasks == set()
 
@@ -183,7 +183,7 @@ async def test_a_websocket_that_breaks_as_soon_as_it_is_made_gets_no_connection(
                 one.abort()
             await until(lambda: "over nothing" in opened.how)
             with pytest.raises(DialFailed, match="broke at once") as failed:
-                await asyncio.wait_for(opened.dial(Client), 5)
+                await asyncio.wait_for(opened.dial(Client), 60)
             assert failed.value.safe
     finally:
         await far.stop()
