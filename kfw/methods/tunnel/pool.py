@@ -20,9 +20,9 @@ connections first, or all go to one (`sticky`). A pod that refuses a connection,
 over as long as there are others. That this machine has no room for a link says nothing about a pod.
 """
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeAlias
 
 from kfw.methods.tunnel.pool_state import L, PoolRequest, PoolState
@@ -71,8 +71,11 @@ def plan(state: PoolState[L], now: float) -> list[Action[L]]:
     """What is to be done now, in this order."""
     if state.closed:
         return []
-    draft = _Draft(state, now)
-    return [*_retire(state), *draft.give_up(), *draft.serve(), *draft.dial(), *draft.warm()]
+    actions: list[Action[L]] = list(_retire(state))
+    if state.waiting or state.warm:
+        draft = _Draft(state, now)
+        actions += [*draft.give_up(), *draft.serve(), *draft.dial(), *draft.warm()]
+    return actions
 
 
 def tidy(state: PoolState[L], now: float) -> list[L]:
@@ -112,16 +115,21 @@ class _Draft(Generic[L]):
     def __init__(self, state: PoolState[L], now: float) -> None:
         self._state, self._now = state, now
         self._links = [link for link in state.links if link.pod in state.endpoints]
-        self._added = Counter[int]()  # connections that were assigned, by the link's id
-        self._loads = Counter[str]()  # connections of each pod
-        for link in state.links:
-            self._loads[link.pod] += link.live
-        self._turns, self._count = dict(state.turns), state.count
-        self._sticky = state.sticky_pod
+        self._added: dict[int, int] = {}  # connections that were assigned, by the link's id
+        self._turns: dict[str, int] = {}  # those that this plan has changed
+        self._count, self._sticky = state.count, state.sticky_pod
         self._bad = state.passed_over(now)
         self._coming = state.coming(now)
         self._dialled = 0
         self._left = list(state.waiting)  # who is neither served nor given up
+
+    @cached_property
+    def _loads(self) -> dict[str, int]:
+        """Connections of each pod."""
+        loads = dict.fromkeys(self._state.endpoints, 0)
+        for link in self._links:
+            loads[link.pod] += link.live
+        return loads
 
     # -- the parts of a plan
 
@@ -189,24 +197,24 @@ class _Draft(Generic[L]):
     def _free_link(self, pods: Collection[str]) -> L | None:
         """Of the pods with the fewest connections the one whose turn it is; of its links the one used last, so that others
         can age."""
-        free = (link for link in self._links if link.pod in pods and self._is_free(link))
-        return min(
-            free,
-            key=lambda link: (self._loads[link.pod], self._turns.get(link.pod, 0), -link.idle_since),
-            default=None,
-        )
+        free = [link for link in self._links if link.pod in pods and self._is_free(link)]
+        return min(free, key=self._rank) if len(free) > 1 else free[0] if free else None
+
+    def _rank(self, link: L) -> tuple[int, int, float]:
+        turn = self._turns.get(link.pod) or self._state.turns.get(link.pod, 0)
+        return self._loads[link.pod], turn, -link.idle_since
 
     def _shared_link(self, pods: Collection[str]) -> L | None:
         """The one with the fewest connections, if it stands still for none of them."""
         some = (link for link in self._links if link.usable and link.pod in pods)
         moving = (link for link in some if not (link.stalled or link.settling or link.suspect))
-        return min(moving, key=lambda link: link.live + self._added[id(link)], default=None)
+        return min(moving, key=lambda link: link.live + self._added.get(id(link), 0), default=None)
 
     def _is_free(self, link: L) -> bool:
-        return link.free and not self._added[id(link)]
+        return link.free and id(link) not in self._added
 
     def _take(self, link: L) -> None:
-        self._added[id(link)] += 1
+        self._added[id(link)] = self._added.get(id(link), 0) + 1
         self._loads[link.pod] += 1
         self._count += 1
         self._turns[link.pod] = self._count
@@ -229,8 +237,7 @@ class _Draft(Generic[L]):
             return ""
         if state.is_short(self._now) or not (warm or state.files):
             return ""
-        loads = self._loads + Counter(self._coming)
-        return min(possible, key=lambda pod: loads[pod])
+        return min(possible, key=lambda pod: self._loads[pod] + self._coming.count(pod))
 
     def _dial(self, pod: str, *, warm: bool = False) -> Dial:
         self._coming.append(pod)

@@ -1,4 +1,4 @@
-"""10,000 times nonsense from the far side, through real sockets, some inside TLS: one error each, and nothing stays."""
+"""8,000 times nonsense from the far side, through real sockets, some inside TLS: one error each, and nothing stays."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ def _counts(clear: int, encrypted: int) -> list[Any]:
 
 
 #: For each of the two transports, and for HTTP. TLS costs three times as much.
-FRAMES, ANSWERS = _counts(2700, 300), _counts(3600, 400)
+FRAMES, ANSWERS = _counts(1800, 200), _counts(3600, 400)
 #: The first of them fill caches.
 WARM_UP = 100
 #: Bytes that may stay, as the allocator gives none back: 2 KB of each that has come. And of Python's own blocks.

@@ -140,6 +140,15 @@ def test_those_that_wait_together_get_a_link_each_and_the_pods_take_turns() -> N
     assert len(set(given)) == 6
 
 
+def test_a_pod_that_has_just_got_one_has_its_turn_after_the_others_also_within_a_plan() -> None:
+    busy = SomeLink("a", live=1)
+    state = pool(READY, busy, *(SomeLink(pod) for pod in "aabbcc"))
+    state.turns, state.count = {"b": 1, "c": 2, "a": 5}, 5
+    for _ in range(4):
+        waits(state)
+    assert [link.pod for link in links_of(state)] == ["b", "c", "a", "b"]
+
+
 @pytest.mark.parametrize(
     "unfit",
     [
@@ -305,6 +314,20 @@ def test_a_pod_to_which_a_dial_has_just_failed_is_passed_over_and_after_half_a_s
     waits(state, since=NOW + 0.45)
     assert dials_of(state, NOW + 0.49) == ["b"]
     assert dials_of(state, NOW + 0.51) == ["a"]
+
+
+def test_a_dial_that_has_just_failed_is_not_made_again_at_once_for_who_waits_on() -> None:
+    state = pool(["a"])
+    is_tried_again(state)
+    state.on_failure("a", DOWN, NOW)
+    assert plan(state, NOW + 0.49) == []
+    assert plan(state, NOW + 0.5) == [Dial("a")]
+
+
+def test_links_for_nobody_are_not_dialled_to_a_pod_that_has_just_failed() -> None:
+    state = wants_warm("a", "b", links=[SomeLink("x", live=1)])
+    state.on_failure("a", DOWN, NOW)
+    assert dials_of(state) == ["b"]
 
 
 def test_one_pod_that_failed_is_not_all_of_them() -> None:
