@@ -2,6 +2,9 @@
 
 Two ways lead through `/api/v1/namespaces/N/pods/P/portforward` (docs/tunnel.md, Transports): POST with
 `Upgrade: SPDY/3.1`; GET with `Upgrade: websocket` and the protocol TUNNEL, which carries SPDY.
+
+What goes into a header is as Go's net/http has it, which kubectl is made of:
+https://pkg.go.dev/golang.org/x/net/http/httpguts#ValidHeaderFieldValue, and TrimString where it is written.
 """
 
 import base64

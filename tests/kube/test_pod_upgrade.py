@@ -246,7 +246,7 @@ async def test_through_a_proxy_of_the_cluster(secure: bool) -> None:
         more: dict[str, object] = {"proxy_url": f"http://127.0.0.1:{proxy.port}"}
         if secure:
             more["ca"] = Pem(data=certificates.ca())
-        one = await open_portforward(server(far, **more), "shop", "web-1", 8080)
+        one = await open_portforward(server(far, **more), "shop", "web-1")
         assert proxy.asked == [("127.0.0.1", far.port)]
         one.streams[1].transport.abort()
         await asyncio.sleep(0.01)

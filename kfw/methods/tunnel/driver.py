@@ -16,7 +16,7 @@ from kfw.methods.tunnel.pool import POD_LEFT, Assign, Dial, Fail, Retire, plan, 
 from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolState
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
-from kfw.relay.dial import DialFailed, RefusedByApp
+from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.system.limits import OPEN_FILES, Use, opens_for
 from kfw.wire.base import WireError
 from kfw.wire.portforward import Kind, Refusal

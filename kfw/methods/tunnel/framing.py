@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kfw.wire import websocket
 from kfw.wire.base import Chunk, Role, WireError
-from kfw.wire.spdy_events import Data, Event
+from kfw.wire.spdy_frames import Data, Event
 from kfw.wire.websocket import NO_MASK
 from kfw.wire.websocket_frames import Payload, WebSocketError
 
@@ -42,7 +42,7 @@ class InWebSocket:
     (RFC 6455, section 10.3)."""
 
     def __init__(self, reply: Reply, *, encrypted: bool) -> None:
-        self._socket = websocket.Connection(
+        self._socket = websocket.WebSocketConnection(
             Role.CLIENT, masks=(lambda: NO_MASK) if encrypted else (lambda: os.urandom(4))
         )
         self._reply = reply
@@ -65,7 +65,7 @@ class InWebSocket:
                     raise WireError(f"the far side closed the tunnel: {code} {reason}".rstrip())
 
 
-def _events(socket: websocket.Connection, data: bytes) -> Iterable[websocket.Event]:
+def _events(socket: websocket.WebSocketConnection, data: bytes) -> Iterable[websocket.Event]:
     """The events of `data`; those before a mistake of the far side come before the WireError."""
     try:
         yield from socket.receive(data)

@@ -14,7 +14,6 @@ from kfw.errors import KfwError
 from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.policy import Policy
-from kfw.relay.race import AllFailed, race
 
 log = logging.getLogger("kfw.tunnel")
 

@@ -66,7 +66,7 @@ class Link(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._owner = owner
         self._policy = policy
-        self._spdy = Connection(Role.CLIENT, read_headers=False)
+        self._spdy = SpdyConnection(Role.CLIENT, read_headers=False)
         self._pings = Pings(self._spdy, clock)
         self._requests = count()
         self._streams: dict[int, Stream] = {}  # by the number of the data stream

@@ -19,8 +19,8 @@ from kfw.methods.tunnel.health import check_path, is_proved, maintain
 from kfw.methods.tunnel.link import Link, attach
 from kfw.methods.tunnel.policy import Policy
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
-from kfw.relay.dial import Dialer
-from kfw.system.tuning import give_back
+from kfw.relay.dialer import Dialer
+from kfw.system.loop import give_back
 
 log = logging.getLogger("kfw.tunnel")
 

@@ -15,7 +15,7 @@ WORKERS = 5
 class Pings:
     """`clock`: seconds, finer than uvloop's own, which counts milliseconds."""
 
-    def __init__(self, spdy: Connection, clock: Callable[[], float]) -> None:
+    def __init__(self, spdy: SpdyConnection, clock: Callable[[], float]) -> None:
         self._spdy = spdy
         self._clock = clock
         self._loop = asyncio.get_running_loop()

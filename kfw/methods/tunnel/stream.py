@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.pool_state import PoolRequest
-from kfw.relay.dial import HearsRefusals, RefusedByApp
+from kfw.relay.dialer import HearsRefusals, RefusedByApp
 from kfw.wire.portforward import MAX_TEXT, Kind, Refusal, classify
 
 

@@ -3,8 +3,6 @@
 from kfw.http.client_connection import ClientConnection
 from kfw.http.messages import Request, Response
 from kfw.sandbox.api.errors import bad_request
-from kfw.sandbox.client_connection import ClientConnection
-from kfw.sandbox.http import Request, Response
 from kfw.sandbox.portforward.framing import Framing, InWebSocket, RawSpdy
 from kfw.sandbox.portforward.runtime import FarEnd
 from kfw.sandbox.portforward.session import Session
@@ -35,8 +33,8 @@ def _websocket(request: Request, far_end: FarEnd) -> Response:
 
 
 def _switch(headers: HeaderList, carriage: Framing, far_end: FarEnd) -> Response:
-    async def tunnel(line: ClientConnection, first: bytes) -> None:
-        await Session(line, carriage, far_end).run(first)
+    async def tunnel(client: ClientConnection, first: bytes) -> None:
+        await Session(client, carriage, far_end).run(first)
 
     return Response(101, headers=dict(headers), switch=tunnel)
 

@@ -109,8 +109,8 @@ class FarTunnel:
         self.reads: list[bytes] = []  # in pieces
         self.writer = writer
         self._far = far
-        self._spdy = Connection(Role.SERVER)
-        self._socket = websocket.Connection(Role.SERVER) if way != upgrade.SPDY else None
+        self._spdy = SpdyConnection(Role.SERVER)
+        self._socket = websocket.WebSocketConnection(Role.SERVER) if way != upgrade.SPDY else None
         self._errors: dict[str, int] = {}
         self._by_number: dict[int, Visit] = {}
 

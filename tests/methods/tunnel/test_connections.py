@@ -7,9 +7,9 @@ import pytest
 
 from kfw.methods.tunnel.method import log
 from kfw.methods.tunnel.policy import Policy
-from kfw.relay.dial import DialFailed
+from kfw.relay.dialer import DialFailed
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side, refused_text
-from tests.methods.tunnel.ways import Heard, client, pods, tunnel, until
+from tests.methods.tunnel.ways import ONE_LINK, Heard, client, pods, tunnel, until
 
 pytestmark = pytest.mark.asyncio
 
@@ -23,16 +23,23 @@ async def test_bytes_go_to_the_app_and_back() -> None:
         assert far.visits[0].port == 8080
 
 
-async def test_a_connection_is_opened_with_its_first_bytes_in_one_write() -> None:
+async def test_a_connection_is_opened_with_its_first_bytes_in_one_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Nothing of the far side is waited for: it has not even answered when all three frames are there."""
     async with far_side(apps={"web-1": SILENT}) as far, tunnel(far) as way:
         before = len(far.tunnels[0].raw)
+        (link,) = way.pool.links
+        writes: list[bytes] = []
+        write = link._transport.write
+        monkeypatch.setattr(link._transport, "write", lambda data: (writes.append(data), write(data)))
         await client(way, b"GET / HTTP/1.1\r\n\r\n")
         await until(lambda: far.visits and far.visits[0].got)
         wire = far.tunnels[0].raw[before:]
         assert wire.count(b"streamtype") == 2
         assert wire.endswith(b"GET / HTTP/1.1\r\n\r\n")
         assert far.tunnels[0].reads[-1] == wire
+        assert writes == [wire]
 
 
 async def test_a_warm_link_is_there_before_the_first_connection_and_one_is_there_for_the_next() -> None:
@@ -238,6 +245,19 @@ async def test_a_bare_rst_of_both_streams_is_a_reset_too() -> None:
         one = await client(way, b"1")
         await until(lambda: one.lost)
         assert isinstance(one.lost[0], ConnectionResetError)
+
+
+@pytest.mark.parametrize("text", ["", "the app is out of order"])
+async def test_a_reset_concerns_only_that_connection_also_on_a_link_that_others_share(text: str) -> None:
+    async with far_side() as far, tunnel(far, policy=ONE_LINK) as way:
+        one, other = await client(way, b"1"), await client(way, b"2")
+        await until(lambda: one.got and other.got)
+        far.visits[0].rst(text)
+        await until(lambda: one.lost)
+        other.say(b"3")
+        await until(lambda: other.got == b"23")
+        assert not other.lost
+        assert len(far.tunnels) == 1
 
 
 async def test_a_thousand_resets_leave_the_tunnel_as_it_was() -> None:

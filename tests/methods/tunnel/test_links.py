@@ -7,7 +7,7 @@ import pytest
 
 from kfw.methods.tunnel.framing import merged
 from kfw.methods.tunnel.policy import Policy
-from kfw.wire.spdy_events import Data, Ping
+from kfw.wire.spdy_frames import Data, Ping
 from tests.methods.tunnel.far import ECHO, REFUSES, SILENT, App, Visit, far_side
 from tests.methods.tunnel.ways import ONE_LINK, client, pods, tunnel, until
 

@@ -18,7 +18,7 @@ from kfw.errors import KfwError
 from kfw.kube.server import Server
 from kfw.methods.tunnel.method import PodTunnel, log
 from kfw.methods.tunnel.policy import Policy
-from kfw.system.memory import rss_bytes
+from kfw.system.loop import rss_bytes
 from kfw.wire import upgrade
 from tests.kube import certificates
 from tests.kube.test_api_server import serves

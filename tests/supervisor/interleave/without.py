@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from kfw import aio
 from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.link import Link
-from kfw.relay import race
 from kfw.supervisor.tasks import Tasks
 from kfw.system.limits import Use
 
@@ -40,7 +40,7 @@ class Fix:
     before: tuple[tuple[Any, str, Any], ...]
 
 
-_DIALS = ((PoolDriver, "new_link", _new_link), (race, "_error_of", asyncio.Task.exception))
+_DIALS = ((PoolDriver, "new_link", _new_link), (aio, "_error_of", asyncio.Task.exception))
 
 FIXES = {
     "a dial that is cancelled by who closes its pool has failed": Fix("internal error", _DIALS),
