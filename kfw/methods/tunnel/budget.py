@@ -46,7 +46,7 @@ class IdleLinks:
         if not link.closed:
             link.be_patient(IN_USE)
 
-    def gone(self, link: Link) -> None:
+    def on_gone(self, link: Link) -> None:
         """It is closed."""
         self.discard(link)
         if not self._giving_back:

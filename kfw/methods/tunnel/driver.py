@@ -26,11 +26,11 @@ ENDS = "the forward ends"
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """`idle` is that of all forwards. `dial(pod)` makes a link, raising KfwError. `broke` is told when there is none and
+    """`idle` is that of all forwards. `dial(pod)` makes a link, raising KfwError. `on_broken` is told when there is none and
     none can be made.
 
     `hold`: seconds that a connection is tried again which no pod takes; `hold_refused`: which every pod refuses because
-    nothing listens. `refused` is told when every pod has. `sticky`: connections go to the same pod as long as it takes
+    nothing listens. `on_refused` is told when every pod has. `sticky`: connections go to the same pod as long as it takes
     them.
     """
 
@@ -39,8 +39,8 @@ class PoolConfig:
     hold_refused: float
     idle: IdleLinks
     dial: Callable[[str], Awaitable[Link]]
-    broke: Callable[[KfwError], None]
-    refused: Callable[[str], None]
+    on_broken: Callable[[KfwError], None]
+    on_refused: Callable[[str], None]
     log: logging.Logger
     policy: Policy
     sticky: bool = False
@@ -178,7 +178,7 @@ class PoolDriver:
 
     # -- for streams
 
-    def refused(self, stream: Stream, refusal: Refusal) -> bool:
+    def on_refused(self, stream: Stream, refusal: Refusal) -> bool:
         self._config.log.debug("%s: pod %s: %s", self._config.name, stream.pod, refusal.text)
         endpoint = self.endpoints.get(stream.pod)
         words = in_short(refusal, stream.pod, stream.port, endpoint.declared if endpoint else None)
@@ -191,16 +191,16 @@ class PoolDriver:
         )
         if told.by_all and not stream.request.once:
             stream.tell_refusal()
-            self._config.refused(words)
+            self._config.on_refused(words)
         self.look()
         return told.again
 
-    def returned(self, stream: Stream) -> bool:
+    def on_returned(self, stream: Stream) -> bool:
         again = self.state.on_returned(stream.request, self._loop.time())
         self.look()
         return again
 
-    def ended(self, stream: Stream, error: Exception | None) -> None:
+    def on_ended(self, stream: Stream, error: Exception | None) -> None:
         request = stream.request
         self._streams.pop(request, None)
         self._placed.pop(request, None)
@@ -218,13 +218,13 @@ class PoolDriver:
         if link.free:
             self.idle.add(link)
 
-    def retired(self, link: Link) -> None:
+    def on_retired(self, link: Link) -> None:
         self.idle.discard(link)
         self.keep_warm()
 
-    def gone(self, link: Link) -> None:
+    def on_gone(self, link: Link) -> None:
         self.state.on_gone(link)
-        self.idle.gone(link)
+        self.idle.on_gone(link)
         self._config.log.debug("%s: a tunnel to pod %s is closed: %s", self._config.name, link.pod, link.why)
         if not self.links:
             self._empty.set()
@@ -344,7 +344,7 @@ class PoolDriver:
 
     def _on_link(self, dial: PendingDial, link: Link) -> None:
         self.state.on_made(dial, link, self._loop.time(), closed=link.closed)
-        if link.closed:  # before anybody had it; `gone` has been called
+        if link.closed:  # before anybody had it; `on_gone` has been called
             self.look()
             return
         self._empty.clear()
@@ -360,7 +360,7 @@ class PoolDriver:
         self._config.log.log(level, "%s: %s", self._config.name, error.what, exc_info=defect)
         hopeless = self.state.on_failure(pod, error, self._loop.time())
         if hopeless and not isinstance(error, PodGone):  # of a pod that is gone the watch will tell
-            self._config.broke(error)
+            self._config.on_broken(error)
         self.look()
 
 

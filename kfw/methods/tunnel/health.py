@@ -81,7 +81,7 @@ def _judge(link: Link, answer: "asyncio.Future[float | None]") -> None:
 
     def judged(answer: "asyncio.Future[float | None]") -> None:
         if answer.result() is not None:
-            link.cleared()
+            link.clear_suspicion()
         elif link.live:
             link.retire("it does not answer")
         else:

@@ -31,16 +31,16 @@ _TCP_RTO_MAX_MS, _RTO_MAX = 44, 1000
 _ERROR_BEFORE_DATA = 2
 
 
-class Owner(Protocol):
+class LinkOwner(Protocol):
     def on_idle(self, link: "Link") -> None:
         """It can take a stream again."""
         ...
 
-    def retired(self, link: "Link") -> None:
+    def on_retired(self, link: "Link") -> None:
         """It takes no more."""
         ...
 
-    def gone(self, link: "Link") -> None:
+    def on_gone(self, link: "Link") -> None:
         """It is closed. Called once."""
         ...
 
@@ -56,7 +56,7 @@ class Link(asyncio.Protocol):
     be_patient: Callable[[int], None]
 
     def __init__(
-        self, pod: str, transport_name: str, owner: Owner, policy: Policy, clock: Callable[[], float]
+        self, pod: str, transport_name: str, owner: LinkOwner, policy: Policy, clock: Callable[[], float]
     ) -> None:
         self.pod = pod
         self.transport_name = transport_name
@@ -75,13 +75,13 @@ class Link(asyncio.Protocol):
         self._stalled: set[Stream] = set()  # those for whose sake nothing is read
         self._outbox: list[Chunk] = []
         self._flushing: asyncio.TimerHandle | None = None
-        self._choked = False
+        self._is_full = False
         self.closed = False
         self.proven = False  # it has carried a stream, or answered
         self.keep: object = None  # lives as long as this does
         self._unwanted = 0  # bytes of streams that have left
         self._settling = Quarantine(
-            lambda: self.answers(policy.settle), self._unwanted_bytes, self._settled, flood=policy.flood
+            lambda: self.answers(policy.settle), self._unwanted_bytes, self._on_settled, flood=policy.flood
         )
         self.idle_since = self.heard_at = self._loop.time()
 
@@ -107,7 +107,7 @@ class Link(asyncio.Protocol):
         """It has no stream, and nothing speaks against one."""
         return self.usable and not (self._numbers or self.settling or self.suspect)
 
-    def cleared(self) -> None:
+    def clear_suspicion(self) -> None:
         """It has answered after all."""
         self.suspect = False
         if self.free:
@@ -121,14 +121,14 @@ class Link(asyncio.Protocol):
         Raises WireError when the link has had as many streams as it can number.
         """
         self.proven = True
-        first = stream.opened(self)
+        first = stream.on_opened(self)
         opening = open_connection(self._spdy, stream.port, next(self._requests), first)
         self._streams[opening.data] = stream
         self._numbers[stream] = opening.data
-        if self._choked:
+        if self._is_full:
             stream.pause_writing()
         else:
-            stream.unchoke()
+            stream.resume_writing()
         self._write((opening.wire,), within=0)
 
     def answers(self, seconds: float) -> "asyncio.Future[float | None]":
@@ -143,7 +143,7 @@ class Link(asyncio.Protocol):
         """No new streams; it ends with its last one."""
         if self.usable:
             self.usable, self.why = False, why
-            self._owner.retired(self)
+            self._owner.on_retired(self)
         if not self._numbers:
             self._loop.call_later(self._policy.linger, self.abort, why)
 
@@ -168,7 +168,7 @@ class Link(asyncio.Protocol):
         del self._streams[number]
         self._write(self._farewell(number, how), within=self._policy.farewell)
         self.resume(stream)
-        self._settling.left()
+        self._settling.on_left()
         if doubtful:
             self._settling.suspect()
         if self._numbers:
@@ -210,14 +210,14 @@ class Link(asyncio.Protocol):
             self.abort(error.what)
 
     def pause_writing(self) -> None:
-        self._choked = True
+        self._is_full = True
         for stream in tuple(self._numbers):
             stream.pause_writing()
 
     def resume_writing(self) -> None:
-        self._choked = False
+        self._is_full = False
         for stream in tuple(self._numbers):
-            stream.unchoke()
+            stream.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed, self.usable = True, False
@@ -227,8 +227,8 @@ class Link(asyncio.Protocol):
         self._numbers.clear()
         self._streams.clear()
         for stream in streams:
-            stream.broken(f"the tunnel to pod {self.pod} broke: {self.why}")
-        self._owner.gone(self)
+            stream.on_broken(f"the tunnel to pod {self.pod} broke: {self.why}")
+        self._owner.on_gone(self)
 
     # -- inside
 
@@ -261,7 +261,7 @@ class Link(asyncio.Protocol):
                     self._write((self._spdy.pong(number),))
                 case Pong(number):
                     self.proven = True
-                    self._pings.heard(number)
+                    self._pings.on_pong(number)
                 case SynReply(number):
                     self._seen = max(self._seen, number)
                 case Goaway(last):
@@ -273,12 +273,12 @@ class Link(asyncio.Protocol):
             if payload:
                 stream.data_received(payload)
             if fin and number in self._streams:  # it may have left meanwhile
-                stream.closed()
+                stream.on_closed()
         elif stream := self._streams.get(number + _ERROR_BEFORE_DATA):
             if payload:
-                stream.error_said(payload)
+                stream.on_error_text(payload)
             if fin and number + _ERROR_BEFORE_DATA in self._streams:
-                stream.error_over()
+                stream.on_error_over()
         else:
             self._unwanted += len(payload)
 
@@ -290,9 +290,9 @@ class Link(asyncio.Protocol):
 
     def _on_rst(self, number: int) -> None:
         if stream := self._streams.get(number):
-            stream.reset()
+            stream.on_reset()
         elif stream := self._streams.get(number + _ERROR_BEFORE_DATA):
-            stream.error_over()
+            stream.on_error_over()
 
     def _farewell(self, number: int, how: Leave) -> Sequence[Chunk]:
         """Where the far side has not ended, RST_STREAM rather than FIN: nobody wants what is still to come, and the runtime
@@ -301,7 +301,7 @@ class Link(asyncio.Protocol):
             return [self._spdy.rst(one) for one in (number, number - _ERROR_BEFORE_DATA)]
         return self._spdy.data(number, b"", fin=True) if self._spdy.may_send(number) else ()
 
-    def _settled(self, well: bool) -> None:
+    def _on_settled(self, well: bool) -> None:
         if not well:
             self.retire("a connection that failed has blocked it")
         elif self.free:
@@ -311,7 +311,9 @@ class Link(asyncio.Protocol):
         return self._unwanted + self._spdy.dropped
 
 
-def attach(upgraded: Upgraded, pod: str, owner: Owner, policy: Policy, clock: Callable[[], float]) -> Link:
+def attach(
+    upgraded: Upgraded, pod: str, owner: LinkOwner, policy: Policy, clock: Callable[[], float]
+) -> Link:
     """A link on the upgraded connection."""
     writer = upgraded.streams[1]
     transport = writer.transport

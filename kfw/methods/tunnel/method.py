@@ -96,7 +96,7 @@ class PodTunnel:
         self._shared = shared
         self._asks_apps = asks_apps
         self._refusal = ""  # what the pods say, if each of them has refused the last connection
-        self._on_refused = asyncio.Event()
+        self._was_refused = asyncio.Event()
         self._forward = way.forward
         self._servers = servers
         self._server = servers.server(way.forward)
@@ -108,15 +108,15 @@ class PodTunnel:
                 way.forward.hold_refused,
                 shared.idle,
                 self._dial_link,
-                self._broke,
-                self._refused,
+                self._on_broken,
+                self._on_refused,
                 log,
                 shared.policy,
                 way.sticky,
             )
         )
         self.pool.retarget(way.endpoints)
-        self._tending: asyncio.Task[None] | None = None
+        self._maintaining: asyncio.Task[None] | None = None
         self._sticky = way.sticky
         self._endpoint: Endpoint = way.endpoints[0]
         self.dialer: Dialer | None = self
@@ -127,7 +127,7 @@ class PodTunnel:
         await self.round_trip()
         if health.type != "none":
             await self._ask_app(health)
-        self._tending = asyncio.create_task(maintain(self.pool), name=f"tend {self._forward.name}")
+        self._maintaining = asyncio.create_task(maintain(self.pool), name=f"maintain {self._forward.name}")
 
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
@@ -143,7 +143,7 @@ class PodTunnel:
         elif self._refusal and self._asks_apps:
             await self._ask_app(replace(health, type="tcp"))
         self._refusal = ""
-        self._on_refused.clear()
+        self._was_refused.clear()
 
     async def _ask_app(self, health: Health) -> None:
         """Raises KfwError. Where one pod refuses and another cannot be reached, that is what there is to say."""
@@ -159,7 +159,7 @@ class PodTunnel:
 
     async def refused(self) -> Problem:
         """See methods.base.TellsRefusals."""
-        await self._on_refused.wait()
+        await self._was_refused.wait()
         return Problem(Reason.APP_REFUSES, self._refusal)
 
     async def round_trip(self) -> float:
@@ -207,9 +207,9 @@ class PodTunnel:
 
     async def close(self) -> None:
         try:
-            if self._tending:
-                self._tending.cancel()
-                await asyncio.wait([self._tending])  # its cancellation is not ours
+            if self._maintaining:
+                self._maintaining.cancel()
+                await asyncio.wait([self._maintaining])  # its cancellation is not ours
         finally:
             await self.pool.close()
 
@@ -228,12 +228,12 @@ class PodTunnel:
             raise KfwError(f"the tunnel to pod {pod} broke at once: {link.why}", reason="cluster-unreachable")
         return link
 
-    def _refused(self, why: str) -> None:
+    def _on_refused(self, why: str) -> None:
         self._refusal = why
         if self._asks_apps:
-            self._on_refused.set()
+            self._was_refused.set()
 
-    def _broke(self, error: KfwError) -> None:
+    def _on_broken(self, error: KfwError) -> None:
         """While the API server is away that is told by itself, and what there is goes on when it is back."""
         if not self._broken.done() and self._server.monitor.away is None:
             self._broken.set_result(problem_of(error))

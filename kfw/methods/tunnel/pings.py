@@ -31,7 +31,7 @@ class Pings:
         asked.answer.add_done_callback(lambda _: self._forget(asked, late))
         return b"".join(wire for _, wire in pings), asked.answer
 
-    def heard(self, number: int) -> None:
+    def on_pong(self, number: int) -> None:
         asked = self._rounds.get(number)
         if asked:
             asked.missing.discard(number)
@@ -89,7 +89,7 @@ class Quarantine:
         if not self.active:
             self._begin()
 
-    def left(self) -> None:
+    def on_left(self) -> None:
         """A stream, without doubts; an app that says something only now is seen all the same."""
         if not self.active:
             self._before = self._unwanted()

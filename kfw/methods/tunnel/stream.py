@@ -24,7 +24,7 @@ class ResetByApp(ConnectionResetError):
     """The connection's own affair."""
 
 
-class Link(Protocol):
+class StreamLink(Protocol):
     """What a stream needs of its link."""
 
     pod: str
@@ -41,16 +41,16 @@ class Link(Protocol):
     def resume(self, stream: "Stream") -> None: ...
 
 
-class Owner(Protocol):
-    def refused(self, stream: "Stream", refusal: Refusal) -> bool:
+class StreamOwner(Protocol):
+    def on_refused(self, stream: "Stream", refusal: Refusal) -> bool:
         """The app got nothing of it. True: it is tried elsewhere, with what `kept` holds."""
         ...
 
-    def returned(self, stream: "Stream") -> bool:
+    def on_returned(self, stream: "Stream") -> bool:
         """The same for one that its link takes no more."""
         ...
 
-    def ended(self, stream: "Stream", error: Exception | None) -> None: ...
+    def on_ended(self, stream: "Stream", error: Exception | None) -> None: ...
 
 
 class Outcome(Enum):
@@ -93,16 +93,16 @@ class CloseTracker:
     def text(self) -> str:
         return self._text.decode("utf-8", "replace")
 
-    def data_closed(self) -> None:
+    def on_data_closed(self) -> None:
         self._data_closed = True
 
-    def data_reset(self) -> None:
+    def on_data_reset(self) -> None:
         self._data_reset = True
 
-    def error_said(self, text: bytes) -> None:
+    def on_error_text(self, text: bytes) -> None:
         self._text += text[: MAX_TEXT - len(self._text)]
 
-    def error_over(self) -> None:
+    def on_error_over(self) -> None:
         """By FIN, by RST_STREAM, or because it is long overdue."""
         self._error_over = True
 
@@ -138,13 +138,13 @@ class Stream(asyncio.Transport):
     """`protocol` is the relay's end; `port` the pod's. `request`: where it was tried, and how long it may be."""
 
     def __init__(
-        self, protocol: asyncio.Protocol, owner: Owner, request: PoolRequest, policy: Policy
+        self, protocol: asyncio.Protocol, owner: StreamOwner, request: PoolRequest, policy: Policy
     ) -> None:
         super().__init__()
         self.request = request
         self.pod = ""
         self.port = 0
-        self.link: Link | None = None
+        self.link: StreamLink | None = None
         self._protocol = protocol
         self._owner = owner
         self._loop = asyncio.get_running_loop()
@@ -158,7 +158,7 @@ class Stream(asyncio.Transport):
         self._received = 0
         self._heard = self._loop.time()  # the app, or that the client has said all
         self._backlog = ReadBuffer(self._to_client)
-        self._choked = False
+        self._writing_paused = False
         self._said_all = False  # the client
         self._closed_by_app = False
         self._ending = CloseTracker()
@@ -220,7 +220,7 @@ class Stream(asyncio.Transport):
 
     # -- for the link
 
-    def opened(self, link: Link) -> bytes:
+    def on_opened(self, link: StreamLink) -> bytes:
         """It is on this link now. Returns what must be sent first: what the client has said so far."""
         self.link, self.pod = link, link.pod
         self._placed_at = self._loop.time()
@@ -243,35 +243,35 @@ class Stream(asyncio.Transport):
         if self._backlog.paused:
             self._stop_link_if_need_be()
 
-    def closed(self) -> None:
+    def on_closed(self) -> None:
         """The far side's FIN."""
-        self._ending.data_closed()
+        self._ending.on_data_closed()
         self._judge()
 
-    def reset(self) -> None:
-        self._ending.data_reset()
+    def on_reset(self) -> None:
+        self._ending.on_data_reset()
         self._judge()
 
-    def error_said(self, text: bytes) -> None:
-        self._ending.error_said(text)
+    def on_error_text(self, text: bytes) -> None:
+        self._ending.on_error_text(text)
         self._judge()
 
-    def error_over(self) -> None:
-        self._ending.error_over()
+    def on_error_over(self) -> None:
+        self._ending.on_error_over()
         self._judge()
 
     def pause_writing(self) -> None:
         """No more may be written for now."""
-        if not (self._choked or self._over):
-            self._choked = True
+        if not (self._writing_paused or self._over):
+            self._writing_paused = True
             self._protocol.pause_writing()
 
-    def unchoke(self) -> None:
-        if self._choked and not self._over:
-            self._choked = False
+    def resume_writing(self) -> None:
+        if self._writing_paused and not self._over:
+            self._writing_paused = False
             self._protocol.resume_writing()
 
-    def broken(self, why: str) -> None:
+    def on_broken(self, why: str) -> None:
         """The link is gone under it, and nobody knows what the app got."""
         self.link = None
         self.end(ConnectionResetError(why))
@@ -280,7 +280,7 @@ class Stream(asyncio.Transport):
         """The far side goes away and has not seen it: the app got nothing."""
         self._leave(Leave.RESET)
         self.pause_writing()  # until it is open elsewhere
-        if self._proven or not self._owner.returned(self):
+        if self._proven or not self._owner.on_returned(self):
             self.end(ConnectionResetError(f"the tunnel to pod {self.pod} takes no more connections"))
 
     # -- for the owner and itself
@@ -297,7 +297,7 @@ class Stream(asyncio.Transport):
         for timer in self._timers.values():
             timer.cancel()
         self._leave(Leave.ENDED if self._ending.begun else Leave.RESET if error else how)
-        self._owner.ended(self, error)
+        self._owner.on_ended(self, error)
         if self._made:
             self._loop.call_soon(self._protocol.connection_lost, error)
 
@@ -343,7 +343,7 @@ class Stream(asyncio.Transport):
         elif outcome is Outcome.RESET:
             self.end(ResetByApp("the far side reset the connection"))
         elif outcome is Outcome.OPEN and self._ending.begun:
-            self._later("late", self._policy.late_end, self.error_over)
+            self._later("late", self._policy.late_end, self.on_error_over)
         elif outcome is Outcome.CLOSED and not self._backlog:
             self._close_by_app()
 
@@ -359,7 +359,7 @@ class Stream(asyncio.Transport):
         self._leave(Leave.ENDED)
         if refusal.safe and not self._proven:
             self.pause_writing()  # until it is open elsewhere
-            if self._owner.refused(self, refusal):
+            if self._owner.on_refused(self, refusal):
                 return
         if self.request.refused_at is not None and not self._proven:
             self.end(RefusedByApp(self.request.refusal))

@@ -10,10 +10,10 @@ CLOSED, RST, SAID, OVER = "data closed", "data reset", "error said", "error over
 def after(*events: str) -> CloseTracker:
     ending = CloseTracker()
     acts = {
-        CLOSED: ending.data_closed,
-        RST: ending.data_reset,
-        SAID: lambda: ending.error_said(b"no"),
-        OVER: ending.error_over,
+        CLOSED: ending.on_data_closed,
+        RST: ending.on_data_reset,
+        SAID: lambda: ending.on_error_text(b"no"),
+        OVER: ending.on_error_over,
     }
     for event in events:
         acts[event]()
@@ -62,5 +62,5 @@ def test_an_end_has_begun_with_the_first_sign_of_it(event: str) -> None:
 def test_of_an_endless_text_a_little_is_kept() -> None:
     ending = CloseTracker()
     for _ in range(1000):
-        ending.error_said(b"x" * 1000)
+        ending.on_error_text(b"x" * 1000)
     assert len(ending.text) == 4096

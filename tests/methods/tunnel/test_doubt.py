@@ -39,19 +39,19 @@ class Ledger:
 class Nobody:
     """No pod is left to try."""
 
-    def refused(self, stream: Stream, refusal: Refusal) -> bool:
+    def on_refused(self, stream: Stream, refusal: Refusal) -> bool:
         return False
 
-    def returned(self, stream: Stream) -> bool:
+    def on_returned(self, stream: Stream) -> bool:
         return False
 
-    def ended(self, stream: Stream, error: Exception | None) -> None: ...
+    def on_ended(self, stream: Stream, error: Exception | None) -> None: ...
 
 
 def opened() -> tuple[Stream, Ledger]:
     now = asyncio.get_running_loop().time()
     stream, link = Stream(Client(), Nobody(), PoolRequest(now, now), POLICY), Ledger()
-    stream.opened(link)
+    stream.on_opened(link)
     return stream, link
 
 
@@ -61,8 +61,8 @@ def opened() -> tuple[Stream, Ledger]:
 async def test_a_failure_after_data_that_the_app_has_not_answered_leaves_doubt() -> None:
     stream, link = opened()
     stream.write(b"x")
-    stream.error_said(refused_text(8080, "s").encode())
-    stream.error_over()
+    stream.on_error_text(refused_text(8080, "s").encode())
+    stream.on_error_over()
     assert link.left == [(Leave.ENDED, True)]
 
 
@@ -72,8 +72,8 @@ async def test_a_failure_without_data_and_one_after_an_answer_leave_none() -> No
         if data:
             stream.write(data)
             stream.data_received(answer)
-        stream.error_said(b"the app broke off")
-        stream.error_over()
+        stream.on_error_text(b"the app broke off")
+        stream.on_error_over()
         assert link.left == [(Leave.ENDED, False)]
 
 
@@ -81,17 +81,17 @@ async def test_data_that_was_sent_before_it_moved_here_counts_too() -> None:
     stream, _ = opened()
     stream.write(b"x")
     again = Ledger()
-    stream.opened(again)
-    stream.error_said(b"no")
-    stream.error_over()
+    stream.on_opened(again)
+    stream.on_error_text(b"no")
+    stream.on_error_over()
     assert again.left == [(Leave.ENDED, True)]
 
 
 async def test_data_after_the_app_has_begun_to_end_is_not_sent_and_leaves_no_doubt() -> None:
     stream, link = opened()
-    stream.closed()
+    stream.on_closed()
     stream.write(b"x")
-    stream.error_over()
+    stream.on_error_over()
     assert link.left == [(Leave.ENDED, False)]
 
 
@@ -173,7 +173,7 @@ async def test_while_a_download_flows_an_answer_clears_nothing() -> None:
 async def test_what_came_before_a_stream_left_without_doubt_is_not_a_flood() -> None:
     asked = Asked()
     asked.unwanted = POLICY.flood
-    asked.quarantine.left()
+    asked.quarantine.on_left()
     assert not asked.quarantine.floods
     asked.unwanted += POLICY.flood - 1
     assert not asked.quarantine.floods
