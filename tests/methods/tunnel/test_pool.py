@@ -272,10 +272,12 @@ def test_a_pod_to_which_a_dial_has_just_failed_is_passed_over_and_after_half_a_s
     assert dials_of(state, NOW + 0.51) == ["a"]
 
 
-def test_a_dial_that_has_just_failed_is_not_made_again_at_once_for_who_waits_on() -> None:
-    state = pool(["a"])
-    is_tried_again(state)
+def test_a_dial_that_has_just_failed_is_not_made_again_at_once_while_those_to_another_pod_hang() -> None:
+    state = pool(["a", "b"])
+    waits(state)
     state.on_failure("a", DOWN, NOW)
+    for _ in range(POLICY.slow_dials):
+        state.start_dial("b", NOW - 1)
     assert plan(state, NOW + 0.49) == []
     assert plan(state, NOW + 0.5) == [Dial("a")]
 
