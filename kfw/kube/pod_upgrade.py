@@ -78,7 +78,7 @@ class PodGone(KfwError):
     default_reason = Reason.ENDPOINT_GONE
 
 
-async def open_portforward(server: Server, namespace: str, pod: str) -> Upgraded:
+async def open_portforward(server: SessionServer, namespace: str, pod: str) -> Upgraded:
     """It carries connections to any port. Raises PodGone, ClusterUnreachable, LoginError, NotPermitted, or KfwError with
     the server's own words."""
     failure: UpgradeRefused | None = None
@@ -122,7 +122,7 @@ def _remember(server: SessionServer, transport: Transport, seconds: float) -> No
         _took[server] = transport, now + seconds
 
 
-def _path(server: Server, namespace: str, pod: str) -> str:
+def _path(server: SessionServer, namespace: str, pod: str) -> str:
     return f"{server.prefix}/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}/portforward"
 
 

@@ -9,10 +9,9 @@ from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube import exec_plugin, pod_upgrade
 from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login
-from kfw.kube.pod_upgrade import SPDY, V4, WEBSOCKET, PodGone, Upgraded, open_portforward
+from kfw.kube.pod_upgrade import SPDY, WEBSOCKET, PodGone, Upgraded, open_portforward
 from kfw.kube.timeouts import Timeouts
-from kfw.kube.upgrade import SPDY, WEBSOCKET, PodGone, Upgraded, open_portforward
-from kfw.kubeconfig.entries import Access, Cluster, Exec, Pem, User
+from kfw.kubeconfig.entries import Access, ClusterEntry, Exec, Pem, UserEntry
 from kfw.wire.upgrade import SPDY as RAW
 from kfw.wire.upgrade import TUNNEL, UpgradeRefused
 from tests.kube import certificates
@@ -28,7 +27,7 @@ def server(far: Far, user: UserEntry | None = None, login: Login | None = None, 
     return ApiServer(access, login or Login(access), Timeouts(dial=2.0, answer=2.0), lambda: None)
 
 
-async def made(at: Server, pod: str = "web-1") -> Upgraded:
+async def made(at: ApiServer, pod: str = "web-1") -> Upgraded:
     one = await open_portforward(at, "shop", pod)
     one.streams[1].transport.abort()
     await asyncio.sleep(0)

@@ -7,7 +7,7 @@ import pytest
 from kfw.wire.codec import WireError
 from kfw.wire.upgrade import (
     TUNNEL,
-    Answer,
+    UpgradeAnswer,
     UpgradeRefused,
     Upgrading,
     accept_spdy,
@@ -171,7 +171,7 @@ def test_a_wrong_handshake_is_refused(changes: dict[str, str | None], why: str) 
 
 def test_a_200_is_no_upgrade() -> None:
     with pytest.raises(UpgradeRefused, match="answered 200 OK"):
-        check_websocket(Answer(200, "OK", {}), RFC_KEY, TUNNEL)
+        check_websocket(UpgradeAnswer(200, "OK", {}), RFC_KEY, TUNNEL)
 
 
 def test_a_server_accepts_what_its_client_then_accepts() -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from kfw.methods.tunnel.link import IN_USE, WARM, Link
 from kfw.methods.tunnel.policy import Policy
-from kfw.system.limits import OPEN_FILES
+from kfw.system.open_files import OPEN_FILES
 
 
 class IdleLinks:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from kfw.errors import KfwError, Shortage, describe
-from kfw.kube.upgrade import PodGone
+from kfw.kube.pod_upgrade import PodGone
 from kfw.methods.tunnel.budget import IdleLinks, dismiss
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.messages import in_short
@@ -17,9 +17,9 @@ from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolS
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
 from kfw.relay.dialer import DialFailed, RefusedByApp
-from kfw.system.limits import OPEN_FILES, Use, opens_for
-from kfw.wire.base import WireError
-from kfw.wire.portforward import Kind, Refusal
+from kfw.system.open_files import OPEN_FILES, Use, opens_for
+from kfw.wire.codec import WireError
+from kfw.wire.portforward import FailureKind, Refusal
 
 ENDS = "the forward ends"
 
@@ -187,7 +187,7 @@ class PoolDriver:
             stream.pod,
             words,
             self._loop.time(),
-            nothing_listens=refusal.kind is Kind.REFUSED,
+            nothing_listens=refusal.kind is FailureKind.REFUSED,
         )
         if told.by_all and not stream.request.once:
             stream.tell_refusal()

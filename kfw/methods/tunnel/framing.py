@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from kfw.wire import websocket
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.spdy_frames import Data, Event
 from kfw.wire.websocket import NO_MASK
 from kfw.wire.websocket_frames import Payload, WebSocketError

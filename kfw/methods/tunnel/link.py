@@ -9,19 +9,19 @@ from functools import partial
 from itertools import count
 from typing import Protocol, cast
 
-from kfw.kube.dial import UNACKNOWLEDGED
-from kfw.kube.upgrade import WEBSOCKET, Upgraded
+from kfw.kube.pod_upgrade import WEBSOCKET, Upgraded
 from kfw.methods.tunnel.framing import Framing, InWebSocket, RawSpdy, joined, merged
 from kfw.methods.tunnel.pings import Pings, Quarantine
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.stream import Leave, Stream
+from kfw.system.keepalive import UNACKNOWLEDGED
 from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import open_connection
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Goaway, Ping, Pong, Rst, SpdyError, SynReply
 
 #: Milliseconds that the far side may acknowledge nothing. In use: an API server may be silent for as long, and connections
-#: go on where they were; new ones do not wait for it. Warm: as kube.dial has it, as nothing is lost with such a link.
+#: go on where they were; new ones do not wait for it. Warm: as an API server has it, as nothing is lost with such a link.
 IN_USE, WARM = 60_000, UNACKNOWLEDGED
 #: linux/tcp.h, since 6.15: at most so many milliseconds between two retransmissions. Without it connections go on only
 #: after a pause as long again as half the silence was.
@@ -334,7 +334,7 @@ def attach(
 
 
 def _be_patient(sock: socket.socket, milliseconds: int) -> None:
-    """The kernel's own questions, from kube.dial, go on every second or two and cost nothing here."""
+    """The kernel's own questions, from system.keepalive, go on every second or two and cost nothing here."""
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         with suppress(OSError):  # it is closed already
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -9,8 +9,8 @@ from time import perf_counter
 from typing import Literal, Protocol
 
 from kfw.errors import KfwError, Shortage
-from kfw.kube.server import Server
-from kfw.kube.upgrade import ANSWER, WEBSOCKET, Upgraded, open_portforward
+from kfw.kube.api_server import ApiServer
+from kfw.kube.pod_upgrade import ANSWER, WEBSOCKET, Upgraded, open_portforward
 from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
 from kfw.methods.tunnel.budget import DialLimiter, IdleLinks
@@ -37,7 +37,7 @@ class Servers(Protocol):
 class Outside:
     """What a tunnel needs of the world. `clock`: seconds, for round trips; `give_back`: to the system, freed memory."""
 
-    open_portforward: Callable[[Server, str, str], Awaitable[Upgraded]] = open_portforward
+    open_portforward: Callable[[ApiServer, str, str], Awaitable[Upgraded]] = open_portforward
     clock: Callable[[], float] = perf_counter
     give_back: Callable[[], None] = give_back
 

@@ -9,7 +9,7 @@ from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.pool_state import PoolRequest
 from kfw.relay.dialer import HearsRefusals, RefusedByApp
-from kfw.wire.portforward import MAX_TEXT, Kind, Refusal, classify
+from kfw.wire.portforward import MAX_TEXT, FailureKind, Refusal, classify
 
 
 class Leave(Enum):

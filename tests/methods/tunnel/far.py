@@ -15,7 +15,7 @@ import h11
 import msgspec
 
 from kfw.wire import upgrade, websocket
-from kfw.wire.base import Chunk, Role, WireError
+from kfw.wire.codec import Chunk, Role, WireError
 from kfw.wire.portforward import DATA, ERROR, read_request
 from kfw.wire.portforward import gone_text as gone_text
 from kfw.wire.portforward import refused_text as refused_text

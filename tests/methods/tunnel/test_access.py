@@ -31,8 +31,8 @@ async def test_through_a_proxy_to_an_api_server_behind_a_path_inside_tls(way: st
             ca=Pem(data=certificates.ca()),
             proxy_url=f"http://127.0.0.1:{proxy.port}",
         )
-        access = Access("dev", cluster, User("ada", token="good"))
-        at = Server(access, Login(access), Timeouts(dial=60.0, answer=60.0), lambda: None)
+        access = Access("dev", cluster, UserEntry("ada", token="good"))
+        at = ApiServer(access, Login(access), Timeouts(dial=60.0, answer=60.0), lambda: None)
         async with tunnel(far, at=at) as opened:
             one = await client(opened, b"hello")
             await until(lambda: one.got == b"hello")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.kube.server import Server
+from kfw.kube.api_server import ApiServer
 from kfw.methods.tunnel.method import PodTunnel, log
 from kfw.methods.tunnel.policy import Policy
 from kfw.system.loop import rss_bytes

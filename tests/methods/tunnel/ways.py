@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+from kfw.kube.api_server import ApiServer
 from kfw.kube.login import Login, Plugin
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
@@ -28,11 +29,13 @@ def patience() -> float:
     return 2.0 if isinstance(asyncio.get_running_loop(), PipeLoop) else 60.0
 
 
-def server(far: Far, user: User | None = None, *, ca: bytes = b"", plugin: Plugin | None = None) -> Server:
-    cluster = Cluster("dev", far.url, ca=Pem(data=ca) if ca else Pem())
-    access = Access("dev", cluster, user or User("ada", token="good"))
+def server(
+    far: Far, user: UserEntry | None = None, *, ca: bytes = b"", plugin: Plugin | None = None
+) -> ApiServer:
+    cluster = ClusterEntry("dev", far.url, ca=Pem(data=ca) if ca else Pem())
+    access = Access("dev", cluster, user or UserEntry("ada", token="good"))
     login = Login(access, plugin=plugin) if plugin else Login(access)
-    return Server(access, login, Timeouts(dial=patience(), answer=patience()), lambda: None)
+    return ApiServer(access, login, Timeouts(dial=patience(), answer=patience()), lambda: None)
 
 
 @dataclass
@@ -54,7 +57,7 @@ async def tunnel(
     hold: float = 15.0,
     hold_refused: float = 15.0,
     health: Health | None = None,
-    at: Server | None = None,
+    at: ApiServer | None = None,
     sticky: bool = False,
     policy: Policy = Policy(),  # noqa: B008  it is frozen
 ) -> AsyncIterator[PodTunnel]:

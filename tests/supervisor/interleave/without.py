@@ -12,7 +12,7 @@ from kfw import aio
 from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.link import Link
 from kfw.supervisor.tasks import Tasks
-from kfw.system.limits import Use
+from kfw.system.open_files import Use
 
 
 async def _new_link(self: PoolDriver, pod: str) -> Link:
