@@ -15,8 +15,8 @@ from kfw.methods.base import OpenRequest
 from kfw.methods.probe import probe
 from kfw.methods.tunnel.budget import DialLimiter, IdleLinks
 from kfw.methods.tunnel.driver import PoolConfig, PoolDriver
-from kfw.methods.tunnel.health import check_path, is_proved, maintain
 from kfw.methods.tunnel.link import Link, attach
+from kfw.methods.tunnel.link_health import check_path, is_proved, maintain
 from kfw.methods.tunnel.policy import Policy
 from kfw.model import Endpoint, Forward, Health, Problem, Reason
 from kfw.relay.dialer import Dialer

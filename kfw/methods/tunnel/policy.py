@@ -87,7 +87,7 @@ class Policy:
     download: int = 2 * 1024
     download_recent: float = 0.5
 
-    # -- whether links answer (health.py)
+    # -- whether links answer (link_health.py)
 
     #: Seconds between two looks, at a forward that is used and at others.
     look: float = 2.0
