@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from heapq import heapify
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -175,6 +176,7 @@ async def _spent() -> float:
 
 def _held() -> tuple[int, int, int, int]:
     """Bytes, blocks, descriptors, tasks."""
+    _forget_cancelled_timers()
     gc.collect()
     return (
         rss_bytes(),
@@ -182,6 +184,14 @@ def _held() -> tuple[int, int, int, int]:
         len(list(Path("/dev/fd").iterdir())),
         len(asyncio.all_tasks()),
     )
+
+
+def _forget_cancelled_timers() -> None:
+    """asyncio keeps up to a hundred until they would be due."""
+    loop: Any = asyncio.get_running_loop()
+    loop._scheduled = [timer for timer in loop._scheduled if not timer.cancelled()]
+    heapify(loop._scheduled)
+    loop._timer_cancelled_count = 0
 
 
 async def _lost(opened: PodTunnel) -> list[Exception | None]:
