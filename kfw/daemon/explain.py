@@ -22,7 +22,7 @@ async def explain(supervisor: Supervisor, name: str) -> Explanation:
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
-        limits=[*_limits_of_pods(runner), *METHODS[way.method.name].limits] if way else [],
+        limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits] if active else [],
         round_trip_ms=await _round_trip(runner),
     )
 

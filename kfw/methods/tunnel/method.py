@@ -18,13 +18,11 @@ from kfw.methods.tunnel.driver import PoolConfig, PoolDriver
 from kfw.methods.tunnel.link import Link, attach
 from kfw.methods.tunnel.link_health import check_path, is_proved, maintain
 from kfw.methods.tunnel.policy import Policy
-from kfw.model import Endpoint, Forward, Health, Problem, Reason
+from kfw.model import Endpoint, Forward, Health, Problem, Reason, problem_of
 from kfw.relay.dialer import Dialer
 from kfw.system.loop import give_back
 
 log = logging.getLogger("kfw.tunnel")
-
-_REASONS = frozenset(Reason)
 
 
 class Servers(Protocol):
