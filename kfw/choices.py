@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,50 @@ METHODS: Mapping[str, MethodTraits] = {
 }
 #: What a forward may ask for; the best comes first in `auto`, see methods.choose.
 METHOD_CHOICES = ("auto", *METHODS)
+
+#: How the pods of an object are found: by its EndpointSlices, it is one itself, by their owner reference, by that of its
+#: replica sets, or by nothing but its selector, as kubectl does (then `kfw port-forward` alone forwards to it); "none": it
+#: has no pods.
+PodsBy = Literal["endpoints", "itself", "owner", "replicasets", "selector", "none"]
+
+
+@dataclass(frozen=True)
+class KindTraits:
+    """A kind of object as the API names it: `kind` in owner references, `plural` and `group` in paths ("" is the core).
+    `short` as kubectl has it, "" where there is none."""
+
+    kind: str
+    plural: str
+    short: str
+    pods_by: PodsBy
+    group: str = ""
+    namespaced: bool = True
+
+
+#: By the singular that users write before the slash. Those without pods are named by kubectl when it refuses them.
+KINDS: Mapping[str, KindTraits] = {
+    "service": KindTraits("Service", "services", "svc", "endpoints"),
+    "pod": KindTraits("Pod", "pods", "po", "itself"),
+    "deployment": KindTraits("Deployment", "deployments", "deploy", "replicasets", "apps"),
+    "statefulset": KindTraits("StatefulSet", "statefulsets", "sts", "owner", "apps"),
+    "daemonset": KindTraits("DaemonSet", "daemonsets", "ds", "owner", "apps"),
+    "replicaset": KindTraits("ReplicaSet", "replicasets", "rs", "selector", "apps"),
+    "job": KindTraits("Job", "jobs", "", "selector", "batch"),
+    "replicationcontroller": KindTraits("ReplicationController", "replicationcontrollers", "rc", "selector"),
+    "configmap": KindTraits("ConfigMap", "configmaps", "cm", "none"),
+    "secret": KindTraits("Secret", "secrets", "", "none"),
+    "endpoints": KindTraits("Endpoints", "endpoints", "ep", "none"),
+    "node": KindTraits("Node", "nodes", "no", "none", namespaced=False),
+    "namespace": KindTraits("Namespace", "namespaces", "ns", "none", namespaced=False),
+    "ingress": KindTraits("Ingress", "ingresses", "ing", "none", "networking.k8s.io"),
+    "cronjob": KindTraits("CronJob", "cronjobs", "cj", "none", "batch"),
+}
+
+
+def kind_named(text: str) -> str | None:
+    """The key in KINDS of its singular, plural or short name; None: it is not there."""
+    return next((name for name, one in KINDS.items() if text and text in (name, one.plural, one.short)), None)
+
 
 TYPES = ("web", "rest", "rpc", "other")
 READINESS = ("ready", "running")

@@ -1,8 +1,10 @@
 """The nouns that all of kfw shares: what the user wants (Forward), where it is (Endpoint), how it goes (Status)."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kfw.choices import kind_named
 from kfw.errors import KfwError
 from kfw.reasons import Reason as Reason
 from kfw.reasons import Status as Status
@@ -13,7 +15,7 @@ SERVING = frozenset({Status.ACTIVE, Status.DEGRADED})
 
 
 class Kind(StrEnum):
-    """What a target can be; the value is the singular that users write before the slash."""
+    """What the target of a forward can be: those of choices.KINDS whose pods kfw can follow."""
 
     SERVICE = "service"
     POD = "pod"
@@ -21,14 +23,16 @@ class Kind(StrEnum):
     STATEFULSET = "statefulset"
     DAEMONSET = "daemonset"
 
+    @classmethod
+    def named(cls, text: str) -> "Kind":
+        """By its singular, plural or short name in any case. ValueError says which there are."""
+        with suppress(ValueError):
+            return cls(kind_named(text.lower()) or "")
+        from difflib import get_close_matches  # for who mistypes only
 
-_SHORT_NAMES: dict[str, Kind] = {
-    **dict.fromkeys(("svc", "service", "services"), Kind.SERVICE),
-    **dict.fromkeys(("po", "pod", "pods"), Kind.POD),
-    **dict.fromkeys(("deploy", "deployment", "deployments"), Kind.DEPLOYMENT),
-    **dict.fromkeys(("sts", "statefulset", "statefulsets"), Kind.STATEFULSET),
-    **dict.fromkeys(("ds", "daemonset", "daemonsets"), Kind.DAEMONSET),
-}
+        near = get_close_matches(text.lower(), list(cls), n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise ValueError(f"'{text}' cannot be forwarded to, {hint}use one of {', '.join(cls)}")
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,7 @@ class Target:
         kind, slash, name = text.rpartition("/")
         if not name or "/" in kind or (slash and not kind):
             raise ValueError(f"'{text}' is not a target, write for example service/api")
-        if kind and kind.lower() not in _SHORT_NAMES:
-            raise ValueError(
-                f"'{kind}' cannot be forwarded to, use one of {', '.join(k.value for k in Kind)}"
-            )
-        return cls(_SHORT_NAMES[kind.lower()] if kind else Kind.POD, name)
+        return cls(Kind.named(kind) if kind else Kind.POD, name)
 
 
 @dataclass(frozen=True)

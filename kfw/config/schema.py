@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
+from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES, listed
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, BlockKey, Named
 from kfw.config.shapes import Many, Wrong
 from kfw.config.tree import quote
-from kfw.model import Target
+from kfw.model import Kind, Target
 
 _LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
 _VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
@@ -95,7 +95,7 @@ _FORWARD = Block(
     {
         "target": BlockKey(
             s.text("for example service/api", pattern=_RESOURCE, check=_target),
-            "service/NAME, deployment/NAME, statefulset/NAME, daemonset/NAME or pod/NAME.",
+            f"{listed(tuple(f'{kind}/NAME' for kind in Kind))}.",
         ),
         "targetPort": BlockKey(
             s.port_or_name(), "Number or name; optional where the target has only one port."

@@ -1,6 +1,9 @@
 """The kinds of objects that kfw reads, as the API's paths name them. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from kfw.choices import KINDS
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,16 @@ class Resource:
         return f"{root}/namespaces/{namespace}/{self.name}" if self.namespaced else f"{root}/{self.name}"
 
 
-SERVICES = Resource("services")
+#: By the names of choices.KINDS.
+OF_KIND: Mapping[str, Resource] = {
+    name: Resource(one.plural, one.group, namespaced=one.namespaced) for name, one in KINDS.items()
+}
+
+SERVICES = OF_KIND["service"]
 ENDPOINTSLICES = Resource("endpointslices", "discovery.k8s.io")
-PODS = Resource("pods")
-DEPLOYMENTS = Resource("deployments", "apps")
-REPLICASETS = Resource("replicasets", "apps")
-STATEFULSETS = Resource("statefulsets", "apps")
-DAEMONSETS = Resource("daemonsets", "apps")
-NODES = Resource("nodes", namespaced=False)
+PODS = OF_KIND["pod"]
+DEPLOYMENTS = OF_KIND["deployment"]
+REPLICASETS = OF_KIND["replicaset"]
+STATEFULSETS = OF_KIND["statefulset"]
+DAEMONSETS = OF_KIND["daemonset"]
+NODES = OF_KIND["node"]

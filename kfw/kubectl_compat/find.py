@@ -12,7 +12,7 @@ from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Wire
 from kfw.kube.resource import PODS, SERVICES
 from kfw.kubectl_compat import messages
-from kfw.kubectl_compat.kinds import NOT_ATTACHABLE, REPLICATIONCONTROLLERS, Reference, unknown
+from kfw.kubectl_compat.kinds import Reference, unknown
 from kfw.kubectl_compat.kubectl_error import KubectlError
 from kfw.target.decode.meta import Meta
 from kfw.target.decode.pod import Pod
@@ -86,11 +86,12 @@ class Finder:
             raise messages.not_found(str(resource), name) from error
 
     def _selector(self, service: Service | None, body: bytes) -> str:
-        if go := NOT_ATTACHABLE.get(self.reference.resource.name):
+        if self.reference.traits.pods_by == "none":
+            go = f"*v1.{self.reference.traits.kind}"  # the Go type by which kubectl calls it
             raise KubectlError(f"error: cannot attach to {go}: selector for {go} not implemented")
         if service is not None:
             return service_selector(service)
-        if self.reference.resource == REPLICATIONCONTROLLERS:
+        if self.reference.kind == "replicationcontroller":
             return _of_map(_decoded(body, _Controller).spec.selector or {})
         return ",".join(_requirements(_decoded(body, Workload).spec.selector))
 

@@ -2,61 +2,29 @@
 
 from dataclasses import dataclass
 
-from kfw.kube.resource import (
-    DAEMONSETS,
-    DEPLOYMENTS,
-    NODES,
-    PODS,
-    REPLICASETS,
-    SERVICES,
-    STATEFULSETS,
-    Resource,
-)
+from kfw.choices import KINDS, KindTraits
+from kfw.kube.resource import OF_KIND, Resource
 from kfw.kubectl_compat.kubectl_error import KubectlError
-
-JOBS = Resource("jobs", "batch")
-REPLICATIONCONTROLLERS = Resource("replicationcontrollers")
-
-#: Singular and short names; the plural is the resource's own.
-_NAMES: dict[Resource, tuple[str, str]] = {
-    PODS: ("pod", "po"),
-    SERVICES: ("service", "svc"),
-    DEPLOYMENTS: ("deployment", "deploy"),
-    STATEFULSETS: ("statefulset", "sts"),
-    DAEMONSETS: ("daemonset", "ds"),
-    REPLICASETS: ("replicaset", "rs"),
-    JOBS: ("job", ""),
-    REPLICATIONCONTROLLERS: ("replicationcontroller", "rc"),
-    Resource("configmaps"): ("configmap", "cm"),
-    Resource("secrets"): ("secret", ""),
-    Resource("endpoints"): ("endpoints", "ep"),
-    NODES: ("node", "no"),
-    Resource("namespaces", namespaced=False): ("namespace", "ns"),
-    Resource("ingresses", "networking.k8s.io"): ("ingress", "ing"),
-    Resource("cronjobs", "batch"): ("cronjob", "cj"),
-}
-#: Those that select no pods, with the Go types by which kubectl calls them.
-NOT_ATTACHABLE = {
-    "configmaps": "*v1.ConfigMap",
-    "secrets": "*v1.Secret",
-    "endpoints": "*v1.Endpoints",
-    "nodes": "*v1.Node",
-    "namespaces": "*v1.Namespace",
-    "ingresses": "*v1.Ingress",
-    "cronjobs": "*v1.CronJob",
-}
 
 
 @dataclass(frozen=True)
 class Reference:
-    """`typed` is what stood before the slash."""
+    """`kind` is one of choices.KINDS, `typed` what stood before the slash."""
 
-    resource: Resource
+    kind: str
     name: str
     typed: str = "pods"
 
     def __str__(self) -> str:
-        return f"{_NAMES[self.resource][0]}/{self.name}"
+        return f"{self.kind}/{self.name}"
+
+    @property
+    def traits(self) -> KindTraits:
+        return KINDS[self.kind]
+
+    @property
+    def resource(self) -> Resource:
+        return OF_KIND[self.kind]
 
 
 def reference(text: str) -> Reference:
@@ -65,21 +33,21 @@ def reference(text: str) -> Reference:
         raise KubectlError("error: resource name may not be empty")
     kind, slash, name = text.partition("/")
     if not slash:
-        return Reference(PODS, text)
+        return Reference("pod", text)
     if "/" in name:
         raise KubectlError("error: arguments in resource/name form may not have more than one slash")
     if not kind or not name or "," in kind:
         raise KubectlError("error: arguments in resource/name form must have a single resource and name")
-    return Reference(_resource(kind), name, kind)
+    return Reference(_kind(kind), name, kind)
 
 
-def _resource(text: str) -> Resource:
+def _kind(text: str) -> str:
     """Singular and plural in upper or lower case, as kubectl does; short names as they are."""
     kind, _, group = text.partition(".")
-    for resource, (singular, short) in _NAMES.items():
-        known = kind.lower() in (singular, resource.name) or (short and kind == short)
-        if known and _is_group(group, resource):
-            return resource
+    for name, one in KINDS.items():
+        known = kind.lower() in (name, one.plural) or (one.short and kind == one.short)
+        if known and _is_group(group, OF_KIND[name]):
+            return name
     raise unknown(kind)
 
 

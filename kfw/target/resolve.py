@@ -9,32 +9,14 @@ names a workload gets one pod, the first, as with kubectl: of a database's repli
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kfw.kube.resource import (
-    DAEMONSETS,
-    DEPLOYMENTS,
-    ENDPOINTSLICES,
-    NODES,
-    PODS,
-    REPLICASETS,
-    SERVICES,
-    STATEFULSETS,
-    Resource,
-)
-from kfw.model import Endpoint, Kind, Problem, Reason, Resolution, Target
+from kfw.choices import KINDS
+from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, REPLICASETS, SERVICES, Resource
+from kfw.model import Endpoint, Problem, Reason, Resolution, Target
 from kfw.target import messages
 from kfw.target.objects import Objects, Pod, Service, Workload
 from kfw.target.ports import Wanted, declared_ports, pod_port
 from kfw.target.readiness import usable
 from kfw.target.services import all_served, resolve_service
-
-_OF_KIND: Mapping[Kind, Resource] = {
-    Kind.SERVICE: SERVICES,
-    Kind.POD: PODS,
-    Kind.DEPLOYMENT: DEPLOYMENTS,
-    Kind.STATEFULSET: STATEFULSETS,
-    Kind.DAEMONSET: DAEMONSETS,
-}
-_OWNER_KIND = {Kind.STATEFULSET: "StatefulSet", Kind.DAEMONSET: "DaemonSet"}
 
 
 @dataclass(frozen=True)
@@ -56,9 +38,9 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False, unready: boo
     `doubt`: what was resolved did not work, so its pods are looked at, too. `unready`: see `resolve`; only a pod itself
     says whether it runs.
     """
-    first = _OF_KIND[target.kind]
-    if target.kind is not Kind.SERVICE:
-        replicasets = {REPLICASETS} if target.kind is Kind.DEPLOYMENT else set()
+    first = OF_KIND[target.kind]
+    if KINDS[target.kind].pods_by != "endpoints":
+        replicasets = {REPLICASETS} if KINDS[target.kind].pods_by == "replicasets" else set()
         return Needs(frozenset({first, PODS} | replicasets))
     service = (objects.services or {}).get(target.name)
     if service is None or service.type == "ExternalName":
@@ -82,7 +64,7 @@ def resolve(target: Target, port: Wanted, objects: Objects, *, unready: bool = F
     """
     if isinstance(port, str) and port.isdecimal():
         port = int(port)
-    resource = _OF_KIND[target.kind]
+    resource = OF_KIND[target.kind]
     known: Mapping[str, Service | Pod | Workload] | None = getattr(objects, resource.name)
     if known is None:
         return Resolution(problem=objects.why_unknown(resource))
@@ -136,11 +118,13 @@ def _owned(target: Target, workload: Workload, objects: Objects) -> list[Pod] | 
     if objects.pods is None:
         return objects.why_unknown(PODS)
     candidates = [pod for pod in objects.pods.values() if workload.selector.matches(pod.labels)]
-    if target.kind is Kind.DEPLOYMENT:
+    traits = KINDS[target.kind]
+    if traits.pods_by == "replicasets":
         return [pod for pod in candidates if _of_deployment(pod, workload, objects)]
-    kind = _OWNER_KIND[target.kind]
     return [
-        pod for pod in candidates if pod.owner and (pod.owner.kind, pod.owner.name) == (kind, workload.name)
+        pod
+        for pod in candidates
+        if pod.owner and (pod.owner.kind, pod.owner.name) == (traits.kind, workload.name)
     ]
 
 

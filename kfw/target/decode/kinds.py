@@ -3,18 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from kfw.choices import KINDS
 from kfw.kube.decoder import Decoder
-from kfw.kube.resource import (
-    DAEMONSETS,
-    DEPLOYMENTS,
-    ENDPOINTSLICES,
-    NODES,
-    PODS,
-    REPLICASETS,
-    SERVICES,
-    STATEFULSETS,
-    Resource,
-)
+from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, SERVICES, Resource
 from kfw.target.decode.pod import Pod
 from kfw.target.decode.service import EndpointSlice, Service
 from kfw.target.decode.workload import Node, Workload
@@ -23,11 +14,8 @@ SHAPES: Mapping[Resource, type[Any]] = {
     SERVICES: Service,
     ENDPOINTSLICES: EndpointSlice,
     PODS: Pod,
-    DEPLOYMENTS: Workload,
-    REPLICASETS: Workload,
-    STATEFULSETS: Workload,
-    DAEMONSETS: Workload,
     NODES: Node,
+    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.group == "apps"},
 }
 
 
