@@ -7,13 +7,9 @@ import pytest
 from kfw import choices
 from kfw.choices import KINDS, METHOD_CHOICES, METHODS, kind_named
 from kfw.commands._demo import WAYS
-<<<<<<< HEAD
 from kfw.daemon.request_validation import fault
-=======
-from kfw.daemon.validation import fault
 from kfw.kube.resource import OF_KIND
-from kfw.kubectl_compat import kinds
->>>>>>> 81c80dc (Target kinds are one table, and a mistyped kind is answered with the one that was meant)
+from kfw.kubectl_compat import find as kinds
 from kfw.methods.choose import AUTO, all_methods
 from kfw.model import Forward, Health, Kind, Target
 from kfw.system.process import Children

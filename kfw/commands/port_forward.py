@@ -16,7 +16,7 @@ def main(argv: Sequence[str]) -> int:
             signal.SIGINT, signal.SIG_DFL
         )  # until it forwards; then it ends with 0, as kubectl does
     from kfw.kubectl_compat import flags
-    from kfw.kubectl_compat.kubectl_error import KubectlError
+    from kfw.kubectl_compat.messages import KubectlError
     from kfw.kubectl_compat.writer import Console, NonBlockingWriter
 
     console = Console(NonBlockingWriter(1 if sys.stdout else -1), NonBlockingWriter(2 if sys.stderr else -1))

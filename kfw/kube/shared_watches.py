@@ -13,7 +13,9 @@ from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access
 
 OnChange = Callable[[], None]
-Key = tuple[Resource, str]
+#: `labelSelector` or `fieldSelector`, and what it selects.
+Where = Mapping[str, str]
+Key = tuple[Resource, str, tuple[tuple[str, str], ...]]
 
 
 class SharedWatches:
@@ -38,11 +40,14 @@ class SharedWatches:
         if None not in self._tasks:
             self._start(None, self.server.run(), f"api {self.server.error_context.server}")
 
-    def watch(self, resource: Resource, namespace: str, listener: OnChange) -> Watch:
-        """Of the nodes, which belong to no namespace, there is one for all."""
-        key = (resource, namespace if resource.namespaced else "")
+    def watch(
+        self, resource: Resource, namespace: str, listener: OnChange, where: Where | None = None
+    ) -> Watch:
+        """Of the nodes, which belong to no namespace, there is one for all. `where`: some of the objects only."""
+        key = (resource, namespace if resource.namespaced else "", tuple(sorted((where or {}).items())))
         if key not in self._watches:
-            made = self._watches[key] = Watch(self.server, resource, namespace, self._decoder(resource))
+            made = Watch(self.server, resource, namespace, self._decoder(resource), where=where)
+            self._watches[key] = made
             self._start(key, made.run(), f"watch {resource} {key[1]}")
         self._watches[key].listeners.add(listener)
         return self._watches[key]
@@ -57,14 +62,23 @@ class SharedWatches:
         self.listeners.discard(listener)
         for watch in self._watches.values():
             watch.listeners.discard(listener)
-        unused = [key for key, watch in self._watches.items() if not watch.listeners]
-        for key in unused:
-            del self._watches[key]
+        unused = self._forget_unused()
         await self._end([*unused, None] if not self.listeners else unused)
+
+    async def leave_watch(self, watch: Watch, listener: OnChange) -> None:
+        """It is not needed by this listener any more; the others of this server are."""
+        watch.listeners.discard(listener)
+        await self._end(self._forget_unused())
 
     async def close(self) -> None:
         self._watches.clear()
         await self._end(list(self._tasks))
+
+    def _forget_unused(self) -> list[Key]:
+        unused = [key for key, watch in self._watches.items() if not watch.listeners]
+        for key in unused:
+            del self._watches[key]
+        return unused
 
     def _start(self, key: Key | None, work: Coroutine[None, None, None], name: str) -> None:
         """Neither a watch nor the server's monitor ends by itself, whatever happens to it."""

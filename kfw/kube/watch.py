@@ -85,7 +85,7 @@ class Watch:
         self.resource = resource
         self._server = server
         self._namespace = namespace
-        self._where = where or {}
+        self.where = where or {}
         self._decoder = decoder
         self.is_live = False  # the server tells each change, whatever it says of another request
         self._version: str | None = None
@@ -240,7 +240,7 @@ class Watch:
         self, session: ApiSession, token: str, limit: int
     ) -> AsyncIterator[tuple[ApiAnswer, Page]]:
         """Large ones are read one after the other, so that they do not fill the memory together."""
-        query: dict[str, str | int] = {**self._where, "limit": limit}
+        query: dict[str, str | int] = {**self.where, "limit": limit}
         if token:
             query["continue"] = token
         turn = self._server.large
@@ -298,7 +298,7 @@ class Watch:
 
     def _watch_query(self) -> dict[str, str | int]:
         return {
-            **self._where,
+            **self.where,
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": self._version or "",

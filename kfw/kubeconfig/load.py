@@ -33,18 +33,34 @@ class Kubeconfigs:
 
     async def access(self, files: Sequence[str], context: str) -> Access:
         """`files` () are the user's default. Raises UsageError."""
-        names = _names(files)
-        found = (await self._look(names)).content.access(context)
-        self._last[names, context] = found
-        return found
+        names = self.names(files)
+        return self._chosen(names, await self._look(names), context)
+
+    def access_now(self, files: Sequence[str], context: str) -> Access:
+        """As `access`. Blocking."""
+        names = self.names(files)
+        found = self._read[names] = _read(names, self._read.get(names))
+        return self._chosen(names, found, context)
+
+    def _chosen(self, names: _Names, found: _Read, context: str) -> Access:
+        chosen = self._last[names, context] = self.choose(found.content, context)
+        return chosen
+
+    def names(self, files: Sequence[str]) -> tuple[str, ...]:
+        """Of the files to be read."""
+        return tuple(files) or default_files(os.environ.get("KUBECONFIG"))
+
+    def choose(self, content: Kubeconfig, context: str) -> Access:
+        """Raises UsageError."""
+        return content.access(context)
 
     def last(self, files: Sequence[str], context: str) -> Access | None:
         """What `access` gave last, whatever the files say by now."""
-        return self._last.get((_names(files), context))
+        return self._last.get((self.names(files), context))
 
     def stamps(self, files: Sequence[str]) -> dict[str, Stamp]:
         """Each file as it was when it was read last; none while they must be read again anyway."""
-        names = _names(files)
+        names = self.names(files)
         read = self._read.get(names)
         return dict(zip(names, read.stamp, strict=True)) if read and read.stamp else {}
 
@@ -88,10 +104,6 @@ def load(files: Sequence[str]) -> Kubeconfig:
 
     parts = [part for file in files if (part := read(Path(file))) is not None]
     return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])
-
-
-def _names(files: Sequence[str]) -> _Names:
-    return tuple(files) or default_files(os.environ.get("KUBECONFIG"))
 
 
 def _read(names: _Names, before: _Read | None) -> _Read:

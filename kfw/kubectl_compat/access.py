@@ -1,24 +1,61 @@
 """To which API server as whom: the kubeconfig, what the command line says instead, or a pod's own service account."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from kfw.errors import UsageError
+from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig import entries, urls
 from kfw.kubeconfig.entries import Access, ClusterEntry, ContextEntry, Kubeconfig, Pem, UserEntry
-from kfw.kubeconfig.load import default_files, load
+from kfw.kubeconfig.load import Kubeconfigs, default_files
+from kfw.kubectl_compat import go_parse
 from kfw.kubectl_compat.flags import Arguments
-from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.kubectl_compat.messages import KubectlError
 from kfw.secret import Secret
 
 #: What every pod finds (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+class CommandLine(Kubeconfigs):
+    """The kubeconfig with what the command line says instead; the same for every context that is asked for.
+
+    `known` is how the API server is reached, with the namespace to be used. The context stays what it was at the
+    beginning: who chooses another current-context in another window means another command.
+    """
+
+    def __init__(self, arguments: Arguments, environ: Mapping[str, str]) -> None:
+        """Raises KubectlError. Blocking."""
+        super().__init__()
+        self.timeouts = _timeouts(arguments)
+        self.files = files(arguments, environ)
+        self._arguments = arguments
+        self._environ = environ
+        self._current: str | None = None  # what the kubeconfig's current-context was
+        try:
+            self.known = self.access_now(self.files, "")
+        except UsageError as error:
+            raise KubectlError(f"error: error loading config file: {error.what}", error.fix) from error
+
+    def names(self, files: Sequence[str]) -> tuple[str, ...]:
+        return self.files
+
+    def choose(self, content: Kubeconfig, context: str) -> Access:
+        """Raises UsageError, and at the beginning KubectlError."""
+        if self._current is None:
+            found = access(self._arguments, content, self._environ, content.current())
+            self._current = content.current()
+            return found
+        try:
+            return access(self._arguments, content, self._environ, self._current)
+        except KubectlError as error:
+            raise UsageError(error.what.removeprefix("error: "), error.fix) from error
+
+
 def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Raises Told: a file that is named must be there; UsageError where there is no home to look into."""
+    """Raises KubectlError: a file that is named must be there; UsageError where there is no home to look into."""
     named = arguments.text("kubeconfig")
     if not named:
         try:
@@ -33,16 +70,10 @@ def files(arguments: Arguments, environ: Mapping[str, str]) -> tuple[str, ...]:
     return (str(path.absolute()),)
 
 
-def access(arguments: Arguments, names: tuple[str, ...], environ: Mapping[str, str]) -> Access:
-    """With the namespace that is to be used. Raises Told. Blocking."""
-    try:
-        return _access(arguments, load(names), environ)
-    except UsageError as error:
-        raise KubectlError(f"error: error loading config file: {error.what}", error.fix) from error
-
-
-def _access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str]) -> Access:
-    context = _context(arguments, known)
+def access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str], current: str) -> Access:
+    """With the namespace that is to be used. `current`: the context's name if none is given. Raises KubectlError and
+    UsageError."""
+    context = _context(arguments, known, current)
     if context is None and not arguments.text("server"):
         inside = _in_cluster(environ)
         if inside is None:
@@ -55,8 +86,8 @@ def _access(arguments: Arguments, known: Kubeconfig, environ: Mapping[str, str])
     return _instead(arguments, found)
 
 
-def _context(arguments: Arguments, known: Kubeconfig) -> ContextEntry | None:
-    name = arguments.text("context") or known.current()
+def _context(arguments: Arguments, known: Kubeconfig, current: str) -> ContextEntry | None:
+    name = arguments.text("context") or current
     found = known.context(name) if name else None
     if name and found is None:
         raise KubectlError(
@@ -150,3 +181,16 @@ def _nothing_named(names: tuple[str, ...]) -> KubectlError:
         "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
         f"no cluster is named: {os.pathsep.join(names)} does not exist or has no current-context; set KUBECONFIG",
     )
+
+
+def _timeouts(arguments: Arguments) -> Timeouts:
+    """--request-timeout is for a single request; 0 is for ever."""
+    text = arguments.text("request-timeout") or "0"
+    try:
+        seconds = float(text) if go_parse.is_number(text) else go_parse.duration(text)
+    except ValueError as error:
+        raise KubectlError(
+            "error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a "
+            "corresponding time unit (e.g. 1s | 2m | 3h)"
+        ) from error
+    return Timeouts(answer=seconds, dial=min(seconds, Timeouts.dial)) if seconds > 0 else Timeouts()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kfw.kubectl_compat import go_parse
-from kfw.kubectl_compat.kubectl_error import misuse, usage
+from kfw.kubectl_compat.messages import misuse, usage
 from kfw.secret import Secret
 
 #: `kubectl options` and `kubectl port-forward --help` of 1.32 to 1.34, by what reads the value.
@@ -48,7 +48,7 @@ class Arguments:
 
 
 def parse(argv: Sequence[str]) -> Arguments | None:
-    """None: help is asked for. Raises Told."""
+    """None: help is asked for. Raises KubectlError."""
     words, options = _split(argv)
     if options.get("help"):
         return None
@@ -64,7 +64,7 @@ def parse(argv: Sequence[str]) -> Arguments | None:
 
 
 def check_timeouts(arguments: Arguments) -> None:
-    """What kubectl checks only when it has read the kubeconfig. Raises Told."""
+    """What kubectl checks only when it has read the kubeconfig. Raises KubectlError."""
     if arguments.pod_running_timeout <= 0:
         raise usage("--pod-running-timeout must be higher than zero")
 

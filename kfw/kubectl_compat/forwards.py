@@ -1,36 +1,47 @@
-"""The local ports of one command: each has a runner, and its connections are said as kubectl says them."""
+"""The forwards of one command: each port has a runner, and its connections are said as kubectl says them."""
 
 import asyncio
 import logging
-import socket
 from collections.abc import Sequence
 from dataclasses import replace
 
 from kfw.kubectl_compat import messages
-from kfw.kubectl_compat.clusters import OneCluster
+from kfw.kubectl_compat.find import Reference
+from kfw.kubectl_compat.follower import PodRegistry
 from kfw.kubectl_compat.listen import Bound
-from kfw.kubectl_compat.method import Unprobed
-from kfw.kubectl_compat.source import Source
 from kfw.kubectl_compat.writer import Console
+from kfw.methods.base import OpenRequest
+from kfw.methods.tunnel.method import PodTunnel, TunnelMethod
 from kfw.model import SERVING, Forward, Kind, Target
 from kfw.relay.local_connection import LocalConnection
 from kfw.supervisor.machine import Phase, status_of
 from kfw.supervisor.runner import Runner, World
 from kfw.system.clock import Clock
-from kfw.system.local_ports import Claims
 
 log = logging.getLogger("kfw.forward")
 
 _ENDED = frozenset({Phase.WAITING, Phase.LOST, Phase.PARKED, Phase.CRASHED})
 
 
-class Forwards:
-    """Each pair that has sockets is forwarded, from `start` to `close`."""
+class Unprobed(TunnelMethod):
+    """The tunnel, ready when the container runtime answers: kubectl makes no connection to the app either before somebody
+    comes, so whether the app listens is the affair of each connection."""
 
-    def __init__(self, cluster: OneCluster, source: Source, console: Console) -> None:
-        self._cluster = cluster
-        self._source = source
-        self._speech = console
+    asks_apps = False
+
+    async def open(self, way: OpenRequest) -> PodTunnel:
+        health = replace(way.forward.health, type="none")
+        return await super().open(replace(way, forward=replace(way.forward, health=health)))
+
+
+class Forwards:
+    """Each port that has sockets is forwarded, from `start` to `close`."""
+
+    def __init__(self, registry: PodRegistry, reference: Reference, namespace: str, console: Console) -> None:
+        self._registry = registry
+        self._reference = reference
+        self._namespace = namespace
+        self._console = console
         self._runners: list[Runner] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._handling: list[Handling] = []
@@ -38,18 +49,18 @@ class Forwards:
         self._trouble = ""
 
     def start(self, bound: Sequence[Bound]) -> None:
-        world = World(self._source, {Unprobed.name: Unprobed(self._cluster)}, Clock(), log)
+        world = World(self._registry, {Unprobed.name: Unprobed(self._registry)}, Clock(), log)
         for number, one in enumerate(bound):
             if one.sockets:
-                pair = self._source.pairs[number]
-                self._handling.append(Handling(one.port, pair.remote, self._speech))
-                mine = replace(world, bind=_HandOut(one), watcher=self._handling[-1])
+                pair = self._registry.pairs[number]
+                self._handling.append(Handling(one.port, pair.remote, self._console))
+                mine = replace(world, bind=one.hand_out, watcher=self._handling[-1])
                 runner = Runner(self._forward(number, one), mine, self._changed)
                 self._runners.append(runner)
                 self._tasks.append(asyncio.create_task(runner.run(), name=f"port {one.port}"))
 
     async def opened(self) -> None:
-        """All have a way. Raises Told, in kubectl's words, when one cannot have one."""
+        """All have a way. Raises KubectlError, in kubectl's words, when one cannot have one."""
         while not all(runner.now.was_active for runner in self._runners):
             for runner in self._runners:
                 self._check(runner)
@@ -80,10 +91,10 @@ class Forwards:
     def _forward(self, number: int, bound: Bound) -> Forward:
         return Forward(
             name=str(number),
-            target=Target(Kind.POD, self._source.reach.reference.name),
-            target_port=self._source.pairs[number].remote,
+            target=Target(Kind.POD, self._reference.name),
+            target_port=self._registry.pairs[number].remote,
             local_port=bound.port,
-            namespace=self._source.reach.namespace,
+            namespace=self._namespace,
             method=Unprobed.name,
         )
 
@@ -109,7 +120,7 @@ class Forwards:
         """Once for all ports; and that all is well only after it was not."""
         if trouble != self._trouble:
             self._trouble = trouble
-            self._speech.err.line(f"kfw: {text}")
+            self._console.err.line(f"kfw: {text}")
 
 
 class Handling:
@@ -118,7 +129,7 @@ class Handling:
     def __init__(self, local: int, remote: int, console: Console) -> None:
         self._local = local
         self._remote = remote
-        self._speech = console
+        self._console = console
         self._early: int | None = 0  # connections that came before they could be said; None: they can
         self._refused: set[LocalConnection] = set()
 
@@ -134,7 +145,7 @@ class Handling:
             self._early += 1
 
     def _say(self) -> None:
-        self._speech.out.line(f"Handling connection for {self._local}")
+        self._console.out.line(f"Handling connection for {self._local}")
 
     def refused(self, connection: LocalConnection, why: str) -> None:
         """At once, as kubectl; kfw tries it again for a while, and what comes of that is said only if it is news."""
@@ -148,21 +159,4 @@ class Handling:
             self._say_error(connection.how)
 
     def _say_error(self, why: str) -> None:
-        self._speech.err.line(f"kfw: an error occurred forwarding {self._local} -> {self._remote}: {why}")
-
-
-class _HandOut:
-    """In place of binding: what was bound already."""
-
-    def __init__(self, bound: Bound) -> None:
-        self._bound = bound
-
-    def __call__(
-        self,
-        addresses: Sequence[str],
-        port: int,
-        *,
-        on_port_in_use: str = "error",
-        claims: Claims | None = None,
-    ) -> tuple[list[socket.socket], int]:
-        return self._bound.sockets, self._bound.port
+        self._console.err.line(f"kfw: an error occurred forwarding {self._local} -> {self._remote}: {why}")

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
-from kfw.kubectl_compat.kubectl_error import KubectlError
-from kfw.system.local_ports import BACKLOG, holder
+from kfw.kubectl_compat.messages import KubectlError
+from kfw.system.local_ports import Claims, holder, listening
 
 _LOCALHOST = ("127.0.0.1", "::1")
 
@@ -40,9 +40,20 @@ class Bound:
     failures: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
 
+    def hand_out(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        *,
+        on_port_in_use: str = "error",
+        claims: Claims | None = None,
+    ) -> tuple[list[socket.socket], int]:
+        """As system.ports.bind, which all-or-none rule is not kubectl's: what was bound already."""
+        return self.sockets, self.port
+
 
 def addresses(names: Sequence[str]) -> list[Address]:
-    """In the order in which kubectl binds them. Raises Told."""
+    """In the order in which kubectl binds them. Raises KubectlError."""
     if not names:
         raise KubectlError("error: you must specify at least 1 address")
     found: dict[str, Address] = {}
@@ -61,7 +72,7 @@ def listen(wanted: Sequence[Address], port: int) -> Bound:
     failed: list[Address] = []
     for address in wanted:
         try:
-            sock = _listening(address, port)
+            sock = listening(address.host, port)
         except OSError as error:
             failed.append(address)
             bound.failures.append(f"unable to create listener: Error {_in_go_words(address, port, error)}")
@@ -85,21 +96,6 @@ def _checked(name: str) -> str:
     except ValueError as error:
         raise KubectlError(f"error: {name} is not a valid IP") from error
     return name
-
-
-def _listening(address: Address, port: int) -> socket.socket:
-    sock = socket.socket(address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if address.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((address.host, port))
-        sock.listen(BACKLOG)
-        sock.setblocking(False)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _in_go_words(address: Address, port: int, error: OSError) -> str:

@@ -1,12 +1,27 @@
-"""kfw's errors -> what kubectl says in the same case; kfw's own line that fixes it comes below. Pure."""
+"""What ends the command: a line in kubectl's words, and what kubectl says where kfw has an error of its own. Pure.
+
+kfw's own line that fixes it comes below.
+"""
 
 from urllib.parse import urlsplit
 
 from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, ToolMissing
-from kfw.kube.api_errors import Busy
-from kfw.kubectl_compat.kubectl_error import KubectlError
 
 LOST = "error: lost connection to pod"
+
+
+class KubectlError(KfwError):
+    """`what` is printed as it is, without a prefix of kfw's. The exit code is 1, as kubectl's always is."""
+
+
+def misuse(what: str) -> KubectlError:
+    """What pflag does not understand."""
+    return KubectlError(f"error: {what}\nSee 'kfw port-forward --help' for usage.")
+
+
+def usage(what: str) -> KubectlError:
+    """What the command does not understand."""
+    return KubectlError(f"error: {what}\nSee 'kfw port-forward -h' for help and examples")
 
 
 def told(error: KfwError, server: str) -> KubectlError:
@@ -33,6 +48,8 @@ def not_running(phase: str, why: str = "") -> KubectlError:
 
 
 def _line(error: KfwError, server: str) -> str:
+    from kfw.kube.api_errors import Busy  # a mistake in the arguments is said without it
+
     match error:
         case NotPermitted():
             return f"Error from server (Forbidden): {error.what}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from kfw.kubectl_compat import go_parse
-from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.kubectl_compat.messages import KubectlError
 from kfw.target import objects
 from kfw.target.decode.pod import Container, Pod
 from kfw.target.decode.pod import Port as Declared
@@ -27,7 +27,7 @@ class Pair:
 
 
 def pairs(texts: Sequence[str], pod: Pod, service: Service | None) -> list[Pair]:
-    """`pod` is the one that kubectl would take. Raises Told."""
+    """`pod` is the one that kubectl would take. Raises KubectlError."""
     remotes = [_split(text)[1] for text in texts]
     _refuse_udp(remotes, pod, service)
     if service is None and "" in remotes:

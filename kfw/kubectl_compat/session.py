@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError
 from kfw.kube.api_session import ServerLogin
-from kfw.kubectl_compat import kinds, messages
-from kfw.kubectl_compat.clusters import OneCluster
+from kfw.kubectl_compat import find, messages
+from kfw.kubectl_compat.access import CommandLine
 from kfw.kubectl_compat.flags import Arguments, check_timeouts
-from kfw.kubectl_compat.initial_pods import first_pods
-from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.kubectl_compat.follower import PodRegistry, Wanted
 from kfw.kubectl_compat.listen import Bound, addresses, listen
-from kfw.kubectl_compat.pod_source import PodSource
+from kfw.kubectl_compat.messages import KubectlError
 from kfw.kubectl_compat.ports import Pair
-from kfw.kubectl_compat.source import Source
 from kfw.kubectl_compat.writer import Console, NonBlockingWriter
 from kfw.system import network_changes
 from kfw.system.clock import Clock
@@ -26,56 +24,47 @@ from kfw.system.log_format import RedactingFormatter
 from kfw.system.loop import run as run_loop
 
 if TYPE_CHECKING:
-    from kfw.kubectl_compat.find import Found
     from kfw.kubectl_compat.forwards import Forwards
-    from kfw.target.decode.pod import Pod
 
 #: From these -v on (kubectl's levels) kfw's log is shown, too.
 _LEVELS = ((6, logging.DEBUG), (2, logging.INFO), (0, logging.ERROR))
 
 
 def run(arguments: Arguments, environ: Mapping[str, str], console: Console) -> int:
-    """The exit code. Raises Told."""
+    """The exit code. Raises KubectlError."""
     _log(int(arguments.options.get("v", 0)), console.err)
     return run_loop(_run(arguments, environ, console))
 
 
 async def _run(arguments: Arguments, environ: Mapping[str, str], console: Console) -> int:
     async with AsyncExitStack() as stack:
-        cluster = OneCluster(arguments, environ)
-        await stack.enter_async_context(cluster)
+        command_line = CommandLine(arguments, environ)
+        registry = await stack.enter_async_context(PodRegistry(command_line, environ))
         check_timeouts(arguments)
-        changed = asyncio.Event()
-        reach = PodSource(cluster, kinds.reference(arguments.target), changed.set)
-        reach.server.want(asked_for=True)
-        login = reach.server.login
+        reference, namespace = find.reference(arguments.target), command_line.known.namespace
+        server = registry.join_first().server
+        server.want(asked_for=True)
+        login = server.login
         login.listeners.add(lambda: _say_what_it_asks(login, console.err))
-        source = Source(cluster, reach, changed, arguments.ports, arguments.pod_running_timeout)
-        stack.push_async_callback(source.close)
-        beginning = asyncio.create_task(
-            _begin(source, first_pods(reach, changed, arguments.pod_running_timeout, console.err.line))
-        )
+        wanted = Wanted(reference, namespace, arguments.ports, arguments.pod_running_timeout)
+        beginning = asyncio.create_task(registry.begin(wanted, console.err.line), name="first pods")
         stack.push_async_callback(_cancelled, beginning)
         await _import_the_rest()
         try:
             await beginning
         except KfwError as error:
-            raise messages.told(error, str(cluster.known.cluster.url)) from error
+            raise messages.told(error, str(command_line.known.cluster.url)) from error
         from kfw.kubectl_compat.forwards import Forwards
 
-        forwards = Forwards(cluster, source, console)
+        forwards = Forwards(registry, reference, namespace, console)
         stack.push_async_callback(forwards.close)
-        return await _forward(arguments, source, forwards, console)
+        return await _forward(arguments, registry, forwards, console)
 
 
 def _say_what_it_asks(login: ServerLogin, err: NonBlockingWriter) -> None:
     """A login plugin's words go to stderr, as with kubectl; without what could move the cursor."""
     if login.asks:
         err.line(f"kfw: {login.asks}")
-
-
-async def _begin(source: Source, finding: "Awaitable[tuple[Found, Sequence[Pod]]]") -> None:
-    source.begin(*await finding)
 
 
 async def _import_the_rest() -> None:
@@ -96,23 +85,20 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def _forward(arguments: Arguments, source: Source, forwards: "Forwards", console: Console) -> int:
+async def _forward(
+    arguments: Arguments, registry: PodRegistry, forwards: "Forwards", console: Console
+) -> int:
     wanted = addresses(arguments.addresses)
-    bound = [listen(wanted, pair.local) for pair in source.pairs]
+    bound = [listen(wanted, pair.local) for pair in registry.pairs]
     forwards.start(bound)
-    following = asyncio.create_task(source.run(), name="pods")
-    try:
-        await forwards.opened()
-        interrupted = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
-        _say(bound, source.pairs, console)
-        forwards.announced()
-        source.go()
-        doubting = network_changes.watch(Clock(), network_changes.outgoing, forwards.recheck)
-        await _first_of(_heard(interrupted), _lost(source), forwards.ended(), following, doubting)
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+    await forwards.opened()
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    _say(bound, registry.pairs, console)
+    forwards.announced()
+    registry.go()
+    doubting = network_changes.watch(Clock(), network_changes.outgoing, forwards.recheck)
+    await _first_of(_heard(interrupted), _lost(registry), forwards.ended(), doubting)
     return 0
 
 
@@ -131,13 +117,13 @@ async def _heard(event: asyncio.Event) -> None:
     await event.wait()
 
 
-async def _lost(source: Source) -> None:
-    await source.lost.wait()
+async def _lost(registry: PodRegistry) -> None:
+    await registry.lost.wait()
     raise KubectlError(messages.LOST)
 
 
 def _say(bound: Sequence[Bound], pairs: Sequence[Pair], console: Console) -> None:
-    """Raises Told when nothing is forwarded."""
+    """Raises KubectlError when nothing is forwarded."""
     for one, pair in zip(bound, pairs, strict=True):
         for at in one.at:
             console.out.line(f"Forwarding from {at} -> {pair.remote}")

@@ -10,7 +10,7 @@ from kfw.errors import KfwError, NotPermitted, PortInUse
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 from kfw.system.port_owner import holder
 
-__all__ = ["alternatives", "bind", "holder", "keep_or_close"]
+__all__ = ["alternatives", "bind", "holder", "keep_or_close", "listening"]
 
 #: As many connections may wait for accept as Linux allows by default; a smaller somaxconn cuts it silently.
 BACKLOG = 4096
@@ -134,15 +134,17 @@ def _bind_all(addresses: Sequence[str], port: int, claims: Claims) -> list[socke
 def _listen(address: str, port: int) -> socket.socket | None:
     """None: this machine does not have ::1 (IPv6 is off), which is nobody's fault."""
     try:
-        return _listening_past_time_wait(address, port)
+        return listening(address, port)
     except OSError as error:
         if error.errno in _ABSENT and address == "::1":
             return None
         raise _Refused(error, address, port) from error
 
 
-def _listening_past_time_wait(address: str, port: int) -> socket.socket:
-    """Connections in TIME_WAIT must not keep the port from us: that is what SO_REUSEADDR is for.
+def listening(address: str, port: int) -> socket.socket:
+    """One address alone. Raises OSError.
+
+    Connections in TIME_WAIT must not keep the port from us: that is what SO_REUSEADDR is for.
 
     With it Linux still refuses a port on which somebody listens, also on 0.0.0.0. BSD and macOS would let us
     in beside a listener on 0.0.0.0, so there we ask for it only when nobody is seen to listen.

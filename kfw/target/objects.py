@@ -184,3 +184,18 @@ class Objects:
     def kubectl(self) -> str:
         """How a line for the user starts."""
         return f"kubectl --context {self.context} -n {self.namespace}"
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The kinds to watch for a target: without `must` nothing can be said; for `soon` it is worth to wait a moment, as
+    without it only a way that does not go through the API is missing; `may` gives better messages."""
+
+    must: frozenset[Resource]
+    soon: frozenset[Resource] = frozenset()
+    may: frozenset[Resource] = frozenset()
+    #: Of which kinds some objects are enough, and the selector for these.
+    where: Mapping[Resource, Mapping[str, str]] = field(default_factory=dict)
+
+    def all(self) -> frozenset[Resource]:
+        return self.must | self.soon | self.may

@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
+from typing import Self
 
 from kfw.environ import Environ, Environs
 from kfw.errors import ClusterUnreachable
@@ -20,7 +21,7 @@ from kfw.kubeconfig.load import Kubeconfigs
 from kfw.model import Forward, Resolution
 from kfw.system.changes import FileChanges
 from kfw.target.decode.kinds import decoder
-from kfw.target.watcher import TargetWatcher
+from kfw.target.watcher import Lookup, TargetWatcher
 
 #: A server as one user in an environment, and a login in one.
 _Key = tuple[Access, bytes]
@@ -28,6 +29,12 @@ _LoginKey = tuple[UserEntry, ClusterEntry | None, bytes]
 
 #: Logins that are kept for a forward that comes back.
 _UNUSED_LOGINS = 16
+
+
+def _lookup_by_kind() -> Callable[[Forward], Lookup]:
+    from kfw.target.resolve import LookupByKind  # `kfw port-forward` starts without it
+
+    return LookupByKind
 
 
 class ClusterRegistry:
@@ -39,19 +46,23 @@ class ClusterRegistry:
         timeouts: Timeouts | None = None,
         plugin: Plugin | None = None,
         environs: Environs | None = None,
+        kubeconfigs: Kubeconfigs | None = None,
+        lookup: Callable[[Forward], Lookup] | None = None,
     ) -> None:
-        """`plugin` runs exec plugins in a test's way; `environs` knows whose environment each forward has."""
+        """`plugin` runs exec plugins in a test's way; `environs` knows whose environment each forward has, `lookup` how its
+        pods are found."""
         self.timeouts = timeouts or Timeouts()
         self._plugin = plugin
         self._environs = environs or Environs(os.environ, known=True)
-        self._kubeconfigs = Kubeconfigs()
+        self._kubeconfigs = kubeconfigs or Kubeconfigs()
+        self._lookup = lookup or _lookup_by_kind()
         self._logins: dict[_LoginKey, Login] = {}
         self._shared: dict[_Key, SharedWatches] = {}
         self._followers = set[TargetWatcher]()
         self._changes: FileChanges | None = None
         self._wanted = set[str]()
 
-    async def __aenter__(self) -> "ClusterRegistry":
+    async def __aenter__(self) -> Self:
         tls.share_buffers()
         self._changes = FileChanges(self.timeouts.files_interval)
         return self
@@ -72,7 +83,7 @@ class ClusterRegistry:
         Trouble with the API is a Resolution with a `problem` that keeps the endpoints that were known last.
         Pods empty and nodes not, without a problem: the service's endpoints are not pods, only its node port serves.
         """
-        follower = TargetWatcher(forward, self)
+        follower = TargetWatcher(forward, self, self._lookup(forward))
         if forward.name in self._wanted:
             self._wanted.discard(forward.name)
             follower.want(asked_for=True)

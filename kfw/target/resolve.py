@@ -7,29 +7,31 @@ names a workload gets one pod, the first, as with kubectl: of a database's repli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kfw.choices import KINDS
 from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, REPLICASETS, SERVICES, Resource
-from kfw.model import Endpoint, Problem, Reason, Resolution, Target
+from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, Target
 from kfw.target import messages
-from kfw.target.objects import Objects, Pod, Service, Workload
+from kfw.target.objects import Needs, Objects, Pod, Service, Workload
 from kfw.target.ports import Wanted, declared_ports, pod_port
 from kfw.target.readiness import usable
 from kfw.target.services import all_served, resolve_service
 
 
-@dataclass(frozen=True)
-class Needs:
-    """The kinds to watch for a target: without `must` nothing can be said; for `soon` it is worth to wait a moment, as
-    without it only a way that does not go through the API is missing; `may` gives better messages."""
+class LookupByKind:
+    """A forward's target for its watcher: see target.watcher.Lookup."""
 
-    must: frozenset[Resource]
-    soon: frozenset[Resource] = frozenset()
-    may: frozenset[Resource] = frozenset()
+    known = Resolution()
 
-    def all(self) -> frozenset[Resource]:
-        return self.must | self.soon | self.may
+    def __init__(self, forward: Forward) -> None:
+        self._target, self._port = forward.target, forward.target_port
+        self._unready = forward.readiness == "running"
+
+    def needs(self, objects: Objects, *, doubt: bool) -> Needs:
+        return needs(self._target, objects, doubt=doubt, unready=self._unready)
+
+    async def resolve(self, objects: Objects, server: object) -> Resolution:
+        return resolve(self._target, self._port, objects, unready=self._unready)
 
 
 def needs(target: Target, objects: Objects, *, doubt: bool = False, unready: bool = False) -> Needs:

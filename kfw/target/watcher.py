@@ -10,6 +10,7 @@ from typing import Protocol
 from kfw.aio import Complaints, expose_cancellation, pause_after
 from kfw.environ import Environ
 from kfw.errors import UsageError, describe
+from kfw.kube.api_server import ApiServer
 from kfw.kube.plugin_run import PERSON
 from kfw.kube.resource import Resource
 from kfw.kube.shared_watches import OnChange, SharedWatches
@@ -17,8 +18,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import ONLY_KUBECTL, Watch
 from kfw.kubeconfig.entries import Access
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
-from kfw.target.objects import Objects
-from kfw.target.resolve import Needs, needs, resolve
+from kfw.target.objects import Needs, Objects
 
 log = logging.getLogger(__name__)
 
@@ -33,23 +33,37 @@ class Pool(Protocol):
     async def leave(self, shared: SharedWatches, listener: OnChange) -> None: ...
 
 
+class Lookup(Protocol):
+    """What to watch for one target, and what that says of it. `known`: what is known before anything is watched."""
+
+    known: Resolution
+
+    def needs(self, objects: Objects, *, doubt: bool) -> Needs:
+        """Of what is known; grows with it. `doubt`: what was resolved did not work."""
+        ...
+
+    async def resolve(self, objects: Objects, server: ApiServer) -> Resolution:
+        """All that must be known is in `objects`, or denied there. What they do not say may be asked of `server`."""
+        ...
+
+
 class TargetWatcher:
     """`leave` must be called at the end."""
 
-    def __init__(self, forward: Forward, pool: Pool) -> None:
+    def __init__(self, forward: Forward, pool: Pool, lookup: Lookup) -> None:
         self.forward = forward
         self._pool = pool
+        self._lookup = lookup
         self._changed = asyncio.Event()
         self._joined: tuple[Access, bytes] | None = None
         self._environ: Environ | None = None
         self._shared: SharedWatches | None = None
         self._watches: dict[Resource, Watch] = {}
-        self._known = Resolution()
+        self._known = lookup.known
         self._trouble = True
-        self._kubeconfig_is_new = True
+        self._connect_again = True
         self._broken: Problem | None = None  # why it cannot be used, while what it was before goes on
         self._doubt = False
-        self._unready = forward.readiness == "running"
         self._namespace_missing = False
         self._asked_namespace = float("-inf")
         self._namespace_answer = False
@@ -76,7 +90,7 @@ class TargetWatcher:
 
     def poke(self) -> None:
         """Look again now, at the kubeconfig, too, and from now on at the pods behind a service's endpoints."""
-        self._trouble = self._doubt = True
+        self._connect_again = self._doubt = True
         self._asked_namespace = float("-inf")
         if self._shared:
             self._shared.server.poke()
@@ -84,12 +98,12 @@ class TargetWatcher:
 
     def look_at_kubeconfig(self) -> None:
         """One of its files has changed."""
-        self._kubeconfig_is_new = True
+        self._connect_again = True
         self._changed.set()
 
     def look_again(self) -> None:
         """How its server is reached may have changed."""
-        self._trouble = True
+        self._connect_again = True
         self._changed.set()
 
     @property
@@ -123,17 +137,17 @@ class TargetWatcher:
 
     async def _look(self) -> Resolution | None:
         """None: nothing can be said yet."""
-        if (self._trouble or self._kubeconfig_is_new) and (broken := await self._connect()):
+        if (self._trouble or self._connect_again) and (broken := await self._connect()):
             return self._with_trouble(broken)
         assert self._shared
         server = self._shared.server
         if problem := server.problem:
             if self._is_old(server.judged_at):
-                self._wanted()  # so that somebody asks
+                await self._wanted()  # so that somebody asks
                 return self._unexplained(f"the API server {server.error_context.server} to answer")
             if server.monitor.away or not self._is_live():
                 return self._with_trouble(problem)
-        wanted = self._wanted()
+        wanted = await self._wanted()
         unsettled = [resource for resource in wanted.must if not self._is_settled(resource)]
         if unsettled:
             return self._unexplained(
@@ -154,15 +168,11 @@ class TargetWatcher:
         return replace(found, warning=self._broken or found.warning)
 
     def _cluster(self) -> int:
-        """A new token of the same user is not a move: see PodTunnel.retarget."""
-        if self._joined is None:
-            return 0
-        access, _ = self._joined
-        return hash((access.cluster, access.user.name))
+        return cluster_of(self._joined[0]) if self._joined else 0
 
     def _is_live(self) -> bool:
         """A login that fails stops no watch that streams: what it tells is true, and goes on serving."""
-        must = needs(self.forward.target, self._objects(), doubt=self._doubt, unready=self._unready).must
+        must = self._lookup.needs(self._objects(), doubt=self._doubt).must
         return all(r in self._watches and self._watches[r].is_live for r in must)
 
     def _with_trouble(self, problem: Problem) -> Resolution:
@@ -212,7 +222,7 @@ class TargetWatcher:
 
     async def _connect(self) -> Problem | None:
         """To the server that the kubeconfig names now. While it names none, the last one goes on."""
-        self._kubeconfig_is_new = False
+        self._connect_again = False
         try:
             access = replace(await self._pool.access(self.forward), namespace="")
         except UsageError as error:
@@ -224,7 +234,7 @@ class TargetWatcher:
         self._environ = environ
         joined = (access, environ.key(plugin=access.user.exec is not None))
         if joined != self._joined:
-            await self.leave()
+            before, self._watches = self._shared, {}
             self._joined = joined
             self._began = asyncio.get_running_loop().time()
             self._shared = self._pool.join(access, environ, self._changed.set)
@@ -232,6 +242,8 @@ class TargetWatcher:
                 self._shared.server.want(asked_for=self._asked_for)
             if self._shared.is_in_trouble:
                 self._shared.server.judge_again()
+            if before:  # left only now: who asks for the server meanwhile gets one
+                await self._pool.leave(before, self._changed.set)
         return None
 
     def _broken_kubeconfig(self, problem: Problem) -> Problem | None:
@@ -243,18 +255,27 @@ class TargetWatcher:
             log.warning("%s: %s; what it said before goes on", self.forward.name, problem.message)
         return None
 
-    def _wanted(self) -> Needs:
+    async def _wanted(self) -> Needs:
         """Watches what is needed; it is asked again, as another forward may have these watches already."""
         assert self._shared
         while True:
-            wanted = needs(self.forward.target, self._objects(), doubt=self._doubt, unready=self._unready)
+            wanted = self._lookup.needs(self._objects(), doubt=self._doubt)
+            await self._leave_other_watches(wanted)
             new = wanted.all() - self._watches.keys()
             if not new:
                 return wanted
             for resource in new:
                 self._watches[resource] = self._shared.watch(
-                    resource, self.forward.namespace, self._changed.set
+                    resource, self.forward.namespace, self._changed.set, wanted.where.get(resource)
                 )
+
+    async def _leave_other_watches(self, wanted: Needs) -> None:
+        """Those of objects that another selector selected."""
+        others = [r for r, watch in self._watches.items() if watch.where != wanted.where.get(r, {})]
+        for resource in others:
+            watch = self._watches.pop(resource)
+            if self._shared:
+                await self._shared.leave_watch(watch, self._changed.set)
 
     def _is_settled(self, resource: Resource) -> bool:
         watch = self._watches[resource]
@@ -281,15 +302,15 @@ class TargetWatcher:
 
     async def _resolved(self) -> Resolution:
         self._namespace_missing = False
-        found = self._resolve()
+        found = await self._resolve()
         if found.problem and found.problem.reason is Reason.TARGET_NOT_FOUND and await self._no_namespace():
             self._namespace_missing = True
-            return self._resolve()
+            return await self._resolve()
         return found
 
-    def _resolve(self) -> Resolution:
-        forward = self.forward
-        return resolve(forward.target, forward.target_port, self._objects(), unready=self._unready)
+    async def _resolve(self) -> Resolution:
+        assert self._shared
+        return await self._lookup.resolve(self._objects(), self._shared.server)
 
     async def _no_namespace(self) -> bool:
         """A list in a namespace that does not exist is empty, no error: an empty one makes it worth asking."""
@@ -323,6 +344,11 @@ class TargetWatcher:
                 await self._changed.wait()
         # The first of many changes is looked at at once, the others together.
         await asyncio.sleep(self._last_look + timeouts.settle - asyncio.get_running_loop().time())
+
+
+def cluster_of(access: Access) -> int:
+    """For Resolution.cluster. A new token of the same user is not a move: see PodTunnel.retarget."""
+    return hash((access.cluster, access.user.name))
 
 
 def _by_name(forward: Forward) -> Endpoint:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from kfw.errors import UsageError
 from kfw.kubeconfig.entries import Access
-from kfw.kubectl_compat import access, flags
-from kfw.kubectl_compat.clusters import OneCluster
-from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.kubectl_compat import flags
+from kfw.kubectl_compat.access import CommandLine
+from kfw.kubectl_compat.messages import KubectlError
 from kfw.secret import Secret
 
 GOOD = """
@@ -32,11 +33,15 @@ current-context: bad
 """
 
 
+def command_line(file: Path, *options: str) -> CommandLine:
+    arguments = flags.parse(["svc/web", "80", f"--kubeconfig={file}", *options])
+    assert arguments
+    return CommandLine(arguments, {})
+
+
 def asked(folder: Path, line: str = "", text: str = GOOD) -> Access:
     (folder / "config").write_text(text)
-    arguments = flags.parse(["svc/web", "80", *line.split()])
-    assert arguments
-    return access.access(arguments, (str(folder / "config"),), {})
+    return command_line(folder / "config", *line.split()).known
 
 
 def test_faulty_entries_of_other_contexts_are_no_hindrance(tmp_path: Path) -> None:
@@ -74,10 +79,8 @@ def test_a_faulty_entry_that_is_needed_is_said_with_its_line(
 @pytest.mark.parametrize("server", ["ftp://x", "https://x:99999", "https://", "https://x y"])
 def test_a_server_that_is_none_is_said(tmp_path: Path, server: str) -> None:
     (tmp_path / "config").write_text(GOOD)
-    arguments = flags.parse(["svc/web", "80", f"--server={server}"])
-    assert arguments
     with pytest.raises(KubectlError, match='the server of cluster "dev"'):
-        access.access(arguments, (str(tmp_path / "config"),), {})
+        command_line(tmp_path / "config", f"--server={server}")
 
 
 def test_a_server_of_the_command_line_gets_the_login_that_kubectl_would_send(tmp_path: Path) -> None:
@@ -91,24 +94,52 @@ def test_a_server_of_the_command_line_gets_the_login_that_kubectl_would_send(tmp
 
 
 @pytest.mark.asyncio
-async def test_the_kubeconfig_is_looked_at_again_and_one_that_cannot_be_read_is_passed_over(
-    tmp_path: Path,
-) -> None:
+async def test_the_kubeconfig_is_looked_at_again_and_one_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     file = tmp_path / "config"
     file.write_text(GOOD)
-    arguments = flags.parse(["svc/web", "80", f"--kubeconfig={file}"])
-    assert arguments
-    async with OneCluster(arguments, {}) as cluster:
-        for broken in ("x: [", "kind: Pod", GOOD.replace("abc", "[abc]"), ""):
-            file.write_text(broken)
-            await cluster.look()
-            assert cluster.access().user.token == "abc"
-        file.unlink()
-        os.mkfifo(file)
-        async with asyncio.timeout(1):
-            await cluster.look()
-        assert cluster.access().user.token == "abc"
-        file.unlink()
-        file.write_text(GOOD.replace("abc", "newer"))
-        await cluster.look()
-        assert cluster.access().user.token == "newer"
+    command = command_line(file)
+    assert (await command.access((), "")).user.token == "abc"
+    for broken in ("x: [", "kind: Pod", GOOD.replace("abc", "[abc]"), ""):
+        file.write_text(broken)
+        with pytest.raises(UsageError):
+            await command.access((), "")
+        assert command.last((), "") == command.known
+    file.unlink()
+    os.mkfifo(file)
+    async with asyncio.timeout(1):
+        with pytest.raises(UsageError):
+            await command.access((), "")
+    file.unlink()
+    file.write_text(GOOD.replace("abc", "newer"))
+    assert (await command.access((), "")).user.token == "newer"
+    assert command.last((), "") != command.known
+
+
+@pytest.mark.asyncio
+async def test_the_context_stays_when_another_window_chooses_another(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(GOOD)
+    command = command_line(file)
+    file.write_text(
+        GOOD.replace("abc", "newer").replace("current-context: dev", "current-context: other")
+        + "contexts:\n- {name: other, context: {cluster: other, user: ada}}\n"
+    )
+    found = await command.access((), "")
+    assert (found.context, str(found.cluster.url), found.user.token) == (
+        "dev",
+        "https://dev:6443/base",
+        "newer",
+    )
+
+
+@pytest.mark.asyncio
+async def test_a_kubeconfig_that_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--kubeconfig <(...)` can be read only once."""
+    file = tmp_path / "config"
+    file.write_text(GOOD)
+    command = command_line(file)
+    monkeypatch.setattr("kfw.kubeconfig.entries.load", None)
+    assert await command.access((), "") == command.known
+    assert command.stamps(()).keys() == {str(file)}

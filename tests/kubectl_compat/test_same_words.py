@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kfw.kubectl_compat import flags, session
-from kfw.kubectl_compat.kubectl_error import KubectlError
+from kfw.kubectl_compat.messages import KubectlError
 from kfw.kubectl_compat.writer import Console, NonBlockingWriter
 from tests.kubectl_compat.programs import KFW, KUBECTL, Said, needs_kubectl, said_by
 from tests.kubectl_compat.table import ERRORS, FORWARDS, filled, recorded, without_numbers

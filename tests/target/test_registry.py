@@ -590,7 +590,7 @@ async def test_a_mistake_in_the_look_at_a_target_is_told_and_ends_nothing(
         async with following(clusters, one) as [seen]:
             await seen.until_pods("web-1")
             with monkeypatch.context() as patch:
-                patch.setattr("kfw.target.watcher.resolve", broken)
+                patch.setattr("kfw.target.resolve.resolve", broken)
                 await api.put(wire.PODS, wire.pod("web-2"))
                 await api.put(wire.SLICES, wire.slice_("web-1", "web-2"))
                 await seen.until_problem(Reason.INTERNAL)
