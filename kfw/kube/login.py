@@ -163,9 +163,10 @@ class Login:
 
     async def close(self) -> None:
         """End a login that is going on."""
+        if self._renewal:
+            self._renewal.cancel()
+        # What is ending already is waited for: another cancellation would cut off the end of its child.
         tasks = [task for task in (self._renewal, self._ending) if task]
-        for task in tasks:
-            task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     @property

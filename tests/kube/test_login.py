@@ -296,3 +296,26 @@ def test_a_refusal_says_what_to_renew(user: UserEntry, hint: str) -> None:
         return make(access(user)).hint
 
     assert asyncio.run(said()).startswith(hint)
+
+
+@pytest.mark.asyncio
+async def test_a_login_that_is_ending_comes_to_its_end_before_close_returns() -> None:
+    """Its child is killed and waited for: cut off in that, it would be left behind."""
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_end(*_: object, **__: object) -> Status:
+        began.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            for _turn in range(5):
+                await asyncio.sleep(0)
+            ended.set()
+
+    login = Login(access(User("ada", exec=PLUGIN)), plugin=slow_to_end)
+    caller = asyncio.create_task(login.credentials())
+    await began.wait()
+    caller.cancel()
+    await asyncio.gather(caller, return_exceptions=True)
+    await login.close()
+    assert ended.is_set()
