@@ -3,7 +3,6 @@
 The object is asked for by its name, as kubectl does: a user may `get` it and not be allowed to list or watch its kind.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
@@ -17,10 +16,11 @@ from kfw.kube.decoder import Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kubectl_compat import messages
 from kfw.kubectl_compat.messages import KubectlError
+from kfw.target import objects
 from kfw.target.decode.meta import Meta
 from kfw.target.decode.pod import Pod
 from kfw.target.decode.service import Service
-from kfw.target.decode.workload import Selector, Workload
+from kfw.target.decode.workload import Workload
 
 T = TypeVar("T")
 
@@ -157,8 +157,8 @@ class Finder:
         if service is not None:
             return service_selector(service)
         if self.reference.kind == "replicationcontroller":
-            return _of_map(_decoded(body, _Controller).spec.selector or {})
-        return ",".join(_requirements(_decoded(body, Workload).spec.selector))
+            return str(objects.Selector(_decoded(body, _Controller).spec.selector or {}))
+        return str(_decoded(body, Workload).spec.selector.trim())
 
 
 def service_selector(service: Service) -> str:
@@ -168,22 +168,7 @@ def service_selector(service: Service) -> str:
         raise KubectlError(
             f"error: cannot attach to *v1.Service: invalid service '{name}': Service is defined without a selector"
         )
-    return _of_map(service.spec.selector)
-
-
-def _of_map(labels: dict[str, str]) -> str:
-    return ",".join(f"{key}={value}" for key, value in labels.items())
-
-
-def _requirements(selector: Selector) -> Iterable[str]:
-    """https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors"""
-    if selector.match_labels:
-        yield _of_map(selector.match_labels)
-    for one in selector.match_expressions or ():
-        if one.operator in ("In", "NotIn"):
-            yield f"{one.key} {one.operator.lower()} ({','.join(one.values or ())})"
-        else:
-            yield one.key if one.operator == "Exists" else f"!{one.key}"
+    return str(service.trim().selector)
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

@@ -39,6 +39,14 @@ class Requirement(Struct, frozen=True):
                 return self.key not in labels
         return False  # an operator of a later Kubernetes: rather no pod than a wrong one
 
+    def __str__(self) -> str:
+        match self.operator:
+            case "In" | "NotIn":
+                return f"{self.key} {self.operator.lower()} ({','.join(self.values)})"
+            case "Exists":
+                return self.key
+        return f"!{self.key}"
+
 
 class Selector(Struct, frozen=True):
     """`labels` as services have it, `expressions` as workloads may have, too. An empty one selects nothing."""
@@ -50,8 +58,11 @@ class Selector(Struct, frozen=True):
         return bool(self.labels or self.expressions)
 
     def __str__(self) -> str:
-        """As `kubectl get -l` takes it, as far as labels go."""
-        return ",".join(f"{key}={value}" for key, value in self.labels.items())
+        """As `kubectl get -l` takes it, and the API as labelSelector:
+        https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors"""
+        return ",".join(
+            (*(f"{key}={value}" for key, value in self.labels.items()), *map(str, self.expressions))
+        )
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return (

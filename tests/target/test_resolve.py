@@ -279,3 +279,17 @@ def test_A11_nodes_are_asked_for_only_with_a_node_port_and_pods_only_if_they_are
     assert needs(target("service/web"), known).must == {r.SERVICES, r.ENDPOINTSLICES}
     assert needs(target("service/web"), known).soon == {r.NODES}
     assert needs(target("service/web"), refused).soon == {r.NODES, r.PODS}
+
+
+@pytest.mark.parametrize(
+    ("selector", "text"),
+    [
+        (Selector({"app": "web", "tier": "front"}), "app=web,tier=front"),
+        (Selector({}, (Requirement("env", "In", ("dev", "test")),)), "env in (dev,test)"),
+        (Selector({"a": "b"}, (Requirement("env", "NotIn", ("prod",)),)), "a=b,env notin (prod)"),
+        (Selector({}, (Requirement("env", "Exists"), Requirement("old", "DoesNotExist"))), "env,!old"),
+        (Selector(), ""),
+    ],
+)
+def test_a_selector_is_written_as_the_api_reads_it(selector: Selector, text: str) -> None:
+    assert str(selector) == text
