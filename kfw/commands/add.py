@@ -130,7 +130,8 @@ def _target(text: str) -> Target:
     try:
         return Target.parse(text)
     except ValueError as error:
-        raise UsageError(str(error)) from error
+        what, _, fix = str(error).partition(", ")
+        raise UsageError(what, fix) from error
 
 
 def _pinned(forward: Forward) -> list[Forward]:

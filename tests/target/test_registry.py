@@ -607,7 +607,8 @@ async def test_a_login_that_fails_stops_no_watch_that_streams(tmp_path: Path, as
         one, other = forward(file), forward(file, "deployment/web", 8080)
         async with following(clusters, one) as [seen]:
             await seen.until_pods("web-1")
-            await until(lambda: any(request.is_watch for request in api.requests))
+            needed = (wire.SERVICES, wire.SLICES)
+            await until(lambda: all(api.asked(path, watch=True) for path in needed))
             api.tokens = set()  # from now on; watches that are open stay open
             if asked == "by another forward":
                 async with following(clusters, other) as [refused]:
