@@ -538,7 +538,8 @@ async def test_a_new_forward_asks_for_itself_and_never_tells_what_was_true_befor
     tmp_path: Path, trouble: Any
 ) -> None:
     first_pause = 0.01 if trouble is web_pages else 1000.0
-    timeouts = replace(silent_monitor(), first_pause=first_pause)
+    # A server that is well has a second to say so: this process may be slow.
+    timeouts = replace(silent_monitor(probe=1.0, fresh=1.0), first_pause=first_pause)
     async with shop() as api, ClusterRegistry(timeouts=timeouts) as clusters:
         file = kubeconfig(tmp_path / "k", api)
         async with trouble(api) as reason, AsyncExitStack() as stack:
