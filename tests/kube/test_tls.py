@@ -168,8 +168,8 @@ def run(body: str) -> "subprocess.CompletedProcess[bytes]":
 import sys
 from kfw.errors import LoginError
 from kfw.kube.tls import ClientCertificate, context
-from kfw.kubeconfig.entries import Cluster
-DEV = Cluster("dev", "https://dev", insecure=True)
+from kfw.kubeconfig.entries import ClusterEntry
+DEV = ClusterEntry("dev", "https://dev", insecure=True)
 GOOD = ClientCertificate({PAIR.certificate!r}, {PAIR.key!r})
 """
     return subprocess.run(

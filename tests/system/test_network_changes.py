@@ -58,8 +58,8 @@ async def test_a_machine_that_is_only_slow_has_not_slept() -> None:
 async def test_another_network_is_told_and_so_is_none() -> None:
     told = await Machine((0, HOME), (0, ""), (0, OFFICE), (0, OFFICE)).run()
     assert told == [
-        "packets leave by no address now, no more by 10.0.0.2",
-        "packets leave by 192.168.7.3 now, no more by none",
+        "the outgoing address changed from 10.0.0.2 to none",
+        "the outgoing address changed from none to 192.168.7.3",
     ]
 
 
@@ -73,10 +73,10 @@ async def test_a_moment_in_which_nothing_can_be_told_is_no_change() -> None:
     """None: no file could be opened. What changed meanwhile is told once it can be seen."""
     assert await Machine((0, None), (0, HOME), (0, None), (0, None), (0, HOME)).run() == []
     assert await Machine((0, None), (0, OFFICE)).run() == [
-        f"packets leave by {OFFICE} now, no more by {HOME}"
+        f"the outgoing address changed from {HOME} to {OFFICE}"
     ]
     assert await Machine((0, ""), (0, None), (0, "")).run() == [
-        f"packets leave by no address now, no more by {HOME}"
+        f"the outgoing address changed from {HOME} to none"
     ]
 
 

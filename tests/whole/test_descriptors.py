@@ -115,7 +115,7 @@ def test_a_shortage_of_files_is_no_change_of_the_network(kfw: Program, port: int
         time.sleep(2.5)  # it looks at the network every second
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
         assert kfw.ask("/v1/ping")["running"]
-    assert "packets leave" not in kfw.log()
+    assert "the outgoing address changed" not in kfw.log()
 
 
 def test_children_the_ledger_and_the_state_still_get_their_files(
