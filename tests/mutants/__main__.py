@@ -40,7 +40,7 @@ AREAS = {
     ),
     "resolve": Area(
         "kfw.target.resolve",
-        ("tests/target/test_resolve.py", "tests/target/test_services.py", "tests/target"),
+        tuple(f"tests/target/test_{name}.py" for name in ("resolve", "services", "readiness", "decode")),
     ),
     "connection": Area("kfw.relay.connection", ("tests/relay",)),
     "pool": Area("kfw.methods.tunnel.pool", _TUNNEL),

@@ -293,3 +293,29 @@ def test_A11_nodes_are_asked_for_only_with_a_node_port_and_pods_only_if_they_are
 )
 def test_a_selector_is_written_as_the_api_reads_it(selector: Selector, text: str) -> None:
     assert str(selector) == text
+
+
+def test_a_service_that_is_a_name_elsewhere_is_all_that_is_read_of_it() -> None:
+    assert needs(target("service/web"), world(services=[service(type="ExternalName")])).all() == {r.SERVICES}
+
+
+def test_without_leave_to_read_slices_nothing_can_be_said_before_the_pods_are_known() -> None:
+    known = world(services=[service()], denied={r.ENDPOINTSLICES: DENIED})
+
+    assert needs(target("service/web"), known).must == {r.SERVICES, r.ENDPOINTSLICES, r.PODS}
+
+
+def test_what_is_watched_is_what_must_be_known_and_what_makes_it_better() -> None:
+    from tests.target.build import http
+
+    parts = {"services": [service(http(node_port=30080))], "endpointslices": [part(at("web-1", ready=False))]}
+    found = needs(target("service/web"), world(**parts))
+
+    assert (found.soon, found.may) == ({r.NODES}, {r.PODS})
+    assert found.all() == {r.SERVICES, r.ENDPOINTSLICES, r.NODES, r.PODS}
+
+
+def test_a_workload_whose_pods_may_not_be_read_says_so() -> None:
+    known = world(statefulsets=[workload("db")], denied={r.PODS: DENIED})
+
+    assert reason(resolve(target("sts/db"), 80, known)) == (DENIED.reason, DENIED.message)
