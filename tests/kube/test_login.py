@@ -312,7 +312,7 @@ async def test_a_login_that_is_ending_comes_to_its_end_before_close_returns() ->
                 await asyncio.sleep(0)
             ended.set()
 
-    login = Login(access(User("ada", exec=PLUGIN)), plugin=slow_to_end)
+    login = Login(access(UserEntry("ada", exec=PLUGIN)), plugin=slow_to_end)
     caller = asyncio.create_task(login.credentials())
     await began.wait()
     caller.cancel()
