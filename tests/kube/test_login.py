@@ -303,7 +303,7 @@ async def test_a_login_that_is_ending_comes_to_its_end_before_close_returns() ->
     """Its child is killed and waited for: cut off in that, it would be left behind."""
     began, ended = asyncio.Event(), asyncio.Event()
 
-    async def slow_to_end(*_: object, **__: object) -> Status:
+    async def slow_to_end(*_: object, **__: object) -> PluginStatus:
         began.set()
         try:
             return await asyncio.Future()
