@@ -140,6 +140,6 @@ async def test_a_kubeconfig_that_has_not_changed_is_not_read_again(
     file = tmp_path / "config"
     file.write_text(GOOD)
     command = command_line(file)
-    monkeypatch.setattr("kfw.kubeconfig.entries.load", None)
+    monkeypatch.setattr("kfw.kubeconfig.load.load", None)
     assert await command.access((), "") == command.known
     assert command.stamps(()).keys() == {str(file)}
