@@ -14,7 +14,7 @@ from kfw.http.client_connection import ClientConnection, EndedByFault
 from kfw.http.messages import Request, Response
 from tests.http.talk import GET, connected, head, mirror, serving
 from tests.kube import certificates
-from tests.kube.test_server import load, serves
+from tests.kube.test_api_server import load, serves
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
