@@ -18,8 +18,8 @@ from kfw.http.client_connection import ClientConnection, EndedByFault
 from kfw.http.server import HttpServer
 from kfw.sandbox.api import errors
 from kfw.sandbox.api.access import User, allows
+from kfw.sandbox.api.handler import Guard
 from kfw.sandbox.api.kinds import Route
-from kfw.sandbox.api.server import Guard
 from kfw.sandbox.portforward.runtime import Runtime
 from kfw.wire import upgrade
 

@@ -14,7 +14,7 @@ from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
 from kfw.sandbox import certs
 from kfw.sandbox.api.access import ADMIN, LOOK_AND_FORWARD, User, Users
-from kfw.sandbox.api.server import ApiServer
+from kfw.sandbox.api.handler import ApiHandler
 from kfw.sandbox.cluster import Cluster
 from kfw.sandbox.faults import ApiPort, Faults
 from kfw.sandbox.manifests import api_service, default_set
@@ -112,7 +112,7 @@ class Sandbox(Cluster):
     async def start_api(self) -> None:
         """Listen, and write the kubeconfig. After `stop_api` it is the same port again."""
         self.port = self._open_port()
-        self._api = ApiServer(
+        self._api = ApiHandler(
             self.verbs,
             self.users,
             f"{HOST}:{self.port}",

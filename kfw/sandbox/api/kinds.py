@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from kfw.sandbox.api import kinds
-
 READ_WRITE = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 REVIEW = ("create",)
 
@@ -187,7 +185,7 @@ def group_versions() -> list[tuple[str, str]]:
 class Route:
     """`name` empty: the collection; `namespace` empty: all namespaces, or a kind without any."""
 
-    resource: kinds.Resource
+    resource: Resource
     namespace: str = ""
     name: str = ""
     subresource: str = ""
@@ -208,17 +206,17 @@ def _within(group: str, version: str, parts: list[str]) -> Route | None:
     match parts:
         # /namespaces/x/status is the namespace's own; every other third part is a kind in that namespace
         case ["namespaces", namespace, plural, *rest] if plural not in ("status", "finalize"):
-            resource = kinds.find(group, version, plural)
+            resource = find(group, version, plural)
             return _route(resource, namespace, rest) if resource and resource.namespaced else None
         case [plural, *rest]:
-            resource = kinds.find(group, version, plural)
+            resource = find(group, version, plural)
             if resource is None or (resource.namespaced and rest):
                 return None
             return _route(resource, "", rest)
     return None
 
 
-def _route(resource: kinds.Resource, namespace: str, rest: list[str]) -> Route | None:
+def _route(resource: Resource, namespace: str, rest: list[str]) -> Route | None:
     match rest:
         case []:
             return Route(resource, namespace)

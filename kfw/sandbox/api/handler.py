@@ -27,7 +27,7 @@ Guard = Callable[[access.User, str, Route], None]
 log = logging.getLogger(__name__)
 
 
-class ApiServer:
+class ApiHandler:
     """`address` is host:port, as /api names it."""
 
     def __init__(
