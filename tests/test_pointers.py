@@ -30,7 +30,7 @@ OTHERS = {
     "extras and hooks": "fast finalize",
 }
 #: Files of other programs, one where x stands for a name, and one that is being written.
-OTHER_FILES = {"azure.go", "tests/real/test_acceptance_x.py", "kfw/reasons.py"}
+OTHER_FILES = {"azure.go", "tests/real/test_acceptance_x.py"}
 #: Folders of the repository's name that are images of the sandbox.
 IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
 OTHER_OPTIONS = {

@@ -13,7 +13,6 @@ from kfw.supervisor.delays import delay, exhausted
 from kfw.supervisor.machine_events import (
     Action,
     Actions,
-    Bound,
     Broke,
     ConnectionWaiting,
     Crashed,
@@ -21,9 +20,10 @@ from kfw.supervisor.machine_events import (
     Event,
     Found,
     Missing,
-    NotBound,
     Opened,
     OpenFailed,
+    PortNotTaken,
+    PortTaken,
     ProbeFailed,
     ProbeOk,
     RecheckAsked,
@@ -140,7 +140,7 @@ def _decide(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[
     match event:
         case Crashed(problem):
             return _crashed(now, problem, retry)
-        case Started() | Bound() | NotBound():
+        case Started() | PortTaken() | PortNotTaken():
             return _bound(now, event)
         case _ if now.phase is Phase.CRASHED:
             return _begin_again(now, event)
@@ -171,13 +171,13 @@ def _decide(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[
     return now, ()
 
 
-def _bound(now: Snapshot, event: Started | Bound | NotBound) -> tuple[Snapshot, Actions]:
+def _bound(now: Snapshot, event: Started | PortTaken | PortNotTaken) -> tuple[Snapshot, Actions]:
     match event:
         case Started():
             return now, (Action.BIND,)
-        case Bound():
+        case PortTaken():
             return Snapshot(bound=True), (Action.FOLLOW,)
-        case NotBound(problem):
+        case PortNotTaken(problem):
             return replace(now, phase=Phase.PARKED, problem=problem), ()
 
 

@@ -12,12 +12,12 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Bound:
+class PortTaken:
     """The local port is taken."""
 
 
 @dataclass(frozen=True)
-class NotBound:
+class PortNotTaken:
     problem: Problem
 
 
@@ -134,8 +134,8 @@ class Crashed:
 
 Event = (
     Started
-    | Bound
-    | NotBound
+    | PortTaken
+    | PortNotTaken
     | Found
     | Missing
     | Retargeted
@@ -159,7 +159,7 @@ Event = (
 class Action(StrEnum):
     """What the runner does next, in this order. OPEN, HOLD and WAIT end the attempt, the delay and the checks that run."""
 
-    BIND = "bind"  # take the local port; answered by Bound or NotBound
+    BIND = "bind"  # take the local port; answered by PortTaken or PortNotTaken
     FOLLOW = "follow"  # hear what the target is, from now on
     ASK = "ask"  # have the cluster asked now
     WANT = "want"  # somebody waits for it: a login that needs a person may begin

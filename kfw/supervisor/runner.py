@@ -22,15 +22,15 @@ from kfw.supervisor.health import HealthChecks
 from kfw.supervisor.machine import Snapshot, step
 from kfw.supervisor.machine_events import (
     Action,
-    Bound,
     Broke,
     ConnectionWaiting,
     Crashed,
     DelayOver,
     Event,
-    NotBound,
     Opened,
     OpenFailed,
+    PortNotTaken,
+    PortTaken,
     RecheckAsked,
     Refused,
     RestartAsked,
@@ -172,8 +172,8 @@ class Runner:
         try:
             self.path.bind()
         except KfwError as error:
-            return NotBound(problem_of(error))
-        return Bound()
+            return PortNotTaken(problem_of(error))
+        return PortTaken()
 
     async def _begin_to_follow(self) -> None:
         self._forget_delay()

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _ILL = Problem(Reason.UNHEALTHY, "")
 #: What can happen, in the words of the picture.
 EVENTS: dict[str, tuple[Event, ...]] = {
-    "the port cannot be taken": (machine.NotBound(Problem(Reason.PORT_IN_USE, "")),),
+    "the port cannot be taken": (machine.PortNotTaken(Problem(Reason.PORT_IN_USE, "")),),
     "endpoints found": (machine.Found(), machine.Retargeted(goes_on=False)),
     "the same endpoint is there": (machine.Found(), machine.Retargeted(goes_on=True)),
     "no ready pod": (machine.Missing(Problem(Reason.NO_READY_POD, "")),),
@@ -80,7 +80,7 @@ def arrows() -> Iterator[tuple[Phase, str, Phase]]:
 
 def _cannot_be(phase: Phase, event: Event) -> bool:
     """The port is taken before anything else begins."""
-    return isinstance(event, machine.NotBound) and phase is not Phase.LOOKING
+    return isinstance(event, machine.PortNotTaken) and phase is not Phase.LOOKING
 
 
 def page() -> str:

@@ -10,7 +10,6 @@ from kfw.supervisor.machine import Phase, Snapshot, is_refused, may_check, meani
 from kfw.supervisor.machine_events import (
     Action,
     Actions,
-    Bound,
     Broke,
     ConnectionWaiting,
     Crashed,
@@ -18,9 +17,10 @@ from kfw.supervisor.machine_events import (
     Event,
     Found,
     Missing,
-    NotBound,
     Opened,
     OpenFailed,
+    PortNotTaken,
+    PortTaken,
     ProbeFailed,
     ProbeOk,
     RecheckAsked,
@@ -306,8 +306,8 @@ def test_a_pod_that_is_made_again_ends_the_pause() -> None:
     "event",
     [
         Started(),
-        Bound(),
-        NotBound(ILL),
+        PortTaken(),
+        PortNotTaken(ILL),
         Found(),
         Missing(NO_POD),
         KEPT,
@@ -365,7 +365,7 @@ def test_failures_of_all_count_only_when_none_of_some_comes_between_them() -> No
 
 
 def test_the_port_is_taken_first_and_then_the_target_is_followed() -> None:
-    now, done = play(Started(), Bound(), now=Snapshot())
+    now, done = play(Started(), PortTaken(), now=Snapshot())
     assert (status_of(now), now.bound, done) == (Status.STARTING, True, [(Action.BIND,), (Action.FOLLOW,)])
 
 
@@ -374,13 +374,13 @@ def test_the_port_is_taken_first_and_then_the_target_is_followed() -> None:
     [Reason.PORT_IN_USE, Reason.BAD_CONFIG, Reason.INTERNAL, Reason.NOT_PERMITTED, Reason.TIMED_OUT],
 )
 def test_a_port_that_cannot_be_taken_is_an_error_that_only_retry_leaves(reason: Reason) -> None:
-    now, _ = play(Started(), NotBound(problem(reason)), now=Snapshot())
+    now, _ = play(Started(), PortNotTaken(problem(reason)), now=Snapshot())
     assert (status_of(now), now.problem) == (Status.ERROR, problem(reason))
     assert play(ConnectionWaiting(), DelayOver(), RecheckAsked(), now=now)[0] == now
     tried, done = play(RetryAsked(), now=now)
     assert done == [(Action.BIND,)]
-    assert play(Bound(), now=tried) == (BOUND, [(Action.FOLLOW,)])
-    assert play(NotBound(problem(reason)), now=tried)[0] == now
+    assert play(PortTaken(), now=tried) == (BOUND, [(Action.FOLLOW,)])
+    assert play(PortNotTaken(problem(reason)), now=tried)[0] == now
 
 
 # -- a mistake in kfw

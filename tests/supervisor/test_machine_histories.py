@@ -12,7 +12,6 @@ from kfw.model import Health, Problem, Reason, Retry, Status
 from kfw.supervisor.machine import Phase, Snapshot, status_of, step
 from kfw.supervisor.machine_events import (
     Action,
-    Bound,
     Broke,
     ConnectionWaiting,
     Crashed,
@@ -20,9 +19,10 @@ from kfw.supervisor.machine_events import (
     Event,
     Found,
     Missing,
-    NotBound,
     Opened,
     OpenFailed,
+    PortNotTaken,
+    PortTaken,
     ProbeFailed,
     ProbeOk,
     RecheckAsked,
@@ -71,7 +71,7 @@ class Life:
                 self.opening, self.waiting = action is Action.OPEN, action is Action.WAIT
             case Action.BIND:
                 self.waiting = False
-                return Bound() if self.chance.random() < self.binds else NotBound(PORT_IN_USE)
+                return PortTaken() if self.chance.random() < self.binds else PortNotTaken(PORT_IN_USE)
             case Action.FOLLOW:
                 self.waiting, self.follows = False, True
             case Action.RESET:
