@@ -603,3 +603,50 @@ def test_without_a_problem_there_is_something_to_open_unless_no_method_can() -> 
     assert word(None, pods=False) == Missing(NO_POD)
     warned = meaning_of(Resolution(warning=AWAY), None, needs_api=True, moved=False)
     assert warned == Found(warning=AWAY)
+
+
+# -- what is counted, and what is not
+
+
+def test_what_the_api_cannot_say_serves_on_except_where_nothing_was_there() -> None:
+    now, done = play(Missing(NO_POD), Missing(AWAY, stale=True))
+    assert (now.phase, now.problem, now.has_endpoints, done) == (Phase.LOST, AWAY, False, [HOLD, HOLD])
+    assert play(Missing(AWAY, stale=True), RetryAsked())[1] == [NOTHING, OPEN]
+    assert play(Missing(AWAY, stale=True), Missing(NO_POD), now=UP)[0].api_problem is None
+
+
+def test_only_a_target_without_pods_is_an_attempt_and_only_where_these_are_limited() -> None:
+    five = Retry(max_attempts=5)
+    assert play(Missing(GONE), retry=five)[1] == [HOLD]
+    assert play(Missing(NO_POD), DelayOver())[1] == [HOLD, NOTHING]
+    failed, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL), retry=five)
+    now, done = play(Missing(NO_POD), now=failed, retry=five)
+    assert (now.failures, now.delay, done) == (1, 1, [WAIT])
+
+
+def test_a_kubeconfig_that_is_known_to_be_broken_is_waited_for() -> None:
+    now, done = play(Found(), Missing(BAD, stale=True), OpenFailed(BAD))
+    assert (now.phase, status_of(now), done[-1]) == (Phase.WAITING, Status.ERROR, WAIT)
+
+
+def test_while_clients_wait_for_an_app_that_refuses_it_is_tried_sooner() -> None:
+    def pauses(*, awaited: bool) -> list[float]:
+        return [play(OpenFailed(REFUSES, awaited=awaited), now=refused(n))[0].delay for n in range(5)]
+
+    assert pauses(awaited=False) == [0.25, 0.5, 1, 2, 4]
+    assert pauses(awaited=True) == [0.25, 0.5, 0.5, 0.5, 0.5]
+
+
+def test_what_fails_for_some_is_no_reason_for_another_path_also_where_one_failure_is_enough() -> None:
+    apart = ProbeFailed(ILL, apart=True)
+    assert step(UP, apart, Retry(), Health(failures=1))[1] == NOTHING
+    assert Action.WAIT in step(UP, ProbeFailed(ILL), Retry(), Health(failures=1))[1]
+
+
+def test_what_is_known_to_be_over_needs_one_good_check_only() -> None:
+    assert status_of(play(ProbeFailed(ILL), ProbeOk(settles=True), now=UP)[0]) is Status.ACTIVE
+
+
+def test_a_retry_forgets_the_failures_before_it() -> None:
+    failed, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL))
+    assert (failed.failures, play(RetryAsked(), now=failed)[0].failures) == (2, 0)
