@@ -34,6 +34,7 @@ class Area:
 
 
 _TUNNEL = ("tests/methods/tunnel",)
+_POOL = ("tests/methods/tunnel/test_pool.py", "tests/methods/tunnel/test_pool_waiting.py", *_TUNNEL)
 AREAS = {
     "machine": Area(
         "kfw.supervisor.machine", ("tests/supervisor/test_machine.py", "tests/supervisor/test_runner.py")
@@ -43,7 +44,8 @@ AREAS = {
         tuple(f"tests/target/test_{name}.py" for name in ("resolve", "services", "readiness", "decode")),
     ),
     "connection": Area("kfw.relay.connection", ("tests/relay",)),
-    "pool": Area("kfw.methods.tunnel.pool", _TUNNEL),
+    "pool": Area("kfw.methods.tunnel.pool", _POOL),
+    "pool_state": Area("kfw.methods.tunnel.pool_state", _POOL),
     "stream": Area("kfw.methods.tunnel.stream", _TUNNEL),
     "spdy": Area("kfw.wire.spdy", ("tests/wire",)),
     "merge": Area("kfw.config.merge", ("tests/config/test_merge.py", "tests/config")),
