@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from kfw.choices import METHOD_CHOICES
-from kfw.model import Reason, Status
+from kfw.model import Status
+from kfw.reasons import Reason
 from tests import pointers
 from tests.pointers import ROOT, Said, Source, comments, pages, scripts, sources
 
@@ -29,7 +30,7 @@ OTHERS = {
     "names in examples": "dev AWS_SECRET_ACCESS_KEY Name Pod generated",
     "extras and hooks": "fast finalize",
 }
-#: Files of other programs, one where x stands for a name, and one that is being written.
+#: Files of other programs, and one where x stands for a name.
 OTHER_FILES = {"azure.go", "tests/real/test_acceptance_x.py"}
 #: Folders of the repository's name that are images of the sandbox.
 IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
@@ -43,6 +44,8 @@ OTHER_OPTIONS = {
 OUTSIDE = re.compile(
     r"\bshared/(?!cluster)\w*|\bdesign/\w|\bPRODUCT\b|\bpeer-figures\b|\bseed-systems\b|\bstyle-anchors\b"
 )
+#: Being written by others at this time; to be taken away.
+LEFT_OUT = ROOT / "kfw/methods/tunnel"
 
 TICKED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"(?<![\w/~$*{}.-])([\w.-][\w./-]*\.(?:py|md|sh))\b(?![\w/(])")
@@ -55,7 +58,7 @@ OPTION = re.compile(r"`(--[a-z][\w.-]*)")
 
 
 def code_said() -> list[Said]:
-    return comments()
+    return [said for said in comments() if not said.file.is_relative_to(LEFT_OUT)]
 
 
 def nothing(lost: Iterable[str]) -> None:

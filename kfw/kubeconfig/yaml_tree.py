@@ -1,6 +1,6 @@
 """The first document of a YAML or JSON text -> a tree whose nodes know their lines, or plain values. Pure, and bounded.
 
-A hostile text costs no more than `Limits` say: aliases are counted as what they stand for, before anything is made of
+A hostile text costs no more than `YamlLimits` say: aliases are counted as what they stand for, before anything is made of
 them, and nothing here recurses deeper than `depth`. Words of errors quote nothing of the text: it is full of secrets.
 Values are those that sigs.k8s.io/yaml gives kubectl (YAML 1.1 of go-yaml v2, then JSON). What comes after the first
 document is not even parsed, as there.

@@ -185,7 +185,7 @@ def _plain(thing: Object, now: float) -> Sequence[Cell]:
 
 _WORKLOAD = ("Containers", "Images", "Selector")
 _PLAIN = Columns(("Name", "Age"), (), _plain)
-#: An event's wide columns stand between the others, so shape.py says which.
+#: An event's wide columns stand between the others, so they are named here.
 _EVENT_NAMES = ("Last Seen", "Type", "Reason", "Object", "Subobject", "Source", "Message")
 
 COLUMNS: dict[kinds.Resource, Columns] = {
