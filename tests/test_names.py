@@ -17,11 +17,7 @@ CLASSES = {
     "a JSON shape as the API server sends it (target/decode), and what kfw keeps of it (target/objects, model)": """
         Endpoint EndpointSlice Node Pod Requirement Selector Service ServicePort SlicePort Workload*3""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """
-        ApiServer Backend Change FarEnd Framing InWebSocket RawSpdy Resource Runtime Stream Tunnel Watch""",
-    "what a module wants of its owner, or of a class above it, as a Protocol": """
-        Link Owner*5""",
-    "no reason: to be renamed": """
-        Address Bound Found Place Pool Reference Route Seen Shape Source""",
+        Backend Change FarEnd Framing InWebSocket RawSpdy Resource Runtime Stream Tunnel Watch""",
 }
 FILES = {
     "each package may have them, and they say what their package's name says": """
@@ -29,11 +25,11 @@ FILES = {
     "a command, which translates words for the module of that name": """
         bootstrap events explain logs sandbox status""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """
-        channels framing kinds*3 objects pod server session store watch""",
+        access framing kinds objects pod pods process run session store watch""",
     "one member of the family of methods each": """
-        method*3""",
-    "no reason: to be renamed": """
-        access choose ports process run service""",
+        method""",
+    "the daemon's side of a thing, and kubectl's or the API's": """
+        ports service""",
 }
 
 

@@ -16,7 +16,7 @@ class Resource:
     namespaced: bool = True
 
     def __str__(self) -> str:
-        """As kubectl's errors write it: `services`, `deployments.apps`."""
+        """As kubectl's errors write it: services, deployments.apps."""
         return f"{self.name}.{self.group}" if self.group else self.name
 
     def path(self, namespace: str) -> str:

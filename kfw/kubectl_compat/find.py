@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Reference:
+class TargetReference:
     """`kind` is one of choices.KINDS, `typed` what stood before the slash."""
 
     kind: str
@@ -47,18 +47,18 @@ class Reference:
         return OF_KIND[self.kind]
 
 
-def reference(text: str) -> Reference:
+def reference(text: str) -> TargetReference:
     """`svc/web`, `deployment.apps/web`, `deployments.v1.apps/web`; `web` alone is a pod. Raises KubectlError."""
     if not text:
         raise KubectlError("error: resource name may not be empty")
     kind, slash, name = text.partition("/")
     if not slash:
-        return Reference("pod", text)
+        return TargetReference("pod", text)
     if "/" in name:
         raise KubectlError("error: arguments in resource/name form may not have more than one slash")
     if not kind or not name or "," in kind:
         raise KubectlError("error: arguments in resource/name form must have a single resource and name")
-    return Reference(_kind(kind), name, kind)
+    return TargetReference(_kind(kind), name, kind)
 
 
 def _kind(text: str) -> str:
@@ -101,7 +101,7 @@ class _Pods(Wire, frozen=True):
 
 
 @dataclass(frozen=True)
-class Found:
+class PodChoice:
     """`where` is the query that selects its pods. `pod`: it is one itself."""
 
     where: dict[str, str]
@@ -112,7 +112,7 @@ class Found:
 class Finder:
     """Asks the API server in a session of its own: `close` must be called at the end."""
 
-    def __init__(self, server: ApiServer, namespace: str, reference: Reference) -> None:
+    def __init__(self, server: ApiServer, namespace: str, reference: TargetReference) -> None:
         self.reference = reference
         self.namespace = namespace
         self._server = server
@@ -121,15 +121,17 @@ class Finder:
     def close(self) -> None:
         self._server.close_session(self._session)
 
-    async def find(self) -> Found:
+    async def find(self) -> PodChoice:
         """Raises KubectlError where there is no such object, and KfwError for what is wrong with the API server."""
         body = await self._read_object()
         if self.reference.kind == "pod":
-            return Found({"fieldSelector": f"metadata.name={self.reference.name}"}, pod=_decoded(body, Pod))
+            return PodChoice(
+                {"fieldSelector": f"metadata.name={self.reference.name}"}, pod=_decoded(body, Pod)
+            )
         service = _decoded(body, Service) if self.reference.kind == "service" else None
-        return Found({"labelSelector": self._selector(service, body)}, service)
+        return PodChoice({"labelSelector": self._selector(service, body)}, service)
 
-    async def pods(self, found: Found) -> list[Pod]:
+    async def pods(self, found: PodChoice) -> list[Pod]:
         """As they are now. Raises KfwError."""
         if found.pod:
             try:

@@ -21,7 +21,7 @@ from kfw.kube.api_server import ApiServer
 from kfw.kube.resource import PODS, SERVICES
 from kfw.kube.shared_watches import SharedWatches
 from kfw.kubectl_compat.access import CommandLine
-from kfw.kubectl_compat.find import Finder, Found, Reference
+from kfw.kubectl_compat.find import Finder, PodChoice, TargetReference
 from kfw.kubectl_compat.pods import comes_back, first_pods, has_ended, usable
 from kfw.kubectl_compat.ports import Pair, pairs
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
@@ -37,7 +37,7 @@ from kfw.target.watcher import cluster_of
 class Wanted:
     """`ports` as they stand on the command line. `patience`: seconds that a pod which was named may be gone."""
 
-    reference: Reference
+    reference: TargetReference
     namespace: str
     ports: tuple[str, ...]
     patience: float
@@ -50,7 +50,7 @@ class PodLookup:
     """The pods behind one of the ports: see target.watcher.Lookup."""
 
     def __init__(
-        self, wanted: Wanted, number: int, found: Found, first: Sequence[Pod], registry: "PodRegistry"
+        self, wanted: Wanted, number: int, found: PodChoice, first: Sequence[Pod], registry: "PodRegistry"
     ) -> None:
         """`first`: the pods that are usable now, the best first. Raises KubectlError where it has no such port."""
         self.pair = pairs(wanted.ports, first[0], found.service)[number]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kfw.kubectl_compat import messages
-from kfw.kubectl_compat.find import Reference
+from kfw.kubectl_compat.find import TargetReference
 from kfw.kubectl_compat.follower import PodRegistry
 from kfw.kubectl_compat.listen import Bound
 from kfw.kubectl_compat.writer import Console
@@ -37,7 +37,9 @@ class Unprobed(TunnelMethod):
 class Forwards:
     """Each port that has sockets is forwarded, from `start` to `close`."""
 
-    def __init__(self, registry: PodRegistry, reference: Reference, namespace: str, console: Console) -> None:
+    def __init__(
+        self, registry: PodRegistry, reference: TargetReference, namespace: str, console: Console
+    ) -> None:
         self._registry = registry
         self._reference = reference
         self._namespace = namespace

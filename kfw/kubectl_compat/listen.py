@@ -14,7 +14,7 @@ _LOCALHOST = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
-class Address:
+class ListenAddress:
     host: str
     needed: bool
 
@@ -52,24 +52,24 @@ class Bound:
         return self.sockets, self.port
 
 
-def addresses(names: Sequence[str]) -> list[Address]:
+def addresses(names: Sequence[str]) -> list[ListenAddress]:
     """In the order in which kubectl binds them. Raises KubectlError."""
     if not names:
         raise KubectlError("error: you must specify at least 1 address")
-    found: dict[str, Address] = {}
+    found: dict[str, ListenAddress] = {}
     for name in names:
         if name == "localhost":
             for host in _LOCALHOST:
-                found.setdefault(host, Address(host, needed=False))
+                found.setdefault(host, ListenAddress(host, needed=False))
         else:
-            found[name] = Address(_checked(name), needed=True)
+            found[name] = ListenAddress(_checked(name), needed=True)
     return [found[name] for name in sorted(found)]
 
 
-def listen(wanted: Sequence[Address], port: int) -> Bound:
+def listen(wanted: Sequence[ListenAddress], port: int) -> Bound:
     """Port 0: the first address draws it for the others."""
     bound = Bound(port)
-    failed: list[Address] = []
+    failed: list[ListenAddress] = []
     for address in wanted:
         try:
             sock = listening(address.host, port)
@@ -84,7 +84,7 @@ def listen(wanted: Sequence[Address], port: int) -> Bound:
     return replace(bound, port=port, ok=_enough(wanted, failed))
 
 
-def _enough(wanted: Iterable[Address], failed: Collection[Address]) -> bool:
+def _enough(wanted: Iterable[ListenAddress], failed: Collection[ListenAddress]) -> bool:
     optional = [address for address in wanted if not address.needed]
     some = not optional or any(address not in failed for address in optional)
     return some and not any(address.needed for address in failed)
@@ -98,12 +98,12 @@ def _checked(name: str) -> str:
     return name
 
 
-def _in_go_words(address: Address, port: int, error: OSError) -> str:
+def _in_go_words(address: ListenAddress, port: int, error: OSError) -> str:
     kind = "tcp6" if address.family == socket.AF_INET6 else "tcp4"
     words = os.strerror(error.errno or 0)
     return f"listen {kind} {address.at(port)}: bind: {words[:1].lower()}{words[1:]}"
 
 
-def _holder(address: Address, port: int, error: OSError) -> Iterable[str]:
+def _holder(address: ListenAddress, port: int, error: OSError) -> Iterable[str]:
     if error.errno == errno.EADDRINUSE and (who := holder(port, address.host)):
         yield f"{who} has {address.at(port)}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from kfw.kube.resource import PODS
 from kfw.kube.shared_watches import SharedWatches
 from kfw.kubectl_compat import messages
-from kfw.kubectl_compat.find import Finder, Found
+from kfw.kubectl_compat.find import Finder, PodChoice
 from kfw.kubectl_compat.messages import KubectlError
 from kfw.target.decode.pod import Pod
 
@@ -65,7 +65,7 @@ async def first_pods(
     changed: asyncio.Event,
     patience: float,
     say: Callable[[str], None],
-) -> tuple[Found, list[Pod]]:
+) -> tuple[PodChoice, list[Pod]]:
     """The usable ones, the best first. Waits up to `patience` seconds while there is none that runs. Raises KfwError.
 
     `changed` is set by the server.

@@ -19,7 +19,7 @@ from kfw.http.server import HttpServer
 from kfw.sandbox.api import errors
 from kfw.sandbox.api.access import User, allows
 from kfw.sandbox.api.handler import Guard
-from kfw.sandbox.api.kinds import Route
+from kfw.sandbox.api.kinds import ApiRoute
 from kfw.sandbox.portforward.runtime import Runtime
 from kfw.wire import upgrade
 
@@ -117,7 +117,7 @@ class Faults:
     def forbidden(self, *verbs: str) -> Iterator[None]:
         """403 for `VERB` or `VERB RESOURCE`, for example "watch endpointslices"; without any for all port-forwards."""
 
-        def guard(user: User, doing: str, where: Route) -> None:
+        def guard(user: User, doing: str, where: ApiRoute) -> None:
             if allows(verbs or PORT_FORWARD, doing, where.resource.plural, where.subresource):
                 raise errors.forbidden(user.name, doing, where)
 
@@ -128,7 +128,7 @@ class Faults:
     def expired_login(self, *names: str) -> Iterator[None]:
         """401 for these users, or for all. What is open goes on."""
 
-        def guard(user: User, doing: str, where: Route) -> None:
+        def guard(user: User, doing: str, where: ApiRoute) -> None:
             if not names or user.name in names:
                 raise errors.unauthorized()
 
@@ -139,7 +139,7 @@ class Faults:
     def expired_watches(self) -> Iterator[None]:
         """410 for all watches, live ones included. Lists are answered."""
 
-        def guard(user: User, doing: str, where: Route) -> None:
+        def guard(user: User, doing: str, where: ApiRoute) -> None:
             if doing == "watch":
                 raise errors.expired(0, 1)
 
@@ -175,7 +175,7 @@ class Faults:
 
     # -- for the server
 
-    def check(self, user: User, doing: str, where: Route) -> None:
+    def check(self, user: User, doing: str, where: ApiRoute) -> None:
         """Raises ApiError."""
         for guard in self._guards:
             guard(user, doing, where)

@@ -5,6 +5,8 @@ They are handed in wherever they are used, so a test states the ones that it is 
 
 from dataclasses import dataclass
 
+from kfw.backoff import Backoff
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -42,9 +44,8 @@ class Policy:
     ask_all: float = 1.0
     #: Seconds in which a dial has had its chance, also where nothing shall be held: kube.upgrade.ANSWER.
     dial_chance: float = 10.0
-    #: Seconds until a connection that every pod has refused is tried again, doubled from the first to the last.
-    first_round: float = 0.25
-    last_round: float = 1.0
+    #: Seconds until a connection that every pod has refused is tried again, by how often they have.
+    rounds: Backoff = Backoff(0.25, 1.0)
 
     # -- what all forwards share (budget.py)
 

@@ -206,8 +206,8 @@ class PoolState(Generic[L]):
         pause, by_all, everywhere = 0.0, False, self.was_tried_everywhere(request)
         if everywhere:
             by_all = self._finish_round(request, now)
-            pause = min(self.policy.first_round * 2.0**request.rounds, self.policy.last_round)
             request.rounds += 1
+            pause = self.policy.rounds.after(request.rounds)
         if (everywhere and request.once) or self.closed or now >= self.deadline(request):
             return RefusedBy(False, by_all)
         self.wait(request, now, not_before=now + pause)

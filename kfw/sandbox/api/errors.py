@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from kfw.sandbox.api.kinds import Resource, Route
+from kfw.sandbox.api.kinds import ApiRoute, Resource
 from kfw.sandbox.objects import Object
 
 
@@ -97,7 +97,7 @@ def unauthorized() -> ApiError:
     return ApiError(401, "Unauthorized", "Unauthorized")
 
 
-def forbidden(user: str, verb: str, where: Route) -> ApiError:
+def forbidden(user: str, verb: str, where: ApiRoute) -> ApiError:
     scope = f'in the namespace "{where.namespace}"' if where.namespace else "at the cluster scope"
     resource = where.resource
     subject = f'{resource} "{where.name}"' if where.name else str(resource)

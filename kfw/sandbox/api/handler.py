@@ -9,10 +9,10 @@ from kfw.errors import describe
 from kfw.http.messages import Request, Response
 from kfw.sandbox.api import access, discovery, errors, kinds
 from kfw.sandbox.api.errors import ApiError, about, success
-from kfw.sandbox.api.kinds import Route, route, verb
+from kfw.sandbox.api.kinds import ApiRoute, route, verb
 from kfw.sandbox.api.patch import decode_object, edit_of, scale_of, with_replicas
 from kfw.sandbox.api.selectors import Test, by_fields, by_labels
-from kfw.sandbox.api.shape import Shape, page, render, render_list, shape
+from kfw.sandbox.api.shape import ReplyShape, page, render, render_list, shape
 from kfw.sandbox.api.verbs import Edit, Verbs
 from kfw.sandbox.api.watch import Watch, frames
 from kfw.sandbox.objects import Object, is_leaving, name_of, namespace_of, uid_of
@@ -22,7 +22,7 @@ Logs = Callable[[Object, Mapping[str, str]], AsyncGenerator[bytes, None]]
 #: The answer that makes a connection a tunnel to this pod. Raises ApiError.
 PortForward = Callable[[Object, Request], Response]
 #: Raises ApiError where this user may not do that just now.
-Guard = Callable[[access.User, str, Route], None]
+Guard = Callable[[access.User, str, ApiRoute], None]
 
 log = logging.getLogger(__name__)
 
@@ -74,19 +74,19 @@ class ApiHandler:
             return self._review(user, where, doing, request)
         return self._do(doing, where, request)
 
-    def _check_access(self, user: access.User, doing: str, where: Route) -> None:
+    def _check_access(self, user: access.User, doing: str, where: ApiRoute) -> None:
         if not doing:
             raise errors.not_allowed()
         self._guard(user, doing, where)
         if not access.may(user, doing, where.resource, where.namespace, where.subresource):
             raise errors.forbidden(user.name, doing, where)
 
-    def _review(self, user: access.User, where: Route, doing: str, request: Request) -> Response:
+    def _review(self, user: access.User, where: ApiRoute, doing: str, request: Request) -> Response:
         if doing != "create" or where.name:
             raise errors.not_allowed()
         return _json(access.answer_review(user, where.resource, decode_object(request.body)), 201)
 
-    def _do(self, doing: str, where: Route, request: Request) -> Response:
+    def _do(self, doing: str, where: ApiRoute, request: Request) -> Response:
         if where.subresource == "portforward" and doing in ("create", "get"):
             return self._port_forward(self._store.get(where.resource, where.namespace, where.name), request)
         if where.subresource in ("exec", "attach"):
@@ -112,7 +112,7 @@ class ApiHandler:
                 return self._delete(where, request)
         raise errors.not_allowed()
 
-    def _get(self, where: Route, request: Request) -> Response:
+    def _get(self, where: ApiRoute, request: Request) -> Response:
         thing = self._store.get(where.resource, where.namespace, where.name)
         if where.subresource == "log":
             return Response(200, self._logs(thing, request.query), "text/plain")
@@ -122,14 +122,14 @@ class ApiHandler:
             raise errors.bad_request("watch one object by a field selector")
         return self._render(where, thing, request, 200)
 
-    def _list(self, where: Route, request: Request) -> Response:
+    def _list(self, where: ApiRoute, request: Request) -> Response:
         wanted = _selection(where, request)
         things = [one for one in self._store.list(where.resource, where.namespace) if wanted(one)]
         things, metadata = page(things, request.query, self._store.version, self._store.oldest)
         form = shape(request.headers.get("accept", ""))
         return _json(render_list(where.resource, things, form, metadata, self._store.now()))
 
-    def _watch(self, where: Route, request: Request) -> Response:
+    def _watch(self, where: ApiRoute, request: Request) -> Response:
         query = request.query
         since = _version(query.get("resourceVersion", ""))
         initial = query.get("sendInitialEvents") == "true"
@@ -144,7 +144,7 @@ class ApiHandler:
         )
         return Response(200, self._frames(watch, shape(request.headers.get("accept", ""))))
 
-    async def _frames(self, watch: Watch, form: Shape) -> AsyncGenerator[bytes, None]:
+    async def _frames(self, watch: Watch, form: ReplyShape) -> AsyncGenerator[bytes, None]:
         first = True
 
         def show(thing: Object) -> Object:
@@ -156,7 +156,7 @@ class ApiHandler:
         async for frame in frames(self._store, watch, show):
             yield msgspec.json.encode(frame) + b"\n"
 
-    def _change(self, doing: str, where: Route, request: Request) -> Response:
+    def _change(self, doing: str, where: ApiRoute, request: Request) -> Response:
         resource, namespace, name = where.resource, where.namespace, where.name
         edit = edit_of(doing, request)
         dry = request.query.get("dryRun") == "All"
@@ -167,7 +167,7 @@ class ApiHandler:
             _json(scale_of(done)) if where.subresource == "scale" else self._render(where, done, request, 200)
         )
 
-    def _delete(self, where: Route, request: Request) -> Response:
+    def _delete(self, where: ApiRoute, request: Request) -> Response:
         options = {**_options(request.query), **decode_object(request.body)}
         dry = request.query.get("dryRun") == "All" or "All" in (options.get("dryRun") or [])
         if where.name:
@@ -181,12 +181,12 @@ class ApiHandler:
                 self._verbs.delete(where.resource, namespace_of(thing), name_of(thing), options, dry=dry)
         return self._list(where, request)
 
-    def _evict(self, where: Route, request: Request) -> Response:
+    def _evict(self, where: ApiRoute, request: Request) -> Response:
         options = decode_object(request.body).get("deleteOptions") or {}
         self._verbs.delete(where.resource, where.namespace, where.name, options)
         return _json(success(), 201)
 
-    def _render(self, where: Route, thing: Object, request: Request, code: int) -> Response:
+    def _render(self, where: ApiRoute, thing: Object, request: Request, code: int) -> Response:
         form = shape(request.headers.get("accept", ""))
         return _json(render(where.resource, thing, form, self._store.now()), code)
 
@@ -195,7 +195,7 @@ def _json(thing: Object, code: int = 200, *, content_type: str = "application/js
     return Response(code, msgspec.json.encode(thing), content_type)
 
 
-def _selection(where: Route, request: Request) -> Test:
+def _selection(where: ApiRoute, request: Request) -> Test:
     labels = by_labels(request.query.get("labelSelector", ""))
     fields = by_fields(request.query.get("fieldSelector", ""), where.resource)
     return lambda thing: labels(thing) and fields(thing)

@@ -182,7 +182,7 @@ def group_versions() -> list[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class Route:
+class ApiRoute:
     """`name` empty: the collection; `namespace` empty: all namespaces, or a kind without any."""
 
     resource: Resource
@@ -191,7 +191,7 @@ class Route:
     subresource: str = ""
 
 
-def route(path: str) -> Route | None:
+def route(path: str) -> ApiRoute | None:
     """/api/v1/... and /apis/GROUP/VERSION/...; None for a path that names no kind which is served."""
     parts = path.strip("/").split("/")
     match parts:
@@ -202,7 +202,7 @@ def route(path: str) -> Route | None:
     return None
 
 
-def _within(group: str, version: str, parts: list[str]) -> Route | None:
+def _within(group: str, version: str, parts: list[str]) -> ApiRoute | None:
     match parts:
         # /namespaces/x/status is the namespace's own; every other third part is a kind in that namespace
         case ["namespaces", namespace, plural, *rest] if plural not in ("status", "finalize"):
@@ -216,21 +216,21 @@ def _within(group: str, version: str, parts: list[str]) -> Route | None:
     return None
 
 
-def _route(resource: Resource, namespace: str, rest: list[str]) -> Route | None:
+def _route(resource: Resource, namespace: str, rest: list[str]) -> ApiRoute | None:
     match rest:
         case []:
-            return Route(resource, namespace)
+            return ApiRoute(resource, namespace)
         case [name]:
-            return Route(resource, namespace, name)
+            return ApiRoute(resource, namespace, name)
         case [name, subresource] if subresource in resource.subresources:
-            return Route(resource, namespace, name, subresource)
+            return ApiRoute(resource, namespace, name, subresource)
     return None
 
 
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch"}
 
 
-def verb(method: str, route: Route, *, watching: bool) -> str:
+def verb(method: str, route: ApiRoute, *, watching: bool) -> str:
     """The API's verb for an HTTP method, as access rules name it; empty for a method that has none."""
     if method in ("GET", "HEAD"):
         return "get" if route.name else "watch" if watching else "list"

@@ -16,13 +16,13 @@ from kfw.sandbox.objects import Object, name_of, namespace_of
 _WIDE_BETWEEN = {"Subobject", "Source"}
 
 
-class Shape(Enum):
+class ReplyShape(Enum):
     FULL = "full"
     TABLE = "table"
     METADATA = "metadata"
 
 
-def shape(accept: str) -> Shape:
+def shape(accept: str) -> ReplyShape:
     """By the first part of an Accept header that the sandbox can serve. Raises ApiError 406."""
     for part in accept.split(",") if accept else ["*/*"]:
         media, *parameters = (piece.strip() for piece in part.split(";"))
@@ -30,18 +30,18 @@ def shape(accept: str) -> Shape:
         if media not in ("application/json", "application/*", "*/*"):
             continue
         if kind == "Table":
-            return Shape.TABLE
+            return ReplyShape.TABLE
         if kind in ("PartialObjectMetadata", "PartialObjectMetadataList"):
-            return Shape.METADATA
+            return ReplyShape.METADATA
         if not kind:
-            return Shape.FULL
+            return ReplyShape.FULL
     raise not_allowed_shape(accept)
 
 
-def render(resource: Resource, thing: Object, form: Shape, now: float, *, head: bool = True) -> Object:
-    if form is Shape.TABLE:
+def render(resource: Resource, thing: Object, form: ReplyShape, now: float, *, head: bool = True) -> Object:
+    if form is ReplyShape.TABLE:
         return table(resource, [thing], thing["metadata"].get("resourceVersion", ""), now, head=head)
-    return _metadata_only(thing) if form is Shape.METADATA else thing
+    return _metadata_only(thing) if form is ReplyShape.METADATA else thing
 
 
 def _metadata_only(thing: Object) -> Object:
@@ -50,12 +50,12 @@ def _metadata_only(thing: Object) -> Object:
 
 
 def render_list(
-    resource: Resource, things: list[Object], form: Shape, metadata: Object, now: float
+    resource: Resource, things: list[Object], form: ReplyShape, metadata: Object, now: float
 ) -> Object:
     """`metadata` is the list's: resourceVersion, and continue where there is more."""
-    if form is Shape.TABLE:
+    if form is ReplyShape.TABLE:
         return {**table(resource, things, "", now), "metadata": metadata}
-    if form is Shape.METADATA:
+    if form is ReplyShape.METADATA:
         items = [_metadata_only(thing) for thing in things]
         head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
         return {**head, "metadata": metadata, "items": items}

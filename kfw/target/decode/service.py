@@ -77,7 +77,7 @@ class Conditions(Wire, frozen=True):
         return self.ready is not False and self.serving is not False and not self.terminating
 
 
-class Reference(Wire, frozen=True):
+class ObjectReference(Wire, frozen=True):
     kind: str = ""
     name: str = ""
 
@@ -85,7 +85,7 @@ class Reference(Wire, frozen=True):
 class Endpoint(Wire, frozen=True):
     addresses: list[str]
     conditions: Conditions = Conditions()
-    target_ref: Reference | None = None
+    target_ref: ObjectReference | None = None
     node_name: str | None = None
 
     def trim(self) -> objects.SliceEndpoint:

@@ -42,13 +42,13 @@ class Workload(Wire, frozen=True):
         )
 
 
-class Address(Wire, frozen=True):
+class NodeAddress(Wire, frozen=True):
     type: str
     address: str
 
 
 class NodeStatus(Wire, frozen=True):
-    addresses: list[Address] | None = None
+    addresses: list[NodeAddress] | None = None
     conditions: list[Condition] | None = None
 
 
