@@ -43,7 +43,7 @@ AREAS = {
         "kfw.target.resolve",
         tuple(f"tests/target/test_{name}.py" for name in ("resolve", "services", "readiness", "decode")),
     ),
-    "connection": Area("kfw.relay.connection", ("tests/relay",)),
+    "connection": Area("kfw.relay.local_connection", ("tests/relay",)),
     "pool": Area("kfw.methods.tunnel.pool", _POOL),
     "pool_state": Area("kfw.methods.tunnel.pool_state", _POOL),
     "stream": Area("kfw.methods.tunnel.stream", _TUNNEL),
