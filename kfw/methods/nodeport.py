@@ -79,6 +79,7 @@ class NodePortTunnel:
         self._nodes = list(request.endpoints[:NODES])
         self._round_trip: float | None = None
         self._failing_since: float | None = None
+        self._got_through = float("-inf")  # when the last dial did
         self._problem: Problem | None = None
         self._broke = asyncio.Event()
         self.endpoint: Endpoint = self._nodes[0]
@@ -167,7 +168,7 @@ class NodePortTunnel:
         except OSError as error:
             _refuse_shortage(error)
             sock = await self._connect_elsewhere(first, error, began)
-        self._failing_since = None
+        self._failing_since, self._got_through = None, asyncio.get_running_loop().time()
         return await carry(sock, factory)
 
     async def _connect_elsewhere(self, first: Endpoint, error: OSError, began: float) -> socket.socket:
@@ -217,8 +218,9 @@ class NodePortTunnel:
             self.endpoint = node
 
     def _count_failure(self, problem: Problem, began: float) -> None:
+        """A dial that others overtook proves only what has been so since then: some of the pods may be gone."""
         if self._failing_since is None:
-            self._failing_since = began
+            self._failing_since = max(began, self._got_through)
         if asyncio.get_running_loop().time() - self._failing_since >= FAILING_SECONDS:
             self._problem = problem
             self._broke.set()

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from itertools import cycle
 
@@ -221,6 +222,37 @@ async def test_failures_count_only_when_nothing_got_through_between_them() -> No
             assert await dialed(tunnel) == FIRST
             await asyncio.sleep(0.2)
         assert not watching.done()
+        watching.cancel()
+
+
+@pytest.mark.parametrize(("others_get_through", "broken"), [(True, False), (False, True)])
+async def test_a_dial_that_failed_after_long_is_no_break_when_others_got_through_meanwhile(
+    others_get_through: bool, broken: bool
+) -> None:
+    """Some of the pods behind the nodes are gone: who is sent there waits, and the rest is served."""
+    unlucky = ContextVar("unlucky", default=False)
+
+    async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
+        if unlucky.get():
+            await asyncio.sleep(timeout)
+            raise TimeoutError
+        return await directly(node, timeout)
+
+    async def dial_in_vain() -> None:
+        unlucky.set(True)
+        with pytest.raises(DialFailed):
+            await tunnel.dial(asyncio.Protocol)
+
+    async with nodes(FIRST) as (node,):
+        tunnel = NodePortTunnel(way(node.port, FIRST), connect_to)
+        watching = asyncio.create_task(tunnel.broken())
+        failing = asyncio.create_task(dial_in_vain())
+        while not failing.done():
+            if others_get_through:
+                assert await dialed(tunnel) == FIRST
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
+        assert watching.done() is broken
         watching.cancel()
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from kfw.backoff import Backoff
 
+_ROUNDS = Backoff(0.25, 1.0)
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -45,7 +47,7 @@ class Policy:
     #: Seconds in which a dial has had its chance, also where nothing shall be held: kube.upgrade.ANSWER.
     dial_chance: float = 10.0
     #: Seconds until a connection that every pod has refused is tried again, by how often they have.
-    rounds: Backoff = Backoff(0.25, 1.0)
+    rounds: Backoff = _ROUNDS
 
     # -- what all forwards share (budget.py)
 
