@@ -650,3 +650,8 @@ def test_what_is_known_to_be_over_needs_one_good_check_only() -> None:
 def test_a_retry_forgets_the_failures_before_it() -> None:
     failed, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL))
     assert (failed.failures, play(RetryAsked(), now=failed)[0].failures) == (2, 0)
+
+
+def test_that_a_path_has_settled_counts_only_while_it_is_up() -> None:
+    failed, _ = play(Found(), OpenFailed(ILL), DelayOver(), OpenFailed(ILL))
+    assert play(Settled(), now=failed) == (failed, [NOTHING])
