@@ -16,7 +16,7 @@ from kfw.choices import METHODS
 from kfw.commands import _output as output
 from kfw.model import Forward, Target
 from kfw.sandbox import process
-from kfw.sandbox.load_test import Remote, Result, TestedPort, once, trial
+from kfw.sandbox.load_test import ProvedPort, Remote, Result, once, trial
 
 #: A status of the daemon, as it is on the wire.
 Row = dict[str, Any]
@@ -89,7 +89,7 @@ def connect_once(rows: Sequence[Row]) -> dict[str, float]:
         try:
             if row["status"] != "active":
                 raise ValueError(f"it is not up: {row['message'] or row['status']}")
-            took[row["method"]] = asyncio.run(once(TestedPort(row["name"], row["localPort"], FIVE[0].says)))
+            took[row["method"]] = asyncio.run(once(ProvedPort(row["name"], row["localPort"], FIVE[0].says)))
         except (OSError, TimeoutError, ValueError) as problem:
             output.say(f"{row['name']}: {str(problem) or type(problem).__name__}")
     return took
@@ -104,7 +104,7 @@ def run(
     """
     says = {f"demo-{one.service}": one.says for one in FIVE}
     places = [
-        TestedPort(row["name"], row["localPort"], says[row["name"]], tls=row["targetPort"] == "https")
+        ProvedPort(row["name"], row["localPort"], says[row["name"]], tls=row["targetPort"] == "https")
         for row in rows
     ]
     remote = Remote(url, directory)

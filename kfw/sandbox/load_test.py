@@ -27,7 +27,7 @@ _REQUEST = 5.0
 
 
 @dataclass(frozen=True)
-class TestedPort:
+class ProvedPort:
     """A port of this machine, and the words that the answer's JSON must hold under `says`."""
 
     name: str
@@ -58,7 +58,7 @@ class Result:
 
 
 async def trial(
-    places: Sequence[TestedPort], end_pod: EndPod, *, seconds: float, every: float, clock: Clock | None = None
+    places: Sequence[ProvedPort], end_pod: EndPod, *, seconds: float, every: float, clock: Clock | None = None
 ) -> Result:
     """Connect to all places for `seconds`, and call `end_pod` `every` so many seconds. Raises what `end_pod` raises."""
     result = Result()
@@ -82,7 +82,7 @@ async def _reaper(end_pod: EndPod, end: float, every: float, clock: Clock, resul
         await clock.sleep(every)
 
 
-async def _client(place: TestedPort, end: float, clock: Clock, result: Result) -> None:
+async def _client(place: ProvedPort, end: float, clock: Clock, result: Result) -> None:
     while clock.monotonic() < end:
         try:
             result.seconds.append(await once(place))
@@ -91,7 +91,7 @@ async def _client(place: TestedPort, end: float, clock: Clock, result: Result) -
         await clock.sleep(PAUSE)
 
 
-async def once(place: TestedPort) -> float:
+async def once(place: ProvedPort) -> float:
     """One connection, one request; the seconds it took. Raises OSError, TimeoutError, ValueError for a wrong answer."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -100,7 +100,7 @@ async def once(place: TestedPort) -> float:
     return loop.time() - began
 
 
-async def _talk(place: TestedPort) -> None:
+async def _talk(place: ProvedPort) -> None:
     context = _trusting_anybody() if place.tls else None
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port, ssl=context)
     try:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from kfw.sandbox.load_test import PAUSE, Remote, TestedPort, trial
+from kfw.sandbox.load_test import PAUSE, ProvedPort, Remote, trial
 from kfw.sandbox.sandbox import Sandbox
 from tests.fakes import FakeClock
 
@@ -40,7 +40,7 @@ async def test_right_answers_are_counted_and_timed() -> None:
     server, port = await served(b'HTTP/1.1 200 OK\r\n\r\n{"says": "me"}')
     async with server:
         clock = PassesInPauses()
-        result = await trial([TestedPort("a", port, "me")], nobody, seconds=0.105, every=0.04, clock=clock)
+        result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.105, every=0.04, clock=clock)
     assert result.connections == len(result.seconds) == 11
     assert result.failures == []
     assert result.ended == ["pod", "pod"]
@@ -50,7 +50,7 @@ async def test_right_answers_are_counted_and_timed() -> None:
 async def test_an_answer_of_known_length_need_not_end_with_its_connection() -> None:
     server, port = await served(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"says": "me"}', closing=False)
     async with server:
-        result = await trial([TestedPort("a", port, "me")], nobody, seconds=0.05, every=1)
+        result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.05, every=1)
     assert result.failures == []
 
 
@@ -66,7 +66,7 @@ async def test_an_answer_of_known_length_need_not_end_with_its_connection() -> N
 async def test_wrong_answers_are_failures(answer: bytes, why: str) -> None:
     server, port = await served(answer)
     async with server:
-        result = await trial([TestedPort("a", port, "me")], nobody, seconds=0.03, every=1)
+        result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.03, every=1)
     assert set(result.failures) == {why}
     assert result.seconds == []
 
@@ -75,7 +75,7 @@ async def test_a_refused_connection_is_a_failure_too() -> None:
     server, port = await served(b"")
     server.close()
     await server.wait_closed()
-    result = await trial([TestedPort("a", port, "me")], nobody, seconds=0.03, every=1)
+    result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.03, every=1)
     assert "Connect call failed" in result.failures[0]
 
 
