@@ -39,7 +39,8 @@ def _counts(clear: int, encrypted: int) -> list[Any]:
 
 #: For each of the two transports, and for HTTP. TLS costs three times as much.
 FRAMES, ANSWERS = _counts(1800, 200), _counts(3600, 400)
-#: The first of them fill caches, up to half of them: in a new process 1000 blocks, half of them after 100, nearly all after 500.
+#: The first of them fill caches, at most half of them: in a new process with 1000 blocks, 500 of them after the first 100,
+#: 300 after the first 500.
 WARM_UP = 500
 #: Bytes that may stay, as the allocator gives none back: 2 KB of each that has come. And of Python's own blocks.
 GROWTH, BLOCKS = 4 << 20, 500
