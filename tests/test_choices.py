@@ -68,7 +68,7 @@ def test_each_name_of_a_kind_leads_to_it_and_to_no_other(name: str) -> None:
     one = KINDS[name]
     for text in filter(None, (name, one.plural, one.short)):
         assert kind_named(text) == name
-        assert kinds.reference(f"{text}/web") == kinds.Reference(name, "web", text)
+        assert kinds.reference(f"{text}/web") == kinds.TargetReference(name, "web", text)
         assert str(kinds.reference(f"{text}/web")) == f"{name}/web"
         assert text not in (t for other in KINDS if other != name for t in _texts(other))
 
