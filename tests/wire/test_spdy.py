@@ -262,3 +262,9 @@ def test_headers_are_sent_without_a_compressor() -> None:
     wire = HeaderWriter().encode({"a": "b"})
     assert wire.startswith(b"\x78\x01\x00")
     assert zlib.decompressobj().decompress(wire) == bytes.fromhex("00000001 00000001 61 00000001 62")
+
+
+def test_a_reply_without_a_header_block_is_enough_for_who_reads_no_headers() -> None:
+    client = SpdyConnection(Role.CLIENT, read_headers=False)
+    stream, _ = client.open_stream({"streamtype": "data"})
+    assert client.receive(control(Type.SYN_REPLY, stream.to_bytes(4, "big"))) == [SynReply(stream, {}, False)]
