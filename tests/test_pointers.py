@@ -37,7 +37,7 @@ IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
 OTHER_OPTIONS = {
     "kubectl": "--as --server --token --patch --now",
     "other programs": "--internal --server.image --hostname",
-    "pytest, and the tests' own programs": "--seconds --seed --area --from --shrink --cluster",
+    "pytest, and the tests' own programs": "--seconds --seed --area --from --shrink --cluster --minutes --list --sample",
     "quick-start/": "--detach",
 }
 #: What stands outside of the repository. The rig, ../shared/cluster, may be named.
