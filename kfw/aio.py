@@ -87,7 +87,7 @@ async def keep_going(
             try:
                 on_failure(error)
             except Exception:
-                log.exception("a failure could not be told: %s", type(error).__name__)
+                log.exception("cannot report a failure: %s", type(error).__name__)
         failures += 1
         await wait(pause_after(failures))
 

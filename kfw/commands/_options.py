@@ -22,7 +22,7 @@ def duration(text: str | float) -> float:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Forwards; none: all.", autocompletion=complete),
+    typer.Argument(metavar="[NAME]...", help="Forwards; all when none is named.", autocompletion=complete),
 ]
 OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.", autocompletion=complete)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the forward.")],
     target: Annotated[
         str, typer.Argument(metavar="TARGET", help="For example svc/api, deploy/api, pod/api-1.")
     ],

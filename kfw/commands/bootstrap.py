@@ -184,8 +184,10 @@ def colima(
 def release(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The release.")],
     chart: Annotated[str, typer.Option(metavar="CHART", help="oci://…, repository/chart or a folder.")],
-    version: Annotated[str, typer.Option(metavar="VERSION", help="Of the chart.")],
-    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAME", help="Made if need be.")],
+    version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the chart.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", metavar="NAME", help="Created if it is missing.")
+    ],
     timeout: Annotated[int, typer.Option(metavar="SECONDS", help="For helm.")] = 600,
     wait: Annotated[bool, typer.Option("--wait", help="Until its pods are ready.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,

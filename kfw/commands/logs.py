@@ -26,7 +26,9 @@ def logs(
         str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
     ] = None,
     count: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on showing lines as they are written.")
+    ] = False,
 ) -> int:
     """Show the daemon's log.
 

@@ -119,9 +119,11 @@ def kubeconfig() -> int:
 @app.command()
 def fault(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="One of those listed; none: list them.")
+        str | None, typer.Argument(metavar="[KIND]", help="One of those listed; without it they are listed.")
     ] = None,
-    switch: Annotated[str | None, typer.Argument(metavar="[on|off]", help="Break it, or fix it.")] = None,
+    switch: Annotated[
+        str | None, typer.Argument(metavar="[on|off]", help="on breaks it, off ends that.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Break it on purpose, and repair it again.
@@ -141,7 +143,7 @@ def fault(
     if kind not in known:
         raise UsageError(f"no fault is called '{kind}'", f"use one of {', '.join(known)}")
     if switch not in ("on", "off"):
-        raise UsageError("say whether it shall be on or off", f"for example `kfw sandbox fault {kind} on`")
+        raise UsageError("say on or off", f"for example `kfw sandbox fault {kind} on`")
     record = process.fault(_directory(), kind, on=switch == "on")
     if as_json:
         output.show_json({"faults": record.faults})

@@ -23,7 +23,8 @@ from kfw.protocol import Source, UpRequest
 
 def up(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Forwards or profiles; none: all.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Forwards or profiles; all when none is named."),
     ] = None,
     config: Configs = None,
     context: Context = None,

@@ -44,7 +44,7 @@ def talk(host: str, port: int, *, web: bool, limit: float = LIMIT) -> PortAnswer
     try:
         return _conversation(call, web)
     except ConnectionRefusedError:
-        return PortAnswer(False, "", "nobody listens there")
+        return PortAnswer(False, "", "nothing listens there")
     except TimeoutError:
         return PortAnswer(False, "", f"no answer within {limit:g} seconds")
     except OSError as error:
@@ -65,7 +65,7 @@ def _conversation(call: "_Call", web: bool) -> PortAnswer:
     if plain.startswith(b"HTTP/"):  # 400 is also what a TLS server says to plain text
         return PortAnswer(True, "http", _status_line(plain))
     if web:
-        return PortAnswer(False, "", f"no HTTP, it says {_quoted(plain)}" if plain else "an empty reply")
+        return PortAnswer(False, "", f"not HTTP, it sends {_quoted(plain)}" if plain else "an empty reply")
     return _no_http(call, plain)
 
 
@@ -75,8 +75,8 @@ def _no_http(call: "_Call", plain: bytes) -> PortAnswer:
     if byte := call.ask_postgres():
         return PortAnswer(True, "postgres", f"PostgreSQL, {'with' if byte == b'S' else 'without'} TLS")
     if call.stays_open():
-        return PortAnswer(True, "tcp", "open, and closes on words it does not know")
-    return PortAnswer(False, "", "the connection is closed without a word")
+        return PortAnswer(True, "tcp", "connected, closes when it gets unknown input")
+    return PortAnswer(False, "", "the connection is closed, no data received")
 
 
 class _Call:
@@ -93,7 +93,7 @@ class _Call:
         """What a server says that speaks first; b"" if it waits for us. Raises ConnectionError if it closes."""
         data = self._received(connection, _FIRST)
         if data == b"":
-            raise ConnectionResetError("closed without a word")
+            raise ConnectionResetError("closed, no data received")
         return data or b""
 
     def ask_http(self, connection: socket.socket, seconds: float) -> bytes | None:
@@ -114,7 +114,7 @@ class _Call:
                 reply = self.ask_http(secure, self.left())
                 if reply and reply.startswith(b"HTTP/"):
                     return PortAnswer(True, "https", f"{_status_line(reply)} (certificate not checked)")
-                return PortAnswer(True, "tls", f"{secure.version()}, and no HTTP")
+                return PortAnswer(True, "tls", f"{secure.version()}, not HTTP")
 
     def ask_postgres(self) -> bytes:
         with self.connect() as connection:

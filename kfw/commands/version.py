@@ -20,7 +20,7 @@ def version(as_json: Json = False) -> int:
         return 0
     output.show(f"kfw {__version__}")
     if daemon not in (None, __version__):
-        output.say(f"the daemon is {daemon}: `kfw stop`, then `kfw start` brings them together")
+        output.say(f"the daemon is {daemon}: `kfw stop`, then `kfw start` makes them the same version")
     return 0
 
 

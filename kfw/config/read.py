@@ -32,9 +32,9 @@ def _document(text: str, path: Path, at: Place) -> Mapping:
     is_toml = path.suffix.lower() == ".toml"
     document = (toml_text if is_toml else yaml_text).parse(text, at)
     if isinstance(document, Scalar) and document.kind == "null":
-        raise Unparsable(at, "the file says nothing", "write for example portForwards: or delete it")
+        raise Unparsable(at, "the file is empty", "write for example portForwards: or delete it")
     if is_toml and isinstance(document, Mapping) and not document.pairs:
-        raise Unparsable(at, "the file says nothing", "write for example [portForwards.NAME] or delete it")
+        raise Unparsable(at, "the file is empty", "write for example [portForwards.NAME] or delete it")
     if not isinstance(document, Mapping):
         raise Unparsable(
             document.at, f"the file is {document}", "write a mapping that begins with portForwards:"

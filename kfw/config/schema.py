@@ -33,7 +33,7 @@ _RETRY = Block(
         "initialDelay": BlockKey(s.duration(0.01), "How long before the first new attempt."),
         "maxDelay": BlockKey(s.duration(0.01), "The delay grows up to this."),
         "multiplier": BlockKey(s.above(1.0), "How much longer each delay is than the one before."),
-        "maxAttempts": BlockKey(s.whole("0 or a whole number above it", 0, 10**6), "0 is for ever."),
+        "maxAttempts": BlockKey(s.whole("0 or a whole number above it", 0, 10**6), "0 never gives up."),
     },
 )
 

@@ -170,7 +170,7 @@ ROUTES = (
     Route(
         "GET",
         "/v1/forwards/{name}/explain",
-        "Which way, and why not others.",
+        "Which method is used, and why not others.",
         None,
         Explanation,
         Handlers.explain,
@@ -186,9 +186,9 @@ ROUTES = (
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
-    Route("POST", "/v1/restart", "Open the way again.", AgainRequest, NamesReply, Handlers.restart),
+    Route("POST", "/v1/restart", "Reconnect.", AgainRequest, NamesReply, Handlers.restart),
     Route(
-        "POST", "/v1/retry", "Try now what waits or is in error.", AgainRequest, NamesReply, Handlers.retry
+        "POST", "/v1/retry", "Retry waiting or failed forwards now.", AgainRequest, NamesReply, Handlers.retry
     ),
     Route(
         "POST", "/v1/reload", "Read the files of what is up again.", ReloadRequest, UpReply, Handlers.reload

@@ -100,7 +100,7 @@ _FAR = re.compile(r"(?:tcp|ssh)://[^\s,;\"']+[^\s,;\"'.]")
 
 def _join_group(said: Said, found: re.Match[str]) -> str:
     if said.tool == "podman":
-        return "systemctl --user start podman.socket, and leave sudo away: each user has an own podman"
+        return "systemctl --user start podman.socket, and without sudo: each user has an own podman"
     path = found["path"] or SOCKET
     if said.here.in_container:
         return f"docker run --group-add $(stat -c %g {path}) ...: this container's user has not the socket's group"

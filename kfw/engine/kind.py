@@ -115,7 +115,7 @@ _COMMAND = re.compile(r'command "(?P<start>\S+ \S+)[^"\n]*(?:"(?! failed)[^"\n]*
 
 def create_failed(said: str, cluster: str, here: Here, tool: str = "docker") -> KfwError:
     """`said`: kind's own words, on stderr. The error has all of them from the first ERROR on, but the long command line."""
-    words = words_of(said) or "it says nothing"
+    words = words_of(said) or "it printed nothing"
     from kfw.engine.causes import Said, fix_of  # a large table, for an engine that refuses
 
     fix = fix_of(Said(words, here, tool, cluster), f"kind delete cluster --name {cluster}, then again")
@@ -147,7 +147,7 @@ def _short(lines: Iterable[str]) -> list[str]:
 
 def export_failed(stderr: str, file: str, here: Here) -> KfwError:
     """kind locks `<file>.lock` without trying again, and a lock that was left behind stays for ever."""
-    words = words_of(stderr) or "it says nothing"
+    words = words_of(stderr) or "it printed nothing"
     from kfw.engine.causes import Said, fix_of  # a large table, for an engine that refuses
 
     fix = fix_of(Said(words, here), "kind get clusters")

@@ -116,7 +116,7 @@ class Socket:
         finally:
             self._asking -= 1
         if not self.child.running:
-            raise self._failure(KfwError("somebody else answered"))
+            raise self._failure(KfwError("another program answered"))
 
     def end(self) -> Problem:
         return ended(self.child, words(self.child.last_words()))

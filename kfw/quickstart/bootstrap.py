@@ -153,7 +153,7 @@ class Bootstrap:
                     self.steps.ask(found.kubectl("get", "pods", "--namespace", space)).out.rstrip()
                 )
         self.steps.say("to end the forwards: quick-start/stop-port-forward.sh, or kfw bootstrap stop")
-        self.steps.say("to take it all back: quick-start/uninstall.sh, or kfw bootstrap uninstall")
+        self.steps.say("to remove it all: quick-start/uninstall.sh, or kfw bootstrap uninstall")
 
     def attach(self) -> None:
         """Only the container's own part: kind's network, if there is one already. Raises KfwError."""

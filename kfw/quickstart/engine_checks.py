@@ -74,7 +74,7 @@ def size(ask: Ask, tool: str = "docker", *, cpus: int = CPUS, gib: int = GIB) ->
     if found.cpus >= cpus and found.gib >= gib - 0.5:  # a VM of 8 GiB shows some less
         return ok("size", f"{found.cpus} CPUs, {found.gib:g} GiB")
     what = f"{found.cpus} CPUs and {found.gib:g} GiB, the whole platform needs {cpus} and {gib}"
-    return warning("size", what, "the five stand-ins do with that: --skip-openchoreo")
+    return warning("size", what, "that is enough for the five stand-ins: --skip-openchoreo")
 
 
 def disk(ask: Ask, tool: str = "docker") -> Finding:
@@ -107,7 +107,7 @@ def selection(ask: Ask, env: Mapping[str, str]) -> Finding:
     told = chosen.host or _host(ask, chosen.context)
     shown = f"{chosen.context} ({told})" if told else chosen.context
     if others:
-        what = f"{chosen.said_by} wins: {chosen.host or chosen.context}; {' and '.join(others)} is not heeded"
+        what = f"{chosen.said_by} wins: {chosen.host or chosen.context}; {' and '.join(others)} is ignored"
         return warning("context", what, f"unset {chosen.said_by}")
     return ok("context", f"{shown}, said by {chosen.said_by}")
 

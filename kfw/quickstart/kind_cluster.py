@@ -163,7 +163,7 @@ def check_worker(steps: Steps, options: BootstrapOptions, provider: str) -> None
     known = [node.name for node in nodes(steps, options.cluster_name, provider)]
     if wanted not in known:
         what = f"the kind cluster {options.cluster_name} has no node {wanted}, it has {', '.join(known)}"
-        raise UsageError(what, "leave WORKER_NODE away: kfw finds the nodes by itself")
+        raise UsageError(what, "unset WORKER_NODE: kfw finds the nodes by itself")
 
 
 def wait_for_api(

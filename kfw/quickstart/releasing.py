@@ -101,7 +101,7 @@ def _failed(
     for question in releases.autopsy(release, cluster):
         steps.say(f"$ {shlex.join(question)}")
         steps.say("\n".join(_answer(steps, question).splitlines()[-_LAST_EVENTS:]))
-    last = (said.strip().splitlines() or ["it says nothing"])[-1]
+    last = (said.strip().splitlines() or ["it printed nothing"])[-1]
     return KfwError(f"{release.name} is not installed: {last}", shlex.join(line))
 
 

@@ -255,7 +255,7 @@ class LocalConnection:
         else:
             self._terms.suspicion.forget(self)
         if far.gone or far.transport.is_closing():
-            self._give_up("the far side broke off at once")
+            self._give_up("the pod closed the connection at once")
         else:
             join(self.near, far)
 
@@ -338,7 +338,7 @@ class LocalConnection:
         over_at = self.dialer.over_at
         if self._cut_short or (over_at is not None and self.closed_by_far >= over_at - AROUND_THE_END):
             self.failed = True
-            self.how = "the way closed it" if self.how == "closed" else self.how
+            self.how = "the path closed it" if self.how == "closed" else self.how
         self._over()
 
     def _over(self) -> None:
@@ -377,4 +377,4 @@ def _ending(near: bool, error: Exception | None) -> str:
         return "closed"
     if isinstance(error, RefusedByApp):
         return str(error)
-    return f"the {'client' if near else 'far side'} broke off: {error}"
+    return f"the {'client' if near else 'pod'} reset the connection: {error}"

@@ -59,7 +59,7 @@ class ForwardPath:
         self._drains = 0
         self._draining = Tasks(
             forward.name,
-            lambda error: log.error("%s: an old way was not closed properly", forward.name, exc_info=error),
+            lambda error: log.error("%s: an old path was not closed properly", forward.name, exc_info=error),
         )
         self._claims = claims
         self._knock = knock
@@ -187,7 +187,7 @@ class ForwardPath:
         old, self.active = self.active, None
         if old is None:
             return
-        self.hold("the way broke, and there is no other one yet")
+        self.hold("the path broke, and there is no other one yet")
         if isinstance(old.tunnel, OwnsPort):
             await old.tunnel.give_port_back()
         self._drain(old.tunnel)

@@ -71,7 +71,7 @@ class Snapshot:
     delay: float = 0.0
 
 
-_NOWHERE = Problem(Reason.INTERNAL, "nothing to go to")
+_NOWHERE = Problem(Reason.INTERNAL, "there is no endpoint")
 
 #: Good checks that end `degraded`.
 GOOD_CHECKS = 2

@@ -110,7 +110,7 @@ class Runner:
         self._last_knock = -KNOCK_INTERVAL
 
     def retry(self) -> None:
-        """Try now what waits or is in error."""
+        """Retry waiting or failed forwards now."""
         self.want()
         self.world.clusters.poke(self.forward)
         self._tell(RetryAsked())
@@ -216,14 +216,14 @@ class Runner:
 
     def _hold_connections(self) -> None:
         problem = self.now.problem
-        why = problem.message if problem else "there is no way yet"
+        why = problem.message if problem else "not connected yet"
         self.path.hold(why, refused=machine.is_refused(self.now))
 
     async def _activate(self) -> Event | None:
         before = self.path.last
         active = self.path.activate()
         if active is None:  # it broke between the probe and now
-            return Broke(Problem(Reason.ENDPOINT_GONE, "the way is gone"))
+            return Broke(Problem(Reason.ENDPOINT_GONE, "the path is gone"))
         if before and before != active.tunnel.endpoint:
             self.world.log.info("%s: moved from %s to %s", self.forward.name, before, active.tunnel.endpoint)
         self._tasks.start("watch", self._watch(active.tunnel))
@@ -329,7 +329,7 @@ class Runner:
     def _slow(self) -> Problem:
         ends = (*self.resolution.pods, *self.resolution.nodes)
         to = f" to {ends[0]}" if ends else ""
-        return Problem(Reason.TIMED_OUT, f"waiting for the way{to} to open")
+        return Problem(Reason.TIMED_OUT, f"connecting{to}")
 
     async def _watch(self, tunnel: Tunnel) -> None:
         problem = await tunnel.broken()

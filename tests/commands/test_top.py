@@ -17,7 +17,7 @@ def busy(daemon: FakeDaemon) -> FakeDaemon:
         connection("api", process="curl (pid 41)", bytesIn=38_200_000, bytesOut=81),
         connection("db", process="psql (pid 7)", firstByteSeconds=None),
         connection("api", "waiting", endpoint=None, firstByteSeconds=None, why="no pod is ready"),
-        connection("api", "lost", why="the far side broke off: Connection reset by peer"),
+        connection("api", "lost", why="the pod reset the connection: Connection reset by peer"),
         connection("db", "closed", seconds=720.0),
     ]
     daemon.replies["GET /v1/connections"] = answer({"connections": rows})
@@ -51,7 +51,7 @@ def test_open_connections_are_shown_those_that_wait_first(busy: FakeDaemon, caps
 def test_what_has_ended_is_shown_with_why_when_it_is_asked_for(busy: FakeDaemon, capsys: Captured) -> None:
     assert cli.run(["top", "--ended", "1"]) == 0
     out = capsys.readouterr().out
-    assert "lost: the far side broke off: Connection reset by peer" in out
+    assert "lost: the pod reset the connection: Connection reset by peer" in out
     assert "12m" not in out
     cli.run(["top", "--ended", "2"])
     assert "12m" in capsys.readouterr().out

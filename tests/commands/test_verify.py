@@ -149,8 +149,8 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
         (greets(b"\x00\x01\x02"), False, PortAnswer(True, "tcp", "greets with 3 bytes")),
         (echoes, False, PortAnswer(True, "tcp", "answers 'GET / HTTP/1.1'")),
         (is_postgres, False, PortAnswer(True, "postgres", "PostgreSQL, without TLS")),
-        (closes, True, PortAnswer(False, "", "the connection broke: closed without a word")),
-        (closes, False, PortAnswer(False, "", "the connection broke: closed without a word")),
+        (closes, True, PortAnswer(False, "", "the connection broke: closed, no data received")),
+        (closes, False, PortAnswer(False, "", "the connection broke: closed, no data received")),
         (closes_when_asked, True, PortAnswer(False, "", "an empty reply")),
         (echoes, True, PortAnswer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
     ],
@@ -186,7 +186,7 @@ def test_a_server_that_closes_on_words_it_does_not_know_is_open() -> None:
 def test_a_port_that_nobody_listens_on_says_so() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert talk("127.0.0.1", port, web=False) == PortAnswer(False, "", "nobody listens there")
+    assert talk("127.0.0.1", port, web=False) == PortAnswer(False, "", "nothing listens there")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_B25_tls_is_spoken_without_trust(certificate: Path, plain: bytes) -> Non
 
 def test_tls_without_http_is_tls(certificate: Path) -> None:
     with server(over_tls(certificate, b"", answers(b"\x00"))) as port:
-        assert talk("127.0.0.1", port, web=False) == PortAnswer(True, "tls", "TLSv1.3, and no HTTP")
+        assert talk("127.0.0.1", port, web=False) == PortAnswer(True, "tls", "TLSv1.3, not HTTP")
 
 
 def test_B25_verify_says_what_answered_and_fails_if_one_does_not(

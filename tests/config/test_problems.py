@@ -77,7 +77,7 @@ def test_what_is_no_yaml_names_the_place_and_the_fix(
 
 @pytest.mark.parametrize("text", ["", "\n\n", " \n", "\ufeff"])
 def test_an_empty_file_is_a_mistake(project: Project, text: str) -> None:
-    assert project.problems(text)[0].startswith("kfw.yaml:1:1: the file says nothing")
+    assert project.problems(text)[0].startswith("kfw.yaml:1:1: the file is empty")
 
 
 def test_there_are_more_than_a_hundred_bad_inputs() -> None:

@@ -28,7 +28,7 @@ BEYOND = (
     "an IP address",
     "an address and a port",
     "cannot be forwarded to",
-    "the file says nothing",
+    "the file is empty",
     "alias",
     "the tag",
     "second document",

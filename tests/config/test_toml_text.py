@@ -138,5 +138,5 @@ hold = {}
 
 def test_an_empty_toml_file_is_a_mistake(project: Project) -> None:
     assert project.problems("# nothing\n", "kfw.toml") == [
-        "kfw.toml:1:1: the file says nothing, write for example [portForwards.NAME] or delete it"
+        "kfw.toml:1:1: the file is empty, write for example [portForwards.NAME] or delete it"
     ]

@@ -119,7 +119,7 @@ async def test_a_reset_by_the_app_is_a_loss_and_an_event() -> None:
         with pytest.raises(ConnectionResetError):
             await reader.read()
         row = await near.row(lambda one: one.state == "lost")
-        assert "the far side broke off" in row.why
+        assert "the pod reset the connection" in row.why
         [(name, message, connection)] = near.told.events
         assert (name, connection and connection.state) == ("api", "lost")
         assert message == f"a connection was lost: {row.why}"
@@ -153,7 +153,7 @@ async def test_a_client_that_resets_is_no_loss() -> None:
         await reader.readexactly(5)
         send_reset(writer)
         row = await near.row(lambda one: one.state == "closed")
-        assert "the client broke off" in row.why
+        assert "the client reset the connection" in row.why
         assert (near.told.events, near.listener.failed_connections) == ([], 0)
 
 

@@ -101,7 +101,7 @@ def test_why_a_cluster_was_not_made_is_in_kinds_words_with_a_fix() -> None:
     assert "node(s) already exist" in error.what
     assert "Creating" not in error.what
     assert error.fix.startswith("kind delete cluster --name dev")
-    assert "it says nothing" in kind.create_failed("", "dev", HERE).what
+    assert "it printed nothing" in kind.create_failed("", "dev", HERE).what
     assert (
         kind.create_failed("ERROR: something new", "dev", HERE).fix
         == "kind delete cluster --name dev, then again"

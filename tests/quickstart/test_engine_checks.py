@@ -117,7 +117,7 @@ def test_B31_who_wins_is_named_and_who_is_not_heeded(machine: Machine) -> None:
     env = {"DOCKER_HOST": "tcp://far:2375", "DOCKER_CONTEXT": "colima"}
     finding = named(asked(machine, env), "context")
     assert finding.level is Level.WARNING
-    assert finding.what == "DOCKER_HOST wins: tcp://far:2375; DOCKER_CONTEXT=colima is not heeded"
+    assert finding.what == "DOCKER_HOST wins: tcp://far:2375; DOCKER_CONTEXT=colima is ignored"
     assert finding.fix == "unset DOCKER_HOST"
 
 

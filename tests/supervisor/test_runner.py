@@ -591,7 +591,7 @@ async def test_an_attempt_that_does_not_end_says_after_2_s_what_it_waits_for() -
         assert (api.now.status, api.now.message) == (Status.STARTING, "")
         await api.fake.clock.advance(2)
         assert (api.now.status, api.now.reason) == (Status.STARTING, Reason.TIMED_OUT)
-        assert api.now.message == "waiting for the way to pod api-1:8080 to open"
+        assert api.now.message == "connecting to pod api-1:8080"
 
 
 @pytest.mark.parametrize(

@@ -69,8 +69,8 @@ async def _by_a_new_link(pool: PoolDriver, pod: str, seconds: float) -> float:
 
 def _silent(pod: str, seconds: float) -> KfwError:
     return KfwError(
-        f"the way through the API server to pod {pod} is silent for {seconds:g} s",
-        "it goes on by itself when the pod's node answers again: kubectl get nodes",
+        f"the path through the API server to pod {pod} is silent for {seconds:g} s",
+        "it continues by itself when the pod's node answers again: kubectl get nodes",
         reason="cluster-unreachable",
     )
 
@@ -93,7 +93,7 @@ def _judge(link: Link, answer: "asyncio.Future[float | None]") -> None:
 
 async def maintain(pool: PoolDriver) -> None:
     """For ever."""
-    await keep_going(lambda: _look(pool), Complaints(log, "the care of tunnels").tell)
+    await keep_going(lambda: _look(pool), Complaints(log, "the look after links").tell)
 
 
 async def _look(pool: PoolDriver) -> None:
