@@ -100,7 +100,31 @@ def kind_named(text: str) -> str | None:
 
 TYPES = ("web", "rest", "rpc", "other")
 READINESS = ("ready", "running")
-HEALTH_TYPES = ("tcp", "http", "none")
+
+
+@dataclass(frozen=True)
+class HealthTraits:
+    """`proof`: what a good answer is, in words. `asks_app`: only the app itself can give it, so that a way which stands is
+    not enough. `own_port`: whoever asks needs a port to connect to, not a connection."""
+
+    proof: str
+    asks_app: bool = False
+    own_port: bool = False
+
+
+#: How to know that the far side answers.
+HEALTH_TYPES: Mapping[str, HealthTraits] = {
+    "tcp": HealthTraits("it takes a connection and does not close it at once"),
+    "http": HealthTraits("it answers a GET with one of the statuses", asks_app=True),
+    "grpc": HealthTraits("it answers grpc.health.v1.Health/Check with SERVING", asks_app=True, own_port=True),
+    "exec": HealthTraits("a command ends with 0", asks_app=True, own_port=True),
+    "none": HealthTraits("nothing is asked"),
+}
+#: HTTP statuses that are good where a config names none: what kubelet's probes take, too.
+GOOD_STATUSES = ("2xx", "3xx")
+#: A status, or a class of them; and a header in one line (RFC 9110, 5.1).
+HTTP_STATUS = r"^[1-5](xx|[0-9][0-9])$"
+HEADER_LINE = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+: *[^\s].*$"
 ON_PORT_IN_USE = ("error", "next")
 
 

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kfw.choices import kind_named
+from kfw.choices import GOOD_STATUSES, kind_named
 from kfw.errors import KfwError
 from kfw.reasons import Reason as Reason
 from kfw.reasons import Status as Status
@@ -64,13 +64,23 @@ class Retry:
 
 @dataclass(frozen=True)
 class Health:
-    """`type` tcp, http or none; `interval` and `timeout` in seconds; `failures` in a row until kfw connects again."""
+    """`type` is one of choices.HEALTH_TYPES; `interval` and `timeout` in seconds; `failures` in a row until kfw connects
+    again.
+
+    `path` to `headers` are of http: `statuses` are `204` or `2xx`, with `tls` any certificate will do, as for kubelet, and
+    `headers` are lines. `service` is of grpc, "" for the whole server; `command` of exec, where `{port}` leads to the app.
+    """
 
     type: str = "tcp"
     interval: float = 15.0
     timeout: float = 5.0
     failures: int = 3
     path: str = "/"
+    statuses: tuple[str, ...] = GOOD_STATUSES
+    tls: bool = False
+    headers: tuple[str, ...] = field(default=(), repr=False)  # one may be a login
+    service: str = ""
+    command: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_the_control_api_takes_what_the_config_takes(method: str) -> None:
         ("type", replace(FORWARD, type="grpc")),
         ("readiness", replace(FORWARD, readiness="maybe")),
         ("on_port_in_use", replace(FORWARD, on_port_in_use="kill")),
-        ("health.type", replace(FORWARD, health=Health(type="grpc"))),
+        ("health.type", replace(FORWARD, health=Health(type="icmp"))),
     ],
 )
 def test_what_is_not_in_a_set_is_refused_with_what_is(key: str, changed: Forward) -> None:

@@ -148,6 +148,11 @@ def _health(block: Branch) -> Health:
         timeout=_seconds(block, "timeout"),
         failures=block.value("failures", int) or Health.failures,
         path=block.value("path", str) or Health.path,
+        statuses=texts(block, "statuses") or Health.statuses,
+        tls=block.value("tls", bool) or False,
+        headers=texts(block, "headers"),
+        service=block.value("service", str) or "",
+        command=texts(block, "command"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from kfw.config.build import ForwardEntry, addresses, entries, is_enabled
+from kfw.config.build import ForwardEntry, addresses, entries, is_enabled, texts
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
 from kfw.config.tree import ConfigProblem, Place
@@ -16,7 +16,12 @@ def problems(completed: Branch, *, all_read: bool = True) -> list[ConfigProblem]
     listed = list(entries(completed))
     found = [*_same_names(listed), *_same_ports(listed), *_delays(completed, listed)]
     if all_read:
-        found += [*_missing(listed), *_empty_profiles(completed), *_unclear_namespaces(completed, listed)]
+        found += [
+            *_missing(listed),
+            *_missing_commands(listed),
+            *_empty_profiles(completed),
+            *_unclear_namespaces(completed, listed),
+        ]
     return found
 
 
@@ -35,6 +40,15 @@ def _missing(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
         if "localPort" not in entry.block.children and not entry.block.is_bad("targetPort"):
             fix = "write localPort: and a port, or 0 for any free one"
             yield ConfigProblem(entry.block.at, f"{entry.path} has no localPort", fix)
+
+
+def _missing_commands(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
+    for entry in listed:
+        health = entry.block.branch("health")
+        kind = health.leaf("type")
+        if kind and kind.value == "exec" and not health.is_bad("command") and not texts(health, "command"):
+            fix = "write for example command: [pg_isready, -p, '{port}']"
+            yield ConfigProblem(kind.at, f"{entry.path}.health has type exec and no command", fix)
 
 
 def _same_names(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:

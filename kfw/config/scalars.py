@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 
+from kfw.choices import HTTP_STATUS
 from kfw.config import durations
 from kfw.config.merge import Value
 from kfw.config.shapes import One, Reading, Wrong
@@ -108,6 +109,19 @@ def port_or_name() -> One:
 
     schema = {"anyOf": [number.schema, name.schema]}
     return One("a port from 1 to 65535, or its name", convert, schema, nullable=True)
+
+
+def http_status() -> One:
+    """`2xx`, or a number from 100 to 599, as text."""
+    wants = "an HTTP status from 100 to 599, or a class such as 2xx"
+
+    def convert(node: Scalar, reading: Reading) -> Value:
+        if node.kind in ("text", "int") and re.fullmatch(HTTP_STATUS, node.raw):
+            return node.raw
+        raise Wrong(f"is {node}")
+
+    number = {"type": "integer", "minimum": 100, "maximum": 599}
+    return One(wants, convert, {"anyOf": [number, {"type": "string", "pattern": HTTP_STATUS}]})
 
 
 def above(bound: float) -> One:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES, listed
+from kfw.choices import HEADER_LINE, HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES, listed
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, BlockKey, Named
 from kfw.config.shapes import Many, Wrong
@@ -48,6 +48,25 @@ _HEALTH = Block(
         ),
         "path": BlockKey(
             s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."
+        ),
+        "statuses": BlockKey(
+            Many(s.http_status(), "a list such as [2xx, 3xx, 404]", or_one=True, at_least=1),
+            "Which answers of http are good ones.",
+        ),
+        "tls": BlockKey(s.flag(), "http over TLS; any certificate will do."),
+        "headers": BlockKey(
+            Many(
+                s.text("a header such as 'Host: shop.example'", pattern=HEADER_LINE), "a list of such headers"
+            ),
+            "What an http probe says besides.",
+        ),
+        "service": BlockKey(
+            s.text("the name of a service such as shop.Cart", nullable=True),
+            "Whose health grpc asks for; null is the whole server.",
+        ),
+        "command": BlockKey(
+            Many(s.text("a word"), "a list such as [pg_isready, -p, '{port}']"),
+            "What exec runs: the program and its arguments; {port} leads to the app.",
         ),
     },
 )

@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
-from kfw.choices import HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES
+from kfw.choices import (
+    HEADER_LINE,
+    HEALTH_TYPES,
+    HTTP_STATUS,
+    METHOD_CHOICES,
+    ON_PORT_IN_USE,
+    READINESS,
+    TYPES,
+)
 from kfw.errors import UsageError
 from kfw.model import Forward, Health, Retry
 from kfw.protocol import Source, UpRequest
@@ -19,7 +27,7 @@ _SHOWN = 100
 _LONGEST = 65536
 #: Seconds: as in the config, durations.LONGEST.
 _LONGEST_TIME = 366 * 86400.0
-_FORWARDS, _FILES, _ADDRESSES = 5000, 64, 16
+_FORWARDS, _FILES, _ADDRESSES, _WORDS = 5000, 64, 16, 1000
 
 #: As in the config: blocks.NAME_PATTERN, and schema's namespace and resource.
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -150,8 +158,25 @@ def _of_times(hold: float, retry: Retry, health: Health) -> Iterator[str]:
         yield f"retry.max_attempts is {retry.max_attempts}, it takes 0 to 1000000"
     if not 1 <= health.failures <= 10**6:
         yield f"health.failures is {health.failures}, it takes 1 to 1000000"
-    if not (health.path.startswith("/") and _is_text(health.path) and " " not in health.path):
+    yield from _of_health(health)
+
+
+def _of_health(health: Health) -> Iterator[str]:
+    if not (health.path.startswith("/") and _is_word(health.path, _LONGEST) and " " not in health.path):
         yield f"health.path {shown(health.path)} is not a path that begins with /"
+    for status in health.statuses:
+        if not re.fullmatch(HTTP_STATUS, status):
+            yield f"health.statuses has {shown(status)}, which is not a status such as 204 or 2xx"
+    if not all(re.fullmatch(HEADER_LINE, line) and _is_word(line, _LONGEST) for line in health.headers):
+        yield "health.headers has a line that is not a header such as 'Host: shop.example'"
+    if health.service and not _is_word(health.service, _LONGEST):
+        yield f"health.service {shown(health.service)} is not the name of a service"
+    if not all(_is_text(word) for word in health.command):
+        yield "health.command has a word that is empty, too long, or holds a NUL"
+    if health.type == "exec" and not health.command:
+        yield "health.command is empty, it takes a program and its arguments"
+    if max(map(len, (health.statuses, health.headers, health.command))) > _WORDS:
+        yield f"health has a list of more than {_WORDS}"
 
 
 def _of_source(source: Source) -> Iterator[str]:

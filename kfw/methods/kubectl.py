@@ -15,11 +15,10 @@ from typing import Literal
 
 from kfw.errors import KfwError, Shortage, TimedOut
 from kfw.methods.base import Examination, OpenRequest
-from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.methods.kubectl_messages import FORWARDING, trouble, verdict, words
 from kfw.methods.probe import Connect, Prober, Unanswered, error_of
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
-from kfw.model import Endpoint, Forward, Health, Problem, Reason
+from kfw.model import Endpoint, Forward, Problem, Reason
 from kfw.relay.dialer import Dialer, TcpDialer
 from kfw.system import tools
 from kfw.system.process import Child, Children
@@ -71,7 +70,11 @@ class Kubectl:
         try:
             port = await _private_port(child, ear)
             tunnel = KubectlTunnel(
-                pod, child, ear, PrivatePort(port, child), forward.health, request.eof_behaviour
+                pod,
+                child,
+                ear,
+                PrivatePort(port, child),
+                Prober(forward.health, request.eof_behaviour, request.environ),
             )
             await tunnel.probe()
         except BaseException:
@@ -121,8 +124,7 @@ class KubectlTunnel:
         child: Child,
         ear: Ear,
         dialer: PrivatePort,
-        health: Health,
-        eof_behaviour: EofBehaviour,
+        prober: Prober,
     ) -> None:
         self.endpoint = pod
         self.pid: int | None = child.pid
@@ -130,7 +132,7 @@ class KubectlTunnel:
         self._dial = dialer.dial
         self._child = child
         self._ear = ear
-        self._prober = Prober(health, eof_behaviour)
+        self._prober = prober
 
     @property
     def warning(self) -> str:

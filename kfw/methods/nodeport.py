@@ -75,7 +75,7 @@ class NodePortTunnel:
     def __init__(self, request: OpenRequest, connect_to: Connect = directly) -> None:
         self._connect = connect_to
         self._target = request.forward.target
-        self._prober = Prober(request.forward.health, request.eof_behaviour)
+        self._prober = Prober(request.forward.health, request.eof_behaviour, request.environ)
         self._nodes = list(request.endpoints[:NODES])
         self._round_trip: float | None = None
         self._failing_since: float | None = None

@@ -1,12 +1,17 @@
 """The end-to-end check that all methods share: a listening port proves nothing, so talk to what is behind it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import cast
 
 from kfw.errors import KfwError, Shortage
+from kfw.methods import http_health
+from kfw.methods.app_health import Question, question_of
 from kfw.methods.eof_behaviour import LONGEST, EofBehaviour
+from kfw.methods.own_port import Connect as Connect
+from kfw.methods.own_port import own_port
 from kfw.model import Health, Reason
 from kfw.relay.dialer import DialFailed, RefusedByApp, in_words
 from kfw.system.open_files import Use, opens_for
@@ -16,24 +21,19 @@ SETTLE_SECONDS = 0.15
 #: The same where there is no time, and more is asked of it afterwards.
 SETTLE_SHORT = 0.1
 
-_STATUS_LINE = b"HTTP/"
-
 
 class Unanswered(KfwError):
     """The connection was taken, and nothing came back by it: what is behind may hang."""
 
 
-Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
-
-
-async def probe(connect: Connect, health: Health) -> None:
+async def probe(connect: Connect, health: Health, environ: Mapping[str, str] | None = None) -> None:
     """Raises KfwError(reason="unhealthy") unless what `connect` reaches is alive by `health` (timeout in seconds);
     `app-refuses` when nothing listens there; Shortage where no file may be opened for it.
 
     tcp: it does not close or reset a new connection at once; silence is fine, as many servers wait for the client.
-    http: it answers a GET with a status line, whichever status. none: a connection can be made.
+    http: it answers a GET with one of the statuses. grpc, exec: see app_health. none: a connection can be made.
     """
-    await Prober(health, EofBehaviour()).probe(connect, learn=False)
+    await Prober(health, EofBehaviour(), environ).probe(connect, learn=False)
 
 
 async def error_of(probing: Awaitable[None]) -> KfwError | None:
@@ -48,15 +48,23 @@ async def error_of(probing: Awaitable[None]) -> KfwError | None:
 
 
 class Prober:
-    """Probes by `health`, and learns by the way how the far side answers the end of a connection: `eof_behaviour`."""
+    """Probes by `health`, and learns by the way how the far side answers the end of a connection: `eof_behaviour`.
+    `environ`: that of whoever wants the forward, for a command; None is this process's own."""
 
-    def __init__(self, health: Health, eof_behaviour: EofBehaviour) -> None:
+    def __init__(
+        self, health: Health, eof_behaviour: EofBehaviour, environ: Mapping[str, str] | None = None
+    ) -> None:
         self.health = health
+        self._question = question_of(health)
+        self._environ = os.environ if environ is None else environ
         self.eof_behaviour = eof_behaviour
         self._leaving: set[_Visitor] = set()
 
     async def probe(self, connect: Connect, *, learn: bool = True) -> None:
         """See `probe`."""
+        if self._question:
+            await self._put(self._question, connect, self.health.timeout)
+            return
         visitor = _Visitor()
         await self._visit(visitor, connect, self.health.timeout, SETTLE_SECONDS)
         if learn and self.health.type == "tcp":
@@ -70,8 +78,11 @@ class Prober:
         tcp: the far side must end the connection after us, if it is known to do so. `soon`: as fast as it is known to be,
         else within the time-out. Raises KfwError; Unanswered when the connection was taken and that was all.
         """
-        visitor = _Visitor()
         seconds = self._patience(soon=soon) + SETTLE_SHORT
+        if self._question:
+            await self._put(self._question, connect, seconds)
+            return
+        visitor = _Visitor()
         await self._visit(visitor, connect, seconds, SETTLE_SHORT)
         if self.health.type != "tcp":
             visitor.leave()
@@ -98,6 +109,22 @@ class Prober:
         for visitor in tuple(self._leaving):
             visitor.leave()
 
+    async def _put(self, question: Question, connect: Connect, seconds: float) -> None:
+        """By a port of its own. Raises as `probe` does: that nothing came through explains more than what was made of it."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with own_port(connect) as port:
+            try:
+                async with asyncio.timeout(seconds):
+                    await question(port.number, self.health, self._environ)
+            except TimeoutError as error:
+                raise _dial_error(port.failure) if port.failure else _unanswered(seconds) from error
+            except KfwError as error:
+                if port.failure and error.reason == Reason.UNHEALTHY:
+                    raise _dial_error(port.failure) from error
+                raise
+        self.eof_behaviour.answered(loop.time() - began)
+
     async def _visit(self, visitor: "_Visitor", connect: Connect, seconds: float, settle: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -108,10 +135,8 @@ class Prober:
                 await _examine(visitor, self.health, settle)
         except BaseException as error:
             visitor.leave()
-            if isinstance(error, DialFailed) and error.short:
-                raise Shortage(f"cannot be asked: {error.why}") from error
             if isinstance(error, DialFailed):
-                raise (_refused if error.refused else _unhealthy)(error.why) from error
+                raise _dial_error(error) from error
             if isinstance(error, TimeoutError):
                 raise _unanswered(seconds, taken=visitor.transport is not None) from error
             raise
@@ -127,7 +152,7 @@ class Prober:
 async def _examine(visitor: "_Visitor", health: Health, settle: float) -> None:
     match health.type:
         case "http":
-            await _http(visitor, health.path)
+            await _http(visitor, health)
         case "tcp":
             await _tcp(visitor, min(settle, health.timeout / 2))
 
@@ -148,21 +173,26 @@ async def _tcp(visitor: "_Visitor", seconds: float) -> None:
         raise (_refused if visitor.refused else _unhealthy)(visitor.ended)
 
 
-async def _http(visitor: "_Visitor", path: str) -> None:
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kfw\r\nConnection: close\r\n\r\n"
-    visitor.say(request.encode("ascii", "replace"))
-    await visitor.heard(len(_STATUS_LINE))
+async def _http(visitor: "_Visitor", health: Health) -> None:
+    visitor.say(http_health.request_of(health))
+    await visitor.heard(len(http_health.START))
+    if visitor.bytes.startswith(http_health.START):  # else no more may come
+        await visitor.heard(http_health.ENOUGH)
     if visitor.refused:
         raise _refused(visitor.ended)
-    if not visitor.bytes:
-        raise _unhealthy(f"no answer to GET {path}: {visitor.ended}")
-    if not visitor.bytes.startswith(_STATUS_LINE):
-        raise _unhealthy(f"answered GET {path}, but not in HTTP: {visitor.bytes[:40]!r}")
+    if fault := http_health.fault_of(visitor.bytes, visitor.ended, health):
+        raise _unhealthy(fault)
 
 
 def _unanswered(seconds: float, *, taken: bool = True) -> KfwError:
     what = f"no answer within {round(seconds, 1):g} s"
     return (Unanswered if taken else KfwError)(what, reason=Reason.UNHEALTHY)
+
+
+def _dial_error(failed: DialFailed) -> KfwError:
+    if failed.short:
+        return Shortage(f"cannot be asked: {failed.why}")
+    return (_refused if failed.refused else _unhealthy)(failed.why)
 
 
 def _unhealthy(what: str) -> KfwError:
@@ -245,7 +275,7 @@ class _Visitor(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if len(self.bytes) < len(_STATUS_LINE):
+        if len(self.bytes) < http_health.ENOUGH:
             self.bytes += data
         self._news.set()
 

@@ -77,19 +77,21 @@ class Socat:
             tunnel.losses.hear(said)
 
         child = await self._children.start(line, label=forward.name, base=request.environ, on_line=on_line)
-        return Socket(address, port, child, forward.health)
+        return Socket(address, port, child, forward.health, request.environ)
 
 
 class Socket:
     """One socat on one local address."""
 
-    def __init__(self, address: str, port: int, child: Child, health: Health) -> None:
+    def __init__(
+        self, address: str, port: int, child: Child, health: Health, environ: Mapping[str, str] | None
+    ) -> None:
         self.address = address
         self.child = child
         self._dialer = TcpDialer(address, port)
         eof_behaviour = EofBehaviour()
         eof_behaviour.answered(_ENDS)
-        self._prober = Prober(health, eof_behaviour)
+        self._prober = Prober(health, eof_behaviour, environ)
         self._asking = 0  # probes under way
         self._seen = frozenset[int]()  # processes of connections at the last look
         self._known = frozenset[int]()  # of these, those that were told of

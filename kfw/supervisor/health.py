@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from kfw.aio import Complaints, expose_cancellation
+from kfw.choices import HEALTH_TYPES
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import ProvesApp, Tunnel
 from kfw.methods.eof_behaviour import EofBehaviour
@@ -110,7 +111,8 @@ class HealthChecks:
     async def _ask(self, tunnel: Tunnel, eof_behaviour: EofBehaviour, *, soon: bool) -> ProbeOk | ProbeFailed:
         if isinstance(tunnel, ProvesApp):
             return await self._examine(tunnel, eof_behaviour, soon=soon)
-        async with asyncio.timeout(SOON if soon else None):
+        app_decides = HEALTH_TYPES[self._health.type].asks_app and not self.looking
+        async with asyncio.timeout(SOON if soon and not app_decides else None):
             await tunnel.probe()
         return ProbeOk()
 

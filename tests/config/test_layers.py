@@ -39,7 +39,8 @@ portForwards:
     apiPath: api/v1
     swaggerPath: docs/swagger
     retry: {initialDelay: 500ms, maxDelay: 5, multiplier: 3, maxAttempts: 7}
-    health: {type: http, interval: 2s, timeout: 1s, failures: 2, path: /ready}
+    health: {type: http, interval: 2s, timeout: 1s, failures: 2, path: /ready, statuses: [2xx, 404], tls: true,
+             headers: ["Host: shop.example"], service: shop.Cart, command: [true-ish, "{port}"]}
 """,
     )
     assert project.load().forwards["api"] == Forward(
@@ -61,7 +62,18 @@ portForwards:
         hold_refused=0.5,
         on_port_in_use="next",
         retry=Retry(0.5, 5.0, 3.0, 7),
-        health=Health("http", 2.0, 1.0, 2, "/ready"),
+        health=Health(
+            "http",
+            2.0,
+            1.0,
+            2,
+            "/ready",
+            statuses=("2xx", "404"),
+            tls=True,
+            headers=("Host: shop.example",),
+            service="shop.Cart",
+            command=("true-ish", "{port}"),
+        ),
         profile=None,
         enabled=True,
         source=str(project.here / "kfw.yaml"),

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
@@ -84,23 +85,77 @@ async def test_type_none_is_content_with_a_connection() -> None:
     assert await said_of(closes, Health(type="none")) is None
 
 
-@pytest.mark.parametrize("status", [b"HTTP/1.1 200 OK", b"HTTP/1.0 404 Not Found", b"HTTP/1.1 503 x"])
-async def test_any_http_status_is_alive_also_in_pieces(status: bytes) -> None:
-    requests: list[bytes] = []
+def answers(status: bytes, requests: list[bytes]) -> Talk:
+    """In pieces."""
 
-    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         requests.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(status[:3])
         await asyncio.sleep(0.02)
         writer.write(status[3:] + b"\r\n\r\n")
 
-    assert await said_of(answers, HTTP) is None
+    return talk
+
+
+GOOD = [b"HTTP/1.1 200 OK", b"HTTP/1.0 204", b"HTTP/1.1 301 x", b"HTTP/1.1 399 x", b"HTTP/1.1 299 x"]
+BAD = [b"HTTP/1.1 404 Not Found", b"HTTP/1.0 500 x", b"HTTP/1.1 503 x", b"HTTP/1.1 199 x", b"HTTP/1.1 400"]
+
+
+@pytest.mark.parametrize("status", GOOD)
+async def test_FR_CONN_06_http_is_healthy_with_a_2xx_and_a_3xx(status: bytes) -> None:
+    requests: list[bytes] = []
+    assert await said_of(answers(status, requests), HTTP) is None
     assert requests[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n")
     assert b"Connection: close\r\n" in requests[0]
 
 
+@pytest.mark.parametrize("status", BAD)
+async def test_FR_CONN_06_http_is_not_healthy_with_any_other_status(status: bytes) -> None:
+    said = await said_of(answers(status, []), HTTP)
+    assert said == f"answered GET /healthz with {status[9:12].decode()}, good are 2xx, 3xx"
+
+
+@pytest.mark.parametrize(
+    ("statuses", "status", "good"),
+    [
+        (("404",), b"404", True),
+        (("404",), b"200", False),
+        (("4xx", "200"), b"418", True),
+        (("4xx", "200"), b"201", False),
+        (("2xx",), b"302", False),
+        (("5xx",), b"503", True),
+    ],
+)
+async def test_which_statuses_are_good_can_be_said(
+    statuses: tuple[str, ...], status: bytes, good: bool
+) -> None:
+    talk = answers(b"HTTP/1.1 " + status, [])
+    assert (await said_of(talk, replace(HTTP, statuses=statuses)) is None) is good
+
+
+async def test_headers_are_sent_and_win_over_those_that_kfw_sends_by_itself() -> None:
+    requests: list[bytes] = []
+    asked = replace(HTTP, headers=("host: shop.example", "Authorization: Bearer abc"))
+    assert await said_of(answers(b"HTTP/1.1 200 OK", requests), asked) is None
+    lines = requests[0].split(b"\r\n")
+    assert b"Authorization: Bearer abc" in lines
+    assert [line for line in lines if line.lower().startswith(b"host:")] == [b"host: shop.example"]
+
+
+async def test_a_header_may_be_a_login_and_is_not_shown() -> None:
+    assert "abc" not in repr(replace(HTTP, headers=("Authorization: Bearer abc",)))
+
+
 async def test_http_that_is_closed_without_an_answer_is_not_healthy() -> None:
     assert await said_of(hears_and_closes, HTTP) == "no answer to GET /healthz: closed at once"
+
+
+async def test_http_that_ends_within_its_status_line_is_not_healthy() -> None:
+    async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 20")
+
+    assert await said_of(breaks_off, HTTP) == "answered GET /healthz, but not in HTTP: b'HTTP/1.1 20'"
 
 
 async def test_http_that_never_answers_is_not_healthy() -> None:

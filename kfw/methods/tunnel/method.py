@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Literal, Protocol
 
+from kfw.choices import HEALTH_TYPES
 from kfw.errors import KfwError, Shortage
 from kfw.kube.api_server import ApiServer
 from kfw.kube.pod_upgrade import ANSWER, WEBSOCKET, Upgraded, open_portforward
@@ -96,6 +97,7 @@ class PodTunnel:
         self._refusal = ""  # what the pods say, if each of them has refused the last connection
         self._was_refused = asyncio.Event()
         self._forward = way.forward
+        self._environ = way.environ
         self._servers = servers
         self._server = servers.server(way.forward)
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
@@ -131,12 +133,12 @@ class PodTunnel:
         return await asyncio.shield(self._broken)
 
     async def probe(self) -> None:
-        """By PING to the pods' runtimes, which the app does not notice; with health type http by a request. By a
+        """By PING to the pods' runtimes, which the app does not notice; with health type http by a request, and so on. By a
         connection, after one was refused."""
         if not is_proved(self.pool):
             await self.round_trip()
         health = self._forward.health
-        if health.type == "http":
+        if HEALTH_TYPES[health.type].asks_app:
             await self._ask_app(health)
         elif self._refusal and self._asks_apps:
             await self._ask_app(replace(health, type="tcp"))
@@ -146,7 +148,7 @@ class PodTunnel:
     async def _ask_app(self, health: Health) -> None:
         """Raises KfwError. Where one pod refuses and another cannot be reached, that is what there is to say."""
         try:
-            await probe(self._dial_once, health)
+            await probe(self._dial_once, health, self._environ)
         except Shortage:
             raise
         except KfwError as error:
