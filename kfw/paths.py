@@ -55,5 +55,9 @@ def store_file() -> Path:
     return state_dir() / "up.json"
 
 
+def counters_file() -> Path:
+    return state_dir() / "counters.json"
+
+
 def sandbox_dir() -> Path:
     return state_dir() / "sandbox"

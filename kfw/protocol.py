@@ -29,6 +29,20 @@ class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
     port: int
 
 
+class Totals(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """Of one name, over all daemons, since it was first seen. They never become less."""
+
+    since: str  # RFC 3339
+    restarts: int = 0  # ways opened after the first
+    reconnects: int = 0  # how often it was there again after it was not, without being stopped
+    failures: int = 0  # how often it ceased to be well: degraded or worse
+    uptime_seconds: float = 0.0  # in which it served
+    connections: int = 0
+    lost_connections: int = 0
+    bytes_in: int = 0  # from the cluster to the clients
+    bytes_out: int = 0
+
+
 class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
 
@@ -57,6 +71,7 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     lost_connections: int = 0  # of these: ended by a reset of the far side, or given up
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0  # from the client to the cluster
+    totals: Totals | None = None  # in a StatusReply; None in events
 
 
 class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from kfw import __version__, paths
 from kfw.daemon.connections import Connections
+from kfw.daemon.counters import Counters
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
 from kfw.daemon.request_validation import check, check_environ, shortened, shown
@@ -59,9 +60,10 @@ class Route:
 
 
 class Handlers:
-    def __init__(self, core: DaemonService, connections: Connections) -> None:
+    def __init__(self, core: DaemonService, connections: Connections, counters: Counters) -> None:
         self._core = core
         self._connections = connections
+        self._counters = counters
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -81,7 +83,7 @@ class Handlers:
         return _json(self._info())
 
     async def status(self, _: Request) -> Response:
-        return _json(StatusReply(self._info(), self._core.supervisor.statuses()))
+        return _json(StatusReply(self._info(), self._counters.sample(self._core.supervisor.statuses())))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])

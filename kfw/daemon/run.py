@@ -13,6 +13,7 @@ from kfw import __version__, paths
 from kfw.aio import Complaints, keep_going
 from kfw.daemon.connections import Connections
 from kfw.daemon.control_socket import ControlSocket
+from kfw.daemon.counters import Counters, saving
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
 from kfw.daemon.logs import log_to, log_with
@@ -77,8 +78,9 @@ async def _serve(options: DaemonOptions) -> None:
     async with AsyncExitStack() as stack:
         events = Events(Clock())
         connections = _connections(events)
-        core = await _core(stack, options, events, connections)
-        server = ControlSocket(paths.socket_path(), Handlers(core, connections))
+        counters = Counters(paths.counters_file(), Clock())
+        core = await _core(stack, options, events, connections, counters)
+        server = ControlSocket(paths.socket_path(), Handlers(core, connections, counters))
         _handle_signals(core)
         await server.start()
         stack.push_async_callback(server.close)
@@ -99,12 +101,18 @@ def _connections(events: Events) -> Connections:
 
 
 async def _core(
-    stack: AsyncExitStack, options: DaemonOptions, events: Events, watcher: ConnectionObserver
+    stack: AsyncExitStack,
+    options: DaemonOptions,
+    events: Events,
+    watcher: ConnectionObserver,
+    counters: Counters,
 ) -> DaemonService:
     def tell(kind: str, status: ForwardStatus) -> None:
+        counters.hear(kind, status)
         events.emit(kind, name=status.name, message=status.message, forward=status)
 
     supervisor = await stack.enter_async_context(_supervisor(tell, watcher))
+    await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
 
 

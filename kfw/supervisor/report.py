@@ -3,6 +3,7 @@
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
+from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
 from kfw.system.clock import rfc3339
@@ -18,6 +19,7 @@ class Row:
         self.problem: Problem | None = None
         self.since = now
         self.up_since: float | None = None
+        self._carried: ForwardPath | None = None  # what it was, for its counts
 
     def observe(self, now: float) -> None:
         """Take over the runner's present status; `now` is wall clock, seconds."""
@@ -33,13 +35,15 @@ class Row:
             self.up_since = now
 
     def end(self, status: Status, problem: Problem | None, now: float) -> None:
+        self._carried = self.runner.path if self.runner else self._carried
         self.runner, self.status, self.problem, self.since, self.up_since = None, status, problem, now, None
 
     def report(self, now: float) -> ForwardStatus:
         forward, runner = self.forward, self.runner
         path = runner.path if runner else None
         active = path.active if path and self.status in SERVING else None
-        listener = path.listener if path else None
+        counts = path or self._carried
+        listener = counts.listener if counts else None
         port = path.port if path else forward.local_port
         serving = self.status in SERVING
         return ForwardStatus(
@@ -59,13 +63,13 @@ class Row:
             url=url(forward, port) if serving else None,
             endpoint=_endpoint(active.tunnel.endpoint) if active else None,
             pid=active.tunnel.pid if active else None,
-            restarts=path.restarts if path else 0,
+            restarts=counts.restarts if counts else 0,
             since=rfc3339(self.since),
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
-            connections=listener.connections if listener else 0,
+            connections=listener.connections if listener and path else 0,
             total_connections=listener.total_connections if listener else 0,
-            lost_connections=path.lost_connections if path else 0,
+            lost_connections=counts.lost_connections if counts else 0,
             bytes_in=listener.bytes_in if listener else 0,
             bytes_out=listener.bytes_out if listener else 0,
         )

@@ -1,0 +1,188 @@
+"""What happened to each forward over all daemons: counted from its statuses, kept on disk.
+
+They are saved every minute and at the end, so that `kill -9` costs a minute at most. What is counted belongs to a name: a
+forward that was removed and comes back goes on.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from kfw.aio import Complaints, keep_going
+from kfw.errors import KfwError
+from kfw.model import SERVING, Status
+from kfw.protocol import ForwardStatus, Totals
+from kfw.system.clock import Clock, rfc3339
+from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
+
+log = logging.getLogger("kfw.counters")
+
+#: Seconds between two saves, which is what a crash may cost.
+SAVE_INTERVAL = 60.0
+#: Names that are kept; those that were seen last stay.
+MOST = 5000
+#: Bytes of the file; 5000 names have less than two million.
+LARGEST = 8 * 1024 * 1024
+
+_ILL = frozenset({Status.DEGRADED, Status.RECONNECTING, Status.SUSPENDED, Status.ERROR})
+
+
+class SavedCounters(msgspec.Struct, frozen=True):
+    version: int = 1
+    forwards: dict[str, Totals] = {}
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """What one runner has counted so far; each begins at 0."""
+
+    restarts: int = 0
+    connections: int = 0
+    lost: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    @classmethod
+    def of(cls, status: ForwardStatus) -> "Sample":
+        return cls(
+            status.restarts,
+            status.total_connections,
+            status.lost_connections,
+            status.bytes_in,
+            status.bytes_out,
+        )
+
+    def since(self, before: "Sample") -> "Sample":
+        """What came after `before`; all of it when that was another runner's, which shows as something that shrank."""
+        pairs = [(getattr(self, name), getattr(before, name)) for name in self.__struct_fields__]
+        if any(now < then for now, then in pairs):
+            return self
+        return Sample(*(now - then for now, then in pairs))
+
+
+def add(totals: Totals, more: Sample, uptime: float) -> Totals:
+    return msgspec.structs.replace(
+        totals,
+        restarts=totals.restarts + more.restarts,
+        connections=totals.connections + more.connections,
+        lost_connections=totals.lost_connections + more.lost,
+        bytes_in=totals.bytes_in + more.bytes_in,
+        bytes_out=totals.bytes_out + more.bytes_out,
+        uptime_seconds=round(totals.uptime_seconds + uptime, 3),
+    )
+
+
+class Counters:
+    """`hear` each status event, `sample` the statuses now and then."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._totals = load(path).forwards
+        self._samples: dict[str, Sample] = {}
+        self._serving_since: dict[str, float] = {}  # by the monotonic clock
+        self._last: dict[str, Status] = {}
+        self._was_up: set[str] = set()  # since the last `up`, so that another start is a reconnect
+        self._changed = False
+
+    def hear(self, kind: str, status: ForwardStatus) -> None:
+        """Of an Event."""
+        name = status.name
+        if kind == "removed":
+            for known in (self._samples, self._serving_since, self._last):
+                known.pop(name, None)
+            self._was_up.discard(name)
+            return
+        self._count(status)
+        before, now = self._last.get(name), status.status
+        self._last[name] = now
+        totals = self._totals[name]
+        if now in _ILL and before not in _ILL:
+            totals = msgspec.structs.replace(totals, failures=totals.failures + 1)
+        if now in SERVING and before not in SERVING:
+            if name in self._was_up:
+                totals = msgspec.structs.replace(totals, reconnects=totals.reconnects + 1)
+            self._was_up.add(name)
+        if now in (Status.STOPPED, Status.DISABLED):
+            self._was_up.discard(name)
+        self._totals[name] = totals
+
+    def sample(self, statuses: Iterable[ForwardStatus]) -> list[ForwardStatus]:
+        """The same with their totals."""
+        found = []
+        for status in statuses:
+            self._count(status)
+            found.append(msgspec.structs.replace(status, totals=self._totals[status.name]))
+        return found
+
+    def save(self) -> None:
+        """Raises KfwError when the disk does not take it; the next try has all of it."""
+        if not self._changed:
+            return
+        kept = dict(list(self._totals.items())[-MOST:])
+        clear_the_way(self._path)
+        write_atomic(self._path, msgspec.json.encode(SavedCounters(forwards=kept)))
+        self._changed = False
+
+    def _count(self, status: ForwardStatus) -> None:
+        name, now = status.name, Sample.of(status)
+        more = now.since(self._samples.get(name, Sample()))
+        self._samples[name] = now
+        uptime = self._served(status)
+        totals = self._totals.pop(name, None) or Totals(since=rfc3339(self._clock.now()))
+        self._totals[name] = add(totals, more, uptime)  # the one seen last is last
+        self._changed = True
+
+    def _served(self, status: ForwardStatus) -> float:
+        """Seconds in which it has served since it was asked last."""
+        now = self._clock.monotonic()
+        began = self._serving_since.pop(status.name, None)
+        if status.status in SERVING:
+            self._serving_since[status.name] = now
+        return max(now - began, 0.0) if began is not None else 0.0
+
+
+def load(path: Path) -> SavedCounters:
+    """An unreadable file is put aside, with a warning: all is counted from 0 then."""
+    try:
+        return msgspec.json.decode(read_bounded(path, LARGEST), type=SavedCounters)
+    except FileNotFoundError:
+        return SavedCounters(forwards={})
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        log.warning("cannot read %s, counting from 0: %s", path.name, why[:100])
+    try:
+        log.warning("%s is now %s", path.name, put_aside(path).name)
+    except KfwError as error:
+        log.warning("%s", error.what)
+    return SavedCounters(forwards={})
+
+
+@asynccontextmanager
+async def saving(
+    counters: Counters, statuses: Callable[[], Iterable[ForwardStatus]], clock: Clock
+) -> AsyncIterator[None]:
+    """Save them every minute, and at the end. A disk that takes nothing is said once, and tried again."""
+    complaints = Complaints(log, "saving the counters")
+
+    def save() -> None:
+        counters.sample(statuses())
+        counters.save()
+
+    async def turn() -> None:
+        await clock.sleep(SAVE_INTERVAL)
+        save()
+
+    saving = asyncio.create_task(keep_going(turn, complaints.tell), name="save the counters")
+    try:
+        yield
+    finally:
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+        try:
+            save()
+        except KfwError as error:
+            log.warning("the counters of the last minute are lost: %s", error.what)

@@ -1,0 +1,159 @@
+"""What is counted of a forward goes on over restarts of it, and of the daemon."""
+
+from pathlib import Path
+
+import pytest
+
+from kfw.daemon.counters import MOST, SAVE_INTERVAL, Counters, Sample, SavedCounters, load, saving
+from kfw.errors import KfwError
+from kfw.model import Status
+from kfw.protocol import ForwardStatus
+from tests.fakes import FakeClock, settle
+
+ACTIVE, DEGRADED, LOST, STOPPED = Status.ACTIVE, Status.DEGRADED, Status.RECONNECTING, Status.STOPPED
+
+
+def status(now: Status = ACTIVE, name: str = "api", **counts: int) -> ForwardStatus:
+    return ForwardStatus(
+        name=name,
+        status=now,
+        context="dev",
+        namespace="shop",
+        target="service/api",
+        method="auto",
+        local_port=80,
+        configured_port=80,
+        since="",
+        **counts,  # type: ignore[arg-type]
+    )
+
+
+class World:
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "counters.json"
+        self.clock = FakeClock()
+        self.counters = self.again()
+
+    def again(self) -> Counters:
+        self.counters = Counters(self.path, self.clock)  # type: ignore[arg-type]
+        return self.counters
+
+    def tell(self, *told: Status, **counts: int) -> None:
+        for now in told:
+            self.counters.hear("status", status(now, **counts))
+            self.clock.time += 1
+
+    def totals(self, now: Status = ACTIVE, **counts: int) -> dict[str, float]:
+        (row,) = self.counters.sample([status(now, **counts)])
+        found = row.totals
+        assert found is not None
+        return {key: getattr(found, key) for key in found.__struct_fields__ if key != "since"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_FR_CONN_05_totals_go_on_over_a_restart_of_the_forward_and_of_the_daemon(world: World) -> None:
+    world.tell(ACTIVE, bytes_in=100, bytes_out=10, total_connections=3, lost_connections=1, restarts=2)
+    world.tell(STOPPED, bytes_in=150, bytes_out=10, total_connections=4, lost_connections=1, restarts=2)
+    world.tell(Status.STARTING)
+    world.tell(ACTIVE, bytes_in=7, total_connections=1)
+    world.counters.save()
+    world.again()
+    world.tell(Status.STARTING)
+    totals = world.totals(bytes_in=5, bytes_out=1, total_connections=1)
+    assert totals["bytes_in"] == 150 + 7 + 5
+    assert totals["bytes_out"] == 10 + 1
+    assert totals["connections"] == 4 + 1 + 1
+    assert (totals["lost_connections"], totals["restarts"]) == (1, 2)
+
+
+def test_a_status_that_is_told_again_is_not_counted_twice(world: World) -> None:
+    for _ in range(5):
+        assert world.totals(bytes_in=9, restarts=1)["bytes_in"] == 9
+        world.tell(STOPPED, bytes_in=9, restarts=1)
+    assert world.totals(STOPPED, bytes_in=9, restarts=1)["restarts"] == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "failures", "reconnects"),
+    [
+        ([ACTIVE], 0, 0),
+        ([ACTIVE, DEGRADED, ACTIVE], 1, 0),
+        ([ACTIVE, DEGRADED, LOST, ACTIVE], 1, 1),
+        ([ACTIVE, LOST, Status.SUSPENDED, LOST, ACTIVE, LOST, ACTIVE], 2, 2),
+        ([Status.STARTING, Status.ERROR, ACTIVE], 1, 0),
+        ([ACTIVE, STOPPED, Status.STARTING, ACTIVE], 0, 0),
+        ([ACTIVE, LOST, STOPPED, Status.STARTING, ACTIVE, LOST], 2, 0),
+    ],
+)
+def test_FR_CONN_05_an_outage_is_one_failure_and_its_end_one_reconnect(
+    world: World, told: list[Status], failures: int, reconnects: int
+) -> None:
+    world.tell(*told)
+    totals = world.totals(told[-1])
+    assert (totals["failures"], totals["reconnects"]) == (failures, reconnects)
+
+
+def test_FR_CONN_05_uptime_grows_only_while_it_serves(world: World) -> None:
+    world.tell(ACTIVE)
+    world.clock.time += 99
+    world.tell(LOST)
+    world.clock.time += 1000
+    assert world.totals(LOST)["uptime_seconds"] == 100
+    world.tell(DEGRADED)
+    world.clock.time += 9
+    assert world.totals(DEGRADED)["uptime_seconds"] == 110
+
+
+def test_what_was_removed_and_comes_back_goes_on(world: World) -> None:
+    world.tell(ACTIVE, bytes_in=5)
+    world.counters.hear("removed", status(STOPPED, bytes_in=5))
+    world.tell(ACTIVE, bytes_in=9)  # more than before, and of another runner all the same
+    assert world.totals(bytes_in=9)["bytes_in"] == 14
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'{"forwards": 3}', b'{"forwards": {"a": {}}}'])
+def test_a_torn_file_is_put_aside_and_all_is_counted_from_0(tmp_path: Path, raw: bytes) -> None:
+    (tmp_path / "counters.json").write_bytes(raw)
+    assert load(tmp_path / "counters.json") == SavedCounters(forwards={})
+    assert (tmp_path / "counters.broken").read_bytes() == raw
+
+
+def test_the_file_is_private_and_holds_the_names_that_were_seen_last(world: World) -> None:
+    world.counters.sample([status(name=f"n{number}") for number in range(MOST + 3)])
+    world.counters.save()
+    assert world.path.stat().st_mode & 0o777 == 0o600
+    names = load(world.path).forwards
+    assert len(names) == MOST
+    assert "n2" not in names
+    assert f"n{MOST + 2}" in names
+
+
+@pytest.mark.asyncio
+async def test_they_are_saved_every_minute_and_at_the_end_and_a_full_disk_stops_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [status(bytes_in=1)]
+    async with saving(world.counters, lambda: now, world.clock):  # type: ignore[arg-type]
+        await settle()
+        await world.clock.advance(SAVE_INTERVAL)
+        assert load(world.path).forwards["api"].bytes_in == 1
+        with monkeypatch.context() as patched:
+            patched.setattr("kfw.daemon.counters.write_atomic", _full)
+            now = [status(bytes_in=2)]
+            await world.clock.advance(SAVE_INTERVAL)
+        now = [status(bytes_in=3)]
+    assert load(world.path).forwards["api"].bytes_in == 3
+    assert [file.name for file in world.path.parent.iterdir()] == ["counters.json"]
+
+
+def _full(path: Path, data: bytes) -> None:
+    raise KfwError(f"cannot write {path}: no space left on device")
+
+
+def test_what_shrank_is_another_runners() -> None:
+    assert Sample(3, 9, 0, 5, 5).since(Sample(1, 8, 0, 4, 5)) == Sample(2, 1, 0, 1, 0)
+    assert Sample(0, 9, 0, 5, 5).since(Sample(1, 8, 0, 4, 5)) == Sample(0, 9, 0, 5, 5)
