@@ -81,6 +81,7 @@ class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     uptime_seconds: float | None = None
     rss_bytes: int | None = None
     socket: str
+    metrics: str | None = None  # address:port of the metrics page; None: it is off
     warnings: list[str] = []  # what is wrong with the daemon itself, in sentences: files, disk
 
 

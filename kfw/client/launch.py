@@ -27,7 +27,11 @@ _FIX = "`kfw logs` shows its log, `kfw serve` runs it in this terminal"
 
 
 def ensure_daemon(
-    *, on_demand: bool, log_level: str = "info", limit: float = LIMIT
+    *,
+    on_demand: bool,
+    log_level: str = "info",
+    metrics_listen: str | None = None,
+    limit: float = LIMIT,
 ) -> tuple[DaemonInfo, bool]:
     """The running daemon, and whether it was started just now. Two at the same time start one.
 
@@ -41,7 +45,7 @@ def ensure_daemon(
     with lock(paths.runtime_dir() / "start.lock", "the start of the daemon", wait=limit):
         if running := _running_or_gone(limit):
             return running, False
-        return _start(_command_line(on_demand, log_level), limit)
+        return _start(_command_line(on_demand, log_level, metrics_listen), limit)
 
 
 def words_file() -> Path:
@@ -161,10 +165,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _command_line(on_demand: bool, log_level: str) -> list[str]:
+def _command_line(on_demand: bool, log_level: str, metrics_listen: str | None) -> list[str]:
     """See kfw/commands/serve.py."""
     options = ["--to-log-file", f"--log-level={log_level}", *(["--on-demand"] if on_demand else [])]
-    return ["-m", "kfw", "serve", *options]
+    metrics = [f"--metrics-listen={metrics_listen}"] if metrics_listen else []
+    return ["-m", "kfw", "serve", *options, *metrics]
 
 
 def _last_words() -> str:

@@ -9,13 +9,16 @@ from typing import Any
 LEVELS = ("debug", "info", "warn", "error")
 
 
-def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "info") -> int:
+def serve(
+    on_demand: bool = False, to_log_file: bool = False, log_level: str = "info", metrics_listen: str = ""
+) -> int:
     """Run the daemon in the foreground, for containers.
 
     Also for systemd. It logs to stderr.
 
     --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
     --log-level is debug, info, warn or error.
+    --metrics-listen is an address and a port such as 127.0.0.1:9464 for a page of metrics.
 
     \b
     kfw serve
@@ -27,7 +30,32 @@ def serve(on_demand: bool = False, to_log_file: bool = False, log_level: str = "
     from kfw.daemon.run import DaemonOptions
     from kfw.daemon.run import serve as run
 
-    return run(DaemonOptions(on_demand=on_demand, log_level=log_level, to_stderr=not to_log_file))
+    return run(
+        DaemonOptions(
+            on_demand=on_demand,
+            log_level=log_level,
+            to_stderr=not to_log_file,
+            metrics_listen=_checked(metrics_listen),
+        )
+    )
+
+
+def _checked(listen: str) -> str | None:
+    """Raises UsageError."""
+    from ipaddress import ip_address
+
+    host, _, port = listen.rpartition(":")
+    try:
+        right = not listen or (
+            (host == "localhost" or ip_address(host.strip("[]"))) and 0 < int(port) < 65536
+        )
+    except ValueError:
+        right = False
+    if right:
+        return listen or None
+    from kfw.errors import UsageError
+
+    raise UsageError(f"'{listen}' is not an address and a port", "write for example 127.0.0.1:9464")
 
 
 def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -37,6 +65,8 @@ def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
         name, equals, value = argument.partition("=")
         if name == "--log-level" and equals:
             found["log_level"] = value
+        elif name == "--metrics-listen" and equals:
+            found["metrics_listen"] = value
         elif argument in ("--on-demand", "--to-log-file"):
             found[argument[2:].replace("-", "_")] = True
         else:

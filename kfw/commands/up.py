@@ -59,7 +59,12 @@ def up(
     )
     if foreground:
         return _foreground(request)
-    ensure_daemon(on_demand=True, log_level=settings.daemon.log_level)
+    wanted = settings.daemon
+    daemon, _ = ensure_daemon(
+        on_demand=True, log_level=wanted.log_level, metrics_listen=wanted.metrics_listen
+    )
+    if wanted.metrics_listen and daemon.metrics != wanted.metrics_listen and not daemon.warnings:
+        output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")
     return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
 
 

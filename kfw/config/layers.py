@@ -97,7 +97,6 @@ def _without_effect(completed: Branch) -> list[str]:
         "socketPath": "KFW_HOME moves the socket",
         "pidFile": "KFW_HOME moves the pidfile",
         "logFile": "KFW_HOME moves the log",
-        "metricsListen": "there are no metrics yet",
     }
     return [f"daemon.{key} has no effect: {why}" for key, why in what.items() if block.value(key, str)]
 

@@ -15,6 +15,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.counters import Counters
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
+from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.request_validation import check, check_environ, shortened, shown
 from kfw.daemon.service import DaemonService
 from kfw.errors import KfwError, UsageError
@@ -60,10 +61,13 @@ class Route:
 
 
 class Handlers:
-    def __init__(self, core: DaemonService, connections: Connections, counters: Counters) -> None:
+    def __init__(
+        self, core: DaemonService, connections: Connections, counters: Counters, metrics: MetricsPage
+    ) -> None:
         self._core = core
         self._connections = connections
         self._counters = counters
+        self._metrics = metrics
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -162,7 +166,8 @@ class Handlers:
             uptime_seconds=round(self._core.uptime(), 3),
             rss_bytes=rss_bytes(),
             socket=str(paths.socket_path()),
-            warnings=self._core.warnings(),
+            metrics=self._metrics.address,
+            warnings=[*self._core.warnings(), *filter(None, [self._metrics.problem])],
         )
 
 

@@ -17,6 +17,7 @@ from kfw.daemon.counters import Counters, saving
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
 from kfw.daemon.logs import log_to, log_with
+from kfw.daemon.metrics_page import MetricsPage, serving
 from kfw.daemon.orphans import own_ledger
 from kfw.daemon.service import DaemonService
 from kfw.environ import Environs
@@ -48,6 +49,7 @@ class DaemonOptions:
     on_demand: bool = False
     log_level: str = "info"
     to_stderr: bool = False
+    metrics_listen: str | None = None  # address:port
 
 
 def serve(options: DaemonOptions | None = None) -> int:
@@ -80,7 +82,9 @@ async def _serve(options: DaemonOptions) -> None:
         connections = _connections(events)
         counters = Counters(paths.counters_file(), Clock())
         core = await _core(stack, options, events, connections, counters)
-        server = ControlSocket(paths.socket_path(), Handlers(core, connections, counters))
+        metrics = MetricsPage(lambda: counters.sample(core.supervisor.statuses()), core.uptime)
+        await stack.enter_async_context(serving(metrics, options.metrics_listen))
+        server = ControlSocket(paths.socket_path(), Handlers(core, connections, counters, metrics))
         _handle_signals(core)
         await server.start()
         stack.push_async_callback(server.close)

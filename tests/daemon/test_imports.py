@@ -12,6 +12,7 @@ HEAVY = (
     "textual",
     "docker",
     "grpc",
+    "prometheus_client",
     "pydantic",
     "requests",
     "yaml",

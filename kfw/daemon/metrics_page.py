@@ -1,0 +1,166 @@
+"""`GET /metrics` for Prometheus, where a config asks for it. prometheus-client is imported only then.
+
+Names are by https://prometheus.io/docs/practices/naming/: base units, `_total` for what only grows. What grows goes on
+over a restart of the daemon (counters.py).
+"""
+
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from typing import Any
+
+from kfw import __version__
+from kfw.errors import KfwError, PortInUse, ToolMissing
+from kfw.http.bounds import HttpLimits
+from kfw.http.messages import Request, Response
+from kfw.http.server import HttpServer
+from kfw.model import SERVING, Status
+from kfw.protocol import ForwardStatus, Totals
+from kfw.system import local_ports
+from kfw.system.loop import rss_bytes
+
+log = logging.getLogger("kfw.metrics")
+
+#: A scraper and a few people; requests have no body.
+LIMITS = HttpLimits(connections=16, head=8 * 1024, body=1024, idle=120.0)
+
+#: Name without `_total`, what it counts, and the field of Totals.
+COUNTED = (
+    ("kfw_forward_restarts", "Ways opened after the first.", "restarts"),
+    ("kfw_forward_reconnects", "Times it was there again after it was not.", "reconnects"),
+    ("kfw_forward_failures", "Times it ceased to be well.", "failures"),
+    ("kfw_forward_uptime_seconds", "Seconds in which it served.", "uptime_seconds"),
+    ("kfw_forward_connections", "Connections of clients.", "connections"),
+    ("kfw_forward_lost_connections", "Connections that were reset or given up.", "lost_connections"),
+)
+
+
+class MetricsPage:
+    """`statuses` come with their totals. `address`: where it is, None while it is off; `problem`: why it is not there."""
+
+    def __init__(self, statuses: Callable[[], Iterable[ForwardStatus]], uptime: Callable[[], float]) -> None:
+        self.address: str | None = None
+        self.problem = ""
+        self._statuses = statuses
+        self._uptime = uptime
+
+    async def answer(self, request: Request) -> Response:
+        if request.path != "/metrics":
+            return Response(404, b"see /metrics\n", "text/plain; charset=utf-8")
+        if request.method not in ("GET", "HEAD"):
+            return Response(405, b"GET it\n", "text/plain; charset=utf-8", {"allow": "GET, HEAD"})
+        from prometheus_client import CONTENT_TYPE_LATEST
+
+        return Response(body=self.text(), content_type=CONTENT_TYPE_LATEST)
+
+    def text(self) -> bytes:
+        from prometheus_client import CollectorRegistry, generate_latest
+
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return generate_latest(registry)
+
+    def collect(self) -> Iterator[Any]:
+        """Called by prometheus-client."""
+        rows = list(self._statuses())
+        yield from _of_daemon(self._uptime())
+        yield from _now(rows)
+        yield from _counted(rows)
+
+
+def _of_daemon(uptime: float) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+    yield InfoMetricFamily("kfw_daemon", "The daemon.", {"version": __version__})
+    yield GaugeMetricFamily("kfw_daemon_uptime_seconds", "Seconds since it was started.", uptime)
+    if (rss := rss_bytes()) is not None:
+        yield GaugeMetricFamily("kfw_daemon_resident_memory_bytes", "Its resident memory.", rss)
+
+
+def _now(rows: list[ForwardStatus]) -> Iterator[Any]:
+    from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+
+    about = InfoMetricFamily("kfw_forward", "What it leads to.", labels=["forward"])
+    up = GaugeMetricFamily("kfw_forward_up", "1 while bytes flow.", labels=["forward"])
+    states = GaugeMetricFamily("kfw_forward_status", "1 for what it is now.", labels=["forward", "status"])
+    open_now = GaugeMetricFamily("kfw_forward_open_connections", "Connections now.", labels=["forward"])
+    for row in rows:
+        about.add_metric([row.name], _about(row))
+        up.add_metric([row.name], row.status in SERVING)
+        open_now.add_metric([row.name], row.connections)
+        for status in Status:
+            states.add_metric([row.name, status.value], row.status is status)
+    yield from (about, up, states, open_now)
+
+
+def _about(row: ForwardStatus) -> dict[str, str]:
+    return {
+        "profile": row.profile or "",
+        "context": row.context,
+        "namespace": row.namespace,
+        "target": row.target,
+        "method": row.method,
+        "port": str(row.local_port),
+    }
+
+
+def _counted(rows: list[ForwardStatus]) -> Iterator[Any]:
+    from prometheus_client.core import CounterMetricFamily
+
+    totals = [(row.name, row.totals or Totals(since="")) for row in rows]
+    for metric, what, field in COUNTED:
+        family = CounterMetricFamily(metric, what, labels=["forward"])
+        for name, total in totals:
+            family.add_metric([name], getattr(total, field))
+        yield family
+    carried = CounterMetricFamily(
+        "kfw_forward_bytes", "Bytes carried; in is to the clients.", labels=["forward", "direction"]
+    )
+    for name, total in totals:
+        carried.add_metric([name, "in"], total.bytes_in)
+        carried.add_metric([name, "out"], total.bytes_out)
+    yield carried
+
+
+@asynccontextmanager
+async def serving(page: MetricsPage, listen: str | None) -> AsyncIterator[None]:
+    """At `listen`, such as `127.0.0.1:9464` or `[::1]:9464`. That it cannot be there is not a reason to forward nothing."""
+    server = HttpServer(page.answer, name="metrics", limits=LIMITS)
+    if listen:
+        try:
+            server.listen(_bind(listen))
+        except KfwError as error:
+            page.problem = f"there is no metrics page: {error.what}{f'; {error.fix}' if error.fix else ''}"
+            log.error("%s", page.problem)
+        else:
+            page.address = listen
+            log.info("metrics are on http://%s/metrics", listen)
+    try:
+        yield
+    finally:
+        await server.close(0)
+
+
+def _bind(listen: str) -> socket.socket:
+    """Raises KfwError."""
+    try:
+        import prometheus_client  # noqa: F401  # 0.1 s and 5 MB that only those pay who want it
+    except ImportError as error:
+        raise ToolMissing("prometheus-client is not installed", "pip install 'kfw[metrics]'") from error
+    host, _, number = listen.rpartition(":")
+    address = "127.0.0.1" if host == "localhost" else host.strip("[]")
+    if not ip_address(address).is_loopback:
+        log.warning("daemon.metricsListen is %s: whoever reaches this machine can read it", listen)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((address, int(number)))
+        listening.listen(16)
+    except OSError as error:
+        listening.close()
+        who = local_ports.holder(int(number)) or error.strerror or str(error)
+        raise PortInUse(f"cannot listen on {listen}: {who}", "choose another daemon.metricsListen") from error
+    return listening
