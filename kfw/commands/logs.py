@@ -1,10 +1,12 @@
 """kfw logs: the daemon's log, also while it is rotated."""
 
+import json
 import os
 import re
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -14,6 +16,7 @@ from kfw import paths
 from kfw.commands import _output as output
 from kfw.commands._names import complete
 from kfw.errors import KfwError
+from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
@@ -29,18 +32,25 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on showing lines as they are written.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One array; with --follow one value per line.")
+    ] = False,
 ) -> int:
     """Show the daemon's log.
 
     \b
     kfw logs -n 100
     kfw logs -f api
+    kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
     keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
     lines = last_lines(path, count, keep)
-    for line in lines:
-        output.show(line)
+    if as_json and not follow:
+        output.show_json([parsed(line) for line in lines])
+    else:
+        for line in lines:
+            _show(line, as_json=as_json)
     if not path.exists():
         output.say(f"there is no log yet: {path}")
     elif name and count and not lines:
@@ -48,8 +58,42 @@ def logs(
     if follow:
         for line in coming_lines(path):
             if keep(line):
-                output.show(line)
+                _show(line, as_json=as_json)
     return 0
+
+
+#: See daemon/logs.py.
+_RECORD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) +(.*)", re.DOTALL)
+#: `api: active`, and `api: socat stderr: E connect: refused`, see methods/supervised.py.
+_OF_A_FORWARD = re.compile(
+    r"(?P<forward>[a-z0-9][-a-z0-9]{0,62}): ((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
+    re.DOTALL,
+)
+
+
+def parsed(line: str) -> dict[str, str | None]:
+    """One line; what goes on from the line before has no time. `tool` and `stream`: a child of the forward said it."""
+    record = _RECORD.fullmatch(line)
+    time, level, rest = record.groups() if record else (None, None, line)
+    about = _OF_A_FORWARD.fullmatch(rest) if record else None
+    found = about.groupdict() if about else {"forward": None, "tool": None, "stream": None, "message": rest}
+    return {"time": time, "level": level, **found}
+
+
+def on_screen(line: str) -> str:
+    """With its time as it is here."""
+    record = _RECORD.fullmatch(line)
+    if record is None:
+        return line
+    try:
+        moment = details.on_screen(datetime.fromisoformat(record[1]), "milliseconds")
+    except (ValueError, OverflowError):  # somebody else has written it
+        return line
+    return f"{moment} {line[record.end(1) + 1 :]}"
+
+
+def _show(line: str, *, as_json: bool) -> None:
+    output.show(json.dumps(parsed(line)) if as_json else on_screen(line))
 
 
 def last_lines(path: Path, count: int, keep: Keep) -> list[str]:

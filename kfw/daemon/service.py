@@ -104,7 +104,7 @@ class DaemonService:
         return total
 
     def stop(self, why: str) -> None:
-        log.info("stopping: %s", why)
+        log.info("the daemon stops: %s", why)
         self.ended.set()
 
     async def _read_again(self, asked: Asked) -> list[Forward]:

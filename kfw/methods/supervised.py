@@ -17,10 +17,10 @@ TO_SAY_WHY = 0.3
 
 
 def logged(forward: str, tool: str, level_of: Callable[[str, str], int]) -> OnLine:
-    """`api: socat: 2026/11/21 08:23:47 ... Connection refused`, with the level that (stream, line) deserves."""
+    """`api: socat stderr: 2026/11/21 08:23:47 ... Connection refused`, with the level that (stream, line) deserves."""
 
     def on_line(stream: str, line: str) -> None:
-        log.log(level_of(stream, line), "%s: %s: %s", forward, tool, line)
+        log.log(level_of(stream, line), "%s: %s %s: %s", forward, tool, stream, line)
 
     return on_line
 

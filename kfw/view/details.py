@@ -31,7 +31,7 @@ _COLOUR = {"waiting": "33", "lost": "31"}
 
 
 def event_line(event: Row, *, colour: bool) -> str:
-    """`2026-11-21 07:40:12  api: active on localhost:9080`"""
+    """`2026-11-21 07:40:12+00:00  api: active on localhost:9080`"""
     moment = datetime.fromisoformat(event["time"])
     row = event.get("forward")
     if event["type"] == "status" and row:
@@ -39,7 +39,12 @@ def event_line(event: Row, *, colour: bool) -> str:
     else:
         said = (clean(event.get("name") or ""), event["type"], clean(event["message"]))
         text = ": ".join(part for part in said if part)
-    return f"{paint(moment.astimezone().strftime('%Y-%m-%d %H:%M:%S'), DIM, colour)}  {text}"
+    return f"{paint(on_screen(moment), DIM, colour)}  {text}"
+
+
+def on_screen(moment: datetime, timespec: str = "seconds") -> str:
+    """Here, and how far from UTC that is: `2026-11-21 08:40:12+01:00`. Files and JSON have RFC 3339 in UTC."""
+    return moment.astimezone().isoformat(sep=" ", timespec=timespec)
 
 
 def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:

@@ -1,5 +1,7 @@
 """kfw logs: the last lines, the coming ones, and rotation."""
 
+import json
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.logs import coming_lines, last_lines
+from kfw.commands.logs import coming_lines, last_lines, parsed
 
 Captured = pytest.CaptureFixture[str]
 
@@ -95,3 +97,55 @@ def test_a_log_that_is_not_there_yet_is_followed_when_it_comes(
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: write(log, "born"))
     assert take(coming_lines(log), 1) == ["born"]
+
+
+SAID = "2026-11-21T07:40:12.123Z WARNING api: socat stderr: E connect: refused"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (SAID, ("2026-11-21T07:40:12.123Z", "WARNING", "api", "socat", "stderr", "E connect: refused")),
+        (
+            "2026-11-21T07:40:12.123Z INFO    api: active via nodeport",
+            ("2026-11-21T07:40:12.123Z", "INFO", "api", None, None, "active via nodeport"),
+        ),
+        (
+            "2026-11-21T07:40:12.123Z INFO    the daemon stops: SIGTERM",
+            ("2026-11-21T07:40:12.123Z", "INFO", None, None, None, "the daemon stops: SIGTERM"),
+        ),
+        ("    Traceback: of it", (None, None, None, None, None, "    Traceback: of it")),
+        ("caf\ufffd", (None, None, None, None, None, "caf\ufffd")),
+        ("", (None, None, None, None, None, "")),
+    ],
+)
+def test_a_line_is_told_apart_into_time_level_forward_child_and_words(
+    line: str, expected: tuple[str | None, ...]
+) -> None:
+    assert tuple(parsed(line).values()) == expected
+    assert list(parsed(line)) == ["time", "level", "forward", "tool", "stream", "message"]
+
+
+def test_FR_MON_01_logs_are_one_json_value(log: Path, capsys: Captured) -> None:
+    write(log, SAID, "    more", SAID.replace("api:", "db:"))
+    assert cli.run(["logs", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [each["forward"] for each in found] == ["api", None, "db"]
+    assert cli.run(["logs", "--json", "nobody"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_FR_MON_01_a_screen_has_the_time_of_this_machine_and_says_which(
+    log: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        write(log, SAID, "2026-13-41T07:40:12.123Z INFO no date")
+        assert cli.run(["logs"]) == 0
+        out = capsys.readouterr().out.splitlines()
+        assert out[0] == "2026-11-21 13:10:12.123+05:30 WARNING api: socat stderr: E connect: refused"
+        assert out[1] == "2026-13-41T07:40:12.123Z INFO no date"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
