@@ -31,6 +31,7 @@ def ensure_daemon(
     on_demand: bool,
     log_level: str = "info",
     metrics_listen: str | None = None,
+    notices: bool = False,
     limit: float = LIMIT,
 ) -> tuple[DaemonInfo, bool]:
     """The running daemon, and whether it was started just now. Two at the same time start one.
@@ -45,7 +46,7 @@ def ensure_daemon(
     with lock(paths.runtime_dir() / "start.lock", "the start of the daemon", wait=limit):
         if running := _running_or_gone(limit):
             return running, False
-        return _start(_command_line(on_demand, log_level, metrics_listen), limit)
+        return _start(_command_line(on_demand, log_level, metrics_listen, notices), limit)
 
 
 def words_file() -> Path:
@@ -165,11 +166,11 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _command_line(on_demand: bool, log_level: str, metrics_listen: str | None) -> list[str]:
+def _command_line(on_demand: bool, log_level: str, metrics_listen: str | None, notices: bool) -> list[str]:
     """See kfw/commands/serve.py."""
     options = ["--to-log-file", f"--log-level={log_level}", *(["--on-demand"] if on_demand else [])]
     metrics = [f"--metrics-listen={metrics_listen}"] if metrics_listen else []
-    return ["-m", "kfw", "serve", *options, *metrics]
+    return ["-m", "kfw", "serve", *options, *metrics, *(["--notices"] if notices else [])]
 
 
 def _last_words() -> str:

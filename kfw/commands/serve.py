@@ -10,7 +10,11 @@ LEVELS = ("debug", "info", "warn", "error")
 
 
 def serve(
-    on_demand: bool = False, to_log_file: bool = False, log_level: str = "info", metrics_listen: str = ""
+    on_demand: bool = False,
+    to_log_file: bool = False,
+    log_level: str = "info",
+    metrics_listen: str = "",
+    notices: bool = False,
 ) -> int:
     """Run the daemon in the foreground, for containers.
 
@@ -19,6 +23,7 @@ def serve(
     --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
     --log-level is debug, info, warn or error.
     --metrics-listen is an address and a port such as 127.0.0.1:9464 for a page of metrics.
+    --notices tells on the desktop when forwards are lost.
 
     \b
     kfw serve
@@ -36,6 +41,7 @@ def serve(
             log_level=log_level,
             to_stderr=not to_log_file,
             metrics_listen=_checked(metrics_listen),
+            notices=notices,
         )
     )
 
@@ -67,7 +73,7 @@ def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
             found["log_level"] = value
         elif name == "--metrics-listen" and equals:
             found["metrics_listen"] = value
-        elif argument in ("--on-demand", "--to-log-file"):
+        elif argument in ("--on-demand", "--to-log-file", "--notices"):
             found[argument[2:].replace("-", "_")] = True
         else:
             return None

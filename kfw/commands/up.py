@@ -61,7 +61,10 @@ def up(
         return _foreground(request)
     wanted = settings.daemon
     daemon, _ = ensure_daemon(
-        on_demand=True, log_level=wanted.log_level, metrics_listen=wanted.metrics_listen
+        on_demand=True,
+        log_level=wanted.log_level,
+        metrics_listen=wanted.metrics_listen,
+        notices=wanted.notices,
     )
     if wanted.metrics_listen and daemon.metrics != wanted.metrics_listen and not daemon.warnings:
         output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")

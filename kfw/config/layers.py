@@ -128,6 +128,7 @@ def _daemon(block: Branch) -> DaemonSettings:
         socket_path=path("socketPath"),
         pid_file=path("pidFile"),
         metrics_listen=block.value("metricsListen", str),
+        notices=block.value("notices", bool) or False,
     )
 
 

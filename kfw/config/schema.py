@@ -169,6 +169,7 @@ _DAEMON = Block(
         "pidFile": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
         "socketPath": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
         "metricsListen": BlockKey(s.host_and_port(), "Address of the metrics page; null is none."),
+        "notices": BlockKey(s.flag(), "Tell on the desktop when forwards are lost, and when they are back."),
     },
 )
 

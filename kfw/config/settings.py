@@ -18,6 +18,7 @@ class DaemonSettings:
     socket_path: Path | None = None
     pid_file: Path | None = None
     metrics_listen: str | None = None  # "127.0.0.1:9464"
+    notices: bool = False  # on the desktop
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from kfw import __version__, paths
 from kfw.aio import Complaints, keep_going
@@ -34,6 +35,9 @@ from kfw.system.log_format import RedactingFormatter
 from kfw.system.process import Children, use_pidfd_watcher
 from kfw.target.registry import ClusterRegistry
 
+if TYPE_CHECKING:
+    from kfw.extras.notify import Notifier
+
 log = logging.getLogger("kfw.daemon")
 
 #: Seconds for all forwards to end; after that the process leaves and the ledger tells the next one what to end.
@@ -50,6 +54,7 @@ class DaemonOptions:
     log_level: str = "info"
     to_stderr: bool = False
     metrics_listen: str | None = None  # address:port
+    notices: bool = False  # on the desktop
 
 
 def serve(options: DaemonOptions | None = None) -> int:
@@ -111,13 +116,32 @@ async def _core(
     watcher: ConnectionObserver,
     counters: Counters,
 ) -> DaemonService:
+    notifier = await _notifier(stack) if options.notices else None
+
     def tell(kind: str, status: ForwardStatus) -> None:
         counters.hear(kind, status)
+        if notifier:
+            notifier.hear(kind, status)
         events.emit(kind, name=status.name, message=status.message, forward=status)
 
     supervisor = await stack.enter_async_context(_supervisor(tell, watcher))
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
+
+
+async def _notifier(stack: AsyncExitStack) -> "Notifier":
+    from kfw.extras.notify import Notifier  # only where somebody wants them
+
+    notifier = Notifier(Clock())
+    complaints = Complaints(log, "notices on the desktop")
+    running = asyncio.create_task(keep_going(notifier.run, complaints.tell), name="notices")
+
+    async def end() -> None:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    stack.push_async_callback(end)
+    return notifier
 
 
 @asynccontextmanager
@@ -187,6 +211,13 @@ def _handle_signals(core: DaemonService) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, core.stop, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGHUP, _reload, core, set())
+    loop.add_signal_handler(signal.SIGUSR1, _dump, core)
+
+
+def _dump(core: DaemonService) -> None:
+    from kfw.daemon.dump import write_dump  # rarely wanted
+
+    write_dump(paths.log_file().parent, core.supervisor, core.uptime(), Clock())
 
 
 def _reload(core: DaemonService, running: set[asyncio.Task[None]]) -> None:
