@@ -122,10 +122,11 @@ def test_FR_MON_04_a_lost_cluster_is_one_notice_on_the_desktop(
     )
     program.chmod(0o700)
     own.apply(
-        deployment("demo", "web", ports={"http": 8080}), service("demo", "web", service_port(80, "http"))
+        deployment("default", "web", ports={"http": 8080}),
+        service("default", "web", service_port(80, "http")),
     )
     kfw = make_kfw(own.kubeconfig, PATH=f"{tmp_path}:{os.environ['PATH']}", DISPLAY=":9")
-    entry = {"target": "service/web", "namespace": "demo", "method": "tunnel"}
+    entry = {"target": "service/web", "namespace": "default", "method": "tunnel"}
     kfw.up({"a": {**entry, "localPort": one}, "b": {**entry, "localPort": two}}, daemon={"notices": True})
     own.stop_api()
     said = tmp_path / "said"
