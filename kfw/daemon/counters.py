@@ -1,7 +1,7 @@
 """What happened to each forward over all daemons: counted from its statuses, kept on disk.
 
-They are saved every minute and at the end, so that `kill -9` costs a minute at most. What is counted belongs to a name: a
-forward that was removed and comes back goes on.
+They are saved every minute in which something happened, and at the end, so that `kill -9` costs a minute at most. What is
+counted belongs to a name: a forward that was removed and comes back goes on.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ log = logging.getLogger("kfw.counters")
 
 #: Seconds between two saves, which is what a crash may cost.
 SAVE_INTERVAL = 60.0
+#: The same while nothing happens but that they serve.
+IDLE_INTERVAL = 600.0
 #: Names that are kept; those that were seen last stay.
 MOST = 5000
 #: Bytes of the file; 5000 names have less than two million.
@@ -86,7 +88,8 @@ class Counters:
         self._serving_since: dict[str, float] = {}  # by the monotonic clock
         self._last: dict[str, Status] = {}
         self._was_up: set[str] = set()  # since the last `up`, so that another start is a reconnect
-        self._changed = False
+        self._news = False  # something that is not on disk, uptime left out
+        self._saved_at = clock.monotonic()
 
     def hear(self, kind: str, status: ForwardStatus) -> None:
         """Of an Event."""
@@ -108,6 +111,7 @@ class Counters:
             self._was_up.add(name)
         if now in (Status.STOPPED, Status.DISABLED):
             self._was_up.discard(name)
+        self._news = self._news or totals is not self._totals[name]
         self._totals[name] = totals
 
     def sample(self, statuses: Iterable[ForwardStatus]) -> list[ForwardStatus]:
@@ -118,14 +122,30 @@ class Counters:
             found.append(msgspec.structs.replace(status, totals=self._totals[status.name]))
         return found
 
+    def due(self) -> bool:
+        """Worth a write: something happened, or they have served for long."""
+        return self._news or self._clock.monotonic() - self._saved_at >= IDLE_INTERVAL
+
     def save(self) -> None:
         """Raises KfwError when the disk does not take it; the next try has all of it."""
-        if not self._changed:
-            return
-        kept = dict(list(self._totals.items())[-MOST:])
         clear_the_way(self._path)
-        write_atomic(self._path, msgspec.json.encode(SavedCounters(forwards=kept)))
-        self._changed = False
+        write_atomic(self._path, self._encoded())
+        self._is_saved()
+
+    async def save_aside(self) -> None:
+        """The same without holding up the loop: a disk may be slow."""
+        data = self._encoded()
+        await asyncio.to_thread(clear_the_way, self._path)
+        await asyncio.to_thread(write_atomic, self._path, data)
+        self._is_saved()
+
+    def _encoded(self) -> bytes:
+        kept = dict(list(self._totals.items())[-MOST:])
+        return msgspec.json.encode(SavedCounters(forwards=kept))
+
+    def _is_saved(self) -> None:
+        self._news = False
+        self._saved_at = self._clock.monotonic()
 
     def _count(self, status: ForwardStatus) -> None:
         name, now = status.name, Sample.of(status)
@@ -134,7 +154,7 @@ class Counters:
         uptime = self._served(status)
         totals = self._totals.pop(name, None) or Totals(since=rfc3339(self._clock.now()))
         self._totals[name] = add(totals, more, uptime)  # the one seen last is last
-        self._changed = True
+        self._news = self._news or more != Sample()
 
     def _served(self, status: ForwardStatus) -> float:
         """Seconds in which it has served since it was asked last."""
@@ -168,21 +188,20 @@ async def saving(
     """Save them every minute, and at the end. A disk that takes nothing is said once, and tried again."""
     complaints = Complaints(log, "saving the counters")
 
-    def save() -> None:
-        counters.sample(statuses())
-        counters.save()
-
     async def turn() -> None:
         await clock.sleep(SAVE_INTERVAL)
-        save()
+        counters.sample(statuses())
+        if counters.due():
+            await counters.save_aside()
 
-    saving = asyncio.create_task(keep_going(turn, complaints.tell), name="save the counters")
+    task = asyncio.create_task(keep_going(turn, complaints.tell), name="save the counters")
     try:
         yield
     finally:
-        saving.cancel()
-        await asyncio.gather(saving, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        counters.sample(statuses())
         try:
-            save()
+            counters.save()
         except KfwError as error:
             log.warning("the counters of the last minute are lost: %s", error.what)

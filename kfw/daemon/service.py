@@ -100,7 +100,9 @@ class DaemonService:
                 total.unchanged + reply.unchanged,
             )
         self._save()
-        self.events.emit("reload", message=f"{len(total.started)} started, {len(total.stopped)} stopped")
+        said = f"{len(total.started)} started, {len(total.stopped)} stopped"
+        log.info("read the configs again: %s", said)
+        self.events.emit("reload", message=said)
         return total
 
     def stop(self, why: str) -> None:

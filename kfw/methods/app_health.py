@@ -73,7 +73,7 @@ def _any_certificate() -> ssl.SSLContext:
 async def ask_grpc(port: int, health: Health, _: Mapping[str, str]) -> None:
     """Raises ToolMissing without grpcio."""
     try:
-        import grpc  # 0.1 s and 12 MB that only this kind of check pays
+        import grpc  # 10 MB that only this kind of check pays
         from grpc import aio
     except ImportError as error:
         raise ToolMissing("a health check of type grpc needs grpcio", "pip install 'kfw[grpc]'") from error

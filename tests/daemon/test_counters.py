@@ -9,6 +9,7 @@ from kfw.errors import KfwError
 from kfw.model import Status
 from kfw.protocol import ForwardStatus
 from tests.fakes import FakeClock, settle
+from tests.until import until
 
 ACTIVE, DEGRADED, LOST, STOPPED = Status.ACTIVE, Status.DEGRADED, Status.RECONNECTING, Status.STOPPED
 
@@ -140,18 +141,39 @@ async def test_they_are_saved_every_minute_and_at_the_end_and_a_full_disk_stops_
     async with saving(world.counters, lambda: now, world.clock):  # type: ignore[arg-type]
         await settle()
         await world.clock.advance(SAVE_INTERVAL)
+        await until(lambda: world.clock._sleepers)  # it is written, and the next minute has begun
         assert load(world.path).forwards["api"].bytes_in == 1
         with monkeypatch.context() as patched:
             patched.setattr("kfw.daemon.counters.write_atomic", _full)
             now = [status(bytes_in=2)]
             await world.clock.advance(SAVE_INTERVAL)
+            await until(lambda: tried)
         now = [status(bytes_in=3)]
     assert load(world.path).forwards["api"].bytes_in == 3
     assert [file.name for file in world.path.parent.iterdir()] == ["counters.json"]
 
 
+tried: list[Path] = []
+
+
 def _full(path: Path, data: bytes) -> None:
+    tried.append(path)
     raise KfwError(f"cannot write {path}: no space left on device")
+
+
+def test_while_nothing_happens_the_disk_is_left_alone_for_ten_minutes(world: World) -> None:
+    world.tell(ACTIVE, bytes_in=5)
+    assert world.counters.due()
+    world.counters.save()
+    for _ in range(9):
+        world.clock.time += SAVE_INTERVAL
+        world.totals(bytes_in=5)
+        assert not world.counters.due()
+    world.clock.time += SAVE_INTERVAL
+    assert world.counters.due()
+    world.counters.save()
+    world.tell(LOST, bytes_in=5)
+    assert world.counters.due()
 
 
 def test_what_shrank_is_another_runners() -> None:
