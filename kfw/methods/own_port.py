@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager, suppress
 
 from kfw.errors import Shortage
 from kfw.relay.dialer import DialFailed, RefusedByApp
-from kfw.system.open_files import Use, is_shortage, opens_for, shortage_of
+from kfw.system.open_files import OPEN_FILES, Use, is_shortage, opens_for, shortage_of
 
 #: As in relay.dialer.Dialer.
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
 
 _PIECE = 64 * 1024
+#: The port, and both ends of a connection through it.
+_FILES = 3
 
 
 class OwnPort:
@@ -28,6 +30,7 @@ class OwnPort:
         self._carried: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> asyncio.Server:
+        OPEN_FILES.claim(Use.UPKEEP, _FILES)
         server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
         self.number = server.sockets[0].getsockname()[1]
         return server

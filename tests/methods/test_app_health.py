@@ -15,7 +15,7 @@ import pytest
 from kfw.errors import KfwError, ToolMissing
 from kfw.methods.probe import probe
 from kfw.model import Health, Reason
-from kfw.relay.dialer import TcpDialer
+from kfw.relay.dialer import RefusedByApp, TcpDialer
 from tests.kube.certificates import pair, server_context
 from tests.relay.world import LOCAL, Refusing, app
 from tests.until import until
@@ -118,6 +118,33 @@ async def test_that_nothing_listens_is_said_rather_than_what_the_command_makes_o
             command(CONNECTS + "sys.exit(not s.recv(1))", "{port}"),
         )
     assert raised.value.what == "connection refused"
+
+
+class RefusedLater(asyncio.Transport):
+    """As a tunnel's: it stands at first, and ends when every pod has refused."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+    def can_write_eof(self) -> bool:
+        return False
+
+    def close(self) -> None: ...
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+
+async def refused_later(factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+    protocol, transport = factory(), RefusedLater()
+    protocol.connection_made(transport)
+    refused = RefusedByApp("nothing listens on port 80 in pod web-1")
+    asyncio.get_running_loop().call_later(0.05, protocol.connection_lost, refused)
+    return transport
+
+
+async def test_that_every_pod_refuses_is_said_as_that_also_when_it_shows_only_later() -> None:
+    with pytest.raises(KfwError) as raised:
+        await probe(refused_later, command(CONNECTS + "sys.exit(not s.recv(1))", "{port}"))
+    assert raised.value.what == "nothing listens on port 80 in pod web-1"
+    assert raised.value.reason == Reason.APP_REFUSES
 
 
 # -- grpc

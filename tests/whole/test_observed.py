@@ -77,6 +77,7 @@ def test_FR_CONN_06_an_app_whose_status_is_not_a_good_one_is_not_active_and_is_t
             "bad": {**web, "localPort": bad, "health": {**quick, "path": "/status/500"}},
             "run": {
                 **web,
+                "method": "tunnel",
                 "localPort": run,
                 "health": {
                     "type": "exec",
