@@ -71,7 +71,7 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     lost_connections: int = 0  # of these: ended by a reset of the far side, or given up
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0  # from the client to the cluster
-    totals: Totals | None = None  # in a StatusReply; None in events
+    totals: Totals | msgspec.UnsetType = msgspec.UNSET  # in a StatusReply only
 
 
 class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

@@ -109,7 +109,7 @@ def _about(row: ForwardStatus) -> dict[str, str]:
 def _counted(rows: list[ForwardStatus]) -> Iterator[Any]:
     from prometheus_client.core import CounterMetricFamily
 
-    totals = [(row.name, row.totals or Totals(since="")) for row in rows]
+    totals = [(row.name, row.totals if isinstance(row.totals, Totals) else Totals(since="")) for row in rows]
     for metric, what, field in COUNTED:
         family = CounterMetricFamily(metric, what, labels=["forward"])
         for name, total in totals:

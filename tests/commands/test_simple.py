@@ -115,7 +115,7 @@ def test_explain_shows_the_ways(daemon: FakeDaemon, capsys: Captured) -> None:
 def test_events_are_lines(daemon: FakeDaemon, capsys: Captured) -> None:
     daemon.events = [event(1, row("api", "starting")), event(2, row("api"))]
     assert cli.run(["events", "--since", "0"]) == 0
-    assert [line[21:] for line in capsys.readouterr().out.splitlines()] == [
+    assert [line[27:] for line in capsys.readouterr().out.splitlines()] == [
         "api: starting",
         "api: active on http://localhost:8080",
     ]

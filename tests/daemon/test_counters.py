@@ -7,7 +7,7 @@ import pytest
 from kfw.daemon.counters import MOST, SAVE_INTERVAL, Counters, Sample, SavedCounters, load, saving
 from kfw.errors import KfwError
 from kfw.model import Status
-from kfw.protocol import ForwardStatus
+from kfw.protocol import ForwardStatus, Totals
 from tests.fakes import FakeClock, settle
 from tests.until import until
 
@@ -47,7 +47,7 @@ class World:
     def totals(self, now: Status = ACTIVE, **counts: int) -> dict[str, float]:
         (row,) = self.counters.sample([status(now, **counts)])
         found = row.totals
-        assert found is not None
+        assert isinstance(found, Totals)
         return {key: getattr(found, key) for key in found.__struct_fields__ if key != "since"}
 
 
