@@ -1,6 +1,6 @@
 """`GET /metrics` for Prometheus, where a config asks for it. prometheus-client is imported only then.
 
-Names are by https://prometheus.io/docs/practices/naming/: base units, `_total` for what only grows. What grows goes on
+Names are by https://prometheus.io/docs/practices/naming/: base units, "_total" for what only grows. What grows goes on
 over a restart of the daemon (counters.py).
 """
 
@@ -26,7 +26,7 @@ log = logging.getLogger("kfw.metrics")
 #: A scraper and a few people; requests have no body.
 LIMITS = HttpLimits(connections=16, head=8 * 1024, body=1024, idle=120.0)
 
-#: Name without `_total`, what it counts, and the field of Totals.
+#: Name without "_total", what it counts, and the field of Totals.
 COUNTED = (
     ("kfw_forward_restarts", "Ways opened after the first.", "restarts"),
     ("kfw_forward_reconnects", "Times it was there again after it was not.", "reconnects"),

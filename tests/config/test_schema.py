@@ -17,6 +17,7 @@ VALIDATOR = jsonschema.Draft202012Validator(COMMITTED)
 
 #: What a schema cannot say: that YAML 1.1 readers would differ, what keys mean together, what a path or an IP is.
 BEYOND = (
+    "has type exec and no command",  # a profile or the defaults may bring it
     "given twice",
     "the localPort",
     "same name",
