@@ -4,7 +4,9 @@
     GET    /v1/forwards/{name}/explain          -> Explanation
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
-    POST   /v1/down        NamesRequest         -> NamesReply      [] is all
+    POST   /v1/down        NamesRequest         -> NamesReply      [] is all of `project`, without one all
+    POST   /v1/enable      SwitchRequest        -> NamesReply      start, and undo `disable`
+    POST   /v1/disable     SwitchRequest        -> NamesReply      stop; a bare `up` does not start it
     POST   /v1/restart     AgainRequest         -> NamesReply      close the way, open it again
     POST   /v1/retry       AgainRequest         -> NamesReply      try now what waits or is in error
     POST   /v1/remove      NamesRequest         -> NamesReply      stop, and forget the row
@@ -98,6 +100,7 @@ class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """How the forwards were asked for, so that `reload` can read the same files in the same surroundings."""
 
     key: str  # names the set that one `up` replaces: the project file, else the user file
+    project: str = ""  # what a bare `down` in the folder of the caller ends; "" is the same as `key`
     cwd: str
     config_files: list[str] = []  # --config, in order
     flags: dict[str, str] = {}  # --context, --namespace, ...
@@ -121,8 +124,13 @@ class WithEnviron(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
 class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
     forwards: list[Forward]
     source: Source
-    #: True: what is up from the same source and not in `forwards` is stopped (`up` without names, and reload).
+    #: True: what is up from the same source and not in `forwards` is stopped (`up` without names).
     replace: bool = False
+    #: Which of `forwards` were named one by one, and which profiles were named whole; neither: all of them, one by one.
+    names: list[str] = []
+    profiles: list[str] = []
+    #: What was read: modification time in ns, size, inode and device of each file. The daemon watches them.
+    files: dict[str, tuple[int, int, int, int] | None] = {}
 
 
 class UpReply(msgspec.Struct, rename="camel", frozen=True):
@@ -132,20 +140,35 @@ class UpReply(msgspec.Struct, rename="camel", frozen=True):
     unchanged: list[str]
 
 
-class NamesRequest(msgspec.Struct, rename="camel", frozen=True):
+class NamesRequest(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
+    """Forwards, profiles or patterns of them; without any all of `project`, and without one all that there are."""
+
     names: list[str] = []
+    #: The key of the source that the caller's folder belongs to: its names go before those of others.
+    project: str = ""
+    #: Only those that are in this one.
+    context: str = ""
 
 
-class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     """Of retry and restart. Without names `environ` is for the forwards of `project` and those that have none yet."""
 
     names: list[str] = []
     #: The key of the source that the caller's folder belongs to; "" outside of any project.
     project: str = ""
+    #: Only those that are in this one.
+    context: str = ""
 
 
 class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     project: str = ""
+
+
+class SwitchRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    """Of enable and disable: forwards and profiles, which need not be up. `source`: the caller's files, which have them."""
+
+    names: list[str]
+    source: Source
 
 
 class NamesReply(msgspec.Struct, rename="camel", frozen=True):

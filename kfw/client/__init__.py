@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Event,
         Explanation,
         NamesReply,
+        Source,
         StatusReply,
         UpReply,
         UpRequest,
@@ -83,26 +84,41 @@ def reload(project: str = "", environ: Mapping[str, str] | None = None) -> UpRep
     return _decode(_ask("POST", "/v1/reload", body, timeout=SLOW), UpReply)
 
 
-def down(names: Sequence[str] = ()) -> NamesReply:
-    """Stop these; no names: all."""
-    return _names("down", names)
+def down(names: Sequence[str] = (), project: str = "", context: str = "") -> NamesReply:
+    """Stop these; no names: all of the project, and without one all. `context`: only what is in it."""
+    return _names("down", names, project, context)
+
+
+def enable(names: Sequence[str], source: Source, environ: Mapping[str, str] | None = None) -> NamesReply:
+    """Those that run now. `source`: the caller's files, where what is not up is looked up."""
+    return _switch("enable", names, source, environ)
+
+
+def disable(names: Sequence[str], source: Source) -> NamesReply:
+    return _switch("disable", names, source, None)
 
 
 def restart(
-    names: Sequence[str] = (), project: str = "", environ: Mapping[str, str] | None = None
+    names: Sequence[str] = (),
+    project: str = "",
+    environ: Mapping[str, str] | None = None,
+    context: str = "",
 ) -> NamesReply:
     """`environ`: of the caller, for these names; without names see kfw/protocol.py."""
-    return _again("restart", names, project, environ)
+    return _again("restart", names, project, environ, context)
 
 
 def retry(
-    names: Sequence[str] = (), project: str = "", environ: Mapping[str, str] | None = None
+    names: Sequence[str] = (),
+    project: str = "",
+    environ: Mapping[str, str] | None = None,
+    context: str = "",
 ) -> NamesReply:
-    return _again("retry", names, project, environ)
+    return _again("retry", names, project, environ, context)
 
 
-def remove(names: Sequence[str]) -> NamesReply:
-    return _names("remove", names)
+def remove(names: Sequence[str], context: str = "") -> NamesReply:
+    return _names("remove", names, "", context)
 
 
 def stop() -> None:
@@ -146,23 +162,35 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
             return
 
 
-def _again(verb: str, names: Sequence[str], project: str, environ: Mapping[str, str] | None) -> NamesReply:
+def _again(
+    verb: str, names: Sequence[str], project: str, environ: Mapping[str, str] | None, context: str
+) -> NamesReply:
     import msgspec
 
     from kfw.protocol import AgainRequest, NamesReply
 
-    request = AgainRequest(
-        names=list(names), project=project, environ=None if environ is None else dict(environ)
+    sent = None if environ is None else dict(environ)
+    request = AgainRequest(names=list(names), project=project, environ=sent, context=context)
+    return _decode(_ask("POST", f"/v1/{verb}", msgspec.json.encode(request), timeout=SLOW), NamesReply)
+
+
+def _switch(verb: str, names: Sequence[str], source: Source, environ: Mapping[str, str] | None) -> NamesReply:
+    import msgspec
+
+    from kfw.protocol import NamesReply, SwitchRequest
+
+    request = SwitchRequest(
+        names=list(names), source=source, environ=None if environ is None else dict(environ)
     )
     return _decode(_ask("POST", f"/v1/{verb}", msgspec.json.encode(request), timeout=SLOW), NamesReply)
 
 
-def _names(verb: str, names: Sequence[str]) -> NamesReply:
+def _names(verb: str, names: Sequence[str], project: str, context: str) -> NamesReply:
     import msgspec
 
     from kfw.protocol import NamesReply, NamesRequest
 
-    body = msgspec.json.encode(NamesRequest(names=list(names)))
+    body = msgspec.json.encode(NamesRequest(names=list(names), project=project, context=context))
     return _decode(_ask("POST", f"/v1/{verb}", body, timeout=SLOW), NamesReply)
 
 

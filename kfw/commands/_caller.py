@@ -1,10 +1,16 @@
 """Who calls: the environment that goes with a request, and the project of the working directory."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 
 from kfw.commands import _output as output
 from kfw.environ import fitting, sendable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kfw.protocol import Source
 
 
 def caller_environ() -> dict[str, str]:
@@ -27,3 +33,11 @@ def caller_source() -> str:
     from kfw import paths
 
     return caller_project() or str(paths.config_file())
+
+
+def names_source() -> Source:
+    """Where a name is looked up that is not up."""
+    from kfw.protocol import Source
+
+    key = caller_source()
+    return Source(key=key, project=key, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))

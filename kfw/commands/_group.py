@@ -15,7 +15,10 @@ from kfw.errors import UsageError
 
 #: As `kfw --help` shows them. A file defines a function of its own name, or `app` for a noun with verbs.
 GROUPS = {
-    "Forwards": ("up", "down", "add", "remove", "restart", "retry", "reload", "wait", "port-forward"),
+    "Forwards": (
+        *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
+        "port-forward",
+    ),
     "Looking": ("status", "explain", "verify", "top", "logs", "events"),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),

@@ -1,8 +1,9 @@
 """Names of forwards on the command line: what to say about one that is not there, and completion by Tab."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from kfw.errors import KfwError, UsageError
+from kfw.names import few
 
 
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
@@ -15,8 +16,18 @@ def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"there is no forward named '{name}'", fix + known_names(names))
 
 
+def meant(words: Sequence[str], profile_of: Mapping[str, str | None]) -> list[str]:
+    """The forwards that these names, profiles and patterns mean. Raises UsageError for one that means nothing."""
+    from kfw.names import select
+
+    chosen = select(words, profile_of)
+    if chosen.unknown:
+        raise unknown_name(chosen.unknown[0], profile_of)
+    return [name for name, profile in profile_of.items() if chosen.has(name, profile)]
+
+
 def known_names(names: Sequence[str]) -> str:
-    return f"known: {', '.join(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
+    return f"known: {few(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
 
 
 def complete(incomplete: str) -> list[str]:

@@ -22,7 +22,11 @@ def duration(text: str | float) -> float:
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Forwards; all when none is named.", autocompletion=complete),
+    typer.Argument(
+        metavar="[NAME]...",
+        help="Forwards, profiles or patterns; all when none is named.",
+        autocompletion=complete,
+    ),
 ]
 OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.", autocompletion=complete)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
@@ -36,6 +40,9 @@ Configs = Annotated[
     typer.Option("--config", "-f", metavar="FILE", help="Read this file too, over the others. Repeatable."),
 ]
 Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
+InContext = Annotated[
+    str | None, typer.Option("--context", metavar="NAME", help="Only forwards in this kubeconfig context.")
+]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of the targets.")
 ]

@@ -45,10 +45,10 @@ def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
     reply: dict[str, Any] = json.loads(raw)
     if names:
         rows = {row["name"]: row for row in reply["forwards"]}
-        if unknown := [name for name in names if name not in rows]:
-            from kfw.commands._names import unknown_name
+        if not rows.keys() >= set(names):  # a profile or a pattern, or a mistake: no hurry
+            from kfw.commands._names import meant
 
-            raise unknown_name(unknown[0], rows)
+            names = meant(names, {name: row.get("profile") for name, row in rows.items()})
         reply["forwards"] = [rows[name] for name in dict.fromkeys(names)]
     return reply
 

@@ -1,38 +1,71 @@
 """kfw down: take forwards away."""
 
 import json
+from typing import Annotated
+
+import typer
 
 from kfw import client, paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
-from kfw.commands._options import Json, Names
-from kfw.errors import DaemonNotRunning
+from kfw.commands._caller import caller_source
+from kfw.commands._options import InContext, Json, Names
+from kfw.errors import DaemonNotRunning, UsageError
+from kfw.names import few
 from kfw.system.files import read_bounded
 
 #: Bytes of what a daemon keeps, see kfw/daemon/store.py.
 _LARGEST = 32 * 1024 * 1024
 
 
-def down(names: Names = None, as_json: Json = False) -> int:
-    """Stop forwards and free their ports. Without names: all.
+def down(
+    names: Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also those of other projects.")] = False,
+    context: InContext = None,
+    as_json: Json = False,
+) -> int:
+    """Stop forwards and free their ports.
+
+    Without names: all of this project, which is the nearest kfw.yaml, or else the user's config. They stay stopped
+    until the next `kfw up` that names them, or names none.
 
     \b
     kfw down
-    kfw down api db
+    kfw down api 'shop-*'
+    kfw down --all
+    kfw down --all --context kind-dev
     """
+    if names and everything:
+        raise UsageError("--all takes no names", "write `kfw down --all`, or the names without --all")
+    project = "" if everything else caller_source()
     try:
-        stopped = client.down(names or []).names
+        stopped = _down(names or [], project, context or "")
     except DaemonNotRunning:
         if names:
             raise
-        stopped = _down_what_would_come_back()
+        stopped = _down_what_would_come_back(project, context or "")
     if as_json:
         output.show_json({"stopped": stopped})
-    output.say(f"stopped: {', '.join(stopped)}" if stopped else "nothing was up")
+    output.say(f"stopped: {few(stopped)}" if stopped else _nothing(project))
     return 0
 
 
-def _down_what_would_come_back() -> list[str]:
+def _down(names: list[str], project: str, context: str) -> list[str]:
+    return client.down(names, project, context).names
+
+
+def _nothing(project: str) -> str:
+    """What is up elsewhere is not to be a riddle."""
+    try:
+        others = [row.name for row in client.status().forwards if row.status not in ("stopped", "disabled")]
+    except DaemonNotRunning:
+        others = []
+    if not others or not project:
+        return "nothing was up"
+    return f"nothing of this project was up; of others are: {few(others)} (`kfw down --all` stops them)"
+
+
+def _down_what_would_come_back(project: str, context: str) -> list[str]:
     """A daemon that was stopped or killed has its forwards on disk, and after a kill perhaps children that still serve."""
     try:
         kept = json.loads(read_bounded(paths.store_file(), _LARGEST))["forwards"]
@@ -41,4 +74,4 @@ def _down_what_would_come_back() -> list[str]:
     if not kept:
         return []
     ensure_daemon(on_demand=True)
-    return client.down([]).names
+    return _down([], project, context)

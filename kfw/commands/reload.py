@@ -4,6 +4,7 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._options import Json
+from kfw.names import few
 from kfw.protocol import UpReply
 
 
@@ -33,4 +34,4 @@ def as_dict(reply: UpReply) -> dict[str, list[str]]:
 
 def changes(reply: UpReply) -> list[str]:
     """`started: api, db`, one line for each kind that there is."""
-    return [f"{kind}: {', '.join(names)}" for kind, names in as_dict(reply).items() if names]
+    return [f"{kind}: {few(names)}" for kind, names in as_dict(reply).items() if names]

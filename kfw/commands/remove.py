@@ -7,11 +7,13 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._names import complete
-from kfw.commands._options import Json
+from kfw.commands._options import InContext, Json
+from kfw.names import few
 
 
 def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    context: InContext = None,
     as_json: Json = False,
 ) -> int:
     """Stop forwards and forget them.
@@ -21,8 +23,8 @@ def remove(
     \b
     kfw remove db
     """
-    removed = client.remove(names).names
+    removed = client.remove(names, context or "").names
     if as_json:
         output.show_json({"removed": removed})
-    output.say(f"removed: {', '.join(removed)}")
+    output.say(f"removed: {few(removed)}")
     return 0

@@ -3,10 +3,11 @@
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
-from kfw.commands._options import Json, Names
+from kfw.commands._options import InContext, Json, Names
+from kfw.names import few
 
 
-def restart(names: Names = None, as_json: Json = False) -> int:
+def restart(names: Names = None, context: InContext = None, as_json: Json = False) -> int:
     """Reconnect forwards; their local ports stay open.
 
     Without names: all.
@@ -14,7 +15,7 @@ def restart(names: Names = None, as_json: Json = False) -> int:
     \b
     kfw restart api
     """
-    restarted = client.restart(names or [], caller_source(), caller_environ()).names
+    restarted = client.restart(names or [], caller_source(), caller_environ(), context or "").names
     if as_json:
         output.show_json({"restarted": restarted})
     output.say(said("restarted", restarted, names))
@@ -24,7 +25,14 @@ def restart(names: Names = None, as_json: Json = False) -> int:
 def said(done: str, names: list[str], asked: list[str] | None) -> str:
     """What was done, and what was left out because it is stopped or disabled."""
     left_out = [name for name in asked or [] if name not in names]
-    parts = [f"{done}: {', '.join(names)}"] if names else []
     if left_out:
-        parts.append(f"not up: {', '.join(left_out)} (`kfw up {' '.join(left_out)}` starts)")
+        left_out = [name for name in left_out if not _is_of_many(name)]
+    parts = [f"{done}: {few(names)}"] if names else []
+    if left_out:
+        parts.append(f"not up: {few(left_out)} (`kfw up {' '.join(left_out)}` starts)")
     return "; ".join(parts) or "nothing is up"
+
+
+def _is_of_many(word: str) -> bool:
+    """A profile or a pattern stands for others; which of these are not up is in `kfw status`."""
+    return bool(set("*?[") & set(word)) or word in {row.profile for row in client.status().forwards}

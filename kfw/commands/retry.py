@@ -3,11 +3,11 @@
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_project
-from kfw.commands._options import Json, Names
+from kfw.commands._options import InContext, Json, Names
 from kfw.commands.restart import said
 
 
-def retry(names: Names = None, as_json: Json = False) -> int:
+def retry(names: Names = None, context: InContext = None, as_json: Json = False) -> int:
     """Retry waiting or failed forwards now.
 
     Without names: all of them.
@@ -15,7 +15,7 @@ def retry(names: Names = None, as_json: Json = False) -> int:
     \b
     kfw retry db
     """
-    retried = client.retry(names or [], caller_project(), caller_environ()).names
+    retried = client.retry(names or [], caller_project(), caller_environ(), context or "").names
     if as_json:
         output.show_json({"retried": retried})
     output.say(said("trying again", retried, names))

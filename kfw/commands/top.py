@@ -10,7 +10,7 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._live import Live, can_draw
-from kfw.commands._names import unknown_name
+from kfw.commands._names import meant
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
 from kfw.view.details import top_lines
@@ -62,8 +62,6 @@ def _lines(names: list[str], ended: int) -> list[str]:
 def _asked(names: list[str]) -> list[dict[str, Any]]:
     """Raises UsageError for a name that is not there."""
     if names:
-        known = {row.name for row in client.status().forwards}
-        if unknown := [name for name in names if name not in known]:
-            raise unknown_name(unknown[0], known)
+        names = meant(names, {row.name: row.profile for row in client.status().forwards})
     rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
     return [row for row in rows if not names or row["forward"] in names]

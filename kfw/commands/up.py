@@ -11,14 +11,16 @@ import typer
 from kfw import paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
-from kfw.commands._caller import caller_environ
+from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._names import unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.config.settings import Settings
 from kfw.errors import UsageError
 from kfw.model import Forward
+from kfw.names import Selection, few, select
 from kfw.protocol import Source, UpRequest
+from kfw.system.changes import stamp
 
 
 def up(
@@ -51,16 +53,20 @@ def up(
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
     given = {name: value for name, value in flags.items() if value is not None}
     settings = _settings(config or [], given)
+    chosen = _chosen(settings, names or [])
     request = UpRequest(
-        forwards=_pinned(_chosen(settings, names or [])),
+        forwards=_pinned(_forwards(settings, chosen)),
         source=_source(settings, config or [], given),
-        replace=not names,
+        replace=chosen is None,
+        names=list(chosen.names if chosen else ()),
+        profiles=list(chosen.profiles if chosen else ()),
+        files={str(file): stamp(str(file)) for file in settings.files},
         environ=caller_environ(),
     )
     if foreground:
         return _foreground(request)
     wanted = settings.daemon
-    daemon, _ = ensure_daemon(
+    daemon, is_new = ensure_daemon(
         on_demand=True,
         log_level=wanted.log_level,
         metrics_listen=wanted.metrics_listen,
@@ -68,7 +74,19 @@ def up(
     )
     if wanted.metrics_listen and daemon.metrics != wanted.metrics_listen and not daemon.warnings:
         output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")
+    if is_new:
+        _say_what_came_back(request)
     return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+
+
+def _say_what_came_back(request: UpRequest) -> None:
+    """A daemon that starts brings back all that was up with the last one, also of other projects."""
+    from kfw import client
+
+    ours = {forward.name for forward in request.forwards}
+    back = [row.name for row in client.status().forwards if row.name not in ours and row.status != "disabled"]
+    if back:
+        output.say(f"kfw: also back, as they were up before: {few(back)}; `kfw down --all` stops everything")
 
 
 def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
@@ -84,27 +102,35 @@ def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
     return settings
 
 
-def _chosen(settings: Settings, names: list[str]) -> list[Forward]:
-    """What is named counts as enabled: whoever names it wants it. Raises UsageError."""
-    forwards = settings.forwards
-    if not forwards:
+def _chosen(settings: Settings, words: list[str]) -> Selection | None:
+    """None: all. Raises UsageError."""
+    profile_of = {name: forward.profile for name, forward in settings.forwards.items()}
+    if not profile_of:
         raise UsageError("no forwards are configured", "`kfw init` writes a kfw.yaml to begin with")
-    if not names:
-        return list(forwards.values())
-    profiles = {forward.profile for forward in forwards.values() if forward.profile}
-    if unknown := [name for name in names if name not in forwards and name not in profiles]:
-        raise unknown_name(unknown[0], [*forwards, *profiles])
-    named = [f for f in forwards.values() if f.name in names or f.profile in names]
-    return [replace(forward, enabled=True) if forward.name in names else forward for forward in named]
+    chosen = select(words, profile_of)
+    if chosen.unknown:
+        raise unknown_name(chosen.unknown[0], [*profile_of, *filter(None, set(profile_of.values()))])
+    return chosen if words else None
+
+
+def _forwards(settings: Settings, chosen: Selection | None) -> list[Forward]:
+    """What is named counts as enabled, by itself or by its profile: whoever names it wants it."""
+    forwards = list(settings.forwards.values())
+    if chosen is None:
+        return forwards
+    return [
+        replace(forward, enabled=True)
+        if forward.name in chosen.names or forward.name in settings.off_by_profile
+        else forward
+        for forward in forwards
+        if chosen.has(forward.name, forward.profile)
+    ]
 
 
 def _pinned(forwards: Iterable[Forward]) -> list[Forward]:
-    """A disabled forward's context need not exist."""
     from kfw.kubeconfig.pin import pin
 
-    forwards = list(forwards)
-    pinned = {f.name: f for f in pin([f for f in forwards if f.enabled], os.environ.get("KUBECONFIG"))}
-    return [pinned.get(forward.name, forward) for forward in forwards]
+    return pin(forwards, os.environ.get("KUBECONFIG"))
 
 
 def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Source:
@@ -113,6 +139,7 @@ def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Sou
     key = str(settings.project_file or (here[-1] if here else paths.config_file()))
     return Source(
         key=key,
+        project=caller_source(),
         cwd=str(Path.cwd()),
         config_files=here,
         flags=flags,

@@ -12,7 +12,7 @@ import msgspec
 
 from kfw import client, view
 from kfw.commands import _output as output
-from kfw.commands._names import unknown_name
+from kfw.commands._names import meant
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
 from kfw.view import details
@@ -186,10 +186,12 @@ def verify(names: Names = None, as_json: Json = False) -> int:
 
 def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
     rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
-    if unknown := [name for name in names or () if name not in rows]:
-        raise unknown_name(unknown[0], rows)
     up = [row for row in rows.values() if row["status"] not in ("stopped", "disabled")]
-    chosen = [rows[name] for name in names] if names else up
+    chosen = (
+        [rows[name] for name in meant(names, {name: row.get("profile") for name, row in rows.items()})]
+        if names
+        else up
+    )
     if not chosen:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return chosen

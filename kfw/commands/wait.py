@@ -8,11 +8,12 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress
-from kfw.commands._names import unknown_name
+from kfw.commands._names import meant
 from kfw.commands._options import Json, Names, Timeout
 from kfw.commands._waiting import exit_code, follow_until
 from kfw.errors import UsageError
 from kfw.model import Status
+from kfw.names import few
 
 
 def wait(
@@ -39,16 +40,15 @@ def wait(
         output.show_json(status_fast.reply_of(client.status_raw(), [row["name"] for row in rows]))
     late = [row for row in rows if row["status"] != wanted]
     if late and not as_json:
-        output.say(f"after {timeout:g} s not {wanted.value}: {', '.join(row['name'] for row in late)}")
+        output.say(f"after {timeout:g} s not {wanted.value}: {few(row['name'] for row in late)}")
     return exit_code(late) or (7 if late else 0)
 
 
 def _chosen(names: list[str] | None) -> list[str]:
     rows = client.status().forwards
-    known = [row.name for row in rows]
-    if unknown := [name for name in names or () if name not in known]:
-        raise unknown_name(unknown[0], known)
-    wanted = names or [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
+    if names:
+        return meant(names, {row.name: row.profile for row in rows})
+    wanted = [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
     if not wanted:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return wanted

@@ -52,9 +52,20 @@ def _profile(profile: Branch, defaults: Branch, flags: Branch) -> Branch:
     named = _complete_all(profile.branch("portForwards"), shared, flags)
     switch = profile.leaf("enabled")
     if switch and switch.value is False:
-        off = {name: Branch(each.at, each.children | {"enabled": switch}) for name, each in named.branches()}
+        off = {name: _switched_off(each, switch) for name, each in named.branches()}
         named = Branch(named.at, {**off})
     return Branch(profile.at, profile.children | ({"portForwards": named} if named.children else {}))
+
+
+def _switched_off(block: Branch, switch: Leaf) -> Branch:
+    """What is disabled by itself stays so when its profile is switched on, so it keeps its own word."""
+    return block if not is_enabled(block) else Branch(block.at, block.children | {"enabled": switch})
+
+
+def is_off_by_profile(entry: ForwardEntry, completed: Branch) -> bool:
+    """Disabled, but only because its profile is."""
+    switch = completed.branch("profiles").branch(entry.profile or "").leaf("enabled")
+    return switch is not None and entry.block.leaf("enabled") is switch and switch.value is False
 
 
 def _only_namespace(profile: Branch) -> Branch:

@@ -79,8 +79,10 @@ def _settings(
 def _built(completed: Branch, found: list[ConfigSource], warnings: list[str]) -> Settings:
     absolute = {source.name: str(source.path) for source in found}
     profiles = completed.branch("profiles").branches()
+    entries = list(build.entries(completed))
     return Settings(
-        forwards={entry.name: build.forward(entry, absolute) for entry in build.entries(completed)},
+        forwards={entry.name: build.forward(entry, absolute) for entry in entries},
+        off_by_profile=frozenset(e.name for e in entries if build.is_off_by_profile(e, completed)),
         selecting_profiles=tuple(n for n, p in profiles if build.is_enabled(p) and conflicts.selecting(p)),
         daemon=_daemon(completed.branch("daemon")),
         files=tuple(source.path for source in found),

@@ -25,6 +25,8 @@ class DaemonSettings:
 class Settings:
     #: By name; those of profiles too, and also what is disabled.
     forwards: Mapping[str, Forward]
+    #: Of these the ones that are disabled only because their profile is.
+    off_by_profile: frozenset[str]
     #: Enabled profiles that select by namespaces and labels, which kfw cannot follow yet.
     selecting_profiles: tuple[str, ...]
     daemon: DaemonSettings

@@ -16,7 +16,7 @@ from kfw.daemon.counters import Counters
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
 from kfw.daemon.metrics_page import MetricsPage
-from kfw.daemon.request_validation import check, check_environ, shortened, shown
+from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
 from kfw.daemon.service import DaemonService
 from kfw.errors import KfwError, UsageError
 from kfw.http.messages import Request, Response
@@ -31,6 +31,7 @@ from kfw.protocol import (
     NamesRequest,
     ReloadRequest,
     StatusReply,
+    SwitchRequest,
     UpReply,
     UpRequest,
 )
@@ -107,13 +108,17 @@ class Handlers:
     async def remove(self, request: Request) -> Response:
         return _names(await self._core.remove(_names_in(request)))
 
+    async def enable(self, request: Request) -> Response:
+        return _names(await self._core.enable(_switch(request)))
+
+    async def disable(self, request: Request) -> Response:
+        return _names(await self._core.disable(_switch(request)))
+
     async def restart(self, request: Request) -> Response:
-        asked, supervisor = _again(request), self._core.supervisor
-        return _names(supervisor.restart(asked.names, supervisor.environ_of(asked.environ), asked.project))
+        return _names(self._core.restart(_again(request)))
 
     async def retry(self, request: Request) -> Response:
-        asked, supervisor = _again(request), self._core.supervisor
-        return _names(supervisor.retry(asked.names, supervisor.environ_of(asked.environ), asked.project))
+        return _names(self._core.retry(_again(request)))
 
     async def reload(self, request: Request) -> Response:
         asked = _body(request, ReloadRequest)
@@ -191,8 +196,17 @@ ROUTES = (
         Handlers.connections,
     ),
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
-    Route("POST", "/v1/down", "Stop forwards; no names are all.", NamesRequest, NamesReply, Handlers.down),
+    Route(
+        "POST",
+        "/v1/down",
+        "Stop forwards; without names all of the project.",
+        NamesRequest,
+        NamesReply,
+        Handlers.down,
+    ),
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
+    Route("POST", "/v1/enable", "Start, and undo disable.", SwitchRequest, NamesReply, Handlers.enable),
+    Route("POST", "/v1/disable", "Stop, also for a bare up.", SwitchRequest, NamesReply, Handlers.disable),
     Route("POST", "/v1/restart", "Reconnect.", AgainRequest, NamesReply, Handlers.restart),
     Route(
         "POST", "/v1/retry", "Retry waiting or failed forwards now.", AgainRequest, NamesReply, Handlers.retry
@@ -227,11 +241,18 @@ def _refusal(error: KfwError, status: int) -> Response:
     return _json(ErrorReply(what=what, fix=fix, reason=error.reason, exit_code=error.exit_code), status)
 
 
-def _names_in(request: Request) -> list[str]:
-    """A few of the unknown ones are enough to see what is wrong with a long list."""
-    names = _body(request, NamesRequest).names
-    _check_names(names)
-    return names
+def _names_in(request: Request) -> NamesRequest:
+    asked = _body(request, NamesRequest)
+    _check_names(asked.names)
+    return asked
+
+
+def _switch(request: Request) -> SwitchRequest:
+    asked = _body(request, SwitchRequest)
+    _check_names(asked.names)
+    check_source(asked.source)
+    check_environ(asked.environ)
+    return asked
 
 
 def _again(request: Request) -> AgainRequest:

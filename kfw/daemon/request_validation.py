@@ -44,10 +44,18 @@ def check(request: UpRequest) -> None:
     names = [forward.name for forward in request.forwards]
     if twice := next((name for name in names if names.count(name) > 1), None) if _has_twins(names) else None:
         raise UsageError(f"two forwards are named {shown(twice)}", "names are unique")
+    if len(request.names) + len(request.profiles) > 2 * _FORWARDS or len(request.files) > 2 * _FILES:
+        raise UsageError("the request has too many names, profiles or files")
     faults = (*map(fault, request.forwards), *_of_source(request.source))
     if why := next(filter(None, faults), ""):
         raise UsageError(why)
     check_environ(request.environ)
+
+
+def check_source(source: Source) -> None:
+    """Raises UsageError."""
+    if why := next(_of_source(source), ""):
+        raise UsageError(why)
 
 
 def check_environ(environ: Mapping[str, str] | None) -> None:
@@ -186,7 +194,13 @@ def _of_source(source: Source) -> Iterator[str]:
         yield f"source.cwd {shown(source.cwd)} is not an absolute path"
     if len(source.config_files) > _FILES or len(source.flags) > _FILES:
         yield f"source has more than {_FILES} config files or flags"
-    for text in (*source.config_files, *source.flags, *source.flags.values(), source.kubeconfig or ""):
+    for text in (
+        source.project,
+        *source.config_files,
+        *source.flags,
+        *source.flags.values(),
+        source.kubeconfig or "",
+    ):
         if text and not _is_text(text):
             yield f"{shown(text)} in source is too long, or holds a NUL"
 

@@ -1,4 +1,4 @@
-"""What the daemon is asked to do beyond one forward: keep what is up on disk, read configs again, end."""
+"""What the daemon is asked to do beyond one forward: keep the record of what is wanted, read configs again, end."""
 
 import asyncio
 import logging
@@ -8,11 +8,25 @@ from pathlib import Path
 
 from kfw.daemon import logs
 from kfw.daemon.events import Events
-from kfw.daemon.store import Asked, Saved, load, save
-from kfw.errors import KfwError
+from kfw.daemon.project_files import Found, has_files, read_again
+from kfw.daemon.store import Record, load, save
+from kfw.environ import Environ
+from kfw.errors import KfwError, UsageError
 from kfw.model import Forward
-from kfw.protocol import ADDED, ReloadRequest, UpReply, UpRequest
+from kfw.names import Selection, few, select
+from kfw.protocol import (
+    ADDED,
+    AgainRequest,
+    NamesRequest,
+    ReloadRequest,
+    Source,
+    SwitchRequest,
+    UpReply,
+    UpRequest,
+)
+from kfw.supervisor import wanted
 from kfw.supervisor.supervisor import Supervisor
+from kfw.supervisor.wanted import Entry, Project, Switch
 from kfw.system.clock import Clock
 from kfw.system.files import outside
 from kfw.system.open_files import OPEN_FILES
@@ -37,7 +51,8 @@ class DaemonService:
         self._started = clock.monotonic()
         self._store = store
         self._on_demand = on_demand
-        self._asked: dict[str, Asked] = {}
+        self._projects: dict[str, Project] = {}
+        self._turn = asyncio.Lock()  # one change of what is wanted at a time
         self._unsaved = ""  # why the store is not up to date
         self._next_save: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
@@ -51,87 +66,274 @@ class DaemonService:
 
     async def restore(self) -> None:
         """Bring back what was up when the last daemon ended."""
-        saved = load(self._store)
-        self._asked = saved.asked
-        if saved.forwards:
-            log.info("bringing back what was up: %s", ", ".join(forward.name for forward in saved.forwards))
-            await self.supervisor.up(saved.forwards, asked_for=False)
+        async with self._turn:
+            record = load(self._store)
+            self._projects = dict(record.projects)
+            if record.forwards:
+                log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
+                await self.supervisor.up(record.forwards, asked_for=False)
 
     async def up(self, request: UpRequest) -> UpReply:
-        key = request.source.key
-        environ = self.supervisor.environ_of(request.environ)
-        forwards = [replace(forward, source=key) for forward in request.forwards]
-        reply = await self.supervisor.up(forwards, replaces=key if request.replace else None, environ=environ)
-        before = self._asked.get(key)
-        self._asked[key] = Asked(request.source, request.replace or bool(before and before.whole))
-        self._save()
-        return reply
+        async with self._turn:
+            key = request.source.key
+            environ = self.supervisor.environ_of(request.environ)
+            forwards = [replace(forward, source=key) for forward in request.forwards]
+            project = wanted.up(
+                self._project(key), request.source, _chosen(request), self._members(key, forwards)
+            )
+            before = {} if request.replace else project.files
+            project = wanted.with_files(project, before | request.files)
+            forwards = [_switched(project, forward) for forward in forwards]
+            replaces = key if request.replace else None
+            reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
+            self._projects[key] = project
+            self._save()
+            return reply
 
-    async def down(self, names: Iterable[str]) -> list[str]:
-        stopped = await self.supervisor.down(names)
-        self._went()
-        return stopped
+    async def down(self, request: NamesRequest) -> list[str]:
+        """Without names all of its project, or of everything; what is disabled stays so."""
+        async with self._turn:
+            chosen = self._those(request)
+            projects = self._by_project(chosen)
+            if not request.names:  # also one whose files have nothing at present
+                also = [key for key in self._projects if request.project in ("", key)]
+                projects = {key: projects.get(key, {}) for key in (*also, *projects)}
+            for key, members in projects.items():
+                part = self._part(key, members, request)
+                self._projects[key] = wanted.down(self._project(key), part, members)
+            stopped = await self._down([name for name in chosen if not self._is_disabled(name)])
+            self._forget_what_is_down(projects)
+            self._went()
+            return stopped
 
-    async def remove(self, names: Iterable[str]) -> list[str]:
-        removed = await self.supervisor.remove(names)
-        self._went()
-        return removed
+    async def remove(self, request: NamesRequest) -> list[str]:
+        async with self._turn:
+            chosen = self._those(request)
+            projects = self._by_project(chosen)
+            for key, members in projects.items():
+                part = self._part(key, members, request)
+                project = wanted.down(self._project(key), part, members)
+                self._projects[key] = wanted.forget(project, chosen) if key == ADDED else project
+            removed = await self.supervisor.remove(chosen) if chosen else []
+            self._forget_what_is_down(projects)
+            self._went()
+            return removed
+
+    async def disable(self, request: SwitchRequest) -> list[str]:
+        """What is not up need not be read: the word about it is enough. Raises UsageError for an unknown name."""
+        async with self._turn:
+            projects = self._by_project(await self._named(request))
+            rows = [replace(row, enabled=False) for row in self._rows_of(projects)]
+            for key, members in projects.items():
+                said = wanted.disable(
+                    self._project(key), _how(key, request.source), select(request.names, members), members
+                )
+                self._projects[key] = said
+            await self.supervisor.up(rows, asked_for=False)
+            self._went()
+            return [name for members in projects.values() for name in members]
+
+    async def enable(self, request: SwitchRequest) -> list[str]:
+        """As the files have it now. Raises KfwError, and changes nothing, when they cannot be read."""
+        async with self._turn:
+            environ = self.supervisor.environ_of(request.environ)
+            projects = self._by_project(await self._named(request))
+            said = {
+                key: wanted.enable(
+                    self._project(key), _how(key, request.source), select(request.names, members), members
+                )
+                for key, members in projects.items()
+            }
+            rows = {row.name: row for row in self._rows_of(projects)}
+            forwards = [
+                forward
+                for key, project in said.items()
+                for forward in await self._as_now(key, project, rows)
+                if forward.name in projects[key]
+            ]
+            await self.supervisor.up(forwards, environ=environ)
+            self._projects |= said
+            self._save()
+            return [forward.name for forward in forwards if forward.enabled]
+
+    def restart(self, request: AgainRequest) -> list[str]:
+        chosen, environ = self._asked_again(request)
+        if chosen is None:
+            return []
+        return self.supervisor.restart(chosen, environ, request.project)
+
+    def retry(self, request: AgainRequest) -> list[str]:
+        chosen, environ = self._asked_again(request)
+        if chosen is None:
+            return []
+        return self.supervisor.retry(chosen, environ, request.project)
 
     async def reload(self, request: ReloadRequest | None = None) -> UpReply:
-        """Read the files of every `up` again. Raises before anything changes when one of them is wrong.
+        """Read the files of every project again. Raises before anything changes when one of them is wrong.
 
         The caller's environment is for the caller's own project, and for those whose own is not known.
         """
         request = request or ReloadRequest()
         environ = self.supervisor.environ_of(request.environ)
-        again = [asked for key, asked in self._asked.items() if key != ADDED]
-        wanted = [(asked, await self._read_again(asked)) for asked in again]
+        found = [
+            (key, *await self._read_again(key)) for key in list(self._projects) if self._has_to_be_read(key)
+        ]
         total = UpReply([], [], [], [])
-        for asked, forwards in wanted:
-            key = asked.source.key
-            if key not in self._asked:  # it was taken down meanwhile
-                continue
+        for key, project, read in found:
             takes = key == request.project or self.supervisor.environ_is_missing(key)
-            reply = await self.supervisor.up(forwards, replaces=key, environ=environ if takes else None)
-            total = UpReply(
-                total.started + reply.started,
-                total.restarted + reply.restarted,
-                total.stopped + reply.stopped,
-                total.unchanged + reply.unchanged,
-            )
-        self._save()
-        said = f"{len(total.started)} started, {len(total.stopped)} stopped"
-        log.info("read the configs again: %s", said)
-        self.events.emit("reload", message=said)
+            total = _sum(total, await self._take(key, project, read, environ if takes else None))
+        self._tell_of_reload(total)
         return total
 
     def stop(self, why: str) -> None:
         log.info("the daemon stops: %s", why)
         self.ended.set()
 
-    async def _read_again(self, asked: Asked) -> list[Forward]:
-        """Off the loop: a project may be on a file system that hangs."""
-        running = self.supervisor.running()
+    # -- reading the files again
+
+    def _has_to_be_read(self, key: str) -> bool:
+        return has_files(key) and bool(wanted.sources(self._project(key)))
+
+    async def _read_again(self, key: str) -> tuple[Project, Found]:
+        """With the record that it was read by. Off the loop: a project may be on a file system that hangs."""
+        project = self._project(key)
+        return project, await self._read(key, project)
+
+    async def _read(self, key: str, project: Project, ways: Iterable[Source] = ()) -> Found:
         try:
-            return await outside(lambda: _wanted(asked, running), READ_AGAIN)
+            return await outside(lambda: read_again(key, project, ways), READ_AGAIN)
         except TimeoutError as error:
-            what = f"cannot read the files of {asked.source.cwd} again: it takes more than {READ_AGAIN:g} s"
+            what = f"cannot read the files of {key} again: it takes more than {READ_AGAIN:g} s"
             raise KfwError(what, "check the file system that it is on") from error
+
+    async def _take(self, key: str, project: Project, found: Found, environ: Environ | None) -> UpReply:
+        """What was read, unless something else was said of the project meanwhile: then it is read once more."""
+        while True:
+            async with self._turn:
+                if self._project(key) is project:
+                    reply = await self.supervisor.up(found.forwards, replaces=key, environ=environ)
+                    self._projects[key] = wanted.with_files(project, found.files)
+                    self._save()
+                    return reply
+            if not self._has_to_be_read(key):  # it was taken down meanwhile
+                return UpReply([], [], [], [])
+            project, found = await self._read_again(key)
+
+    def _tell_of_reload(self, reply: UpReply) -> None:
+        kinds = {"started": reply.started, "restarted": reply.restarted, "stopped": reply.stopped}
+        said = [f"{kind}: {few(names)}" for kind, names in kinds.items() if names]
+        message = "; ".join(said) or "nothing changed"
+        log.info("read the configs again: %s", message)
+        self.events.emit("reload", message=message)
+
+    # -- which ones
+
+    def _project(self, key: str) -> Project:
+        return self._projects.get(key) or Project()
+
+    def _members(self, key: str, more: Iterable[Forward] = ()) -> dict[str, str | None]:
+        """The project's forwards with their profiles."""
+        rows = [forward for forward in self.supervisor.rows().values() if forward.source == key]
+        return {forward.name: forward.profile for forward in (*rows, *more)}
+
+    def _those(self, request: NamesRequest) -> dict[str, Forward]:
+        """The rows that are meant. Raises UsageError for words that none is named after."""
+        rows = {
+            name: forward
+            for name, forward in self.supervisor.rows().items()
+            if request.context in ("", forward.context)
+        }
+        if request.names:
+            chosen = select(request.names, {name: forward.profile for name, forward in rows.items()})
+            _refuse_unknown(chosen.unknown, rows, request.context)
+            return {name: forward for name, forward in rows.items() if chosen.has(name, forward.profile)}
+        return {
+            name: forward
+            for name, forward in rows.items()
+            if not request.project or request.project in (forward.source, self._caller_of(forward))
+        }
+
+    def _part(self, key: str, members: Mapping[str, str | None], request: NamesRequest) -> Selection | None:
+        """Of a project of which these are meant; None: the whole of it."""
+        if request.names:
+            return select(request.names, members)
+        if self._members(key).keys() - members:
+            return Selection(tuple(members), (), ())
+        return None
+
+    def _caller_of(self, forward: Forward) -> str:
+        """The project of the folder in which it was asked for: for what came by --config or `add`."""
+        wish = wanted.governing(self._project(forward.source), forward.name, forward.profile)
+        return wish.source.project if wish else ""
+
+    def _asked_again(self, request: AgainRequest) -> tuple[list[str] | None, Environ | None]:
+        """[]: all of them, as when none was named; None: the context has none."""
+        environ = self.supervisor.environ_of(request.environ)
+        if not (request.names or request.context):
+            return [], environ
+        return list(self._those(NamesRequest(request.names, context=request.context))) or None, environ
+
+    async def _named(self, request: SwitchRequest) -> dict[str, Forward]:
+        """Also what is not up, but is in the caller's files. Raises UsageError, KfwError when they cannot be read."""
+        rows, key = self.supervisor.rows(), request.source.key
+        known = dict(rows)
+        profile_of = {name: forward.profile for name, forward in rows.items()}
+        if select(request.names, profile_of).unknown and has_files(key):
+            found = await self._read(key, Project(), [request.source])
+            known = {entry.forward.name: entry.forward for entry in found.entries} | rows
+            profile_of = {name: forward.profile for name, forward in known.items()}
+        chosen = select(request.names, profile_of)
+        _refuse_unknown(chosen.unknown, known)
+        return {name: forward for name, forward in known.items() if chosen.has(name, forward.profile)}
+
+    async def _as_now(self, key: str, project: Project, rows: Mapping[str, Forward]) -> list[Forward]:
+        """The project's forwards as they are wanted; what no file has is as its row is."""
+        if has_files(key):
+            return (await self._read(key, project)).forwards
+        return [_switched(project, row) for row in rows.values() if row.source == key]
+
+    def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
+        names = {name for members in projects.values() for name in members}
+        return [row for name, row in self.supervisor.rows().items() if name in names]
+
+    def _by_project(self, chosen: Mapping[str, Forward]) -> dict[str, dict[str, str | None]]:
+        """The names of each with their profiles."""
+        found: dict[str, dict[str, str | None]] = {}
+        for name, forward in chosen.items():
+            found.setdefault(forward.source, {})[name] = forward.profile
+        return found
+
+    def _is_disabled(self, name: str) -> bool:
+        """By the user: what only a file has disabled is taken down like the others."""
+        forward = self.supervisor.rows()[name]
+        wish = wanted.governing(self._project(forward.source), name, forward.profile)
+        return wish is not None and wish.switch is Switch.DISABLED
+
+    async def _down(self, names: list[str]) -> list[str]:
+        return await self.supervisor.down(names) if names else []  # none would be all
+
+    # -- what is kept
 
     def _went(self) -> None:
         """After forwards ended: a daemon that nobody asked for ends with the last."""
         self._save()
-        if self._on_demand and not self.supervisor.running():
+        if self._on_demand and self.supervisor.is_idle():
             self.stop("nothing is up any more")
+
+    def _forget_what_is_down(self, projects: Iterable[str]) -> None:
+        """A project whose last forward was taken down is down: its files are read no more."""
+        up = {forward.source for forward in self.supervisor.running().values() if forward.enabled}
+        for key in projects:
+            if key not in up:
+                self._projects[key] = wanted.down(self._project(key), None, {})
+            if wanted.is_empty(self._project(key)):
+                del self._projects[key]
 
     def _save(self) -> None:
         """A disk that takes nothing is not a reason to keep a port away: it is said, and all goes on."""
-        running = self.supervisor.running()
-        keys = {forward.source for forward in running.values()}
-        self._asked = {key: asked for key, asked in self._asked.items() if key in keys}
         before = self._unsaved
         try:
-            save(self._store, Saved(list(running.values()), self._asked))
+            save(self._store, Record(list(self.supervisor.running().values()), self._projects))
         except KfwError as error:
             self._unsaved = (
                 f"state was not saved; after a restart these forwards will not come back: {error.what}"
@@ -156,18 +358,35 @@ class DaemonService:
             self._save()
 
 
-def _wanted(asked: Asked, running: Mapping[str, Forward]) -> list[Forward]:
-    """Blocking."""
-    from kfw.config.layers import load as load_config  # yaml: only a daemon that reloads pays for it
-    from kfw.kubeconfig.pin import pin
+def _chosen(request: UpRequest) -> Selection | None:
+    if request.replace:
+        return None
+    if request.names or request.profiles:
+        return Selection(tuple(request.names), tuple(request.profiles), ())
+    return Selection(tuple(forward.name for forward in request.forwards), (), ())
 
-    source = asked.source
-    settings = load_config(
-        Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags
+
+def _how(key: str, caller: Source) -> Source:
+    """Of what was never asked for: as its file is found from its own folder, if the caller is elsewhere."""
+    return caller if caller.key == key else Source(key=key, project=key, cwd=str(Path(key).absolute().parent))
+
+
+def _switched(project: Project, forward: Forward) -> Forward:
+    return replace(forward, enabled=wanted.switch_of(project, Entry(forward)) is Switch.UP)
+
+
+def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:
+    if words := list(unknown):
+        where = f" in the context {context}" if context else ""
+        raise UsageError(
+            f"there is no forward named {few(map(repr, words))}{where}", f"known are: {few(known) or 'none'}"
+        )
+
+
+def _sum(one: UpReply, other: UpReply) -> UpReply:
+    return UpReply(
+        one.started + other.started,
+        one.restarted + other.restarted,
+        one.stopped + other.stopped,
+        one.unchanged + other.unchanged,
     )
-    forwards = [
-        replace(forward, source=source.key)
-        for forward in settings.forwards.values()
-        if asked.whole or (forward.name in running and running[forward.name].source == source.key)
-    ]
-    return pin(forwards, source.kubeconfig)

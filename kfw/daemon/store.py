@@ -1,4 +1,4 @@
-"""What was up, on disk: survives `kill -9`, so that the next daemon brings it back."""
+"""The record of what is wanted, on disk: survives `kill -9` and upgrades, so that the next daemon brings it back."""
 
 import logging
 from pathlib import Path
@@ -8,48 +8,98 @@ import msgspec
 from kfw.daemon.request_validation import fault, shortened
 from kfw.errors import KfwError
 from kfw.model import Forward
-from kfw.protocol import Source
+from kfw.protocol import ADDED, Source
+from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
 
 log = logging.getLogger("kfw.store")
 
 #: Bytes; what is kept of a thousand forwards has one million.
 LARGEST = 32 * 1024 * 1024
+#: Of the file's shape. 1 had one set of flags per project, and no version.
+VERSION = 2
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """One `up`: how it was asked for, and whether it named no forwards, so that all of the file are meant."""
+class Record(msgspec.Struct, frozen=True):
+    #: What was up, and what was a row that said `disabled`, each complete: it comes back without any file being read.
+    forwards: list[Forward] = []
+    projects: dict[str, Project] = {}
+    version: int = VERSION
 
+
+class _Asked(msgspec.Struct, frozen=True):
     source: Source
     whole: bool
 
 
-class Saved(msgspec.Struct, frozen=True):
+class _First(msgspec.Struct, frozen=True):
+    """The file of kfw 0.1."""
+
     forwards: list[Forward] = []
-    asked: dict[str, Asked] = {}
+    asked: dict[str, _Asked] = {}
 
 
-def save(path: Path, saved: Saved) -> None:
+class _Versioned(msgspec.Struct, frozen=True):
+    version: int = 1
+
+
+def save(path: Path, record: Record) -> None:
     """Raises KfwError when the disk does not take it. What is in its place and not a file is put aside."""
     clear_the_way(path)
-    write_atomic(path, msgspec.json.encode(saved))
+    write_atomic(path, msgspec.json.encode(record))
 
 
-def load(path: Path) -> Saved:
+def load(path: Path) -> Record:
     """An unreadable file is put aside, with a warning: it must not keep the daemon from starting.
 
     Of one that can be read, forwards that no config could ask for are left out.
     """
     try:
-        saved = msgspec.json.decode(read_bounded(path, LARGEST), type=Saved)
+        record = _decode(read_bounded(path, LARGEST))
     except FileNotFoundError:
-        return Saved()
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return Record()
+    except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or str(error)
         log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(why))
         _put_aside(path)
-        return Saved()
-    return Saved(_possible(saved.forwards, path), saved.asked)
+        return Record()
+    return Record(_possible(record.forwards, path), record.projects)
+
+
+def _decode(data: bytes) -> Record:
+    """Raises ValueError, of which msgspec's errors are, and RecursionError."""
+    version = msgspec.json.decode(data, type=_Versioned).version
+    if version == 1:
+        return _from_first(msgspec.json.decode(data, type=_First))
+    if version != VERSION:
+        raise ValueError(f"it is of version {version}, this kfw reads {VERSION}")
+    return msgspec.json.decode(data, type=Record)
+
+
+def _from_first(first: _First) -> Record:
+    """Its flags were those of the last `up`, whoever it was for: they go to the forwards that have what they say."""
+    return Record(
+        first.forwards, {key: _project(key, asked, first.forwards) for key, asked in first.asked.items()}
+    )
+
+
+def _project(key: str, asked: _Asked, forwards: list[Forward]) -> Project:
+    plain = msgspec.structs.replace(asked.source, flags={})
+    own = {
+        forward.name: Wish(Switch.UP, asked.source if _has_what_they_say(forward, asked.source) else plain)
+        for forward in forwards
+        if forward.source == key and forward.enabled
+    }
+    if not asked.whole or key == ADDED:
+        return Project(names=own)
+    if all(wish.source == asked.source for wish in own.values()):
+        return Project(whole=Wish(Switch.UP, asked.source))
+    return Project(whole=Wish(Switch.UP, plain), names=own)
+
+
+def _has_what_they_say(forward: Forward, source: Source) -> bool:
+    known = {"context": forward.context, "namespace": forward.namespace, "method": forward.method}
+    return all(known.get(flag, value) == value for flag, value in source.flags.items())
 
 
 def _possible(forwards: list[Forward], path: Path) -> list[Forward]:

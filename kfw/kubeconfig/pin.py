@@ -13,6 +13,8 @@ from kfw.model import Forward
 def pin(forwards: Iterable[Forward], kubeconfig: str | None) -> list[Forward]:
     """Each with its context, namespace and the absolute paths of its kubeconfig files; `kubeconfig` is $KUBECONFIG.
 
+    What is disabled need not have a context that exists; without one it stays as it is.
+
     Raises UsageError: of all contexts that do not exist, with the names that do (context-not-found), and of all that
     cannot be read (bad-config), at once.
     """
@@ -31,13 +33,13 @@ class _Pinner:
     def pin(self, forward: Forward) -> Forward | None:
         files = tuple(map(_expanded, forward.kubeconfig))
         files = files or default_files(self._default)
-        if files not in self._read:
-            self._read[files] = load(files)
-        known = self._read[files]
         try:
+            known = self._known(files)
             context = forward.context or _current(known)
             access = known.access(context)
         except UsageError as error:
+            if not forward.enabled:
+                return forward
             self._errors.setdefault(error.what, error)
             return None
         return replace(
@@ -48,6 +50,11 @@ class _Pinner:
             namespace=forward.namespace or access.namespace,
             namespace_is_default=forward.namespace_is_default or not forward.namespace,
         )
+
+    def _known(self, files: tuple[str, ...]) -> Kubeconfig:
+        if files not in self._read:
+            self._read[files] = load(files)
+        return self._read[files]
 
     def complain(self) -> None:
         errors = list(self._errors.values())

@@ -37,6 +37,8 @@ def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> 
 def _pinned(old: Forward | None, new: Forward) -> Forward:
     if old is None or not (old.context_is_default and new.context_is_default):
         return new
+    if new.enabled and not old.enabled:  # it was nowhere
+        return new
     if old.kubeconfig != new.kubeconfig:  # the user came with another file: that is a wish, not a side effect
         return new
     namespace = old.namespace if old.namespace_is_default and new.namespace_is_default else new.namespace

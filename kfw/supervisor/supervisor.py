@@ -38,6 +38,14 @@ class Supervisor:
             if row.runner or row.status is Status.DISABLED
         }
 
+    def rows(self) -> dict[str, Forward]:
+        """All that there are, also what is stopped."""
+        return {name: row.forward for name, row in self._rows.items()}
+
+    def is_idle(self) -> bool:
+        """Nothing is up, nor wants to be."""
+        return not any(row.runner for row in self._rows.values())
+
     def statuses(self) -> list[ForwardStatus]:
         now = self._world.clock.now()
         return [row.report(now) for row in self._rows.values()]
@@ -91,6 +99,7 @@ class Supervisor:
         async with self._turn:
             chosen = [name for name in self._known(names) if name in self.running()]
             await self._end(chosen, _BY_USER)
+            self._switch_off(chosen)
             self._forget_environs(chosen)
             return chosen
 
@@ -236,6 +245,13 @@ class Supervisor:
             row = self._rows[name]
             row.end(Status.STOPPED, why, self._world.clock.now())
             self._publish(row)
+
+    def _switch_off(self, names: Iterable[str]) -> None:
+        """What was disabled is stopped like the others: nobody wants its row to come back."""
+        for row in [self._rows[name] for name in names]:
+            if row.status is Status.DISABLED:
+                row.end(Status.STOPPED, _BY_USER, self._world.clock.now())
+                self._publish(row)
 
     def _forget(self, name: str) -> None:
         row = self._rows.pop(name, None)

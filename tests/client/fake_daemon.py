@@ -109,6 +109,10 @@ def stream(*events: dict[str, Any]) -> bytes:
     return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
 
 
+#: Requests that may name forwards.
+_NAMED = ("down", "restart", "retry", "remove", "enable", "disable")
+
+
 class FakeDaemon:
     """`replies`: "GET /v1/status" -> the bytes to send. What is not in it gets a 404."""
 
@@ -156,8 +160,10 @@ class FakeDaemon:
     def _answer(self, connection: socket.socket) -> None:
         try:
             line, body = _read_request(connection)
-            if line.removeprefix("POST /v1/") in ("retry", "restart", "reload"):
+            if line.removeprefix("POST /v1/") in ("retry", "restart", "reload", "down"):
                 self.callers.append({key: body.pop(key, None) for key in ("environ", "project")})
+            if line.startswith("POST /v1/") and isinstance(body, dict) and line[9:] in _NAMED:
+                body.setdefault("names", [])  # what has no names is sent without
             self.asked.append((line, body))
             connection.sendall(self._reply(line))
             if "follow=true" in line:
@@ -183,7 +189,7 @@ class FakeDaemon:
         if verb in ("up", "reload"):
             names = [forward["name"] for forward in self.forwards]
             return answer({"started": names, "restarted": [], "stopped": [], "unchanged": []})
-        if verb in ("down", "restart", "retry", "remove"):
+        if verb in _NAMED:
             return answer(
                 {"names": self.asked[-1][1]["names"] or [forward["name"] for forward in self.forwards]}
             )

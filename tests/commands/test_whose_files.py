@@ -21,6 +21,8 @@ EVERY = {
     "up": "up",
     "down": "down",
     "status": "status",
+    "enable": "enable web",
+    "disable": "disable web",
     "restart": "restart",
     "retry": "retry",
     "add": "add web svc/web 80",

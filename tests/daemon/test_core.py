@@ -14,7 +14,7 @@ from kfw.daemon.service import DaemonService
 from kfw.daemon.store import load
 from kfw.errors import ConfigError, UsageError
 from kfw.model import Forward, Status
-from kfw.protocol import ADDED, ReloadRequest, Source, UpRequest
+from kfw.protocol import ADDED, NamesRequest, ReloadRequest, Source, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
 from tests.system.test_files import no_file_longer_than
@@ -145,7 +145,7 @@ async def test_reload_after_an_up_of_some_names_starts_no_others(daemon: Daemon)
 
 async def test_what_is_up_is_on_disk_and_what_went_down_is_not(daemon: Daemon) -> None:
     await daemon.up(forward("a"), forward("b"))
-    await daemon.core.down(["a"])
+    await daemon.core.down(NamesRequest(["a"]))
     assert [f.name for f in load(daemon.folder / "up.json").forwards] == ["b"]
 
 
@@ -194,9 +194,9 @@ async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_pat
     for end in ("down", "remove"):
         daemon = Daemon(tmp_path, on_demand=True)
         await daemon.up(forward("a"), forward("b"))
-        await getattr(daemon.core, end)(["a"])
+        await getattr(daemon.core, end)(NamesRequest(["a"]))
         assert not daemon.core.ended.is_set()
-        await getattr(daemon.core, end)(["b"])
+        await getattr(daemon.core, end)(NamesRequest(["b"]))
         assert daemon.core.ended.is_set()
 
 

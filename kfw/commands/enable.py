@@ -1,0 +1,33 @@
+"""kfw enable: a forward or a profile is wanted again."""
+
+from typing import Annotated
+
+import typer
+
+from kfw import client
+from kfw.client.launch import ensure_daemon
+from kfw.commands import _output as output
+from kfw.commands._caller import caller_environ, names_source
+from kfw.commands._names import complete
+from kfw.commands._options import Json
+from kfw.names import few
+
+
+def enable(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    as_json: Json = False,
+) -> int:
+    """Start forwards or profiles, and undo `kfw disable`.
+
+    They come back as they were brought up, with the flags that were given for them.
+
+    \b
+    kfw enable api
+    kfw enable dev 'shop-*'
+    """
+    ensure_daemon(on_demand=True)
+    done = client.enable(names, names_source(), caller_environ()).names
+    if as_json:
+        output.show_json({"enabled": done})
+    output.say(f"enabled: {few(done)}")
+    return 0

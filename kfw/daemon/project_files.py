@@ -1,0 +1,89 @@
+"""The files of a project, read again: each way in which its forwards were asked for, then what is wanted of it. Blocking."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+from kfw import paths
+from kfw.config import sources
+from kfw.errors import ConfigError
+from kfw.model import Forward
+from kfw.protocol import Source
+from kfw.supervisor import wanted
+from kfw.supervisor.wanted import Entry, FileStamp, Project
+from kfw.system.changes import stamp
+
+
+class Found(NamedTuple):
+    """`forwards`: pinned, what runs and what is a row that says `disabled`. `entries`: all that the files have."""
+
+    forwards: list[Forward]
+    entries: list[Entry]
+    files: dict[str, FileStamp]
+
+
+def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Found:
+    """`ways`: more ways to read than those in which something was asked for.
+
+    Raises ConfigError: of a file that is wrong, and of one that was there and is gone. Then nothing is to change.
+    """
+    files: dict[str, FileStamp] = {}
+    readings: list[tuple[Source, list[Entry]]] = []
+    for source in [*wanted.sources(project), *ways]:
+        now, entries = _read(key, source)
+        files |= now
+        readings.append((source, entries))
+    _refuse_gone(project.files, files)
+    found = {
+        forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
+    }
+    return Found(list(found.values()), [entry for _, reading in readings for entry in reading], files)
+
+
+def has_files(key: str) -> bool:
+    """Of what `kfw add` and `kfw demo` brought there is no file."""
+    return key.startswith("/")
+
+
+def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry]]:
+    from kfw.config.layers import load  # yaml: only a daemon that reloads pays for it
+
+    cwd, config_files = Path(source.cwd), [Path(file) for file in source.config_files]
+    seen = sources.find(cwd, paths.config_file(), config_files, [])
+    stamps = {
+        str(each.path): stamp(str(each.path)) for each in seen
+    }  # before: what changes meanwhile is seen later
+    if not _is_among(key, stamps):
+        raise ConfigError([_gone(key)])
+    settings = load(cwd, config_files=config_files, flags=source.flags)
+    entries = [
+        Entry(replace(forward, source=key), forward.name in settings.off_by_profile)
+        for forward in settings.forwards.values()
+    ]
+    return {str(paths.config_file()): stamp(str(paths.config_file()))} | stamps, entries
+
+
+def _is_among(key: str, files: Iterable[str]) -> bool:
+    """The user's config may be a .toml beside the name that it is known by."""
+    users = key == str(paths.config_file())
+    return any(
+        file == key or (users and Path(file).with_suffix("") == Path(key).with_suffix("")) for file in files
+    )
+
+
+def _refuse_gone(before: Mapping[str, FileStamp], now: Mapping[str, FileStamp]) -> None:
+    gone = [file for file, known in before.items() if known and file not in now and not os.path.lexists(file)]
+    if gone:
+        raise ConfigError([_gone(file) for file in gone])
+
+
+def _gone(file: str) -> str:
+    return f"{file}: the file is gone, bring it back, or `kfw up` takes what is there now"
+
+
+def _pinned(project: Project, source: Source, reading: list[Entry]) -> list[Forward]:
+    from kfw.kubeconfig.pin import pin
+
+    return pin(wanted.wanted(project, [(source, reading)]), source.kubeconfig)

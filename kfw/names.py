@@ -1,0 +1,56 @@
+"""NAME on a command line: a forward, a profile, or a pattern of either such as `shop-*`. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+#: What makes a word a pattern: none of these can be in the name of a forward.
+_WILD = frozenset("*?[")
+#: Names that are shown of many.
+SHOWN = 5
+
+
+class Selection(NamedTuple):
+    """`names`: forwards that were meant one by one; `profiles`: those that were named whole. In the config's order."""
+
+    names: tuple[str, ...]
+    profiles: tuple[str, ...]
+    #: Words that nothing is named after.
+    unknown: tuple[str, ...]
+
+    def has(self, name: str, profile: str | None) -> bool:
+        return name in self.names or profile in self.profiles
+
+
+def select(words: Iterable[str], profile_of: Mapping[str, str | None]) -> Selection:
+    """`profile_of`: each forward that there is, with its profile. A forward goes before a profile of the same name."""
+    words = list(dict.fromkeys(words))
+    profiles = dict.fromkeys(profile for profile in profile_of.values() if profile)
+    names, whole, unknown = set[str](), set[str](), []
+    for word in words:
+        found = _matching(word, profile_of)
+        of_profiles = [] if found else _matching(word, profiles)
+        if not (found or of_profiles):
+            unknown.append(word)
+        names |= set(found)
+        whole |= set(of_profiles)
+    return Selection(
+        tuple(name for name in profile_of if name in names),
+        tuple(profile for profile in profiles if profile in whole),
+        tuple(unknown),
+    )
+
+
+def few(names: Iterable[str]) -> str:
+    """`api, db`, or of many their count and the first: `1600 (api, db, ...)`."""
+    names = list(names)
+    if len(names) <= 2 * SHOWN:
+        return ", ".join(names)
+    return f"{len(names)} ({', '.join(names[:SHOWN])}, ...)"
+
+
+def _matching(word: str, known: Iterable[str]) -> list[str]:
+    if not _WILD & set(word):
+        return [word] if word in known else []
+    from fnmatch import fnmatchcase  # for who writes a pattern only
+
+    return [name for name in known if fnmatchcase(name, word)]

@@ -1,0 +1,213 @@
+"""What the user wants, and who said so: the last word about each forward, profile and project. Pure.
+
+A word belongs to what it was said of. That of a forward goes before that of its profile, and that before the word about
+the whole project; only then comes what the files say. Each word remembers how it was said (`Source`: files, flags,
+$KUBECONFIG), so that reading the files again moves nothing else.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import msgspec
+
+from kfw.model import Forward
+from kfw.names import Selection
+from kfw.protocol import Source
+
+
+class Switch(StrEnum):
+    """`DOWN` holds until the next `up` that covers it, `DISABLED` until `enable`, or an `up` that names it."""
+
+    UP = "up"
+    DOWN = "down"
+    DISABLED = "disabled"
+
+
+class Wish(msgspec.Struct, frozen=True):
+    switch: Switch
+    source: Source
+
+
+#: Modification time, size, inode and device of a file, see system/changes.py.
+FileStamp = tuple[int, int, int, int] | None
+Wishes = dict[str, Wish]
+
+
+class Project(msgspec.Struct, frozen=True, omit_defaults=True):
+    """By the key of its Source: the file of a project, or `ADDED`."""
+
+    whole: Wish | None = None
+    profiles: Wishes = {}
+    names: Wishes = {}
+    #: What was read last, as it was then.
+    files: dict[str, FileStamp] = {}
+
+    def wishes(self) -> Iterator[Wish]:
+        yield from self.names.values()
+        yield from self.profiles.values()
+        if self.whole:
+            yield self.whole
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A forward as its files have it. `off_by_profile`: it is disabled, but only because its profile is."""
+
+    forward: Forward
+    off_by_profile: bool = False
+
+
+#: What the files say when they are read as a Source says.
+Reading = Sequence[Entry]
+
+
+def up(
+    project: Project, source: Source, chosen: Selection | None, members: Mapping[str, str | None]
+) -> Project:
+    """`chosen` None: the whole project. `members`: the forwards that there are, with their profiles."""
+    wish = Wish(Switch.UP, source)
+    if chosen is None:
+        return msgspec.structs.replace(
+            project,
+            whole=wish,
+            profiles=_renewed(project.profiles, source),
+            names=_renewed(project.names, source),
+        )
+    return _said(project, lambda _, __: wish, chosen, members)
+
+
+def down(project: Project, chosen: Selection | None, members: Mapping[str, str | None]) -> Project:
+    """What is disabled stays so."""
+    if chosen is None:
+        whole = project.whole and Wish(Switch.DOWN, project.whole.source)
+        return msgspec.structs.replace(
+            project, whole=whole, profiles=_disabled(project.profiles), names=_disabled(project.names)
+        )
+    on = Selection(
+        tuple(name for name in chosen.names if not _is_disabled(project.names.get(name))),
+        tuple(name for name in chosen.profiles if not _is_disabled(project.profiles.get(name))),
+        (),
+    )
+    return _switched(project, Switch.DOWN, on, members, None)
+
+
+def disable(
+    project: Project, source: Source, chosen: Selection, members: Mapping[str, str | None]
+) -> Project:
+    """`source`: of who asks, for what was never up."""
+    return _switched(project, Switch.DISABLED, chosen, members, source)
+
+
+def enable(project: Project, source: Source, chosen: Selection, members: Mapping[str, str | None]) -> Project:
+    """It comes back as it was brought up."""
+    return _switched(project, Switch.UP, chosen, members, source)
+
+
+def forget(project: Project, names: Collection[str]) -> Project:
+    """Of forwards that no file has any more, or that were only added."""
+    return msgspec.structs.replace(
+        project, names={name: wish for name, wish in project.names.items() if name not in names}
+    )
+
+
+def with_files(project: Project, files: Mapping[str, FileStamp]) -> Project:
+    """`files`: all that were read for it."""
+    return msgspec.structs.replace(project, files=dict(files))
+
+
+def is_empty(project: Project) -> bool:
+    """Nothing that has to be remembered: all is down, and no file would be read for it."""
+    return all(wish.switch is Switch.DOWN for wish in project.wishes())
+
+
+def governing(project: Project, name: str, profile: str | None) -> Wish | None:
+    """The last word about it; None: nobody has asked for it."""
+    return project.names.get(name) or project.profiles.get(profile or "") or project.whole
+
+
+def switch_of(project: Project, entry: Entry) -> Switch:
+    """Whether it runs, is a row that says `disabled`, or neither."""
+    forward = entry.forward
+    wish = governing(project, forward.name, forward.profile)
+    if wish is None or wish.switch is not Switch.UP:
+        return wish.switch if wish else Switch.DOWN
+    if forward.name in project.names:
+        return Switch.UP
+    its_profile = forward.profile in project.profiles
+    enabled = forward.enabled or (its_profile and entry.off_by_profile)
+    return Switch.UP if enabled else Switch.DISABLED
+
+
+def sources(project: Project) -> list[Source]:
+    """How the files have to be read: once for each way in which something was asked for that is a row."""
+    found: list[Source] = []
+    for wish in project.wishes():
+        if wish.switch is not Switch.DOWN and wish.source not in found:
+            found.append(wish.source)
+    return found
+
+
+def wanted(project: Project, readings: Iterable[tuple[Source, Reading]]) -> list[Forward]:
+    """What runs, and what is a row that says `disabled`; each as it is read in the way in which it was asked for."""
+    found: dict[str, Forward] = {}
+    for source, reading in readings:
+        for entry in reading:
+            forward = entry.forward
+            wish = governing(project, forward.name, forward.profile)
+            if wish and wish.source == source and (switch := switch_of(project, entry)) is not Switch.DOWN:
+                found[forward.name] = replace(forward, enabled=switch is Switch.UP)
+    return list(found.values())
+
+
+def _switched(
+    project: Project,
+    switch: Switch,
+    chosen: Selection,
+    members: Mapping[str, str | None],
+    source: Source | None,
+) -> Project:
+    """Each keeps the way in which it was asked for; `source` is for what never was, which is left out without one."""
+
+    def wish(name: str | None, profile: str | None) -> Wish | None:
+        before = governing(project, name or "", profile)
+        how = before.source if before else source
+        return Wish(switch, how) if how else None
+
+    return _said(project, wish, chosen, members)
+
+
+def _said(
+    project: Project,
+    wish: Callable[[str | None, str | None], Wish | None],
+    chosen: Selection,
+    members: Mapping[str, str | None],
+) -> Project:
+    """A word about a profile replaces the earlier ones about its members, but not that one of them is disabled."""
+    names = {
+        name: before
+        for name, before in project.names.items()
+        if members.get(name) not in chosen.profiles or _is_disabled(before)
+    }
+    said = {name: wish(name, members.get(name)) for name in chosen.names}
+    of_profiles = {profile: wish(None, profile) for profile in chosen.profiles}
+    return msgspec.structs.replace(
+        project,
+        names=names | {name: one for name, one in said.items() if one},
+        profiles=project.profiles | {name: one for name, one in of_profiles.items() if one},
+    )
+
+
+def _renewed(wishes: Wishes, source: Source) -> Wishes:
+    """A bare `up` is about all: what was down is as the files say, what was named or disabled stays so."""
+    return {
+        name: Wish(wish.switch, source) for name, wish in wishes.items() if wish.switch is not Switch.DOWN
+    }
+
+
+def _disabled(wishes: Wishes) -> Wishes:
+    return {name: wish for name, wish in wishes.items() if _is_disabled(wish)}
+
+
+def _is_disabled(wish: Wish | None) -> bool:
+    return wish is not None and wish.switch is Switch.DISABLED

@@ -1,0 +1,151 @@
+"""What is wanted stays wanted: a flag, a `down` and a named `up` hold for what they were said of, whatever files do."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kfw.sandbox.manifests import deployment, service
+from kfw.sandbox.manifests import port as service_port
+from tests.real import talk
+from tests.whole.conftest import Make
+from tests.whole.place import Place
+from tests.whole.program import Entry, Program
+
+
+@pytest.fixture
+def entries(shared: Place, namespace: str) -> Callable[..., dict[str, Entry]]:
+    """`entries("api", "db")`: forwards that work, each to the one service that there is."""
+    shared.apply(
+        deployment(namespace, "web", ports={"http": 8080}),
+        service(namespace, "web", service_port(80, "http")),
+    )
+
+    def make(*names: str) -> dict[str, Entry]:
+        numbers = talk.free_ports(len(names))
+        common = {"target": "service/web", "targetPort": 80, "namespace": namespace}
+        return {name: {**common, "localPort": port} for name, port in zip(names, numbers, strict=True)}
+
+    return make
+
+
+@pytest.fixture
+def two_contexts(shared: Place, tmp_path: Path) -> Path:
+    """The sandbox's kubeconfig with a second context, `other`, of the same cluster."""
+    known = yaml.safe_load(shared.kubeconfig.read_text())
+    known["contexts"].append({**known["contexts"][0], "name": "other"})
+    (tmp_path / "two").write_text(yaml.safe_dump(known))
+    return tmp_path / "two"
+
+
+def contexts(kfw: Program) -> dict[str, str]:
+    return {name: row["context"] for name, row in kfw.rows().items()}
+
+
+def statuses(kfw: Program) -> dict[str, str]:
+    return {name: row["status"] for name, row in kfw.rows().items()}
+
+
+def test_a_flag_of_one_forward_never_moves_the_others_of_its_file(
+    make_kfw: Make, two_contexts: Path, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    kfw = make_kfw(two_contexts)
+    kfw.up(entries("api", "db"))
+    first = contexts(kfw)["db"]
+    kfw("up", "api", "--context", "other")
+    kfw("reload")
+    assert contexts(kfw) == {"api": "other", "db": first}
+    os.kill(kfw.daemon_pid(), signal.SIGHUP)
+    kfw.kill_daemon()
+    kfw("start")
+    kfw("reload")
+    assert contexts(kfw) == {"api": "other", "db": first}
+
+
+def test_what_down_ended_comes_back_by_its_name_or_a_bare_up_and_by_nothing_else(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    own_kfw.up(entries("api", "db"))
+    own_kfw("down", "api")
+    own_kfw("reload")
+    assert statuses(own_kfw) == {"api": "stopped", "db": "active"}
+    own_kfw.kill_daemon()
+    own_kfw("start")
+    own_kfw("reload")
+    assert "api" not in own_kfw.rows()
+    own_kfw("up", "api")
+    assert statuses(own_kfw)["api"] == "active"
+    own_kfw("down", "api")
+    own_kfw("up")
+    assert statuses(own_kfw) == {"api": "active", "db": "active"}
+
+
+def test_up_starts_a_profile_that_its_file_disables_and_it_stays_up_through_a_reload(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    made = entries("api", "db", "old")
+    dev = {"enabled": False, "portForwards": {"db": made["db"], "old": {**made["old"], "enabled": False}}}
+    own_kfw.up({"api": made["api"]}, profiles={"dev": dev})
+    assert statuses(own_kfw) == {"api": "active", "db": "disabled", "old": "disabled"}
+    own_kfw("up", "dev")
+    own_kfw("reload")
+    assert statuses(own_kfw) == {"api": "active", "db": "active", "old": "disabled"}
+    own_kfw("up", "old")
+    own_kfw("reload")
+    assert statuses(own_kfw)["old"] == "active"
+
+
+def test_a_file_that_is_gone_for_a_moment_changes_nothing_that_runs_and_it_is_said(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    own_kfw.up(entries("api"))
+    file = own_kfw.project / "kfw.yaml"
+    file.rename(file.with_suffix(".away"))
+    said = own_kfw("reload", code=2).stderr
+    assert "kfw.yaml: the file is gone" in said
+    assert "`kfw up` takes what is there now" in said
+    assert statuses(own_kfw) == {"api": "active"}
+    (own_kfw.project.parent / "kfw.yaml").write_text(
+        "portForwards: {}\n"
+    )  # that of a folder above is another project
+    own_kfw("reload", code=2)
+    assert statuses(own_kfw) == {"api": "active"}
+    file.with_suffix(".away").rename(file)
+    assert own_kfw.json("reload")["unchanged"] == ["api"]
+
+
+def test_FR_CLI_07_disable_holds_over_a_bare_up_and_a_restart_until_enable(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    own_kfw.up(entries("api", "db"))
+    assert own_kfw.json("disable", "api") == {"disabled": ["api"]}
+    own_kfw("up")
+    own_kfw.kill_daemon()
+    own_kfw("start")
+    own_kfw("reload")
+    assert statuses(own_kfw)["api"] == "disabled"
+    assert own_kfw.json("enable", "a*") == {"enabled": ["api"]}
+    own_kfw.until_row("api", status="active")
+    assert "known are: api, db" in own_kfw("disable", "nobody", code=2).stderr
+
+
+def test_down_ends_this_project_only_and_says_what_is_up_elsewhere(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    made = entries("api", "db")
+    own_kfw.up({"api": made["api"]})
+    other = own_kfw.project.with_name("other")
+    other.mkdir()
+    mine, own_kfw.project = own_kfw.project, other
+    assert "of others are: api (`kfw down --all` stops them)" in own_kfw("down").stderr
+    own_kfw.up({"db": made["db"]})
+    own_kfw("down")
+    assert statuses(own_kfw) == {"api": "active", "db": "stopped"}
+    own_kfw("up")
+    own_kfw("stop")
+    own_kfw.project = mine
+    assert "also back, as they were up before: db" in own_kfw("up").stderr
+    assert own_kfw.json("down", "--all") == {"stopped": ["api", "db"]}
