@@ -29,6 +29,7 @@ from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, network_changes
+from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import Locked, clear_the_way, lock, make_private_dir, write_atomic
 from kfw.system.log_format import RedactingFormatter
@@ -98,6 +99,7 @@ async def _serve(options: DaemonOptions) -> None:
         log.info("kfw %s is running on %s, pid %s", __version__, module, os.getpid())
         events.emit("daemon", message=f"kfw {__version__} is running")
         await core.restore()
+        stack.callback(core.watch_files(FileChanges()).close)
         await core.ended.wait()
         events.emit("daemon", message="stopping")
 

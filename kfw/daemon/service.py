@@ -9,6 +9,7 @@ from pathlib import Path
 from kfw.daemon import logs
 from kfw.daemon.events import Events
 from kfw.daemon.project_files import Found, has_files, read_again
+from kfw.daemon.project_watch import ProjectWatch
 from kfw.daemon.store import Record, load, save
 from kfw.environ import Environ
 from kfw.errors import KfwError, UsageError
@@ -27,6 +28,7 @@ from kfw.protocol import (
 from kfw.supervisor import wanted
 from kfw.supervisor.supervisor import Supervisor
 from kfw.supervisor.wanted import Entry, Project, Switch
+from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import outside
 from kfw.system.open_files import OPEN_FILES
@@ -53,6 +55,8 @@ class DaemonService:
         self._on_demand = on_demand
         self._projects: dict[str, Project] = {}
         self._turn = asyncio.Lock()  # one change of what is wanted at a time
+        self._unread: dict[str, str] = {}  # projects whose files have changed and are wrong now
+        self._watch: ProjectWatch | None = None
         self._unsaved = ""  # why the store is not up to date
         self._next_save: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
@@ -62,7 +66,14 @@ class DaemonService:
 
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
-        return [said for said in (OPEN_FILES.shortage(), self._unsaved, logs.problem()) if said]
+        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem())
+        return [said for said in (*own, *self._unread.values()) if said]
+
+    def watch_files(self, changes: FileChanges) -> ProjectWatch:
+        """From now on. The caller closes it."""
+        self._watch = ProjectWatch(changes, self._on_changed_files)
+        self._follow_files()
+        return self._watch
 
     async def restore(self) -> None:
         """Bring back what was up when the last daemon ended."""
@@ -81,12 +92,15 @@ class DaemonService:
             project = wanted.up(
                 self._project(key), request.source, _chosen(request), self._members(key, forwards)
             )
+            # What is not covered was read before, perhaps from an older state of its files.
             before = {} if request.replace else project.files
-            project = wanted.with_files(project, before | request.files)
+            project = wanted.with_files(project, request.files | before)
             forwards = [_switched(project, forward) for forward in forwards]
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
             self._projects[key] = project
+            if request.replace:
+                self._unread.pop(key, None)
             self._save()
             return reply
 
@@ -213,11 +227,33 @@ class DaemonService:
                 if self._project(key) is project:
                     reply = await self.supervisor.up(found.forwards, replaces=key, environ=environ)
                     self._projects[key] = wanted.with_files(project, found.files)
+                    self._unread.pop(key, None)
                     self._save()
                     return reply
             if not self._has_to_be_read(key):  # it was taken down meanwhile
                 return UpReply([], [], [], [])
             project, found = await self._read_again(key)
+
+    async def _on_changed_files(self, key: str) -> None:
+        """What is wrong changes nothing, and is said until it is right again."""
+        if not self._has_to_be_read(key):
+            return
+        try:
+            project, found = await self._read_again(key)
+            reply = await self._take(key, project, found, None)
+        except KfwError as error:
+            self._unread[key] = f"{key} has changed, and is not in use: {error.what}"
+            log.error("%s", self._unread[key])
+            self.events.emit("reload", message=f"nothing changed: {error.what}")
+            return
+        if reply.started or reply.restarted or reply.stopped:
+            self._tell_of_reload(reply)
+
+    def _follow_files(self) -> None:
+        read = [key for key in self._projects if self._has_to_be_read(key)]
+        self._unread = {key: said for key, said in self._unread.items() if key in read}
+        if self._watch:
+            self._watch.follow({key: files for key in read if (files := self._project(key).files)})
 
     def _tell_of_reload(self, reply: UpReply) -> None:
         kinds = {"started": reply.started, "restarted": reply.restarted, "stopped": reply.stopped}
@@ -331,6 +367,7 @@ class DaemonService:
 
     def _save(self) -> None:
         """A disk that takes nothing is not a reason to keep a port away: it is said, and all goes on."""
+        self._follow_files()
         before = self._unsaved
         try:
             save(self._store, Record(list(self.supervisor.running().values()), self._projects))

@@ -11,9 +11,10 @@ import yaml
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
+from tests.real.running import until
 from tests.whole.conftest import Make
 from tests.whole.place import Place
-from tests.whole.program import Entry, Program
+from tests.whole.program import Entry, Program, connected
 
 
 @pytest.fixture
@@ -149,3 +150,64 @@ def test_down_ends_this_project_only_and_says_what_is_up_elsewhere(
     own_kfw.project = mine
     assert "also back, as they were up before: db" in own_kfw("up").stderr
     assert own_kfw.json("down", "--all") == {"stopped": ["api", "db"]}
+
+
+def reloads(kfw: Program, since: int) -> list[str]:
+    return [event["message"] for event in kfw.ask(f"/v1/events?since={since}") if event["type"] == "reload"]
+
+
+def test_a_changed_file_is_applied_by_plan_without_a_command_and_the_event_has_the_names(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    made = entries("api", "db", "old", "new")
+    new = made.pop("new")
+    own_kfw.up(made)
+    seq = own_kfw.seq()
+    with connected(made["api"]["localPort"]) as live:
+        del made["old"]
+        made["db"]["hold"] = "20s"
+        file = own_kfw.project / "kfw.yaml"
+        own_kfw.configure({**made, "new": new}).rename(file.with_suffix(".edited"))
+        file.with_suffix(".edited").rename(file)
+        own_kfw.until_row("new", within=30, status="active")
+        assert reloads(own_kfw, seq) == ["started: new; restarted: db; stopped: old"]
+        live.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert live.recv(100).startswith(b"HTTP/1.")
+    assert own_kfw.status("api")["totalConnections"] >= 1
+
+
+def test_a_changed_file_that_is_wrong_changes_nothing_and_status_says_so_until_it_is_right(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    made = entries("api")
+    own_kfw.up(made)
+    file = own_kfw.project / "kfw.yaml"
+    for wrong in ("portForwards: {api: [", None):
+        if wrong:
+            file.write_text(wrong)
+        else:
+            file.unlink()
+        _until_said(own_kfw, "kfw.yaml:1:" if wrong else "the file is gone")
+        assert statuses(own_kfw) == {"api": "active"}
+    own_kfw.configure(made)
+    until(lambda: not warnings(own_kfw), 30, lambda: str(warnings(own_kfw)))
+    assert own_kfw.status("api")["restarts"] == 0
+
+
+def _until_said(kfw: Program, words: str) -> None:
+    until(lambda: any(words in said for said in warnings(kfw)), 30, lambda: f"{words!r}: {warnings(kfw)}")
+
+
+def warnings(kfw: Program) -> list[str]:
+    return list(kfw.ask("/v1/status")["daemon"]["warnings"])
+
+
+def test_what_changed_while_no_daemon_ran_is_applied_when_one_starts(
+    own_kfw: Program, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    made = entries("api", "new")
+    own_kfw.up({"api": made["api"]})
+    own_kfw("stop")
+    own_kfw.configure(made)
+    own_kfw("start")
+    own_kfw.until_row("new", within=30, status="active")
