@@ -217,11 +217,21 @@ class Candidate(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     why: str
 
 
+class Origin(msgspec.Struct, rename="camel", frozen=True):
+    """A key of the forward's config, and what gave its value: `project kfw.yaml:12`, `flag --context`."""
+
+    key: str
+    value: str
+    origin: str
+
+
 class Explanation(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     forward: ForwardStatus
     candidates: list[Candidate]
     limits: list[str]  # what the chosen way cannot do, in sentences
     round_trip_ms: float | None = None
+    wanted: str = ""  # who said so, in a sentence
+    origins: list[Origin] = []  # in the order of the config; without what kfw's own defaults say
 
 
 class ErrorReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

@@ -84,11 +84,16 @@ def plain(tree: Tree) -> Any:
     return {key: plain(child) for key, child in tree.children.items()}
 
 
-def origins(tree: Tree, path: str = "") -> dict[str, str]:
+def origins(tree: Tree) -> dict[str, str]:
     """Dotted key -> the layer, file and line that gave its value."""
+    return {path: leaf.at.origin for path, leaf in leaves(tree).items()}
+
+
+def leaves(tree: Tree, path: str = "") -> dict[str, Leaf]:
+    """By dotted key."""
     if isinstance(tree, Leaf):
-        return {path: tree.at.origin}
-    found: dict[str, str] = {}
+        return {path: tree}
+    found: dict[str, Leaf] = {}
     for key, child in tree.children.items():
-        found |= origins(child, f"{path}.{key}" if path else key)
+        found |= leaves(child, f"{path}.{key}" if path else key)
     return found

@@ -4,27 +4,43 @@ import time
 from collections.abc import Iterable
 
 from kfw.choices import METHODS
+from kfw.daemon.project_files import has_files, origins_of
+from kfw.daemon.service import READ_AGAIN, DaemonService
 from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, why_not
 from kfw.methods.probe import probe
-from kfw.model import Health, Problem
-from kfw.protocol import Candidate, Explanation
+from kfw.model import Forward, Health, Problem
+from kfw.protocol import Candidate, Explanation, Origin
 from kfw.supervisor.runner import Runner
-from kfw.supervisor.supervisor import Supervisor
+from kfw.supervisor.wanted import Wish, who_said_so
+from kfw.system.files import outside
 
 
-async def explain(supervisor: Supervisor, name: str) -> Explanation:
+async def explain(core: DaemonService, name: str) -> Explanation:
     """Raises UsageError for an unknown name."""
-    status = supervisor.report(name)
-    runner = supervisor.runner(name)
+    status = core.supervisor.report(name)
+    runner = core.supervisor.runner(name)
     active = runner.path.active
+    project, wish = core.word_about(runner.forward)
     return Explanation(
         forward=status,
         candidates=[_candidate(runner, method) for method in _order(runner)],
         limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits] if active else [],
         round_trip_ms=await _round_trip(runner),
+        wanted=who_said_so(project, name, runner.forward.profile),
+        origins=await _origins(runner.forward, wish),
     )
+
+
+async def _origins(forward: Forward, wish: Wish | None) -> list[Origin]:
+    """Files that are wrong now explain nothing: what is wrong with them is said elsewhere."""
+    if wish is None or not has_files(forward.source):
+        return []
+    try:
+        return await outside(lambda: origins_of(forward, wish.source), READ_AGAIN)
+    except (KfwError, TimeoutError):
+        return []
 
 
 def _limits_of_pods(runner: Runner) -> tuple[str, ...]:

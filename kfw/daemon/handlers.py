@@ -92,7 +92,7 @@ class Handlers:
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
-        return _json(await explain(self._core.supervisor, name))
+        return _json(await explain(self._core, name))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))

@@ -10,7 +10,7 @@ from kfw import paths
 from kfw.config import sources
 from kfw.errors import ConfigError
 from kfw.model import Forward
-from kfw.protocol import Source
+from kfw.protocol import Origin, Source
 from kfw.supervisor import wanted
 from kfw.supervisor.wanted import Entry, FileStamp, Project
 from kfw.system.changes import stamp
@@ -40,6 +40,23 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Found
         forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
     }
     return Found(list(found.values()), [entry for _, reading in readings for entry in reading], files)
+
+
+def origins_of(forward: Forward, source: Source) -> list[Origin]:
+    """What its files and flags say of it, each value with where it stands. Raises ConfigError."""
+    from kfw.config.layers import load
+    from kfw.config.merge import leaves
+
+    settings = load(Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags)
+    tree = settings.tree
+    if forward.profile:
+        tree = tree.branch("profiles").branch(forward.profile)
+    found = leaves(tree.branch("portForwards").branch(forward.name))
+    return [
+        Origin(key, str(leaf.value), leaf.at.origin)
+        for key, leaf in found.items()
+        if leaf.at.layer != "embedded"
+    ]
 
 
 def has_files(key: str) -> bool:

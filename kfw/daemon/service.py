@@ -27,7 +27,7 @@ from kfw.protocol import (
 )
 from kfw.supervisor import wanted
 from kfw.supervisor.supervisor import Supervisor
-from kfw.supervisor.wanted import Entry, Project, Switch
+from kfw.supervisor.wanted import Entry, Project, Switch, Wish
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import outside
@@ -170,6 +170,11 @@ class DaemonService:
             self._save()
             return [forward.name for forward in forwards if forward.enabled]
 
+    def word_about(self, forward: Forward) -> tuple[Project, Wish | None]:
+        """The last one of the user, and the project that it is in."""
+        project = self._project(forward.source)
+        return project, wanted.governing(project, forward.name, forward.profile)
+
     def restart(self, request: AgainRequest) -> list[str]:
         chosen, environ = self._asked_again(request)
         if chosen is None:
@@ -299,7 +304,7 @@ class DaemonService:
 
     def _caller_of(self, forward: Forward) -> str:
         """The project of the folder in which it was asked for: for what came by --config or `add`."""
-        wish = wanted.governing(self._project(forward.source), forward.name, forward.profile)
+        wish = self.word_about(forward)[1]
         return wish.source.project if wish else ""
 
     def _asked_again(self, request: AgainRequest) -> tuple[list[str] | None, Environ | None]:
@@ -341,8 +346,7 @@ class DaemonService:
 
     def _is_disabled(self, name: str) -> bool:
         """By the user: what only a file has disabled is taken down like the others."""
-        forward = self.supervisor.rows()[name]
-        wish = wanted.governing(self._project(forward.source), name, forward.profile)
+        wish = self.word_about(self.supervisor.rows()[name])[1]
         return wish is not None and wish.switch is Switch.DISABLED
 
     async def _down(self, names: list[str]) -> list[str]:

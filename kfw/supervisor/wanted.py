@@ -139,6 +139,19 @@ def switch_of(project: Project, entry: Entry) -> Switch:
     return Switch.UP if enabled else Switch.DISABLED
 
 
+def who_said_so(project: Project, name: str, profile: str | None) -> str:
+    """In a sentence, for `explain`."""
+    wish = governing(project, name, profile)
+    if wish is None:
+        return "nobody asks for it any more"
+    if name in project.names:
+        about = "by its name"
+    else:
+        about = f"with its profile {profile}" if profile in project.profiles else "with its project"
+    flags = "".join(f" --{flag} {value}" for flag, value in wish.source.flags.items())
+    return f"{wish.switch.value}, said {about}{', with' if flags else ''}{flags}"
+
+
 def sources(project: Project) -> list[Source]:
     """How the files have to be read: once for each way in which something was asked for that is a row."""
     found: list[Source] = []

@@ -67,6 +67,10 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
         for limit in explanation["limits"]:
             first, *rest = wrapped(clean(limit), width, indent=4)
             lines += [f"  - {first.strip()}", *rest]
+    if said := clean(explanation.get("wanted") or ""):
+        lines.append(f"wanted: {said}")
+    for each in explanation.get("origins") or ():
+        lines.append(clean(f"  {each['key']}: {each['value']} ({each['origin']})"))
     return lines
 
 

@@ -211,3 +211,18 @@ def test_what_changed_while_no_daemon_ran_is_applied_when_one_starts(
     own_kfw.configure(made)
     own_kfw("start")
     own_kfw.until_row("new", within=30, status="active")
+
+
+def test_explain_says_who_wants_it_and_where_each_value_comes_from(
+    make_kfw: Make, two_contexts: Path, entries: Callable[..., dict[str, Entry]]
+) -> None:
+    kfw = make_kfw(two_contexts)
+    kfw.up(entries("api", "db"))
+    kfw("up", "api", "--context", "other")
+    explained = kfw.json("explain", "api")
+    assert explained["wanted"] == "up, said by its name, with --context other"
+    origins = {each["key"]: (each["value"], each["origin"]) for each in explained["origins"]}
+    assert origins["context"] == ("other", "flag --context")
+    assert origins["target"] == ("service/web", "project kfw.yaml:4")
+    assert not any(origin.startswith("embedded") for _, origin in origins.values())
+    assert "wanted: up, said with its project\n" in kfw("explain", "db").stdout
