@@ -16,7 +16,7 @@ from kfw.supervisor.wanted import Entry, FileStamp, Project
 from kfw.system.changes import stamp
 
 
-class Found(NamedTuple):
+class ProjectReading(NamedTuple):
     """`forwards`: pinned, what runs and what is a row that says `disabled`. `entries`: all that the files have."""
 
     forwards: list[Forward]
@@ -24,7 +24,7 @@ class Found(NamedTuple):
     files: dict[str, FileStamp]
 
 
-def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Found:
+def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> ProjectReading:
     """`ways`: more ways to read than those in which something was asked for.
 
     Raises ConfigError: of a file that is wrong, and of one that was there and is gone. Then nothing is to change.
@@ -39,7 +39,9 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Found
     found = {
         forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
     }
-    return Found(list(found.values()), [entry for _, reading in readings for entry in reading], files)
+    return ProjectReading(
+        list(found.values()), [entry for _, reading in readings for entry in reading], files
+    )
 
 
 def origins_of(forward: Forward, source: Source) -> list[Origin]:

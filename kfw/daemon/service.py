@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kfw.daemon import logs
 from kfw.daemon.events import Events
-from kfw.daemon.project_files import Found, has_files, read_again
+from kfw.daemon.project_files import ProjectReading, has_files, read_again
 from kfw.daemon.project_watch import ProjectWatch
-from kfw.daemon.store import Record, load, save
+from kfw.daemon.store import WantedRecord, load, save
 from kfw.environ import Environ
 from kfw.errors import KfwError, UsageError
 from kfw.model import Forward
@@ -213,19 +213,21 @@ class DaemonService:
     def _has_to_be_read(self, key: str) -> bool:
         return has_files(key) and bool(wanted.sources(self._project(key)))
 
-    async def _read_again(self, key: str) -> tuple[Project, Found]:
+    async def _read_again(self, key: str) -> tuple[Project, ProjectReading]:
         """With the record that it was read by. Off the loop: a project may be on a file system that hangs."""
         project = self._project(key)
         return project, await self._read(key, project)
 
-    async def _read(self, key: str, project: Project, ways: Iterable[Source] = ()) -> Found:
+    async def _read(self, key: str, project: Project, ways: Iterable[Source] = ()) -> ProjectReading:
         try:
             return await outside(lambda: read_again(key, project, ways), READ_AGAIN)
         except TimeoutError as error:
             what = f"cannot read the files of {key} again: it takes more than {READ_AGAIN:g} s"
             raise KfwError(what, "check the file system that it is on") from error
 
-    async def _take(self, key: str, project: Project, found: Found, environ: Environ | None) -> UpReply:
+    async def _take(
+        self, key: str, project: Project, found: ProjectReading, environ: Environ | None
+    ) -> UpReply:
         """What was read, unless something else was said of the project meanwhile: then it is read once more."""
         while True:
             async with self._turn:
@@ -374,7 +376,7 @@ class DaemonService:
         self._follow_files()
         before = self._unsaved
         try:
-            save(self._store, Record(list(self.supervisor.running().values()), self._projects))
+            save(self._store, WantedRecord(list(self.supervisor.running().values()), self._projects))
         except KfwError as error:
             self._unsaved = (
                 f"state was not saved; after a restart these forwards will not come back: {error.what}"

@@ -20,7 +20,7 @@ LARGEST = 32 * 1024 * 1024
 VERSION = 2
 
 
-class Record(msgspec.Struct, frozen=True):
+class WantedRecord(msgspec.Struct, frozen=True):
     #: What was up, and what was a row that said `disabled`, each complete: it comes back without any file being read.
     forwards: list[Forward] = []
     projects: dict[str, Project] = {}
@@ -43,13 +43,13 @@ class _Versioned(msgspec.Struct, frozen=True):
     version: int = 1
 
 
-def save(path: Path, record: Record) -> None:
+def save(path: Path, record: WantedRecord) -> None:
     """Raises KfwError when the disk does not take it. What is in its place and not a file is put aside."""
     clear_the_way(path)
     write_atomic(path, msgspec.json.encode(record))
 
 
-def load(path: Path) -> Record:
+def load(path: Path) -> WantedRecord:
     """An unreadable file is put aside, with a warning: it must not keep the daemon from starting.
 
     Of one that can be read, forwards that no config could ask for are left out.
@@ -57,28 +57,28 @@ def load(path: Path) -> Record:
     try:
         record = _decode(read_bounded(path, LARGEST))
     except FileNotFoundError:
-        return Record()
+        return WantedRecord()
     except (OSError, ValueError, RecursionError) as error:
         why = getattr(error, "strerror", None) or str(error)
         log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(why))
         _put_aside(path)
-        return Record()
-    return Record(_possible(record.forwards, path), record.projects)
+        return WantedRecord()
+    return WantedRecord(_possible(record.forwards, path), record.projects)
 
 
-def _decode(data: bytes) -> Record:
+def _decode(data: bytes) -> WantedRecord:
     """Raises ValueError, of which msgspec's errors are, and RecursionError."""
     version = msgspec.json.decode(data, type=_Versioned).version
     if version == 1:
         return _from_first(msgspec.json.decode(data, type=_First))
     if version != VERSION:
         raise ValueError(f"it is of version {version}, this kfw reads {VERSION}")
-    return msgspec.json.decode(data, type=Record)
+    return msgspec.json.decode(data, type=WantedRecord)
 
 
-def _from_first(first: _First) -> Record:
+def _from_first(first: _First) -> WantedRecord:
     """Its flags were those of the last `up`, whoever it was for: they go to the forwards that have what they say."""
-    return Record(
+    return WantedRecord(
         first.forwards, {key: _project(key, asked, first.forwards) for key, asked in first.asked.items()}
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kfw.daemon.store import VERSION, Record, load, save
+from kfw.daemon.store import VERSION, WantedRecord, load, save
 from kfw.model import Forward
 from kfw.protocol import Source
 from kfw.supervisor.wanted import Project, Switch, Wish
@@ -32,22 +32,22 @@ def test_what_was_wanted_comes_back_the_same(tmp_path: Path) -> None:
         names={"a": Wish(Switch.UP, source(context="other")), "b": Wish(Switch.DOWN, source())},
         files={KEY: (1, 2, 3, 4), "/u/config.yaml": None},
     )
-    record = Record([forward("a"), forward("b", target_port="http")], {KEY: project})
+    record = WantedRecord([forward("a"), forward("b", target_port="http")], {KEY: project})
     save(tmp_path / "up.json", record)
     assert load(tmp_path / "up.json") == record
     assert (tmp_path / "up.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_nothing_saved_is_nothing_up(tmp_path: Path) -> None:
-    assert load(tmp_path / "up.json") == Record()
+    assert load(tmp_path / "up.json") == WantedRecord()
 
 
 def test_FR_CORE_05_a_torn_file_is_put_aside_and_the_daemon_starts(tmp_path: Path) -> None:
-    whole = msgspec.json.encode(Record([forward("a")], {KEY: Project(whole=Wish(Switch.UP, source()))}))
+    whole = msgspec.json.encode(WantedRecord([forward("a")], {KEY: Project(whole=Wish(Switch.UP, source()))}))
     torn = [b'{"forwards": [', b"\xff\xfe", b"", b'{"forwards": 3}', b"[]", b'{"version": 2, "projects": 7}']
     for data in (*torn, whole[:-1], whole[: len(whole) // 2]):
         (tmp_path / "up.json").write_bytes(data)
-        assert load(tmp_path / "up.json") == Record()
+        assert load(tmp_path / "up.json") == WantedRecord()
         assert (tmp_path / "up.broken").read_bytes() == data
 
 
@@ -56,7 +56,7 @@ def test_the_file_of_a_newer_kfw_is_put_aside_with_a_word(
 ) -> None:
     (tmp_path / "up.json").write_text(json.dumps({"version": VERSION + 1, "forwards": "in another way"}))
     with caplog.at_level(logging.WARNING):
-        assert load(tmp_path / "up.json") == Record()
+        assert load(tmp_path / "up.json") == WantedRecord()
     assert f"it is of version {VERSION + 1}, this kfw reads {VERSION}" in caplog.text
     assert (tmp_path / "up.broken").exists()
 
