@@ -8,11 +8,13 @@ from typing import Literal
 @dataclass(frozen=True)
 class MethodTraits:
     """`way`: how it gets there, in words. `tool`: the program it needs beside kfw. `limits`: what it cannot do, in
-    sentences; where they come from: docs/tunnel.md."""
+    sentences; where they come from: docs/tunnel.md. `own_address`: where it listens is not the user's to choose, so the
+    forward's localPort and address say nothing."""
 
     way: str
     tool: str = ""
     limits: tuple[str, ...] = ()
+    own_address: bool = False
 
 
 _API_LIMITS = (
@@ -21,7 +23,7 @@ _API_LIMITS = (
 )
 _BALANCED = "the cluster balances over pods itself, so which pod serves a connection is not known here"
 
-#: What `auto` chooses from, and socat, which is only taken by name.
+#: What `auto` chooses from, and socat and kubefwd, which are only taken by name.
 METHODS: Mapping[str, MethodTraits] = {
     "tunnel": MethodTraits("through the API (tunnel)", limits=_API_LIMITS),
     "nodeport": MethodTraits("straight to the node (nodeport)", limits=(_BALANCED,)),
@@ -50,7 +52,24 @@ METHODS: Mapping[str, MethodTraits] = {
             "a silent path can be told from a silent app only once the app has ended a connection, or with health http",
         ),
     ),
+    "kubefwd": MethodTraits(
+        "through the API, with names of its own (kubefwd)",
+        "kubefwd",
+        (
+            *_API_LIMITS,
+            "it runs as root and writes names into /etc/hosts; the tunnel needs neither",
+            "while kubefwd is restarted the ports refuse: the child owns them, so connections cannot wait",
+            "the port is the service's own, at an address of 127.0.0.0/8 that kubefwd listens on",
+        ),
+        own_address=True,
+    ),
 }
+
+
+def has_own_address(method: str) -> bool:
+    return method in METHODS and METHODS[method].own_address
+
+
 #: What a forward may ask for; the best comes first in `auto`, see methods.choose.
 METHOD_CHOICES = ("auto", *METHODS)
 

@@ -59,7 +59,8 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     target_port: int | str | None = None
     method: str  # the one in use; before one is chosen, the configured one
     local_addresses: list[str] = []
-    local_port: int  # the real one
+    local_names: list[str] = []  # in this machine's hosts file (method kubefwd)
+    local_port: int  # the real one; 0 while it is not known
     configured_port: int
     url: str | None = None  # None while nothing answers there
     endpoint: EndpointInfo | None = None

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     APP_REFUSES = "app-refuses"  # nothing listens on the port in any pod that could take it
     ENDPOINT_GONE = "endpoint-gone"
     TOOL_MISSING = "tool-missing"
+    NEEDS_ROOT = "needs-root"  # a tool that only works as root is not, or sudo asks for a password
     TIMED_OUT = "timed-out"
     BAD_CONFIG = "bad-config"
     USER_STOPPED = "user-stopped"
@@ -156,6 +157,7 @@ TRAITS: dict[Reason, Traits] = {
         blocks_api=True,
         if_environ_unknown="the PATH of your shell is not known since kfw was started again",
     ),
+    Reason.NEEDS_ROOT: Traits(About.MACHINE, status=Status.ERROR, exit_code=5, attempts=Attempts.PARKED),
     Reason.TIMED_OUT: Traits(About.PATH, exit_code=7),
     Reason.BAD_CONFIG: Traits(
         About.CONFIG,

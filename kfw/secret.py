@@ -29,8 +29,10 @@ _MARKS = "token|secret|passw|passphrase|key|credential|signature|sig|pwd"
 _BEGINS = r"(?<![\w.-])"
 _HAS_SECRET_WORD = rf"(?=[\w.-]*?(?:{_SECRET_WORDS}))"
 _SECRET_NAME = rf"(?:{_HAS_SECRET_WORD}[\w.-]++|(?:sig|pwd|auth|code)(?![\w.-]))"
+#: NOPASSWD is a word of sudoers(5), and what follows it a program.
+_NO_SECRET = r"(?!nopasswd\b)"
 #: In prose a code is what a person shall type in ("then enter the code: ABCD-EFGH"), or an exit code.
-_SECRET_IN_PROSE = rf"(?:{_HAS_SECRET_WORD}|(?=(?:[\w.-]*[.-])?(?:sig|pwd)(?![\w.-])))[\w.-]++"
+_SECRET_IN_PROSE = rf"{_NO_SECRET}(?:{_HAS_SECRET_WORD}|(?=(?:[\w.-]*[.-])?(?:sig|pwd)(?![\w.-])))[\w.-]++"
 Marks = tuple[tuple[str, ...], ...]
 _IS_SECRET_NAME = re.compile(rf"(?:--?)?{_SECRET_NAME}", re.IGNORECASE)
 

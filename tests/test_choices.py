@@ -34,7 +34,7 @@ def test_the_control_api_takes_what_the_config_takes(method: str) -> None:
 @pytest.mark.parametrize(
     ("key", "changed"),
     [
-        ("method", replace(FORWARD, method="kubefwd")),
+        ("method", replace(FORWARD, method="ssh")),
         ("type", replace(FORWARD, type="grpc")),
         ("readiness", replace(FORWARD, readiness="maybe")),
         ("on_port_in_use", replace(FORWARD, on_port_in_use="kill")),

@@ -27,7 +27,7 @@ FILES = {
     "the embedded cluster's side of a thing that kfw meets from the other side": """
         access framing kinds objects pod pods process run session store watch""",
     "one member of the family of methods each": """
-        method""",
+        method*3""",
     "the daemon's side of a thing, and kubectl's or the API's": """
         ports service""",
 }

@@ -48,6 +48,7 @@ def test_the_table_says_what_follows_from_each_reason() -> None:
         "context-not-found": "error",
         "tool-missing": "error",
         "bad-config": "error",
+        "needs-root": "error",
         "app-refuses": "error",
         "cluster-unreachable": "suspended",
         "login-expired": "suspended",
@@ -60,6 +61,7 @@ def test_the_table_says_what_follows_from_each_reason() -> None:
         "cluster-unreachable": 4,
         "login-expired": 5,
         "login-pending": 5,
+        "needs-root": 5,
         "not-permitted": 5,
         "port-in-use": 6,
         "timed-out": 7,
@@ -67,6 +69,7 @@ def test_the_table_says_what_follows_from_each_reason() -> None:
     }
     assert {r.value: r.traits.attempts.name for r in Reason if r.traits.attempts is not Attempts.USUAL} == {
         "port-in-use": "PARKED",
+        "needs-root": "PARKED",
         "bad-config": "PARKED",
         "child-exited": "QUICK",
         "endpoint-gone": "QUICK",

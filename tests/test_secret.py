@@ -318,3 +318,10 @@ def test_no_text_takes_a_time_that_grows_faster_than_it(piece: str) -> None:
 )
 def test_a_name_is_found_in_the_middle_of_others(said: str, shown: str) -> None:
     assert redact(said) == shown
+
+
+def test_a_line_of_sudoers_is_shown_whole_and_a_password_beside_it_is_not() -> None:
+    line = "ada ALL=(root) NOPASSWD: /usr/local/libexec/kfw-kubefwd"
+    assert redact(f"put in: {line}") == f"put in: {line}"
+    assert "hunter2hunter2" not in redact(f"{line} passwd: hunter2hunter2")
+    assert "hunter2hunter2" not in redact("MYNOPASSWD=hunter2hunter2")

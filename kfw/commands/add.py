@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.choices import METHOD_CHOICES, READINESS, TYPES, listed
+from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed
 from kfw.client.launch import ensure_daemon
 from kfw.commands._caller import caller_environ
 from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
@@ -67,7 +67,7 @@ def add(
         name=_checked("name", name, _NAME),
         target=_target(target),
         target_port=remote,
-        local_port=local,
+        local_port=0 if has_own_address(method or "") else local,
         namespace=namespace or "",
         namespace_is_default=namespace is None,
         context=context or "",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from kfw.choices import has_own_address
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, Leaf, merge
 from kfw.config.schema import COMMON
@@ -98,17 +99,18 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
     """Of an entry without problems. `sources`: the files' absolute paths by the names they have in messages."""
     block = entry.block
     context = block.value("context", str)
+    method = block.value("method", str) or "auto"
     return Forward(
         name=entry.name,
         target=Target.parse(block.value("target", str) or ""),
         target_port=block.value("targetPort", int) or block.value("targetPort", str),
-        local_port=block.value("localPort", int) or 0,
+        local_port=0 if has_own_address(method) else block.value("localPort", int) or 0,
         namespace=block.value("namespace", str) or "",
         context=context or "",
         kubeconfig=texts(block, "kubeconfig"),
         context_is_default=context is None,
         addresses=addresses(block),
-        method=block.value("method", str) or "auto",
+        method=method,
         type=block.value("type", str) or "other",
         api_path=block.value("apiPath", str) or "",
         swagger_path=block.value("swaggerPath", str) or "",

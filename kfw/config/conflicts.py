@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from kfw.choices import has_own_address
 from kfw.config.build import ForwardEntry, addresses, entries, is_enabled, texts
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
 from kfw.config.tree import ConfigProblem, Place
+from kfw.model import Kind, Target
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
 _ANY = "any"  # as if it were an address: that of everybody who has the port somewhere
@@ -33,11 +35,14 @@ def selecting(profile: Branch) -> bool:
 
 def _missing(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     for entry in listed:
+        if problem := _not_a_service(entry):
+            yield problem
         if "target" not in entry.block.children:
             yield ConfigProblem(
                 entry.block.at, f"{entry.path} has no target", "write for example target: service/api"
             )
-        if "localPort" not in entry.block.children and not entry.block.is_bad("targetPort"):
+        no_port = "localPort" not in entry.block.children and not entry.block.is_bad("targetPort")
+        if no_port and not has_own_address(entry.block.value("method", str) or ""):
             fix = "write localPort: and a port, or 0 for any free one"
             yield ConfigProblem(entry.block.at, f"{entry.path} has no localPort", fix)
 
@@ -49,6 +54,16 @@ def _missing_commands(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
         if kind and kind.value == "exec" and not health.is_bad("command") and not texts(health, "command"):
             fix = "write for example command: [pg_isready, -p, '{port}']"
             yield ConfigProblem(kind.at, f"{entry.path}.health has type exec and no command", fix)
+
+
+def _not_a_service(entry: ForwardEntry) -> ConfigProblem | None:
+    target, method = entry.block.leaf("target"), entry.block.value("method", str) or ""
+    if target is None or not has_own_address(method) or entry.block.is_bad("target"):
+        return None
+    if Target.parse(str(target.value)).kind is Kind.SERVICE:
+        return None
+    what = f"{entry.path}.target is {target.value}, and {method} forwards services only"
+    return ConfigProblem(target.at, what, "write for example target: service/api, or another method")
 
 
 def _same_names(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
@@ -68,7 +83,7 @@ def _same_ports(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
     strict: dict[tuple[int, str], ForwardEntry] = {}
     for entry in listed:
         port = entry.block.value("localPort", int)
-        if not port or not is_enabled(entry.block):
+        if not port or not is_enabled(entry.block) or has_own_address(entry.block.value("method", str) or ""):
             continue
         here = addresses(entry.block)
         looked_at = (_ANY,) if _EVERYWHERE & set(here) else (*here, *_EVERYWHERE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from kfw import paths
+from kfw.choices import has_own_address
 from kfw.config import build, conflicts, sources, yaml_text
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
@@ -72,6 +73,7 @@ def _settings(
         *_absent_kubeconfigs(completed),
         *_without_effect(completed),
         *_longer_than_hold(completed),
+        *_of_own_address(completed),
     ]
     return _built(completed, found, warnings)
 
@@ -117,6 +119,24 @@ def _longer_than_hold(completed: Branch) -> list[str]:
             )
             found[f"{what}; make hold as long"] = None
     return list(found)
+
+
+def _of_own_address(completed: Branch) -> list[str]:
+    """What somebody wrote beside a method that chooses where it listens. An inherited value is not said of each forward."""
+    found = []
+    for entry in build.entries(completed):
+        method = entry.block.value("method", str) or ""
+        for key in ("localPort", "address", "onPortInUse") if has_own_address(method) else ():
+            leaf, port = entry.block.leaf(key), entry.block.leaf("targetPort")
+            if (
+                leaf
+                and leaf.at.layer != "embedded"
+                and (key != "localPort" or port is None or leaf.at != port.at)
+            ):
+                found.append(
+                    f"{leaf.at}: {key} has no effect: {method} listens where it chooses to, see kfw status"
+                )
+    return list(dict.fromkeys(found))
 
 
 def _daemon(block: Branch) -> DaemonSettings:

@@ -141,6 +141,25 @@ class OwnsPort(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class LocalPlace:
+    """Where a forward is on this machine. `names`: of the hosts file, shortest first."""
+
+    address: str
+    port: int
+    names: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class HasOwnAddress(Protocol):
+    """A tunnel of a method that listens where it chooses to (MethodTraits.own_address)."""
+
+    @property
+    def local(self) -> LocalPlace | None:
+        """None: it is not known yet."""
+        ...
+
+
 @runtime_checkable
 class Warns(Protocol):
     """A tunnel that carries, and has something to tell all the same."""

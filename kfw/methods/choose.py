@@ -40,6 +40,7 @@ def all_methods(children: "Children", servers: "Servers") -> Methods:
     from kfw.methods.forwarder.kind_nodes import Engines
     from kfw.methods.forwarder.method import Direct, Forwarder
     from kfw.methods.kubectl import Kubectl
+    from kfw.methods.kubefwd.method import Kubefwd
     from kfw.methods.socat import Socat
     from kfw.methods.tunnel.method import TunnelMethod
 
@@ -50,6 +51,7 @@ def all_methods(children: "Children", servers: "Servers") -> Methods:
         TunnelMethod(servers),
         Socat(children),
         Kubectl(children),
+        Kubefwd(children),
     )
     return {member.name: member for member in members}
 

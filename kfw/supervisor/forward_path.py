@@ -8,8 +8,9 @@ from dataclasses import replace
 from socket import socket
 from typing import Any
 
+from kfw.choices import has_own_address
 from kfw.errors import KfwError, Shortage
-from kfw.methods.base import CountsLosses, MayStand, Method, OwnsPort, Tunnel
+from kfw.methods.base import CountsLosses, HasOwnAddress, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Methods,
     OpenPath,
@@ -48,8 +49,9 @@ class ForwardPath:
         self.forward = forward
         self.methods = methods
         self.listener: Listener | None = None  # None: a child owns the port
-        self.port = forward.local_port
+        self.port = 0 if has_own_address(forward.method) else forward.local_port
         self.addresses: tuple[str, ...] = ()
+        self.names: tuple[str, ...] = ()  # of this machine's hosts file
         self.active: OpenPath | None = None
         self.restarts = 0  # paths adopted after the first
         self.last: Endpoint | None = None
@@ -75,6 +77,8 @@ class ForwardPath:
 
     def bind(self) -> None:
         """Take the local port. Raises PortInUse and binds nothing."""
+        if has_own_address(self.forward.method):
+            return
         wanted = self.forward.local_port
         sockets, self.port = self._bind(
             self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
@@ -136,9 +140,15 @@ class ForwardPath:
                 self._drain(self.active.tunnel)
             self.restarts += 1 if self.last else 0
             self.active, self.last = fresh, fresh.tunnel.endpoint
+            self._take_place(fresh.tunnel)
         if self.active and self.listener:
             self.listener.use(self.active.tunnel.dialer)
         return self.active
+
+    def _take_place(self, tunnel: Tunnel) -> None:
+        place = tunnel.local if isinstance(tunnel, HasOwnAddress) else None
+        if place:
+            self.addresses, self.port, self.names = (place.address,), place.port, place.names
 
     def avoid_active(self) -> None:
         """Where the path in use goes: the next one goes there only if it can go nowhere else."""
@@ -223,7 +233,7 @@ class ForwardPath:
     async def _leave_port(self) -> None:
         if self.listener:
             await self.listener.close()
-        elif self.addresses:
+        elif self.addresses and not has_own_address(self.forward.method):
             self._claims.pop(self.port, None)
 
 

@@ -58,9 +58,12 @@ class Row:
             target_port=forward.target_port,
             method=active.method.name if active else forward.method,
             local_addresses=list(path.addresses) if path else [],
+            local_names=list(path.names) if path else [],
             local_port=port,
             configured_port=forward.local_port,
-            url=url(forward, port) if serving else None,
+            url=url(forward, port, path.names[0] if path and path.names else "localhost")
+            if serving
+            else None,
             endpoint=_endpoint(active.tunnel.endpoint) if active else None,
             pid=active.tunnel.pid if active else None,
             restarts=counts.restarts if counts else 0,
@@ -75,12 +78,12 @@ class Row:
         )
 
 
-def url(forward: Forward, port: int) -> str:
+def url(forward: Forward, port: int, host: str = "localhost") -> str:
     """http for what people open in a browser or call as REST; host:port for the rest."""
     secure = forward.target_port in (443, 8443, "https")
     if forward.type in ("web", "rest") or secure:
-        return f"{'https' if secure else 'http'}://localhost:{port}"
-    return f"localhost:{port}"
+        return f"{'https' if secure else 'http'}://{host}:{port}"
+    return f"{host}:{port}"
 
 
 def line(status: ForwardStatus) -> str:

@@ -87,6 +87,7 @@ class Child(asyncio.SubprocessProtocol):
         self._rest: list[SeenProcess] = []  # what it left in its group, killed
         self._forked: list[SeenProcess] | None = None  # what outlived it and goes on; None: not looked at yet
         self._transport: asyncio.SubprocessTransport | None = None
+        self._stdin: asyncio.WriteTransport | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -167,12 +168,22 @@ class Child(asyncio.SubprocessProtocol):
         self._forked = [seen for seen in self._forked if alive(seen)]
         return bool(self._forked)
 
-    async def spawn(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
+    def tell(self, data: bytes) -> None:
+        """Onto its stdin, where it has one; what has ended hears nothing."""
+        if self._stdin and not self._stdin.is_closing():
+            self._stdin.write(data)
+
+    def tell_end(self) -> None:
+        """Its stdin is at the end after what it was told; also when we die."""
+        if self._stdin and not self._stdin.is_closing():
+            self._stdin.close()
+
+    async def spawn(self, argv: Sequence[str], env: Mapping[str, str], *, stdin: bool = False) -> None:
         """Called once, by Children. Raises OSError."""
         await asyncio.get_running_loop().subprocess_exec(
             lambda: self,
             *argv,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -184,12 +195,14 @@ class Child(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
         self.pid = self._transport.get_pid()
+        self._stdin = cast(asyncio.WriteTransport | None, self._transport.get_pipe_transport(0))
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self._heard(fd, self._lines[fd].feed(data))
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._heard(fd, self._lines[fd].flush())
+        if fd in self._lines:  # stdin has none
+            self._heard(fd, self._lines[fd].flush())
 
     def process_exited(self) -> None:
         assert self._transport is not None

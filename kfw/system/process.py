@@ -48,8 +48,10 @@ class Children:
         env: Mapping[str, str] | None = None,
         base: Mapping[str, str] | None = None,
         on_line: OnLine | None = None,
+        stdin: bool = False,
     ) -> Child:
-        """`env` comes on top of `base`, which is ours if it is None; the program is looked for on its PATH.
+        """`env` comes on top of `base`, which is ours if it is None; the program is looked for on its PATH. `stdin`: it has
+        one, for `Child.tell`.
 
         Raises ToolMissing, Shortage, or KfwError if this machine cannot run it. A ledger that cannot be written is a
         warning of the child's, and tried again."""
@@ -62,7 +64,7 @@ class Children:
         child = Child(self._ledger.intend(argv, label), on_line, self._forget, self._ledger.warning)
         environment[MARKER] = child.entry.marker
         try:
-            await child.spawn([*_ends_with_us(), program, *argv[1:]], environment)
+            await child.spawn([*_ends_with_us(), program, *argv[1:]], environment, stdin=stdin)
         except OSError as error:
             self._ledger.ended(child.entry)
             raise _not_run(argv[0], error) from error

@@ -126,7 +126,7 @@ def test_a_flag_is_checked_like_a_file(project: Project) -> None:
     project.write("kfw.yaml", FORWARD)
     assert project.problems(method="tunel", hold="soon", address="here") == [
         "--method: method is 'tunel', did you mean tunnel? "
-        "known are auto, tunnel, nodeport, forwarder, socat, kubectl",
+        "known are auto, tunnel, nodeport, forwarder, socat, kubectl, kubefwd",
         "--hold: hold is 'soon', which is not a duration, write a time such as 500ms, 1m30s or a number of seconds",
         "--address: address is 'here', write an IP address of this machine, or localhost",
     ]

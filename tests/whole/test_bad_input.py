@@ -30,7 +30,7 @@ USAGE = [
     ("up --kubeconfig /none", "/none", ""),
     ("up --config /none.yaml", "the configuration has a problem", "kfw init writes one"),
     ("up --timeout soon", "'soon' is not a duration", "write for example 30s"),
-    ("up --method magic", "magic", "auto, tunnel, nodeport, forwarder, socat, kubectl"),
+    ("up --method magic", "magic", "auto, tunnel, nodeport, forwarder, socat, kubectl, kubefwd"),
     ("down nope", UNKNOWN, "known are: web"),
     ("restart nope", UNKNOWN, "known are: web"),
     ("status nope", UNKNOWN, "known: web"),

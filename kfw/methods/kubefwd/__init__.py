@@ -1,0 +1,1 @@
+"""The method kubefwd: one supervised kubefwd for all forwards of a profile, each with an address and names of its own."""
