@@ -99,25 +99,31 @@ def _one(value: str) -> str:
 
 def base_for(name: str, taken: Collection[int]) -> int:
     """The same for the same name wherever it can be, so that a restart changes no address. LookupError: none is left."""
-    start = crc32(name.encode()) % len(BASES)
-    ordered: list[int] = [*BASES[start:], *BASES[:start]]
-    free = next((base for base in ordered if base not in taken), None)
+    free = _draw(name, BASES, taken)
     if free is None:
         raise LookupError(f"all {len(BASES)} ranges of addresses are taken")
     return free
 
 
-def address_of(base: int, number: int) -> str:
-    """Of the `number`-th service, from 0; "" where there are more than can be reserved."""
-    return f"127.{base}.27.{_RESERVED[number]}" if number < len(_RESERVED) else ""
+def address_for(base: int, service: str, namespace: str, taken: Collection[str]) -> str:
+    """The same for the same service wherever it can be; "" where there are more than can be reserved."""
+    numbers = {int(address.rpartition(".")[2]) for address in taken}
+    number = _draw(f"{service}.{namespace}", _RESERVED, numbers)
+    return f"127.{base}.27.{number}" if number is not None else ""
+
+
+def _draw(name: str, numbers: range, taken: Collection[int]) -> int | None:
+    start = crc32(name.encode()) % len(numbers)
+    ordered: list[int] = [*numbers[start:], *numbers[:start]]
+    return next((number for number in ordered if number not in taken), None)
 
 
 def reservations(base: int, addresses: Sequence[tuple[str, str, str]]) -> str:
     """The file for -z: (service, namespace, address). The keys are those that the code reads, not the documentation's."""
-    lines = [f"baseUnreservedIP: 127.{base}.27.1", "serviceConfigurations:"]
+    lines = [f"baseUnreservedIP: 127.{base}.27.1", f"serviceConfigurations:{'' if addresses else ' []'}"]
     for service, namespace, address in addresses:
         lines += [f"- name: {json.dumps(f'{service}.{namespace}')}", f"  ip: {address}"]
-    return "\n".join(lines) + ("\n" if addresses else " []\n")
+    return "\n".join(lines) + "\n"
 
 
 def names_of(service: str, namespace: str, context: str, *, in_first: bool) -> tuple[str, ...]:

@@ -24,9 +24,9 @@ from kfw.relay.suspicion import Hint
 from kfw.system import tools
 from kfw.system.process import Child, Children
 
-#: Seconds that a forward may be dead while its service has a pod, until kubefwd is started again: 30 in all with the time
-#: that it takes to see the one and to do the other.
-STUCK = 18.0
+#: Seconds that a forward may be dead while its service has a pod, until kubefwd is started again: with what kubefwd takes
+#: to end (8) and to begin it is 30 in all.
+STUCK = 14.0
 #: Seconds until an attempt to open is given up.
 GIVE_UP = 40.0
 #: Seconds between two looks at a forward that does not carry yet.
@@ -195,7 +195,6 @@ class KubefwdTunnel:
                 return Hint.ALL
             place = self.local
             if place and not self._shared.seems_to_listen(place):
-                await asyncio.sleep(LOOK / 2)
                 return Hint.ALL
 
     async def close(self) -> None:

@@ -43,7 +43,7 @@ _WRITE_AFTER = 0.2
 #: Seconds for `kubefwd version`.
 _VERSION_SECONDS = 5.0
 #: Seconds between two looks at who listens, for all forwards of one kubefwd.
-LOOK = 2.0
+LOOK = 1.0
 #: Lines that are kept to say why it ended.
 _TAIL = 30
 _LISTEN = 0x0A
@@ -197,9 +197,8 @@ class SharedKubefwd:
 
     def _reserve(self) -> None:
         """An address for each service that is expected. Those it has keep theirs."""
-        for forward in self.users.values():
-            key = forward.target.name, forward.namespace
-            address = command_line.address_of(self.base, len(self._reserved))
+        for key in sorted({(forward.target.name, forward.namespace) for forward in self.users.values()}):
+            address = command_line.address_for(self.base, *key, self._reserved.values())
             if key not in self._reserved and address:
                 self._reserved[key] = address
         listed = [(service, where, address) for (service, where), address in self._reserved.items()]

@@ -42,7 +42,7 @@ class KubefwdStub:
         (self.bin / "kubefwd").symlink_to(HERE / "kubefwd")
         self.id_says(0)
         monkeypatch.setenv("PATH", f"{self.bin}{os.pathsep}{os.environ['PATH']}")
-        monkeypatch.setenv("KFW_STUBS", str(home))
+        monkeypatch.setenv("KUBEFWD_STUB", str(home))
         monkeypatch.setenv("KFW_HOME", str(home / "kfw"))
         self.port = free_port()
         self.plans()

@@ -10,7 +10,7 @@ from kfw.methods.kubefwd.command_line import (
     BASES,
     KubefwdVersion,
     Selection,
-    address_of,
+    address_for,
     argv,
     base_for,
     names_of,
@@ -121,10 +121,20 @@ def test_a_profile_has_the_same_range_next_time() -> None:
 
 
 def test_reservations_name_each_service_with_its_namespace() -> None:
-    assert reservations(12, [("api", "shop", address_of(12, 0))]) == (
+    assert reservations(12, [("api", "shop", "127.12.27.100")]) == (
         'baseUnreservedIP: 127.12.27.1\nserviceConfigurations:\n- name: "api.shop"\n  ip: 127.12.27.100\n'
     )
-    assert address_of(12, 10**6) == ""
+    assert reservations(12, []) == "baseUnreservedIP: 127.12.27.1\nserviceConfigurations: []\n"
+
+
+def test_a_service_has_the_same_address_next_time_and_none_has_anothers() -> None:
+    taken: list[str] = []
+    for number in range(155):
+        address = address_for(12, f"s{number}", "shop", taken)
+        assert address.startswith("127.12.27.") and address not in taken
+        taken.append(address)
+    assert address_for(12, "s0", "shop", ()) == taken[0]
+    assert address_for(12, "more", "shop", taken) == ""
 
 
 def test_names_without_a_namespace_are_those_of_the_first() -> None:

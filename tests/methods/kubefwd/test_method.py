@@ -267,7 +267,7 @@ async def test_a_line_that_tells_of_a_loss_is_a_hint(opened: Open, kubefwd: Kube
 async def test_A35_a_dead_forward_of_a_living_kubefwd_carries_again_after_a_restart_and_only_one(
     children: Children, kubefwd: KubefwdStub
 ) -> None:
-    """The limit of 18 s is shorter here, as nothing but its length is different."""
+    """The limit of 14 s is shorter here, as nothing but its length is different."""
     method = Kubefwd(children, RootAccess(uid=0, hosts=str(kubefwd.hosts)), stuck_after=8.0)
     tunnel = await method.open(request("api", kubefwd.port))
     kubefwd.kill_forward("api")
