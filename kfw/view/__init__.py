@@ -98,6 +98,8 @@ def local(row: Row) -> str:
     """Where to reach it on this machine: a URL if it speaks HTTP, else host:port."""
     if row.get("url"):
         return str(row["url"])
+    if not row["localPort"]:
+        return "-"  # kubefwd has not said yet
     if names := row.get("localNames"):
         return f"{names[0]}:{row['localPort']}"
     addresses = [address for address in row.get("localAddresses", ()) if address not in ("127.0.0.1", "::1")]

@@ -478,3 +478,43 @@ def test_a_hold_for_refused_connections_beyond_the_hold_is_a_warning_for_its_lin
     assert all(
         line.startswith("kfw.yaml:1:") and "which ends it; make hold as long" in line for line in warnings
     )
+
+
+KUBEFWD = """
+profiles:
+  dev:
+    method: kubefwd
+    namespace: shop
+    portForwards:
+      api: {target: service/api, targetPort: http}
+      db: {target: service/db, targetPort: 80%s}
+"""
+
+
+def test_a_forward_by_kubefwd_needs_no_local_port_as_it_has_an_address_of_its_own(project: Project) -> None:
+    project.write("kfw.yaml", KUBEFWD % "")
+    settings = project.load()
+    assert [forward.local_port for forward in settings.forwards.values()] == [0, 0]
+    assert not [line for line in settings.warnings if "has no effect" in line]
+
+
+@pytest.mark.parametrize("key", ["localPort: 9080", "address: 127.0.0.2", "onPortInUse: next"])
+def test_what_has_no_effect_beside_kubefwd_is_said_with_its_line(project: Project, key: str) -> None:
+    project.write("kfw.yaml", KUBEFWD % f", {key}")
+    said = [line for line in project.load().warnings if "has no effect" in line]
+    assert len(said) == 1
+    assert said[0].startswith("kfw.yaml:8:") and f"{key.partition(':')[0]} has no effect: kubefwd" in said[0]
+
+
+def test_the_same_local_port_twice_is_no_mistake_beside_kubefwd(project: Project) -> None:
+    project.write("kfw.yaml", KUBEFWD.replace("http}", "http, localPort: 9080}") % ", localPort: 9080")
+    assert len(project.load().forwards) == 2
+
+
+@pytest.mark.parametrize("target", ["pod/api", "deployment/api", "api"])
+def test_kubefwd_forwards_services_only_and_that_is_a_mistake_of_the_file(
+    project: Project, target: str
+) -> None:
+    project.write("kfw.yaml", KUBEFWD.replace("service/api", target) % "")
+    with pytest.raises(ConfigError, match=f"target is {target}, and kubefwd forwards services only"):
+        project.load()

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,21 @@ def test_A32_without_root_it_is_tried_once_and_the_way_out_is_told(begin: Begin,
     stub.id_says(0)
     kfw("retry", "web")
     kfw.until_row("web", 15, status="active")
+
+
+def test_FR_CONN_03_04_the_pauses_grow_as_the_profile_says_and_after_three_attempts_it_is_given_up(
+    begin: Begin, stub: KubefwdStub, namespace: str
+) -> None:
+    kfw = begin({"dev": ["web"]}, exit=1)
+    retry = {"initialDelay": "0.2s", "multiplier": 3, "maxDelay": "1s", "maxAttempts": 3}
+    configure(kfw, namespace, {"dev": ["web"]}, web={"retry": retry})
+    kfw("up", "--no-wait")
+    kfw.until_row("web", 40, status="error")
+    time.sleep(2)
+    moments = [float(call.env["AT"]) for call in stub.calls]
+    assert len(moments) == 1 + 3
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
+    assert all(gap >= least for gap, least in zip(gaps, (0.2, 0.6, 1.0), strict=True)), gaps
 
 
 def test_FR_CORE_06_a_change_of_one_profile_leaves_the_other_kubefwd_alone(

@@ -9,7 +9,6 @@ taken out of the hosts file. The same is done at the start with "left", pairs of
 Exit code: kubefwd's; 128 and more: the signal that ended it.
 """
 
-import ctypes
 import fcntl
 import json
 import os
@@ -17,7 +16,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 #: kubefwd needs up to 8 s after TERM, and 5 s more with its API.
@@ -99,7 +98,7 @@ def main() -> int:
         env=spec["env"],
         stdin=subprocess.DEVNULL,
         start_new_session=True,  # so that no signal reaches it but ours: a second TERM would cut its own cleaning up short
-        preexec_fn=_end_with_parent,
+        preexec_fn=_ends_with_us(),
     )
     recorded = {_pair(json.loads(line)) for line in lines}
     recorded |= _until_end(child, stdin, signals)
@@ -130,10 +129,14 @@ def _end(child: "subprocess.Popen[bytes]") -> None:
         child.wait()
 
 
-def _end_with_parent() -> None:
-    """If this is killed, kubefwd gets its TERM from the kernel."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _ends_with_us() -> Callable[[], object] | None:
+    """What the child does first: if we are killed, it gets its TERM from the kernel."""
+    if sys.platform != "linux":
+        return None
+    import ctypes  # the daemon, which imports this file for its names, does without
+
+    prctl = ctypes.CDLL(None).prctl
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _pair(read: Any) -> Pair:

@@ -171,8 +171,12 @@ class SharedKubefwd:
         if self._writing:
             self._writing.cancel()
             self._writing = None
-        with suppress(OSError):
-            self._names_file.unlink(missing_ok=True)
+        code = child.over.result() if child.over.done() else -1
+        if code == 0 or (
+            code > 0 and self._pairs
+        ):  # else the root side was killed, or never ran: they may be there
+            with suppress(OSError):
+                self._names_file.unlink(missing_ok=True)
 
     async def _version(self, binary: str, environ: Mapping[str, str] | None) -> KubefwdVersion:
         """Raises ToolMissing: it is too old, or does not say."""

@@ -312,6 +312,26 @@ async def test_FR_CORE_04_with_the_last_forward_kubefwd_ends_and_no_name_is_left
 
 
 @pytest.mark.asyncio
+async def test_names_that_a_killed_root_side_has_left_go_when_kubefwd_is_started_again(
+    opened: Open, kubefwd: KubefwdStub
+) -> None:
+    second = free_port()
+    kubefwd.plans(("shop", "api", kubefwd.port, "api-1", 8080), ("shop", "db", second, "db-1", 5432))
+    api, db = await asyncio.gather(opened("api"), opened("db", target_port=second, pod_port=5432))
+    await eventually(lambda: list(kubefwd.home.glob("kfw/state/kubefwd/*.json")))
+    for pid in (api.pid or 0, kubefwd.calls[0].pid):
+        os.kill(pid, signal.SIGKILL)
+    await db.broken()
+    await db.close()
+    assert " db.shop\n" in kubefwd.hosts.read_text()
+
+    kubefwd.plans()
+    again = await opened("api")
+    assert "db" not in kubefwd.hosts.read_text()
+    assert again.local and kubefwd.hosts.read_text().count(f"{again.local.address} api\n") == 1
+
+
+@pytest.mark.asyncio
 async def test_who_opens_again_in_the_moment_of_the_last_end_finds_it_running(
     opened: Open, kubefwd: KubefwdStub
 ) -> None:
