@@ -21,7 +21,7 @@ CLASSES = {
 }
 FILES = {
     "each package may have them, and they say what their package's name says": """
-        __init__*27 __main__ errors messages*4""",
+        __init__*28 __main__ errors messages*4""",
     "a command, which translates words for the module of that name": """
         bootstrap events explain logs sandbox status""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """

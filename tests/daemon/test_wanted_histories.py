@@ -1,4 +1,4 @@
-"""Pairs and triples of all that can happen to what is wanted, against PRODUCT.md's rules told a second way.
+"""Pairs and triples of all that can happen to what is wanted, against its rules told a second way.
 
 The daemon's core is the real one, with real files, record and kubeconfig; only the cluster is made up. The oracle keeps
 one flat note per forward instead of layers of wishes, and knows no files, sources or plans.

@@ -42,7 +42,7 @@ def version_of(said: str) -> KubefwdVersion | None:
 
 
 @dataclass(frozen=True)
-class Selection:
+class ServiceSelection:
     """What one kubefwd is to forward. `services`: those that are expected; of one alone it forwards no other.
 
     `namespaces`: in order, as the names without a namespace are those of the first. `labels`: all must hold.
@@ -58,7 +58,7 @@ class Selection:
 
 
 def argv(
-    binary: str, version: KubefwdVersion, wanted: Selection, reservations: str, hosts: str = HOSTS
+    binary: str, version: KubefwdVersion, wanted: ServiceSelection, reservations: str, hosts: str = HOSTS
 ) -> list[str]:
     """`reservations`: the file for -z. Never --tui (it needs a terminal and hides what is said), never -p (it removes the
     names of others), no API: its address is the same for all of a machine."""
@@ -81,7 +81,7 @@ def argv(
     return line + ([] if hosts == HOSTS else ["--hosts-path", hosts])
 
 
-def fields(wanted: Selection) -> str:
+def fields(wanted: ServiceSelection) -> str:
     """The field selector; "": all services of the namespaces. kubefwd cannot choose several by name."""
     if wanted.excluded:
         return ",".join(f"metadata.name!={name}" for name in wanted.excluded)

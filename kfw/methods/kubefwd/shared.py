@@ -17,7 +17,7 @@ from kfw.aio import Broadcast
 from kfw.errors import KfwError, TimedOut, ToolMissing
 from kfw.methods.base import LocalPlace
 from kfw.methods.kubefwd import command_line, root_side
-from kfw.methods.kubefwd.command_line import OLDEST, KubefwdVersion, Selection
+from kfw.methods.kubefwd.command_line import OLDEST, KubefwdVersion, ServiceSelection
 from kfw.methods.kubefwd.output import Announced, announced, end_of, is_worth_a_look, level, masked
 from kfw.methods.kubefwd.root_access import RootAccess
 from kfw.methods.supervised import logged
@@ -74,7 +74,7 @@ class SharedKubefwd:
         self._names_file = folder / f"{file}-{base}.json"
         self._turn = asyncio.Lock()
         self._child: Child | None = None
-        self._runs = Selection("", ())
+        self._runs = ServiceSelection("", ())
         self._reserved: dict[tuple[str, str], str] = {}
         self._announced: dict[tuple[str, str, int], Announced] = {}
         self._pairs: set[tuple[str, str]] = set()
@@ -138,7 +138,7 @@ class SharedKubefwd:
             problem = self._failed.problem
             raise KfwError(problem.message, problem.fix, reason=problem.reason)
 
-    async def _start(self, wanted: Selection, environ: Mapping[str, str] | None) -> Child:
+    async def _start(self, wanted: ServiceSelection, environ: Mapping[str, str] | None) -> Child:
         env = dict(os.environ if environ is None else environ)
         binary = find("kubefwd", env.get("PATH", os.defpath))
         command = self._root.command(self.name)
@@ -304,17 +304,17 @@ class SharedKubefwds:
             self._all = {key: one for key, one in self._all.items() if one is not shared}
 
 
-def selection(forwards: Iterable[Forward], before: tuple[str, ...] = ()) -> Selection:
+def selection(forwards: Iterable[Forward], before: tuple[str, ...] = ()) -> ServiceSelection:
     """Of all of these. Namespaces stay in the order they have: the names without one are those of the first."""
     forwards = list(forwards)
     wanted = dict.fromkeys(forward.namespace for forward in forwards)
     first = forwards[0]
     namespaces = tuple(dict.fromkeys([*(one for one in before if one in wanted), *wanted]))
     services = frozenset(forward.target.name for forward in forwards)
-    return Selection(first.context, namespaces, services, kubeconfig=first.kubeconfig)
+    return ServiceSelection(first.context, namespaces, services, kubeconfig=first.kubeconfig)
 
 
-def covers(runs: Selection, wanted: Selection) -> bool:
+def covers(runs: ServiceSelection, wanted: ServiceSelection) -> bool:
     """What runs forwards all of `wanted`, and maybe more."""
     same = (runs.context, runs.kubeconfig, runs.labels, runs.excluded) == (
         wanted.context,

@@ -9,7 +9,7 @@ import pytest
 from kfw.methods.kubefwd.command_line import (
     BASES,
     KubefwdVersion,
-    Selection,
+    ServiceSelection,
     address_for,
     argv,
     base_for,
@@ -23,7 +23,7 @@ from kfw.model import Target
 from tests.fakes import forward
 
 NEW = KubefwdVersion(1, 25, 15)
-SHOP = Selection("dev", ("shop",))
+SHOP = ServiceSelection("dev", ("shop",))
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,9 @@ def test_NFR_COMPAT_03_each_version_gets_the_flags_that_it_knows(version: str, m
 
 
 def test_FR_CFG_03_the_line_carries_every_namespace_one_selector_the_context_and_the_kubeconfig() -> None:
-    wanted = Selection("dev", ("shop", "pay"), labels=("a=b", "c in (d, e)"), kubeconfig=("/k/config",))
+    wanted = ServiceSelection(
+        "dev", ("shop", "pay"), labels=("a=b", "c in (d, e)"), kubeconfig=("/k/config",)
+    )
     assert argv("kubefwd", NEW, wanted, "/z", "/own/hosts") == [
         *("kubefwd", "svc", "-n", "shop", "-n", "pay", "-x", "dev", "-c", "/k/config"),
         *("-l", "a=b,c in (d, e)", "-z", "/z", "--retry-interval", "5s", "-a", "--hosts-path", "/own/hosts"),
@@ -54,28 +56,31 @@ def test_FR_CFG_03_the_line_carries_every_namespace_one_selector_the_context_and
 
 def test_A39_labels_are_one_flag_and_excluded_services_another() -> None:
     line = argv(
-        "kubefwd", NEW, Selection("dev", ("shop",), labels=("a=b", "c=d"), excluded=("old", "older")), "/z"
+        "kubefwd",
+        NEW,
+        ServiceSelection("dev", ("shop",), labels=("a=b", "c=d"), excluded=("old", "older")),
+        "/z",
     )
     assert line.count("-l") == 1 and line[line.index("-l") + 1] == "a=b,c=d"
     assert line.count("-f") == 1 and line[line.index("-f") + 1] == "metadata.name!=old,metadata.name!=older"
 
 
 def test_a_service_that_is_alone_is_the_only_one_that_is_forwarded() -> None:
-    alone = Selection("dev", ("shop",), frozenset({"api"}))
+    alone = ServiceSelection("dev", ("shop",), frozenset({"api"}))
     assert "metadata.name=api" in argv("kubefwd", NEW, alone, "/z")
-    two = Selection("dev", ("shop",), frozenset({"api", "db"}))
+    two = ServiceSelection("dev", ("shop",), frozenset({"api", "db"}))
     assert "-f" not in argv("kubefwd", NEW, two, "/z")
 
 
 @pytest.mark.parametrize("context", ["a,b", 'a"b', "a\nb"])
 def test_a_context_that_reads_as_a_list_is_quoted_as_csv(context: str) -> None:
-    line = argv("kubefwd", NEW, Selection(context, ("shop",)), "/z")
+    line = argv("kubefwd", NEW, ServiceSelection(context, ("shop",)), "/z")
     quoted = context.replace('"', '""')
     assert line[line.index("-x") + 1] == f'"{quoted}"'
 
 
 def test_several_kubeconfigs_are_not_on_the_line() -> None:
-    assert "-c" not in argv("kubefwd", NEW, Selection("dev", ("shop",), kubeconfig=("/a", "/b")), "/z")
+    assert "-c" not in argv("kubefwd", NEW, ServiceSelection("dev", ("shop",), kubeconfig=("/a", "/b")), "/z")
 
 
 @pytest.mark.parametrize(
@@ -90,13 +95,13 @@ def test_the_version_is_found_in_what_is_said(said: str, version: str | None) ->
 
 
 def test_what_runs_covers_what_is_wanted_or_not() -> None:
-    wide = Selection("dev", ("shop", "pay"), frozenset({"a", "b"}))
-    assert covers(wide, Selection("dev", ("pay",), frozenset({"c"})))
-    assert not covers(wide, Selection("dev", ("shop", "else"), frozenset({"a"})))
-    assert not covers(wide, Selection("prod", ("shop",), frozenset({"a"})))
-    alone = Selection("dev", ("shop",), frozenset({"a"}))
+    wide = ServiceSelection("dev", ("shop", "pay"), frozenset({"a", "b"}))
+    assert covers(wide, ServiceSelection("dev", ("pay",), frozenset({"c"})))
+    assert not covers(wide, ServiceSelection("dev", ("shop", "else"), frozenset({"a"})))
+    assert not covers(wide, ServiceSelection("prod", ("shop",), frozenset({"a"})))
+    alone = ServiceSelection("dev", ("shop",), frozenset({"a"}))
     assert covers(alone, alone)
-    assert not covers(alone, Selection("dev", ("shop",), frozenset({"a", "b"})))
+    assert not covers(alone, ServiceSelection("dev", ("shop",), frozenset({"a", "b"})))
 
 
 def test_namespaces_keep_their_order_when_another_comes() -> None:
