@@ -220,12 +220,25 @@ def _refused(code: int, body: bytes) -> KfwError:
     try:
         reply = msgspec.json.decode(body, type=ErrorReply)
     except msgspec.DecodeError as error:
-        return _another_version(f"HTTP {code}, {error}")
+        return _another_version(f"HTTP {code}, {_what(body) or error}")
     by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     kind = by_code.get(reply.exit_code, KfwError)
     if reply.reason == NotPermitted.default_reason:  # it shares its exit code with LoginError
         kind = NotPermitted
     return kind(reply.what, reply.fix, reason=reply.reason)
+
+
+def _what(body: bytes) -> str:
+    """The sentence of a refusal that is none of this version's, for example with a reason that is unknown here."""
+    import msgspec
+
+    class Sentence(msgspec.Struct):
+        what: str = ""
+
+    try:
+        return msgspec.json.decode(body, type=Sentence).what
+    except msgspec.DecodeError:
+        return ""
 
 
 def _another_version(why: str) -> KfwError:

@@ -268,17 +268,22 @@ class Supervisor:
     def _publish(self, row: Row) -> None:
         """Tell a change once, to the log and to who listens. `kfw status` has the newest words in any case."""
         status = row.report(self._world.clock.now())
-        told = _news(status)
-        if self._told.get(status.name) != told:
-            self._told[status.name] = told
-            level = logging.WARNING if status.status is Status.ERROR else logging.INFO
-            self._world.log.log(level, "%s", line(status))
+        before, news = self._told.get(status.name, ()), _news(status)
+        if before != (*news, status.next_attempt_at):
+            self._told[status.name] = (*news, status.next_attempt_at)
+            self._world.log.log(_level(status, same=before[: len(news)] == news), "%s", line(status))
             self._tell("status", status)
 
 
+def _level(status: ForwardStatus, *, same: bool) -> int:
+    if same:
+        return logging.DEBUG  # only the time of the next attempt has changed
+    return logging.WARNING if status.status is Status.ERROR else logging.INFO
+
+
 def _news(status: ForwardStatus) -> tuple[object, ...]:
-    """What is told when it changes. Counts, times and other words of the sentence are not news, unless they say what a
-    person has to do."""
+    """What is told when it changes, as is a planned attempt. Counts and other words of the sentence are not news, unless
+    they say what a person has to do."""
     words = status.message if status.reason and status.reason.traits.needs_person else ""
     return status.status, status.reason, status.endpoint, status.local_port, words
 

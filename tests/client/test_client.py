@@ -94,6 +94,14 @@ def test_following_ends_when_its_time_is_over(daemon: FakeDaemon) -> None:
         list(client.follow(timeout=0.2))
 
 
+def test_a_refusal_for_a_reason_that_is_unknown_here_keeps_its_sentence(daemon: FakeDaemon) -> None:
+    daemon.replies["GET /v1/ping"] = refusal("cannot", fix="do", reason="from the future", exit_code=99)
+    with pytest.raises(KfwError) as caught:
+        client.ping()
+    assert caught.value.what == "cannot understand the daemon's answer: HTTP 409, cannot"
+    assert "another version" in caught.value.fix
+
+
 @pytest.mark.parametrize(
     ("exit_code", "reason", "kind"),
     [
@@ -106,7 +114,6 @@ def test_following_ends_when_its_time_is_over(daemon: FakeDaemon) -> None:
         (6, "port-in-use", PortInUse),
         (7, "timed-out", TimedOut),
         (8, "tool-missing", ToolMissing),
-        (99, "from the future", KfwError),
     ],
 )
 def test_a_refusal_is_the_error_that_it_was_in_the_daemon(

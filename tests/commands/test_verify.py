@@ -152,7 +152,7 @@ def over_tls(certificate: Path, plain: bytes, behave: Talk) -> Talk:
         (closes, True, PortAnswer(False, "", "the connection broke: closed, no data received")),
         (closes, False, PortAnswer(False, "", "the connection broke: closed, no data received")),
         (closes_when_asked, True, PortAnswer(False, "", "an empty reply")),
-        (echoes, True, PortAnswer(False, "", "no HTTP, it says 'GET / HTTP/1.1'")),
+        (echoes, True, PortAnswer(False, "", "not HTTP, it sends 'GET / HTTP/1.1'")),
     ],
 )
 def test_B25_what_answers_is_said(behave: Talk, web: bool, expected: PortAnswer) -> None:

@@ -53,7 +53,7 @@ def test_what_comes_next_is_said_and_with_verbose_what_runs(options: BootstrapOp
     machine = Machine()
     machine.says("kubectl", "amp-api-1 Running\n")
     run(machine, options).closing_words(DEV)
-    assert ["to end the forwards" in machine.said[0], "to take it all back" in machine.said[1]] == [
+    assert ["to end the forwards" in machine.said[0], "to remove it all" in machine.said[1]] == [
         True,
         True,
     ]

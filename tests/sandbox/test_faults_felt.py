@@ -13,6 +13,7 @@ from kfw.sandbox.faults import KINDS, NamedFaults
 from kfw.sandbox.sandbox import Sandbox
 from tests.kubectl_compat.programs import environment
 from tests.sandbox.kubectl import needs_kubectl
+from tests.until import until
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.sandbox]
 
@@ -65,6 +66,10 @@ class Forwarding:
         return self.child.returncode is None
 
 
+def watchers(sandbox: Sandbox) -> int:
+    return len(sandbox.store._listeners)
+
+
 @asynccontextmanager
 async def forwarding(program: tuple[str, ...], sandbox: Sandbox, home: Path) -> AsyncIterator[Forwarding]:
     quiet = asyncio.subprocess.DEVNULL
@@ -95,7 +100,10 @@ async def test_kfw_outlives_it_and_serves_as_soon_as_it_is_over(
     sandbox: Sandbox, tmp_path: Path, name: str
 ) -> None:
     faults = NamedFaults(sandbox.faults)
+    before = watchers(sandbox)
     async with forwarding(KFW, sandbox, tmp_path) as one:
+        # It begins to watch the service and its pods when the first connection has been served.
+        await until(lambda: watchers(sandbox) >= before + 2)
         faults.begin(name)
         if name in KFW_SERVES:
             assert [await one.serves(PATIENCE) for _ in range(3)] == [True] * 3

@@ -371,7 +371,10 @@ async def test_another_sentence_for_the_same_reason_is_shown_and_not_told(
         assert [status.reason for _, status in api.told] == [None, reason, None]
 
 
-async def test_a_new_attempt_for_the_same_reason_is_shown_and_not_told() -> None:
+async def test_each_planned_attempt_is_told_once_and_the_log_has_one_line_for_all(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "kfw.test")
     method = FakeMethod()
     method.failures = [KfwError(f"no answer within {n} ms", reason="unhealthy") for n in range(5)]
     async with up(FakeWorld(method)) as api:
@@ -381,7 +384,9 @@ async def test_a_new_attempt_for_the_same_reason_is_shown_and_not_told() -> None
             await api.fake.clock.advance(pause)
             seen.add(api.now.next_attempt_at)
         assert (len(seen), api.now.message) == (5, "no answer within 4 ms")
-        assert [status.reason for _, status in api.told] == [None, Reason.UNHEALTHY]
+        planned = [status.next_attempt_at for _, status in api.told if status.next_attempt_at]
+        assert len(planned) == len(set(planned)) == 5
+        assert len([record for record in caplog.records if "unhealthy" in record.getMessage()]) == 1
 
 
 async def test_what_a_login_wants_of_a_person_is_told_each_time_it_says_something_else() -> None:
