@@ -70,7 +70,7 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     if said := clean(explanation.get("wanted") or ""):
         lines.append(f"wanted: {said}")
     for each in explanation.get("origins") or ():
-        lines.append(clean(f"  {each['key']}: {each['value']} ({each['origin']})"))
+        lines.append("  " + clean(f"{each['key']}: {each['value']} ({each['origin']})"))
     return lines
 
 

@@ -38,6 +38,7 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
         "localAddresses": ["127.0.0.1", "::1"],
         "localPort": 8080,
         "configuredPort": more.get("localPort", 8080),
+        "localNames": [],
         "url": "http://localhost:8080" if serving else None,
         "endpoint": {"kind": "pod", "name": f"{name}-1", "address": "10.0.0.7", "port": 80}
         if serving

@@ -279,8 +279,8 @@ async def test_its_stderr_is_in_the_log_and_its_chatter_only_at_debug(
     await opened(name="api")
     await eventually(lambda: "Handling" in caplog.text)
     said = {record.message: record.levelname for record in caplog.records if record.name == "kfw.forward"}
-    assert said["api: kubectl: warning: odd"] == "WARNING"
-    assert said["api: kubectl: Handling connection for 4"] == "DEBUG"
+    assert said["api: kubectl stderr: warning: odd"] == "WARNING"
+    assert said["api: kubectl stdout: Handling connection for 4"] == "DEBUG"
 
 
 @pytest.mark.asyncio

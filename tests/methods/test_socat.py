@@ -352,7 +352,7 @@ async def test_B24_a_connection_that_the_node_refused_is_in_the_log_with_socats_
     record = next(record for record in caplog.records if "refused" in record.message)
     assert record.name == "kfw.forward"
     assert record.levelname == "WARNING"
-    assert record.message.startswith("db: socat: 20")
+    assert record.message.startswith("db: socat stderr: 20")
     await backend.start(backend.port)
 
 
