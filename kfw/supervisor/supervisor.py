@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -16,6 +17,8 @@ from kfw.supervisor.runner import Runner, World
 #: `tell(kind, status)`; kind is an Event.type.
 Tell = Callable[[str, ForwardStatus], None]
 
+#: A word with a digit in it: a count, a time, an address, the name of a pod.
+_NUMBERED = re.compile(r"\S*\d\S*")
 _BY_USER = Problem(Reason.USER_STOPPED, "stopped by the user")
 
 
@@ -282,9 +285,10 @@ def _level(status: ForwardStatus, *, same: bool) -> int:
 
 
 def _news(status: ForwardStatus) -> tuple[object, ...]:
-    """What is told when it changes, as is a planned attempt. Counts and other words of the sentence are not news, unless
-    they say what a person has to do."""
-    words = status.message if status.reason and status.reason.traits.needs_person else ""
+    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
+    unless it says what a person has to do."""
+    needs_person = status.reason is not None and status.reason.traits.needs_person
+    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
     return status.status, status.reason, status.endpoint, status.local_port, words
 
 

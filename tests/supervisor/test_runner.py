@@ -349,15 +349,14 @@ async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passe
     ("reason", "sentences"),
     [
         (Reason.NO_READY_POD, [f"{count} of 6 pods are not ready" for count in (6, 6, 5, 3)]),
-        (Reason.NO_READY_POD, [f"pod api-{name}: ContainerCreating" for name in "abc"]),
+        (Reason.NO_READY_POD, [f"pod api-5d8f-{name}: ContainerCreating" for name in "abc"]),
         (Reason.TIMED_OUT, [f"waiting for the API server for {seconds} s" for seconds in (2, 3, 4)]),
         (Reason.CLUSTER_UNREACHABLE, [f"cannot reach 10.0.0.{last}:6443" for last in (1, 2, 3)]),
         (Reason.CLUSTER_UNREACHABLE, [f"the API server answers {code}" for code in (500, 502, 503)]),
-        (Reason.TARGET_NOT_FOUND, [f"there is no service api, known are {names}" for names in ("a", "a, b")]),
         (Reason.LOGIN_EXPIRED, [f"the token ended {minutes} minutes ago" for minutes in (1, 2, 3)]),
     ],
 )
-async def test_another_sentence_for_the_same_reason_is_shown_and_not_told(
+async def test_a_sentence_that_differs_in_a_count_or_a_name_is_shown_and_not_told(
     reason: Reason, sentences: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "kfw.test")
@@ -369,6 +368,20 @@ async def test_another_sentence_for_the_same_reason_is_shown_and_not_told(
         assert len([record for record in caplog.records if reason.value in record.getMessage()]) == 1
         await api.fake.clusters.say(THERE)
         assert [status.reason for _, status in api.told] == [None, reason, None]
+
+
+async def test_another_sentence_for_the_same_reason_is_told() -> None:
+    async with up(FakeWorld()) as api:
+        for words in (
+            "no endpoint of service/api is ready",
+            "the only pod of service/api is not ready: api-1",
+        ):
+            await api.fake.clusters.say(Resolution(problem=Problem(Reason.NO_READY_POD, words)))
+        told = [status.message for _, status in api.told]
+        assert told[1:] == [
+            "no endpoint of service/api is ready",
+            "the only pod of service/api is not ready: api-1",
+        ]
 
 
 async def test_each_planned_attempt_is_told_once_and_the_log_has_one_line_for_all(

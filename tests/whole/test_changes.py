@@ -121,7 +121,7 @@ def test_A38_up_waits_for_a_pod_that_is_still_pending_and_then_it_serves(
         shared.annotate_pods(namespace, ready="true")
         _, said = up.communicate(timeout=10)
     assert up.returncode == 0, said
-    assert "web: starting: no-ready-pod: " in said
+    assert "web: starting: no-ready-pod: the only pod of service/web is not ready" in said
     assert talk.pod_behind(entry["localPort"]).startswith("web-")
 
 
