@@ -1,15 +1,23 @@
 """The quick tests first: pure ones, then those of the sandbox, then those of a real cluster. And what tests of processes
 share: a ledger, children of it, and programs on PATH that are stubs."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from kfw.system.ledger import Ledger
+from kfw.system.open_files import OPEN_FILES
 from kfw.system.process import Children
 from tests.stubs import Stubs
+
+
+@pytest.fixture(autouse=True)
+def no_shortage_of_another_test() -> Iterator[None]:
+    """A shortage of files is the process's, and remembered for some seconds."""
+    yield
+    OPEN_FILES._refused_at = None
 
 
 @pytest.fixture
