@@ -1,4 +1,4 @@
-"""8,000 times nonsense from the far side, through real sockets, some inside TLS: one error each, and nothing stays."""
+"""10,000 times nonsense from the far side, through real sockets, some inside TLS: one error each, and nothing stays."""
 
 import asyncio
 import gc
@@ -38,7 +38,7 @@ def _counts(clear: int, encrypted: int) -> list[Any]:
 
 
 #: For each of the two transports, and for HTTP. TLS costs three times as much.
-FRAMES, ANSWERS = _counts(1800, 200), _counts(3600, 400)
+FRAMES, ANSWERS = _counts(2700, 300), _counts(3600, 400)
 #: The first of them fill caches, at most half of them: in a new process with 1000 blocks, 500 of them after the first 100,
 #: 300 after the first 500.
 WARM_UP = 500
@@ -47,7 +47,7 @@ GROWTH, BLOCKS = 4 << 20, 500
 #: Seconds in which nothing happens, and the processor time of them: a fifth of it.
 REST, IDLE = 0.15, 0.03
 #: Seconds for one of them, on a busy machine.
-PATIENCE = 60
+PATIENCE = 20
 
 WAYS: dict[str, Draw] = {
     upgrade.SPDY: nonsense.spdy,
