@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kfw import secret
 from kfw.system.ledger import Ledger
 from kfw.system.open_files import OPEN_FILES
 from kfw.system.process import Children
@@ -18,6 +19,16 @@ def no_shortage_of_another_test() -> Iterator[None]:
     """A shortage of files is the process's, and remembered for some seconds."""
     yield
     OPEN_FILES._refused_at = None
+
+
+@pytest.fixture(autouse=True)
+def no_secret_of_another_test() -> Iterator[None]:
+    """A secret is taken out of every sentence for as long as it exists, and a cycle may keep a fake token of one test, a
+    plain word, for some time."""
+    before = set(secret._known)
+    yield
+    for made in set(secret._known) - before:
+        secret._known.pop(made, None)
 
 
 @pytest.fixture

@@ -220,7 +220,8 @@ def _refused(code: int, body: bytes) -> KfwError:
     try:
         reply = msgspec.json.decode(body, type=ErrorReply)
     except msgspec.DecodeError as error:
-        return _another_version(f"HTTP {code}, {_what(body) or error}")
+        what = _what(body)
+        return _another_version(f"HTTP {code}, {f'{what} ({error})' if what else error}")
     by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     kind = by_code.get(reply.exit_code, KfwError)
     if reply.reason == NotPermitted.default_reason:  # it shares its exit code with LoginError

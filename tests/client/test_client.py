@@ -98,7 +98,10 @@ def test_a_refusal_for_a_reason_that_is_unknown_here_keeps_its_sentence(daemon: 
     daemon.replies["GET /v1/ping"] = refusal("cannot", fix="do", reason="from the future", exit_code=99)
     with pytest.raises(KfwError) as caught:
         client.ping()
-    assert caught.value.what == "cannot understand the daemon's answer: HTTP 409, cannot"
+    assert caught.value.what == (
+        "cannot understand the daemon's answer: HTTP 409, cannot "
+        "(Invalid enum value 'from the future' - at `$.reason`)"
+    )
     assert "another version" in caught.value.fix
 
 
