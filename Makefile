@@ -5,7 +5,7 @@ VENV := .venv
 # The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
 READY := $(VENV)/.installed-dev
 
-.PHONY: help setup check test test-real mutants fuzz bench chaos soak demo image
+.PHONY: help setup check test test-real requirements mutants fuzz bench chaos soak demo image
 
 help: ## list these words
 	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -20,6 +20,9 @@ test: $(READY) ## every test that needs no real cluster; ARGS='-k name' for some
 
 test-real: $(READY) ## the tests on a real cluster: eval "$$(../shared/cluster/cluster env kfw)" first
 	@$(VENV)/bin/python -m pytest -m real $(ARGS)
+
+requirements: $(READY) ## run the tests of seed 004's requirements and write docs/requirements.md
+	@$(VENV)/bin/python -m tests.requirements $(ARGS)
 
 mutants: $(READY) ## change a module in small ways and see whether its tests notice; ARGS='spdy --sample 50 --seed 1'
 	@$(VENV)/bin/python -m tests.mutants $(ARGS)

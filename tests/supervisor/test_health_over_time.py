@@ -22,7 +22,7 @@ ILL = KfwError("answered GET / with 503, good are 2xx, 3xx", reason="unhealthy")
 
 
 @pytest.mark.parametrize("kind", HEALTH_TYPES)
-async def test_FR_CONN_06_an_idle_healthy_forward_is_left_alone_for_a_day(kind: str) -> None:
+async def test_FR_CONN_06_SM_2_an_idle_healthy_forward_is_left_alone_for_a_day(kind: str) -> None:
     method = FakeMethod()
     fake = FakeWorld(method)
     async with up(fake, health=Health(kind, command=("true",))) as api:

@@ -44,7 +44,7 @@ def test_A10_a_way_that_needs_no_api_goes_on_without_it_and_says_so(
     assert kfw.status("web")["restarts"] == 0
 
 
-def test_A10_what_needs_the_api_is_suspended_without_a_child_and_comes_up_by_itself(
+def test_A10_NFR_REL_02_what_needs_the_api_is_suspended_without_a_child_and_comes_up_by_itself(
     here: Place, make_kfw: Make, port: int
 ) -> None:
     kfw = make_kfw(here.kubeconfig)

@@ -168,7 +168,7 @@ def test_A32_without_root_it_is_tried_once_and_the_way_out_is_told(begin: Begin,
     kfw.until_row("web", 15, status="active")
 
 
-def test_FR_CONN_03_04_the_pauses_grow_as_the_profile_says_and_after_three_attempts_it_is_given_up(
+def test_FR_CONN_02_FR_CONN_03_FR_CONN_04_FR_CFG_04_the_pauses_grow_as_the_profile_says_and_three_attempts_are_all(
     begin: Begin, stub: KubefwdStub, namespace: str
 ) -> None:
     kfw = begin({"dev": ["web"]}, exit=1)
@@ -183,7 +183,7 @@ def test_FR_CONN_03_04_the_pauses_grow_as_the_profile_says_and_after_three_attem
     assert all(gap >= least for gap, least in zip(gaps, (0.2, 0.6, 1.0), strict=True)), gaps
 
 
-def test_FR_CORE_06_a_change_of_one_profile_leaves_the_other_kubefwd_alone(
+def test_FR_CORE_06_FR_CLI_05_a_change_of_one_profile_leaves_the_other_kubefwd_alone(
     begin: Begin, stub: KubefwdStub, namespace: str
 ) -> None:
     kfw = begin({"dev": ["web"], "test": ["db"]})

@@ -96,7 +96,7 @@ def talking(port: int) -> Iterator[Callable[[bytes], None]]:
 
 
 @pytest.mark.parametrize("move", MOVES, ids=lambda move: move.__name__)
-def test_a_forward_moves_with_its_cluster_and_live_connections_end_by_themselves(
+def test_NFR_REL_03_a_forward_moves_with_its_cluster_and_live_connections_end_by_themselves(
     own: Place, other: Place, make_kfw: Make, tmp_path: Path, port: int, move: Callable[[Config, Path], None]
 ) -> None:
     serve(own, "kfw/echo")

@@ -43,7 +43,7 @@ def metric(page: str, name: str) -> float:
     return next(float(line.rpartition(" ")[2]) for line in page.splitlines() if line.startswith(name + " "))
 
 
-def test_FR_CONN_05_FR_MON_03_counters_and_metrics_go_on_after_the_daemon_was_stopped(
+def test_FR_CONN_05_FR_MON_02_FR_MON_03_counters_and_metrics_go_on_after_the_daemon_was_stopped(
     own_kfw: Program, web: Entry, ports: Ports
 ) -> None:
     pytest.importorskip("prometheus_client")

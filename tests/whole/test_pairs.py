@@ -72,7 +72,7 @@ AWAY = (the_login, the_rights, the_kubeconfig, half_the_kubeconfig, the_api)
 
 @pytest.mark.parametrize("method", ["tunnel", "kubectl"])
 @pytest.mark.parametrize("away", AWAY, ids=lambda away: away.__name__)
-def test_pods_go_while_it_is_away_and_the_forward_comes_back_by_itself(
+def test_SM_4_pods_go_while_it_is_away_and_the_forward_comes_back_by_itself(
     own: Place, make_kfw: Make, port: int, away: Callable[[Place, Path], Iterator[None]], method: str
 ) -> None:
     own.apply(
