@@ -103,7 +103,7 @@ def test_a_profile_is_up_at_addresses_and_under_names_that_are_shown(begin: Begi
     assert stub.hosts.read_text() == f"127.0.0.1 localhost\n{OWN}"
 
 
-def test_A34_when_the_daemon_is_killed_kubefwd_ends_its_names_go_and_all_comes_back(
+def test_B34_when_the_daemon_is_killed_kubefwd_ends_its_names_go_and_all_comes_back(
     begin: Begin, stub: KubefwdStub
 ) -> None:
     kfw = begin({"dev": ["web", "db"]})
@@ -135,7 +135,7 @@ def test_FR_CORE_03_a_killed_kubefwd_is_back_with_another_pid_and_one_restart(
     assert len(stub.calls) == 2
 
 
-def test_A35_FR_CONN_01_a_dead_forward_is_seen_in_five_seconds_and_carries_in_thirty(
+def test_B35_FR_CONN_01_a_dead_forward_is_seen_in_five_seconds_and_carries_in_thirty(
     begin: Begin, stub: KubefwdStub
 ) -> None:
     kfw = begin({"dev": ["web", "db"]})
@@ -153,7 +153,7 @@ def test_A35_FR_CONN_01_a_dead_forward_is_seen_in_five_seconds_and_carries_in_th
     assert seen < 5 and back < 30
 
 
-def test_A32_without_root_it_is_tried_once_and_the_way_out_is_told(begin: Begin, stub: KubefwdStub) -> None:
+def test_B32_without_root_it_is_tried_once_and_the_way_out_is_told(begin: Begin, stub: KubefwdStub) -> None:
     kfw = begin({"dev": ["web"]})
     stub.id_says(1000)
     kfw("up", code=5)

@@ -54,7 +54,7 @@ def test_FR_CFG_03_the_line_carries_every_namespace_one_selector_the_context_and
     ]
 
 
-def test_A39_labels_are_one_flag_and_excluded_services_another() -> None:
+def test_B39_labels_are_one_flag_and_excluded_services_another() -> None:
     line = argv(
         "kubefwd",
         NEW,
@@ -112,7 +112,7 @@ def test_namespaces_keep_their_order_when_another_comes() -> None:
 # -- addresses
 
 
-def test_A38_each_profile_has_a_range_of_addresses_of_its_own() -> None:
+def test_B38_each_profile_has_a_range_of_addresses_of_its_own() -> None:
     taken: set[int] = set()
     for number in range(len(BASES)):
         taken.add(base_for(f"profile {number}", taken))
@@ -152,7 +152,7 @@ def test_names_without_a_namespace_are_those_of_the_first() -> None:
 
 
 @pytest.mark.parametrize("user", ["ada", "ada lovelace", "CORP\\ada", "a.b-c_d", "#1000", "ada=x"])
-def test_A32_the_line_for_sudoers_is_one_that_visudo_takes(user: str, tmp_path: Path) -> None:
+def test_B32_the_line_for_sudoers_is_one_that_visudo_takes(user: str, tmp_path: Path) -> None:
     line = sudoers_line(user, "/usr/local/libexec/kfw-kubefwd")
     assert line.count("\n") == 0 and line.endswith("NOPASSWD: /usr/local/libexec/kfw-kubefwd")
     visudo = shutil.which("visudo", path="/usr/sbin:/sbin:/usr/bin:/usr/local/sbin")

@@ -124,7 +124,7 @@ async def test_several_kubeconfigs_come_by_the_environment(opened: Open, kubefwd
 
 
 @pytest.mark.asyncio
-async def test_A32_a_kubefwd_that_is_not_root_is_tried_once_and_the_line_for_sudoers_is_offered(
+async def test_B32_a_kubefwd_that_is_not_root_is_tried_once_and_the_line_for_sudoers_is_offered(
     method: Kubefwd, kubefwd: KubefwdStub
 ) -> None:
     kubefwd.id_says(1000)
@@ -146,7 +146,7 @@ def as_user(children: Children, kubefwd: KubefwdStub, sudo: str, *, copied: bool
 
 
 @pytest.mark.asyncio
-async def test_A33_a_sudo_that_wants_a_password_is_an_error_at_once(
+async def test_B33_a_sudo_that_wants_a_password_is_an_error_at_once(
     children: Children, kubefwd: KubefwdStub
 ) -> None:
     sudo = '[ "$1" = -n ] || sleep 60\necho "sudo: a password is required" >&2\nexit 1'
@@ -264,7 +264,7 @@ async def test_a_line_that_tells_of_a_loss_is_a_hint(opened: Open, kubefwd: Kube
 
 
 @pytest.mark.asyncio
-async def test_A35_a_dead_forward_of_a_living_kubefwd_carries_again_after_a_restart_and_only_one(
+async def test_B35_a_dead_forward_of_a_living_kubefwd_carries_again_after_a_restart_and_only_one(
     children: Children, kubefwd: KubefwdStub
 ) -> None:
     """The limit of 14 s is shorter here, as nothing but its length is different."""
@@ -284,7 +284,7 @@ async def test_A35_a_dead_forward_of_a_living_kubefwd_carries_again_after_a_rest
 
 
 @pytest.mark.asyncio
-async def test_A36_the_key_of_its_API_is_in_no_log(
+async def test_B36_the_key_of_its_API_is_in_no_log(
     opened: Open, kubefwd: KubefwdStub, caplog: pytest.LogCaptureFixture
 ) -> None:
     kubefwd.plans(say=["API key: s3cr3tkey99"])

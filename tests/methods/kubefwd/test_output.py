@@ -79,5 +79,5 @@ def test_each_end_has_its_class(code: int, seconds: float, said: str, reason: Re
 @pytest.mark.parametrize(
     "said", ["API key: s3cr3tkey99", "API Key generated = s3cr3tkey99", "api-key:s3cr3tkey99"]
 )
-def test_A36_the_key_of_its_API_is_not_shown(said: str) -> None:
+def test_B36_the_key_of_its_API_is_not_shown(said: str) -> None:
     assert "s3cr3tkey99" not in masked(f"INFO[13:05:07] {said}   ")

@@ -99,7 +99,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_A34_when_stdin_ends_kubefwd_gets_TERM_and_only_recorded_names_go(
+def test_B34_when_stdin_ends_kubefwd_gets_TERM_and_only_recorded_names_go(
     root_side: RootSide, kubefwd: KubefwdStub
 ) -> None:
     with kubefwd.hosts.open("a") as hosts:
