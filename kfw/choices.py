@@ -150,3 +150,12 @@ ON_PORT_IN_USE = ("error", "next")
 def listed(words: tuple[str, ...], last: str = "or") -> str:
     """`tcp, http or none`"""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+#: Added to a target port below 1024 when no local port was named: 80 comes to 8080.
+_UNPRIVILEGED = 8000
+
+
+def usual_local_port(target_port: int) -> int:
+    """Where a port is expected when nobody has said where: the same number, or one that needs no privilege."""
+    return target_port if target_port >= 1024 else target_port + _UNPRIVILEGED

@@ -110,8 +110,20 @@ class Forward:
     retry: Retry = field(default_factory=Retry)
     health: Health = field(default_factory=Health)
     profile: str | None = None
+    selected: bool = False  # a service that its profile selects: it comes and goes with it
     enabled: bool = True
     source: str = ""  # the file it came from, then the key of its protocol.Source
+
+
+@dataclass(frozen=True)
+class ServiceSelection:
+    """A profile that selects instead of listing: each TCP port of each service that fits is a forward like `template`."""
+
+    profile: str
+    namespaces: tuple[str, ...]  # (): the one of `template`
+    labels: str  # a labelSelector
+    exclude: tuple[str, ...]  # names and patterns of services
+    template: Forward  # named after the profile; its target and ports mean nothing
 
 
 @dataclass(frozen=True)

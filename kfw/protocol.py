@@ -21,7 +21,7 @@ Errors are HTTP 4xx/5xx with ErrorReply. Field names are camelCase on the wire.
 
 import msgspec
 
-from kfw.model import Forward, Reason, Status
+from kfw.model import Forward, Reason, ServiceSelection, Status
 
 
 class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
@@ -130,6 +130,8 @@ class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
     #: Which of `forwards` were named one by one, and which profiles were named whole; neither: all of them, one by one.
     names: list[str] = []
     profiles: list[str] = []
+    #: The profiles that select, of which services become forwards as they come.
+    selections: list[ServiceSelection] = []
     #: What was read: modification time in ns, size, inode and device of each file. The daemon watches them.
     files: dict[str, tuple[int, int, int, int] | None] = {}
 
@@ -139,6 +141,16 @@ class UpReply(msgspec.Struct, rename="camel", frozen=True):
     restarted: list[str]
     stopped: list[str]
     unchanged: list[str]
+
+    def __add__(self, later: "UpReply") -> "UpReply":
+        """What was told once is not told as unchanged."""
+        changed = {*self.started, *self.restarted, *self.stopped, *self.unchanged}
+        return UpReply(
+            self.started + later.started,
+            self.restarted + later.restarted,
+            self.stopped + later.stopped,
+            self.unchanged + [name for name in later.unchanged if name not in changed],
+        )
 
 
 class NamesRequest(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):

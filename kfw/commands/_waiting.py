@@ -80,7 +80,7 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     rows = {row.name: row for row in client.status().forwards}
     _say_what_stays(request, rows)
     again = _retry_what_waits(request, reply, rows)
-    names = [forward.name for forward in request.forwards]
+    names = _asked_for(request, reply, rows)
     if wait and again:
         _wait_for_another_word({name: rows[name] for name in again}, timeout)
     code = _wait(names, timeout) if wait else 0
@@ -90,6 +90,14 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     else:
         output.show("\n".join(status_fast.lines(shown)))
     return code
+
+
+def _asked_for(request: UpRequest, reply: UpReply, rows: Rows) -> list[str]:
+    """Those of the request, and what its profiles have selected."""
+    profiles = {selection.profile for selection in request.selections}
+    known = (*reply.started, *reply.restarted, *reply.unchanged)
+    selected = (name for name in known if name in rows and rows[name].profile in profiles)
+    return list(dict.fromkeys((*(forward.name for forward in request.forwards), *request.names, *selected)))
 
 
 def _say_what_stays(request: UpRequest, rows: Rows) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed
+from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed, usual_local_port
 from kfw.client.launch import ensure_daemon
 from kfw.commands._caller import caller_environ
 from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
@@ -17,8 +17,6 @@ from kfw.errors import PortInUse, UsageError
 from kfw.model import Forward, Target
 from kfw.protocol import ADDED, Source, UpRequest
 
-#: Added to a target port below 1024, which needs root here: 80 comes to 8080.
-UNPRIVILEGED = 8000
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -96,7 +94,7 @@ def split_ports(text: str | None) -> tuple[int, int | str | None]:
         return (_number(local) if local else 0), port
     if isinstance(port, str):
         return 0, port
-    return (port if port >= 1024 else port + UNPRIVILEGED), port
+    return usual_local_port(port), port
 
 
 def _remote(text: str) -> int | str:

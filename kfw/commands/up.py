@@ -1,7 +1,7 @@
 """kfw up: start the configured forwards, and say when they really work."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,8 @@ from kfw.commands._names import unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.config.settings import Settings
-from kfw.errors import UsageError
-from kfw.model import Forward
+from kfw.errors import DaemonNotRunning, UsageError
+from kfw.model import Forward, ServiceSelection
 from kfw.names import Selection, few, select
 from kfw.protocol import Source, UpRequest
 from kfw.system.changes import stamp
@@ -54,12 +54,16 @@ def up(
     given = {name: value for name, value in flags.items() if value is not None}
     settings = _settings(config or [], given)
     chosen = _chosen(settings, names or [])
+    _refuse_flags_for_selected(settings, chosen, given)
     request = UpRequest(
         forwards=_pinned(_forwards(settings, chosen)),
         source=_source(settings, config or [], given),
         replace=chosen is None,
-        names=list(chosen.names if chosen else ()),
-        profiles=list(chosen.profiles if chosen else ()),
+        names=[
+            name for name in (chosen.names if chosen else ()) if name not in map(_any_of, settings.selections)
+        ],
+        profiles=[*chosen.profiles, *_profiles_meant(settings, chosen)] if chosen else [],
+        selections=_pinned_selections(settings, chosen),
         files={str(file): stamp(str(file)) for file in settings.files},
         environ=caller_environ(),
     )
@@ -95,22 +99,57 @@ def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
     settings = load(Path.cwd(), config_files=files, flags=flags)
     for warning in settings.warnings:
         output.say(f"kfw: {warning}")
-    for profile in settings.selecting_profiles:
-        output.say(
-            f"kfw: the profile '{profile}' selects by namespace or label, which is not supported yet: left out"
-        )
     return settings
 
 
 def _chosen(settings: Settings, words: list[str]) -> Selection | None:
     """None: all. Raises UsageError."""
     profile_of = {name: forward.profile for name, forward in settings.forwards.items()}
+    profile_of |= {_any_of(profile): profile for profile in settings.selections}
     if not profile_of:
         raise UsageError("no forwards are configured", "`kfw init` writes a kfw.yaml to begin with")
     chosen = select(words, profile_of)
     if chosen.unknown:
-        raise unknown_name(chosen.unknown[0], [*profile_of, *filter(None, set(profile_of.values()))])
+        profile_of |= _selected(settings)
+        chosen = select(words, profile_of)
+    if chosen.unknown:
+        known = [*settings.forwards, *filter(None, set(profile_of.values()))]
+        raise unknown_name(chosen.unknown[0], known)
     return chosen if words else None
+
+
+def _any_of(profile: str) -> str:
+    """Stands for the forwards of a profile that selects, whose names are known in the cluster."""
+    return f"{profile} *"
+
+
+def _profiles_meant(settings: Settings, chosen: Selection) -> list[str]:
+    """By a pattern that is about the names of forwards."""
+    return [name for name in settings.selections if _any_of(name) in chosen.names]
+
+
+def _selected(settings: Settings) -> dict[str, str | None]:
+    """What the profiles of this config have selected so far, as the daemon has it."""
+    from kfw import client
+
+    try:
+        rows = client.status().forwards
+    except DaemonNotRunning:
+        return {}
+    return {row.name: row.profile for row in rows if row.profile in settings.selections}
+
+
+def _refuse_flags_for_selected(
+    settings: Settings, chosen: Selection | None, flags: Mapping[str, str]
+) -> None:
+    """What a profile selects is all in its cluster, by its method."""
+    own = {*settings.forwards, *map(_any_of, settings.selections)}
+    selected = [name for name in (chosen.names if chosen else ()) if name not in own]
+    if selected and flags:
+        what = (
+            f"'{selected[0]}' is selected by its profile, which takes --{next(iter(flags))} only as a whole"
+        )
+        raise UsageError(what, "name the profile in place of the forward")
 
 
 def _forwards(settings: Settings, chosen: Selection | None) -> list[Forward]:
@@ -125,6 +164,17 @@ def _forwards(settings: Settings, chosen: Selection | None) -> list[Forward]:
         for forward in forwards
         if chosen.has(forward.name, forward.profile)
     ]
+
+
+def _pinned_selections(settings: Settings, chosen: Selection | None) -> list[ServiceSelection]:
+    """Who names a profile, or a pattern that is about it, wants it enabled."""
+    found = [
+        one if chosen is None else replace(one, template=replace(one.template, enabled=True))
+        for name, one in settings.selections.items()
+        if chosen is None or name in chosen.profiles or name in _profiles_meant(settings, chosen)
+    ]
+    pinned = _pinned(one.template for one in found)
+    return [replace(one, template=template) for one, template in zip(found, pinned, strict=True)]
 
 
 def _pinned(forwards: Iterable[Forward]) -> list[Forward]:

@@ -3,14 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from kfw.choices import has_own_address
+from kfw.choices import has_own_address, usual_local_port
 from kfw.config.durations import seconds
-from kfw.config.merge import Branch, Leaf, merge
+from kfw.config.merge import Branch, Leaf, Tree, merge
 from kfw.config.schema import COMMON
-from kfw.model import Forward, Health, Retry, Target
-
-#: Added to a target port below 1024 when no local port was named: 80 comes to 8080.
-UNPRIVILEGED = 8000
+from kfw.model import Forward, Health, Retry, ServiceSelection, Target
 
 _COMMON = frozenset(COMMON)
 _BOTH_LOOPBACKS = ("127.0.0.1", "::1")
@@ -91,8 +88,7 @@ def _with_local_port(block: Branch) -> Branch:
     leaf, number = block.leaf("targetPort"), block.value("targetPort", int)
     if "localPort" in block.children or leaf is None or number is None:
         return block
-    local = number if number >= 1024 else number + UNPRIVILEGED
-    return Branch(block.at, block.children | {"localPort": Leaf(local, leaf.at)})
+    return Branch(block.at, block.children | {"localPort": Leaf(usual_local_port(number), leaf.at)})
 
 
 def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
@@ -123,6 +119,25 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
         profile=entry.profile,
         enabled=is_enabled(block),
         source=sources.get(block.at.file, block.at.file),
+    )
+
+
+def selection(name: str, completed: Branch, flags: Branch, sources: Mapping[str, str]) -> ServiceSelection:
+    """Of a profile that selects, without problems. Where nobody names a method it is the tunnel, which needs nothing."""
+    profile, defaults = completed.branch("profiles").branch(name), completed.branch("defaults")
+    template = merge(defaults, profile.only(_COMMON | {"enabled"}), flags)
+    method = template.leaf("method")
+    own: dict[str, Tree] = {"target": Leaf("service/selected", profile.at)}
+    if method is None or method.at.layer == "embedded":
+        own["method"] = Leaf("tunnel", profile.at)
+    entry = ForwardEntry(name, name, f"profiles.{name}", Branch(profile.at, template.children | own))
+    asked = flags.value("namespace", str)
+    return ServiceSelection(
+        profile=name,
+        namespaces=(asked,) if asked else texts(profile, "namespaces"),
+        labels=",".join(texts(profile, "labels")),
+        exclude=texts(profile, "excludeServices"),
+        template=forward(entry, sources),
     )
 
 

@@ -75,17 +75,21 @@ def _settings(
         *_longer_than_hold(completed),
         *_of_own_address(completed),
     ]
-    return _built(completed, found, warnings)
+    return _built(completed, flag_layer, found, warnings)
 
 
-def _built(completed: Branch, found: list[ConfigSource], warnings: list[str]) -> Settings:
+def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings: list[str]) -> Settings:
     absolute = {source.name: str(source.path) for source in found}
     profiles = completed.branch("profiles").branches()
     entries = list(build.entries(completed))
     return Settings(
         forwards={entry.name: build.forward(entry, absolute) for entry in entries},
         off_by_profile=frozenset(e.name for e in entries if build.is_off_by_profile(e, completed)),
-        selecting_profiles=tuple(n for n, p in profiles if build.is_enabled(p) and conflicts.selecting(p)),
+        selections={
+            name: build.selection(name, completed, flags, absolute)
+            for name, profile in profiles
+            if conflicts.selecting(profile)
+        },
         daemon=_daemon(completed.branch("daemon")),
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),

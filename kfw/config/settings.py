@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kfw.config.merge import Branch, origins, plain
-from kfw.model import Forward
+from kfw.model import Forward, ServiceSelection
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Settings:
     forwards: Mapping[str, Forward]
     #: Of these the ones that are disabled only because their profile is.
     off_by_profile: frozenset[str]
-    #: Enabled profiles that select by namespaces and labels, which kfw cannot follow yet.
-    selecting_profiles: tuple[str, ...]
+    #: Profiles that select by namespaces and labels, by name; also what is disabled.
+    selections: Mapping[str, ServiceSelection]
     daemon: DaemonSettings
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kfw import paths
 from kfw.config import sources
 from kfw.errors import ConfigError
-from kfw.model import Forward
+from kfw.model import Forward, ServiceSelection
 from kfw.protocol import Origin, Source
 from kfw.supervisor import wanted
 from kfw.supervisor.wanted import Entry, FileStamp, Project
@@ -17,11 +17,13 @@ from kfw.system.changes import stamp
 
 
 class ProjectReading(NamedTuple):
-    """`forwards`: pinned, what runs and what is a row that says `disabled`. `entries`: all that the files have."""
+    """`forwards`: pinned, what runs and what is a row that says `disabled`. `entries`: all that the files have.
+    `selections`: pinned, each profile that selects, as it was asked for."""
 
     forwards: list[Forward]
     entries: list[Entry]
     files: dict[str, FileStamp]
+    selections: list[ServiceSelection]
 
 
 def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> ProjectReading:
@@ -31,16 +33,18 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Proje
     """
     files: dict[str, FileStamp] = {}
     readings: list[tuple[Source, list[Entry]]] = []
+    selections: list[ServiceSelection] = []
     for source in [*wanted.sources(project), *ways]:
-        now, entries = _read(key, source)
+        now, entries, selecting = _read(key, source)
         files |= now
         readings.append((source, entries))
+        selections += _pinned_selections(project, source, selecting)
     _refuse_gone(project.files, files)
     found = {
         forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
     }
     return ProjectReading(
-        list(found.values()), [entry for _, reading in readings for entry in reading], files
+        list(found.values()), [entry for _, reading in readings for entry in reading], files, selections
     )
 
 
@@ -66,7 +70,7 @@ def has_files(key: str) -> bool:
     return key.startswith("/")
 
 
-def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry]]:
+def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry], list[ServiceSelection]]:
     from kfw.config.layers import load  # yaml: only a daemon that reloads pays for it
 
     cwd, config_files = Path(source.cwd), [Path(file) for file in source.config_files]
@@ -81,7 +85,10 @@ def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry]]:
         Entry(replace(forward, source=key), forward.name in settings.off_by_profile)
         for forward in settings.forwards.values()
     ]
-    return {str(paths.config_file()): stamp(str(paths.config_file()))} | stamps, entries
+    selections = [
+        replace(one, template=replace(one.template, source=key)) for one in settings.selections.values()
+    ]
+    return {str(paths.config_file()): stamp(str(paths.config_file()))} | stamps, entries, selections
 
 
 def _is_among(key: str, files: Iterable[str]) -> bool:
@@ -106,3 +113,17 @@ def _pinned(project: Project, source: Source, reading: list[Entry]) -> list[Forw
     from kfw.kubeconfig.pin import pin
 
     return pin(wanted.wanted(project, [(source, reading)]), source.kubeconfig)
+
+
+def _pinned_selections(
+    project: Project, source: Source, selections: Iterable[ServiceSelection]
+) -> list[ServiceSelection]:
+    """Those that were asked for in this way."""
+    from kfw.kubeconfig.pin import pin
+
+    found = []
+    for one in selections:
+        wish = project.profiles.get(one.profile) or project.whole
+        if wish and wish.source == source:
+            found += [replace(one, template=template) for template in pin([one.template], source.kubeconfig)]
+    return found

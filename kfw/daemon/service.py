@@ -6,10 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from kfw.daemon import logs
 from kfw.daemon.events import Events
 from kfw.daemon.project_files import ProjectReading, has_files, read_again
 from kfw.daemon.project_watch import ProjectWatch
+from kfw.daemon.selected import SelectedServices
 from kfw.daemon.store import WantedRecord, load, save
 from kfw.environ import Environ
 from kfw.errors import KfwError, UsageError
@@ -57,6 +60,8 @@ class DaemonService:
         self._turn = asyncio.Lock()  # one change of what is wanted at a time
         self._unread: dict[str, str] = {}  # projects whose files have changed and are wrong now
         self._watch: ProjectWatch | None = None
+        self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
+        self._taking = set[asyncio.Task[UpReply]]()
         self._unsaved = ""  # why the store is not up to date
         self._next_save: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
@@ -67,7 +72,7 @@ class DaemonService:
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
         own = (OPEN_FILES.shortage(), self._unsaved, logs.problem())
-        return [said for said in (*own, *self._unread.values()) if said]
+        return [said for said in (*own, *self._unread.values(), *self._services.problems()) if said]
 
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
         """From now on. The caller closes it."""
@@ -83,6 +88,7 @@ class DaemonService:
             if record.forwards:
                 log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
                 await self.supervisor.up(record.forwards, asked_for=False)
+            self._follow_files()
 
     async def up(self, request: UpRequest) -> UpReply:
         async with self._turn:
@@ -95,14 +101,25 @@ class DaemonService:
             # What is not covered was read before, perhaps from an older state of its files.
             before = {} if request.replace else project.files
             project = wanted.with_files(project, request.files | before)
+            selections = [
+                replace(one, template=replace(one.template, source=key)) for one in request.selections
+            ]
+            project = wanted.with_selections(project, selections, whole=request.replace)
             forwards = [_switched(project, forward) for forward in forwards]
+            if request.replace:
+                forwards += self._selected(key, project)
+            for selection in selections:
+                self.supervisor.look_for_services(selection.template, environ)
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
             self._projects[key] = project
             if request.replace:
                 self._unread.pop(key, None)
             self._save()
-            return reply
+        if project.selections:
+            await self._services.wait_until_listed(key)
+            reply += await self._take_services(key)
+        return reply
 
     async def down(self, request: NamesRequest) -> list[str]:
         """Without names all of its project, or of everything; what is disabled stays so."""
@@ -200,8 +217,8 @@ class DaemonService:
         total = UpReply([], [], [], [])
         for key, project, read in found:
             takes = key == request.project or self.supervisor.environ_is_missing(key)
-            total = _sum(total, await self._take(key, project, read, environ if takes else None))
-        self._tell_of_reload(total)
+            total += await self._take(key, project, read, environ if takes else None)
+        self._tell_of(total, "read the configs again")
         return total
 
     def stop(self, why: str) -> None:
@@ -232,7 +249,9 @@ class DaemonService:
         while True:
             async with self._turn:
                 if self._project(key) is project:
-                    reply = await self.supervisor.up(found.forwards, replaces=key, environ=environ)
+                    project = wanted.with_selections(project, found.selections)
+                    forwards = [*found.forwards, *self._selected(key, project)]
+                    reply = await self.supervisor.up(forwards, replaces=key, environ=environ)
                     self._projects[key] = wanted.with_files(project, found.files)
                     self._unread.pop(key, None)
                     self._save()
@@ -254,19 +273,50 @@ class DaemonService:
             self.events.emit("reload", message=f"nothing changed: {error.what}")
             return
         if reply.started or reply.restarted or reply.stopped:
-            self._tell_of_reload(reply)
+            self._tell_of(reply, "read the configs again")
+
+    # -- profiles that select
+
+    def _selected(self, key: str, project: Project) -> list[Forward]:
+        """What its profiles select now. Where that is not known yet, what is up stays."""
+        found = self._services.of(key, project, self.supervisor.rows())
+        running = self.supervisor.running()
+        return [*found.forwards, *(row for row in found.kept if row.name in running)]
+
+    def _on_changed_services(self, key: str) -> None:
+        task = asyncio.ensure_future(self._take_services(key))
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)
+
+    async def _take_services(self, key: str) -> UpReply:
+        """Services have come, changed or gone; what was taken down stays so."""
+        async with self._turn:
+            if key not in self._projects:
+                return UpReply([], [], [], [])
+            project = self._project(key)
+            found = self._services.of(key, project, self.supervisor.rows())
+            removed = await self.supervisor.remove(found.gone) if found.gone else []
+            reply = await self.supervisor.up(found.forwards, asked_for=False)
+            reply = msgspec.structs.replace(reply, stopped=removed)
+            if found.ports != project.ports:
+                self._projects[key] = msgspec.structs.replace(project, ports=found.ports)
+            if reply.started or reply.restarted or removed:
+                self._save()
+                self._tell_of(reply, "services have changed")
+            return reply
 
     def _follow_files(self) -> None:
+        self._services.follow(self._projects)
         read = [key for key in self._projects if self._has_to_be_read(key)]
         self._unread = {key: said for key, said in self._unread.items() if key in read}
         if self._watch:
             self._watch.follow({key: files for key in read if (files := self._project(key).files)})
 
-    def _tell_of_reload(self, reply: UpReply) -> None:
+    def _tell_of(self, reply: UpReply, why: str) -> None:
         kinds = {"started": reply.started, "restarted": reply.restarted, "stopped": reply.stopped}
         said = [f"{kind}: {few(names)}" for kind, names in kinds.items() if names]
         message = "; ".join(said) or "nothing changed"
-        log.info("read the configs again: %s", message)
+        log.info("%s: %s", why, message)
         self.events.emit("reload", message=message)
 
     # -- which ones
@@ -332,7 +382,7 @@ class DaemonService:
     async def _as_now(self, key: str, project: Project, rows: Mapping[str, Forward]) -> list[Forward]:
         """The project's forwards as they are wanted; what no file has is as its row is."""
         if has_files(key):
-            return (await self._read(key, project)).forwards
+            return [*(await self._read(key, project)).forwards, *self._selected(key, project)]
         return [_switched(project, row) for row in rows.values() if row.source == key]
 
     def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
@@ -359,14 +409,14 @@ class DaemonService:
     def _went(self) -> None:
         """After forwards ended: a daemon that nobody asked for ends with the last."""
         self._save()
-        if self._on_demand and self.supervisor.is_idle():
+        if self._on_demand and self.supervisor.is_idle() and self._services.is_idle:
             self.stop("nothing is up any more")
 
     def _forget_what_is_down(self, projects: Iterable[str]) -> None:
         """A project whose last forward was taken down is down: its files are read no more."""
         up = {forward.source for forward in self.supervisor.running().values() if forward.enabled}
         for key in projects:
-            if key not in up:
+            if key not in up and not wanted.followed(self._project(key)):
                 self._projects[key] = wanted.down(self._project(key), None, {})
             if wanted.is_empty(self._project(key)):
                 del self._projects[key]
@@ -424,12 +474,3 @@ def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str =
         raise UsageError(
             f"there is no forward named {few(map(repr, words))}{where}", f"known are: {few(known) or 'none'}"
         )
-
-
-def _sum(one: UpReply, other: UpReply) -> UpReply:
-    return UpReply(
-        one.started + other.started,
-        one.restarted + other.restarted,
-        one.stopped + other.stopped,
-        one.unchanged + other.unchanged,
-    )

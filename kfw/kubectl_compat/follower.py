@@ -30,7 +30,7 @@ from kfw.target.decode.pod import Pod
 from kfw.target.objects import Needs, Objects, Service
 from kfw.target.ports import declared_ports
 from kfw.target.registry import ClusterRegistry
-from kfw.target.watcher import cluster_of
+from kfw.target.watcher import Lookup, cluster_of
 
 
 @dataclass(frozen=True)
@@ -170,12 +170,14 @@ class PodRegistry(ClusterRegistry):
         """Nobody waits for the first connection any more, so there is time to watch."""
         self._going.set()
 
-    async def follow(self, forward: Forward) -> AsyncGenerator[Resolution, None]:
+    async def follow(
+        self, forward: Forward, lookup: Lookup | None = None
+    ) -> AsyncGenerator[Resolution, None]:
         """What was found at the beginning, and from `go` or the first `poke` on what the watcher sees."""
         last = replace(self._lookups[int(forward.name)].known, cluster=cluster_of(self._access))
         yield last
         await self._going.wait()
-        async with aclosing(super().follow(forward)) as resolutions:
+        async with aclosing(super().follow(forward, lookup)) as resolutions:
             async for resolution in resolutions:
                 await self._leave_first()
                 if resolution != last:

@@ -43,6 +43,7 @@ from kfw.supervisor.machine_events import (
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 from kfw.system.clock import Clock
+from kfw.target.watcher import Lookup
 
 #: Seconds that a path must be up until old failures are forgotten (pebble's okay delay).
 SETTLED_AFTER = 10.0
@@ -55,7 +56,7 @@ KNOCK_INTERVAL = 1.0
 
 
 class Clusters(Protocol):
-    def follow(self, forward: Forward) -> AsyncIterator[Resolution]: ...
+    def follow(self, forward: Forward, lookup: Lookup | None = None) -> AsyncIterator[Resolution]: ...
     def poke(self, forward: Forward) -> None: ...
     def look_again(self, forward: Forward) -> None: ...
 

@@ -12,7 +12,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.supervisor.plan import keep_pins, plan
 from kfw.supervisor.report import Row, line
-from kfw.supervisor.runner import Runner, World
+from kfw.supervisor.runner import Clusters, Runner, World
 
 #: `tell(kind, status)`; kind is an Event.type.
 Tell = Callable[[str, ForwardStatus], None]
@@ -32,6 +32,10 @@ class Supervisor:
         self._turn = asyncio.Lock()  # one change of the set at a time
 
     # -- reading
+
+    @property
+    def clusters(self) -> Clusters:
+        return self._world.clusters
 
     def running(self) -> dict[str, Forward]:
         """What is up or wants to be: these come back after a restart of the daemon."""
@@ -161,6 +165,11 @@ class Supervisor:
     def environ_of(self, sent: Mapping[str, str] | None) -> Environ | None:
         """Of a request. Raises UsageError."""
         return None if sent is None else self._world.environs.made_of(sent)
+
+    def look_for_services(self, template: Forward, environ: Environ | None) -> None:
+        """Somebody asks for a profile that selects; its services are looked up in this environment."""
+        self._take_environ({template.name: template}, environ)
+        self._world.clusters.want(template, asked_for=True)
 
     def environ_is_missing(self, source: str) -> bool:
         """Nobody has said in which environment the forwards of it are to be."""

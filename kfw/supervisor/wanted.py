@@ -11,9 +11,10 @@ from enum import StrEnum
 
 import msgspec
 
-from kfw.model import Forward
+from kfw.model import Forward, ServiceSelection
 from kfw.names import Selection
 from kfw.protocol import Source
+from kfw.supervisor.plan import keep_pins
 
 
 class Switch(StrEnum):
@@ -42,6 +43,9 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     names: Wishes = {}
     #: What was read last, as it was then.
     files: dict[str, FileStamp] = {}
+    #: Profiles that select, as they were read last; and the local ports that their forwards were given, for ever.
+    selections: dict[str, ServiceSelection] = {}
+    ports: dict[str, int] = {}
 
     def wishes(self) -> Iterator[Wish]:
         yield from self.names.values()
@@ -114,6 +118,25 @@ def forget(project: Project, names: Collection[str]) -> Project:
 def with_files(project: Project, files: Mapping[str, FileStamp]) -> Project:
     """`files`: all that were read for it."""
     return msgspec.structs.replace(project, files=dict(files))
+
+
+def with_selections(project: Project, found: Iterable[ServiceSelection], *, whole: bool = True) -> Project:
+    """`whole`: these are all that there are. What is followed stays in its cluster, as forwards do: see `keep_pins`."""
+    now = {one.profile: one for one in found}
+    before = {name: one.template for name, one in followed(project).items()}
+    pinned = keep_pins(before, {name: one.template for name, one in now.items()})
+    now = {name: replace(one, template=pinned[name]) for name, one in now.items()}
+    return msgspec.structs.replace(project, selections=({} if whole else project.selections) | now)
+
+
+def followed(project: Project) -> dict[str, ServiceSelection]:
+    """The profiles of which the services are to be known: somebody asks for them, or for one of their forwards."""
+    return {name: one for name, one in project.selections.items() if _is_followed(project, one)}
+
+
+def _is_followed(project: Project, selection: ServiceSelection) -> bool:
+    wish = project.profiles.get(selection.profile) or project.whole
+    return wish is not None and wish.switch is not Switch.DOWN
 
 
 def is_empty(project: Project) -> bool:

@@ -77,13 +77,15 @@ class ClusterRegistry:
         await asyncio.gather(*(one.close() for one in shared))
         await asyncio.gather(*(login.close() for login in self._logins.values()))
 
-    async def follow(self, forward: Forward) -> AsyncGenerator[Resolution, None]:
+    async def follow(
+        self, forward: Forward, lookup: Lookup | None = None
+    ) -> AsyncGenerator[Resolution, None]:
         """What the target is, as soon as something is known, then at each change. Never ends by itself.
 
         Trouble with the API is a Resolution with a `problem` that keeps the endpoints that were known last.
         Pods empty and nodes not, without a problem: the service's endpoints are not pods, only its node port serves.
         """
-        follower = TargetWatcher(forward, self, self._lookup(forward))
+        follower = TargetWatcher(forward, self, lookup or self._lookup(forward))
         if forward.name in self._wanted:
             self._wanted.discard(forward.name)
             follower.want(asked_for=True)

@@ -36,7 +36,8 @@ class Pool(Protocol):
 class Lookup(Protocol):
     """What to watch for one target, and what that says of it. `known`: what is known before anything is watched."""
 
-    known: Resolution
+    @property
+    def known(self) -> Resolution: ...
 
     def needs(self, objects: Objects, *, doubt: bool) -> Needs:
         """Of what is known; grows with it. `doubt`: what was resolved did not work."""
@@ -208,13 +209,17 @@ class TargetWatcher:
 
     def _is_old(self, judged_at: float) -> bool:
         """That was said before this forward was there: what is wanted now is asked now, and it waits for the answer."""
-        return self._known == Resolution() and judged_at < self._began
+        return self._knows_nothing and judged_at < self._began
 
     def _unexplained(self, waits_for: str) -> Resolution | None:
         """What it waits for, once it has waited for so long that somebody may ask."""
-        if self._known != Resolution() or self._waited < self._pool.timeouts.unexplained:
+        if not self._knows_nothing or self._waited < self._pool.timeouts.unexplained:
             return None
         return replace(self._known, problem=Problem(Reason.TIMED_OUT, f"waiting for {waits_for}"))
+
+    @property
+    def _knows_nothing(self) -> bool:
+        return self._known == type(self._lookup.known)()
 
     @property
     def _waited(self) -> float:
@@ -286,7 +291,7 @@ class TargetWatcher:
     @property
     def _in_time(self) -> bool:
         """It is so soon that it is worth to wait for more."""
-        return self._known == Resolution() and self._waited < self._pool.timeouts.nodes
+        return self._knows_nothing and self._waited < self._pool.timeouts.nodes
 
     def _objects(self) -> Objects:
         assert self._shared
@@ -337,7 +342,7 @@ class TargetWatcher:
             seconds = timeouts.nodes
         if self._failures:
             seconds = pause_after(self._failures + 1)
-        if self._known == Resolution() and self._waited < timeouts.unexplained:
+        if self._knows_nothing and self._waited < timeouts.unexplained:
             seconds = min(seconds or timeouts.unexplained, timeouts.unexplained - self._waited + 0.001)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,0 +1,138 @@
+"""The profiles that select services: what is in their namespaces, followed, and the forwards that come of it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import NamedTuple, cast
+
+from kfw.aio import Complaints, keep_going
+from kfw.model import Forward, ServiceSelection
+from kfw.supervisor import selection as rules
+from kfw.supervisor import wanted
+from kfw.supervisor.runner import Clusters
+from kfw.supervisor.selection import Member
+from kfw.supervisor.wanted import Entry, Project, Switch
+from kfw.target.service_lookup import ServiceLookup, ServicesFound
+
+log = logging.getLogger("kfw.daemon")
+
+#: Seconds that `up` waits for the first list of a profile's services.
+FIRST_LIST = 5.0
+
+
+class Place(NamedTuple):
+    """Where services are looked for, and for whom."""
+
+    key: str  # of the project
+    profile: str
+    namespace: str
+
+
+class Selected(NamedTuple):
+    """`forwards`: what runs and what is a row that says `disabled`. `gone`: rows whose services are not there any more.
+    `kept`: rows of which nothing is known, as their namespace could not be listed yet. `ports`: see Project.ports."""
+
+    forwards: list[Forward]
+    gone: list[str]
+    kept: list[Forward]
+    ports: dict[str, int]
+
+
+class SelectedServices:
+    """`changed(key)`: the services of a profile of this project are others, or for the first time known."""
+
+    def __init__(self, clusters: Clusters, changed: Callable[[str], None]) -> None:
+        self._clusters = clusters
+        self._changed = changed
+        self._followed: dict[Place, tuple[Forward, str]] = {}
+        self._tasks: dict[Place, asyncio.Task[None]] = {}
+        self._found: dict[Place, ServicesFound] = {}
+        self._news = asyncio.Event()
+
+    def follow(self, projects: Mapping[str, Project]) -> None:
+        """These from now on, and no others."""
+        places = {place: one for key, project in projects.items() for place, one in _places(key, project)}
+        for place in [place for place, one in self._followed.items() if places.get(place) != one]:
+            self._tasks.pop(place).cancel()
+            del self._followed[place]
+            self._found.pop(place, None)
+        for place, (forward, labels) in ((p, one) for p, one in places.items() if p not in self._followed):
+            self._followed[place] = (forward, labels)
+            self._tasks[place] = asyncio.create_task(self._keep_following(place, forward, labels))
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody asks for a profile that selects."""
+        return not self._followed
+
+    def close(self) -> None:
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def wait_until_listed(self, key: str) -> None:
+        """Until each profile of the project was listed once, or said why not; for a few seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_LIST):
+                while any(place.key == key and place not in self._found for place in self._followed):
+                    self._news.clear()
+                    await self._news.wait()
+
+    def problems(self) -> Iterator[str]:
+        """In sentences, for `status`."""
+        for place, found in self._found.items():
+            if problem := found.problem:
+                fix = f", {problem.fix}" if problem.fix else ""
+                yield f"profile {place.profile}: {problem.message}{fix}"
+
+    def of(self, key: str, project: Project, rows: Mapping[str, Forward]) -> Selected:
+        """`rows`: all that the daemon has. A name that another forward has already is left to it."""
+        members: dict[str, Member] = {}
+        owner: dict[str, ServiceSelection] = {}
+        unlisted = set[tuple[str, str]]()
+        for one in project.selections.values():
+            for namespace in rules.namespaces(one):
+                found = self._found.get(Place(key, one.profile, namespace))
+                if found is None or found.services is None:
+                    unlisted.add((one.profile, namespace))
+                    continue
+                for member in rules.members(one, namespace, found.services):
+                    if member.name not in members and _may_have(member.name, one.profile, key, rows):
+                        members[member.name], owner[member.name] = member, one
+        taken = [row.local_port for name, row in rows.items() if name not in members]
+        ports = rules.with_local_ports(list(members.values()), project.ports, taken)
+        forwards = [rules.forward_of(one, ports[name], owner[name]) for name, one in members.items()]
+        own = [row for row in rows.values() if row.source == key and row.selected and row.name not in members]
+        kept = [row for row in own if (row.profile or "", row.namespace) in unlisted]
+        gone = [row.name for row in own if row not in kept]
+        return Selected(list(_wanted(project, forwards)), gone, kept, project.ports | ports)
+
+    async def _keep_following(self, place: Place, forward: Forward, labels: str) -> None:
+        complaints = Complaints(log, f"the look at the services of {place.profile}")
+
+        async def turn() -> None:
+            async for found in self._clusters.follow(forward, ServiceLookup(labels)):
+                self._found[place] = cast(ServicesFound, found)
+                self._news.set()
+                self._changed(place.key)
+
+        await keep_going(turn, complaints.tell)
+
+
+def _places(key: str, project: Project) -> Iterator[tuple[Place, tuple[Forward, str]]]:
+    for one in wanted.followed(project).values():
+        for namespace in rules.namespaces(one):
+            yield Place(key, one.profile, namespace), (replace(one.template, namespace=namespace), one.labels)
+
+
+def _may_have(name: str, profile: str, key: str, rows: Mapping[str, Forward]) -> bool:
+    row = rows.get(name)
+    return row is None or (row.selected and row.source == key and row.profile == profile)
+
+
+def _wanted(project: Project, forwards: list[Forward]) -> Iterator[Forward]:
+    for forward in forwards:
+        switch = wanted.switch_of(project, Entry(forward, off_by_profile=not forward.enabled))
+        if switch is not Switch.DOWN:
+            yield replace(forward, enabled=switch is Switch.UP)
