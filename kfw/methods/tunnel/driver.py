@@ -12,7 +12,7 @@ from kfw.methods.tunnel.budget import IdleLinks, dismiss
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.policy import Policy
-from kfw.methods.tunnel.pool import POD_LEFT, Assign, Dial, Fail, Retire, plan, tidy
+from kfw.methods.tunnel.pool import Assign, Dial, Fail, Retire, plan, tidy
 from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolState
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
@@ -170,6 +170,8 @@ class PoolDriver:
             dial.cancel()
         try:
             await asyncio.gather(*dials, return_exceptions=True)
+            while self._dials:  # from Python 3.12 on gather does not wait until what is done has been told
+                await asyncio.sleep(0)
         finally:
             for link in tuple(self.links):
                 link.abort(ENDS)
@@ -349,7 +351,8 @@ class PoolDriver:
             return
         self._empty.clear()
         if self.state.closed:
-            link.retire(POD_LEFT)
+            link.abort(ENDS)
+            return
         self.look()
         if link.free and not dial.asked:  # who has asked for it asks it something first
             self.idle.add(link)
