@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from kfw.choices import HEALTH_TYPES
-from kfw.errors import KfwError, ToolMissing
+from kfw.errors import KfwError, ToolMissing, words_of
 from kfw.kube.plugin_output import Output, lines_of
 from kfw.model import Health, Reason
 from kfw.system.open_files import is_shortage, shortage_of
@@ -48,7 +48,7 @@ async def ask_https(port: int, health: Health, _: Mapping[str, str]) -> None:
     try:
         reader, writer = await asyncio.open_connection(LOCAL, port, ssl=_any_certificate())
     except (OSError, ssl.SSLError) as error:
-        raise _unhealthy(f"cannot speak TLS with it: {_words(error)}") from error
+        raise _unhealthy(f"cannot speak TLS with it: {words_of(error)}") from error
     answer, ended = b"", "closed at once"
     try:
         writer.write(request_of(health))
@@ -56,7 +56,7 @@ async def ask_https(port: int, health: Health, _: Mapping[str, str]) -> None:
     except asyncio.IncompleteReadError as error:
         answer = error.partial
     except OSError as error:
-        ended = _words(error)
+        ended = words_of(error)
     finally:
         writer.transport.abort()
     if fault := fault_of(answer, ended, health):
@@ -130,7 +130,7 @@ async def ask_command(port: int, health: Health, environ: Mapping[str, str]) -> 
         except OSError as error:
             if is_shortage(error):
                 raise shortage_of(f"cannot run {argv[0]}", error) from error
-            raise ToolMissing(f"cannot run {argv[0]}: {error.strerror or error}") from error
+            raise ToolMissing(f"cannot run {argv[0]}: {words_of(error)}") from error
         code = await _finish(child, output)
         if output.too_much.done():
             raise _unhealthy(f"{argv[0]} was ended: it wrote more than {MOST >> 20} MB")
@@ -167,12 +167,6 @@ async def _finish(child: asyncio.subprocess.Process, output: Output) -> int:
         await asyncio.wait([over])
         output.finish(left_behind=False)
     return over.result()
-
-
-def _words(error: Exception) -> str:
-    return str(
-        getattr(error, "reason", "") or getattr(error, "strerror", "") or error or type(error).__name__
-    )
 
 
 def _unhealthy(what: str) -> KfwError:
