@@ -22,12 +22,17 @@ class Told(asyncio.Protocol):
     pod: str = "web-1"
     shared: bool = True
     takes_back: bool = True
+    on_data: Callable[[], None] = lambda: None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.said.append("relay: made")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.said.append(f"relay: lost {exc}")
+
+    def data_received(self, data: bytes) -> None:
+        self.said.append(f"relay: {data.decode()}")
+        self.on_data()
 
     def pause_writing(self) -> None:
         self.said.append("relay: pause")
@@ -139,10 +144,21 @@ def test_nobody_is_told_anything_of_one_that_is_over() -> None:
     play(scene)
 
 
-def test_reading_goes_on_only_when_the_relay_takes_all_that_waits() -> None:
+def test_reading_goes_on_when_the_relay_has_taken_all_that_waits() -> None:
     async def scene(world: Told, stream: Stream) -> None:
         stream.pause_reading()
-        assert world.since(stream.resume_reading) == ["link: resume"]
+        stream.data_received(b"answer")
+        assert world.since(stream.resume_reading) == ["relay: answer", "link: resume"]
+
+    play(scene)
+
+
+def test_reading_does_not_go_on_when_the_relay_stops_it_again_meanwhile() -> None:
+    async def scene(world: Told, stream: Stream) -> None:
+        stream.pause_reading()
+        stream.data_received(b"answer")
+        world.on_data = stream.pause_reading
+        assert world.since(stream.resume_reading) == ["relay: answer"]
 
     play(scene)
 
