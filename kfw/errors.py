@@ -69,9 +69,11 @@ def _of_system(error: OSError) -> str:
     what has a class of its own, as socket.gaierror, knows better. asyncio tells some lost connections without a number."""
     if isinstance(error, ConnectionResetError) and str(error) in ("", "Connection lost"):
         return os.strerror(errno.ECONNRESET)
-    if error.errno is not None and error.errno > 0 and type(error).__module__ == "builtins":
-        return os.strerror(error.errno)
-    return error.strerror or ""
+    text = error.strerror or ""
+    if isinstance(error, TimeoutError) and text and not text.startswith("Connect call failed"):
+        return text  # who set the limit says how long it was
+    by_number = error.errno is not None and error.errno > 0 and type(error).__module__ == "builtins"
+    return os.strerror(error.errno or 0) if by_number else text
 
 
 class Shortage(KfwError):

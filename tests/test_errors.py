@@ -51,6 +51,7 @@ def test_no_text_for_people_holds_the_repr_of_an_exception() -> None:
         ),
         (TimeoutError(errno.ETIMEDOUT, "Connect call failed ('10.0.0.1', 1)"), "Connection timed out"),
         (TimeoutError("no answer within 3 s"), "no answer within 3 s"),
+        (TimeoutError(errno.ETIMEDOUT, "no answer within 3 s"), "no answer within 3 s"),
         (ConnectionResetError(), "Connection reset by peer"),
         (ConnectionResetError("Connection lost"), "Connection reset by peer"),
         (ConnectionResetError("closed, no data received"), "closed, no data received"),

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -11,9 +12,12 @@ import pytest
 from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.local_connection import ListenerState, LocalConnection
 from kfw.relay.suspicion import Suspicion
-from tests.relay.world import Port, Refusing, answer_after_eof, app, echo, listening, send_reset, until
+from tests.relay import world
+from tests.relay.world import Port, Refusing, answer_after_eof, app, echo, send_reset, until
 
 pytestmark = pytest.mark.asyncio
+
+listening = partial(world.listening, remembers=True)
 
 
 class Way:

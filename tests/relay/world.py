@@ -20,7 +20,7 @@ LOCAL = "127.0.0.1"
 @dataclass
 class Port:
     """A listener, its port, how often somebody knocked in vain, what it said in the log, the refusals that it told of, and
-    its connections in the order in which they came and in which they ended."""
+    (where it remembers them) its connections in the order in which they came and in which they ended."""
 
     listener: Listener
     port: int
@@ -45,17 +45,21 @@ class Said(logging.Handler):
 
 @dataclass
 class Told:
-    """A relay.listener.ConnectionObserver."""
+    """A relay.listener.ConnectionObserver. `remembers` keeps connections alive that nobody needs any more."""
+
+    remembers: bool = False
 
     refused_because: list[str] = field(default_factory=list)
     all: list[LocalConnection] = field(default_factory=list)
     over: list[LocalConnection] = field(default_factory=list)
 
     def began(self, connection: LocalConnection) -> None:
-        self.all.append(connection)
+        if self.remembers:
+            self.all.append(connection)
 
     def ended(self, connection: LocalConnection) -> None:
-        self.over.append(connection)
+        if self.remembers:
+            self.over.append(connection)
 
     def refused(self, connection: LocalConnection, why: str) -> None:
         self.refused_because.append(why)
@@ -71,13 +75,14 @@ async def listening(
     addresses: Sequence[str] = (LOCAL,),
     level: int = logging.INFO,
     told: bool = True,
+    remembers: bool = False,
 ) -> AsyncIterator[Port]:
     """`told` False: nobody has said yet where connections go."""
     said, knocks = Said(), list[None]()
     log = logging.Logger("test", level)
     log.addHandler(said)
     sockets, port = bind(addresses, 0)
-    watcher = Told()
+    watcher = Told(remembers)
     listener = Listener(
         "api",
         sockets,
