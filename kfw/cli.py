@@ -76,12 +76,12 @@ def _sentences(error: KfwError) -> list[str]:
 def _show_os_error(error: OSError) -> int:
     from contextlib import suppress
 
-    from kfw.errors import KfwError
+    from kfw.errors import KfwError, words_of
 
     with suppress(OSError):
         output.flush()
     where = f"{error.filename}: " if error.filename else ""
-    return show_error(KfwError(f"cannot go on: {where}{error.strerror or error}"))
+    return show_error(KfwError(f"cannot go on: {where}{words_of(error)}"))
 
 
 def _show_crash(error: Exception, argv: Sequence[str]) -> int:

@@ -13,6 +13,8 @@ KfwError                     1  some forward is not ready, or anything without a
 └── ToolMissing              8
 """
 
+import errno
+import os
 from typing import ClassVar
 
 from kfw.reasons import Reason, exit_code_of
@@ -43,6 +45,35 @@ def describe(error: BaseException) -> str:
     that nobody reads. Never its repr: that of a header, a URL or a request quotes what is in it."""
     said = " ".join(redact(str(error)[:_LONGEST]).split())
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def words_of(error: BaseException) -> str:
+    """What went wrong in the words of whoever noticed: the system, TLS or a library; without type, number and path."""
+    if isinstance(error, KfwError):
+        return error.what
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if not isinstance(error, OSError):
+        return str(error)[:_LONGEST] or type(error).__name__
+    return _of_tls(error) or _of_system(error) or str(error)[:_LONGEST] or type(error).__name__
+
+
+def _of_tls(error: OSError) -> str:
+    """Of an ssl.SSLError: what did not verify, or its `reason` in lower case (OpenSSL writes it as one word); else ""."""
+    verified = getattr(error, "verify_message", "")
+    return verified or str(getattr(error, "reason", None) or "").lower().replace("_", " ")
+
+
+def _of_system(error: OSError) -> str:
+    """By the number where Python has made the error, as asyncio puts `Connect call failed ('127.0.0.1', 80)` for the words;
+    what has a class of its own, as socket.gaierror, knows better. asyncio tells some lost connections without a number."""
+    if isinstance(error, ConnectionResetError) and str(error) in ("", "Connection lost"):
+        return os.strerror(errno.ECONNRESET)
+    text = error.strerror or ""
+    if isinstance(error, TimeoutError) and text and not text.startswith("Connect call failed"):
+        return text  # who set the limit says how long it was
+    by_number = error.errno is not None and error.errno > 0 and type(error).__module__ == "builtins"
+    return os.strerror(error.errno or 0) if by_number else text
 
 
 class Shortage(KfwError):

@@ -13,8 +13,8 @@ from kfw.kubectl_compat import find as kinds
 from kfw.methods.choose import AUTO, all_methods
 from kfw.model import Forward, Health, Kind, Target
 from kfw.system.process import Children
-from kfw.target.decode.kinds import SHAPES
 from kfw.target.objects import Objects
+from kfw.target.registry import SHAPES
 from kfw.target.resolve import needs, resolve
 
 FORWARD = Forward("api", Target.parse("svc/api"), 80, 8080, context="dev")

@@ -21,11 +21,11 @@ CLASSES = {
 }
 FILES = {
     "each package may have them, and they say what their package's name says": """
-        __init__*28 __main__ errors messages*4""",
+        __init__*28 __main__ errors messages*3""",
     "a command, which translates words for the module of that name": """
         bootstrap events explain logs sandbox status""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """
-        access framing kinds objects pod pods process run session store watch""",
+        access framing objects pod pods process run session store watch""",
     "one member of the family of methods each": """
         method*3""",
     "the daemon's side of a thing, and kubectl's or the API's": """

@@ -170,7 +170,7 @@ def _connect(path: str, timeout: float) -> socket.socket:
 
 def _in_words(error: OSError | EOFError | ValueError, path: str, timeout: float) -> KfwError:
     """`path`: the socket; `timeout`: the seconds that were waited."""
-    from kfw.errors import DaemonNotRunning, KfwError, TimedOut, UsageError  # not on the fast path
+    from kfw.errors import DaemonNotRunning, KfwError, TimedOut, UsageError, words_of  # not on the fast path
 
     pid_file = path.removesuffix("sock") + "pid"
     again = f"end it with `kill $(cat {pid_file})`, then `kfw start`"
@@ -180,7 +180,7 @@ def _in_words(error: OSError | EOFError | ValueError, path: str, timeout: float)
         case ConnectionRefusedError():
             return DaemonNotRunning("the daemon is not running (it left its socket behind)", _START)
         case PermissionError():
-            what = f"cannot use the socket {path}: {error.strerror or error}"
+            what = f"cannot use the socket {path}: {words_of(error)}"
             return KfwError(what, "remove it, or set KFW_HOME to a directory of your own")
         case TimeoutError():
             return TimedOut(f"the daemon did not answer within {timeout:g} seconds", again)

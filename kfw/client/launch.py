@@ -10,7 +10,7 @@ from typing import BinaryIO
 import kfw
 from kfw import client, paths
 from kfw.client.control_http import ended_meanwhile
-from kfw.errors import DaemonNotRunning, KfwError, TimedOut
+from kfw.errors import DaemonNotRunning, KfwError, TimedOut, words_of
 from kfw.protocol import DaemonInfo
 from kfw.system.files import clear_the_way, is_locked, lock, make_private_dir, read_bounded
 
@@ -150,7 +150,7 @@ def _open_words_file() -> BinaryIO:
         os.lseek(handle, 0, os.SEEK_SET)
     except OSError as error:
         raise KfwError(
-            f"cannot write {file}: {error.strerror or error}",
+            f"cannot write {file}: {words_of(error)}",
             "make room on that disk, or set KFW_HOME to a directory on another one",
         ) from error
     return os.fdopen(handle, "wb")
@@ -177,5 +177,5 @@ def _last_words() -> str:
     try:
         text = read_bounded(words_file(), _MOST_WORDS).decode(errors="replace")
     except OSError as error:
-        return f"{words_file()} cannot be read: {error.strerror or error}"
+        return f"{words_file()} cannot be read: {words_of(error)}"
     return "\n".join(text.strip().splitlines()[-3:]).removeprefix("kfw: ")

@@ -14,7 +14,7 @@ from kfw import client, view
 from kfw.commands import _output as output
 from kfw.commands._names import meant
 from kfw.commands._options import Json, Names
-from kfw.errors import UsageError
+from kfw.errors import UsageError, words_of
 from kfw.view import details
 
 #: Seconds for all that is said to one port.
@@ -48,7 +48,7 @@ def talk(host: str, port: int, *, web: bool, limit: float = LIMIT) -> PortAnswer
     except TimeoutError:
         return PortAnswer(False, "", f"no answer within {limit:g} seconds")
     except OSError as error:
-        return PortAnswer(False, "", f"the connection broke: {error.strerror or error}")
+        return PortAnswer(False, "", f"the connection broke: {words_of(error)}")
 
 
 def _conversation(call: "_Call", web: bool) -> PortAnswer:

@@ -12,6 +12,7 @@ from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
 from kfw.config.sources import foreign_words
 from kfw.config.tree import Mapping, Place, Scalar, Unparsable
+from kfw.errors import words_of
 
 LARGEST = 1_000_000
 
@@ -47,9 +48,7 @@ def text_of(path: Path, at: Place) -> str:
     try:
         data = _bytes(path, at)
     except OSError as error:
-        raise Unparsable(
-            at, f"cannot be read: {(error.strerror or str(error)).lower()}", _mend(error, at)
-        ) from error
+        raise Unparsable(at, f"cannot be read: {words_of(error).lower()}", _mend(error, at)) from error
     except ValueError as error:  # a NUL byte in the path
         raise Unparsable(at, f"cannot be read: {error}", "name a file") from error
     return _decode(data, at)

@@ -11,7 +11,7 @@ from kfw.protocol import ConnectionInfo
 from kfw.relay.local_connection import LocalConnection
 from kfw.secret import redact
 from kfw.system.clock import Clock, rfc3339
-from kfw.system.peer_process import Client, processes
+from kfw.system.port_owner import Client, processes
 
 #: As many that have ended are remembered.
 KEPT = 500

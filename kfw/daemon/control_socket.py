@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.http.bounds import LIMITS, HttpLimits
 from kfw.http.messages import Handler, Response
 from kfw.http.server import HttpServer
@@ -61,7 +61,7 @@ def _bind(path: Path) -> socket.socket:
         listening.listen(_QUEUE)
     except OSError as error:
         listening.close()
-        raise KfwError(f"cannot listen on {path}: {error.strerror or error}") from error
+        raise KfwError(f"cannot listen on {path}: {words_of(error)}") from error
     finally:
         os.umask(before)
     return listening

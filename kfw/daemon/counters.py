@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from kfw.aio import Complaints, keep_going
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.model import SERVING, Status
 from kfw.protocol import ForwardStatus, Totals
 from kfw.system.clock import Clock, rfc3339
@@ -172,8 +172,7 @@ def load(path: Path) -> SavedCounters:
     except FileNotFoundError:
         return SavedCounters(forwards={})
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        log.warning("cannot read %s, counting from 0: %s", path.name, why[:100])
+        log.warning("cannot read %s, counting from 0: %s", path.name, words_of(error)[:100])
     try:
         log.warning("%s is now %s", path.name, put_aside(path).name)
     except KfwError as error:

@@ -11,7 +11,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from kfw import __version__
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.printable import printable
 from kfw.system.clock import rfc3339
 from kfw.system.files import clear_the_way, make_private_dir
@@ -84,9 +84,7 @@ def log_to(path: Path, level: str) -> None:
     try:
         handler = _Private(path, maxBytes=MAX_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="replace")
     except OSError as error:
-        raise KfwError(
-            f"cannot write {path}: {error.strerror or error}", "make it writable, or remove it"
-        ) from error
+        raise KfwError(f"cannot write {path}: {words_of(error)}", "make it writable, or remove it") from error
     log_with(handler, level)
     handler.emit(logging.LogRecord("kfw", logging.INFO, "", 0, _HELLO, (__version__, os.getpid()), None))
     if handler.problem:

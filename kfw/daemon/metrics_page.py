@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from kfw import __version__
-from kfw.errors import KfwError, PortInUse, ToolMissing
+from kfw.errors import KfwError, PortInUse, ToolMissing, words_of
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
@@ -161,6 +161,6 @@ def _bind(listen: str) -> socket.socket:
         listening.listen(16)
     except OSError as error:
         listening.close()
-        who = local_ports.holder(int(number)) or error.strerror or str(error)
+        who = local_ports.holder(int(number)) or words_of(error)
         raise PortInUse(f"cannot listen on {listen}: {who}", "choose another daemon.metricsListen") from error
     return listening

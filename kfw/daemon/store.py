@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from kfw.daemon.request_validation import fault, shortened
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.model import Forward
 from kfw.protocol import ADDED, Source
 from kfw.supervisor.wanted import Project, Switch, Wish
@@ -59,8 +59,7 @@ def load(path: Path) -> WantedRecord:
     except FileNotFoundError:
         return WantedRecord()
     except (OSError, ValueError, RecursionError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(why))
+        log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(words_of(error)))
         _put_aside(path)
         return WantedRecord()
     return WantedRecord(_possible(record.forwards, path), record.projects)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from kfw.aio import Complaints
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.model import SERVING, Status
 from kfw.protocol import ForwardStatus
 from kfw.system.clock import Clock
@@ -187,7 +187,7 @@ async def show(notice: Notice, environ: Mapping[str, str]) -> None:
             *argv, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=environ, start_new_session=True
         )
     except OSError as error:
-        raise KfwError(f"cannot run {argv[0]}: {error.strerror or error}") from error
+        raise KfwError(f"cannot run {argv[0]}: {words_of(error)}") from error
     try:
         async with asyncio.timeout(LIMIT):
             code = await child.wait()

@@ -1,7 +1,5 @@
 """Who is at fault, network, login or permission: foreign errors and HTTP statuses -> KfwError, in the tool's own words."""
 
-import errno
-import os
 import socket
 import ssl
 from collections.abc import Mapping
@@ -12,9 +10,8 @@ import h11
 import msgspec
 from msgspec import Struct
 
-from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage
+from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted, Shortage, words_of
 from kfw.reasons import Reason
-from kfw.system.files import Unreadable
 from kfw.system.open_files import is_shortage, shortage_of
 
 #: Characters of what a foreign error says, and of what an API server says itself.
@@ -104,36 +101,33 @@ def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreach
         )
     if isinstance(error, ssl.SSLError) and _refuses_certificate(error):
         return LoginError(
-            f"the API server {error_context.server} refuses the TLS login of user {error_context.user}: {_ssl_words(error)}",
+            f"the API server {error_context.server} refuses the TLS login of user {error_context.user}: {call_words(error)}",
             error_context.login_hint,
         )
     return ClusterUnreachable(
-        f"cannot reach the API server {error_context.server}: {words_of(error)}",
+        f"cannot reach the API server {error_context.server}: {call_words(error)}",
         f"kubectl --context {error_context.context} cluster-info, then check the network, the VPN or the cluster",
     )
 
 
-def words_of(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError):
-        return _ssl_words(error)
-    if isinstance(error, h11.LocalProtocolError):  # its own words quote the header, which may be a login
-        return "the request cannot be sent: a header has a character that HTTP does not allow"
-    if isinstance(error, h11.RemoteProtocolError):
-        return f"its answer is not HTTP: {str(error)[:_WORDS]}"
-    if isinstance(error, UnicodeError):
-        return "the host name is not a name that can be looked up"
-    if isinstance(error, socket.gaierror):
-        return f"the host name cannot be looked up: {error.strerror}"
-    if isinstance(error, Unreadable):
-        return f"{error.filename}: {error.strerror}"
-    if isinstance(error, TimeoutError):
-        return str(error) or "it does not answer"
-    if isinstance(error, ConnectionResetError):
-        return os.strerror(errno.ECONNRESET)  # asyncio raises it without a number, too
-    if isinstance(error, OSError) and error.errno:
-        words = os.strerror(error.errno)  # asyncio's own text is "Connect call failed ..."
-        return f"{error.filename}: {words}" if error.filename else words
-    return str(error)[:_WORDS] or type(error).__name__  # what is not HTTP may come whole, 64 KB of it
+def call_words(error: Exception) -> str:
+    """Of one of FOREIGN. What is not HTTP may come whole, 64 KB of it, and h11 quotes a header, which may be a login."""
+    match error:
+        case ssl.SSLError() if error.reason in _NO_TLS:
+            return "it does not speak TLS: is its URL http://, or is a proxy in between?"
+        case h11.LocalProtocolError():
+            return "the request cannot be sent: a header has a character that HTTP does not allow"
+        case h11.RemoteProtocolError():
+            return f"its answer is not HTTP: {str(error)[:_WORDS]}"
+        case UnicodeError():
+            return "the host name is not a name that can be looked up"
+        case socket.gaierror():
+            return f"the host name cannot be looked up: {words_of(error)}"
+        case TimeoutError() if not str(error):
+            return "it does not answer"
+        case OSError() if error.filename:
+            return f"{error.filename}: {words_of(error)}"
+    return words_of(error)[:_WORDS]
 
 
 def _refuses_certificate(error: ssl.SSLError) -> bool:
@@ -142,12 +136,6 @@ def _refuses_certificate(error: ssl.SSLError) -> bool:
     return "ALERT" in reason and any(
         word in reason for word in ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
     )
-
-
-def _ssl_words(error: ssl.SSLError) -> str:
-    if error.reason in _NO_TLS:
-        return "it does not speak TLS: is its URL http://, or is a proxy in between?"
-    return (error.reason or str(error)).lower().replace("_", " ")[:_WORDS]
 
 
 #: What OpenSSL says when plain text comes back.

@@ -6,11 +6,10 @@ A file (a token, a certificate, a key, a CA) is read again when it may have chan
 import asyncio
 import base64
 import logging
-import os
 from dataclasses import dataclass, field
 
-from kfw.errors import LoginError
-from kfw.kube.api_errors import words_of
+from kfw.errors import LoginError, words_of
+from kfw.kube.api_errors import call_words
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Pem, UserEntry
 from kfw.model import Reason
@@ -69,8 +68,9 @@ class OutsideFile:
     def _complain(self, error: OSError) -> None:
         if not self._complained:
             self._complained = True
-            words = error.strerror or os.strerror(error.errno or 0)
-            log.warning("cannot read %s now: %s; what it held before goes on", self._source.file, words)
+            log.warning(
+                "cannot read %s now: %s; what it held before goes on", self._source.file, words_of(error)
+            )
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ class EntryCredentials:
             if is_shortage(error):
                 raise shortage_of(f"cannot read the credentials of user {user.name}", error) from error
             raise LoginError(
-                f"cannot read the credentials of user {user.name}: {words_of(error)}", self._fix
+                f"cannot read the credentials of user {user.name}: {call_words(error)}", self._fix
             ) from error
         token, certificate, key = made_of
         presented = ClientCertificate(certificate, key) if user.certificate else None

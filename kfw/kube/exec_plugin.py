@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from kfw.errors import KfwError, LoginError, ToolMissing
-from kfw.kube.api_errors import words_of
+from kfw.errors import KfwError, LoginError, ToolMissing, words_of
+from kfw.kube.api_errors import call_words
 from kfw.kube.plugin_output import Output, cause, lines_of
 from kfw.kubeconfig.entries import ClusterEntry, Exec
 from kfw.secret import Secret, reveal
@@ -94,7 +94,7 @@ async def run(
         except OSError as error:
             if is_shortage(error):
                 raise shortage_of(f"cannot run {_named(plugin)}", error) from error
-            raise LoginError(f"cannot run {_named(plugin)}: {words_of(error)}", by_hand) from error
+            raise LoginError(f"cannot run {_named(plugin)}: {call_words(error)}", by_hand) from error
         child = await _start(plugin, variables, answer, said, by_hand)
         code = await _finish(child, plugin, timeout, (answer, said), by_hand)
     status, fault = _read(answer.data)
@@ -169,7 +169,7 @@ def _not_run(plugin: Exec, program: str | None, error: OSError, by_hand: str) ->
         return ToolMissing(f"cannot log in: {plugin.command} is not installed", hint)
     if is_shortage(error):
         return shortage_of(f"cannot run {_named(plugin)}", error)
-    words = f"cannot log in: {plugin.command}: {error.strerror}"
+    words = f"cannot log in: {plugin.command}: {words_of(error)}"
     if isinstance(error, FileNotFoundError):
         return ToolMissing(f"{words}: the interpreter that its first line names", f"head -1 {program}")
     if error.errno in _THE_FILES_FAULT:

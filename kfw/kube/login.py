@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from kfw.backoff import Backoff
 from kfw.errors import KfwError, LoginError, Shortage
 from kfw.kube import exec_plugin
-from kfw.kube.api_errors import words_of
+from kfw.kube.api_errors import call_words
 from kfw.kube.credentials import Credentials, EntryCredentials, OutsideFile, bearer, check_header
 from kfw.kube.plugin_run import PluginRun, PluginRuns
 from kfw.kube.tls import ClientCertificate
@@ -289,7 +289,7 @@ class Login:
             return await self._ca.read()
         except OSError as error:
             raise LoginError(
-                f"cannot read the certificate-authority of cluster {self._cluster.name}: {words_of(error)}",
+                f"cannot read the certificate-authority of cluster {self._cluster.name}: {call_words(error)}",
                 f"set certificate-authority of cluster {self._cluster.name} in the kubeconfig to a PEM file",
             ) from error
 

@@ -20,7 +20,7 @@ import msgspec
 
 from kfw.errors import LoginError, UsageError
 from kfw.kube import proxy, tls
-from kfw.kube.api_errors import words_of
+from kfw.kube.api_errors import call_words
 from kfw.kube.dial import ServerAddress, dial
 from kfw.kubeconfig import urls
 from kfw.kubeconfig.entries import UserEntry
@@ -145,7 +145,7 @@ class OidcIssuer:
             async with asyncio.timeout(TIMEOUT):
                 return await _exchange(address, await self._trust(), request, body)
         except (*_FOREIGN, UsageError) as error:
-            words = error.what if isinstance(error, UsageError) else words_of(error)
+            words = error.what if isinstance(error, UsageError) else call_words(error)
             raise self._error(f"its issuer {where} cannot be asked: {words}") from error
 
     async def _trust(self) -> ssl.SSLContext:
@@ -163,7 +163,9 @@ class OidcIssuer:
             made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
             tls.trust(made, bundle)
         except (OSError, ValueError) as error:
-            words = words_of(error) if isinstance(error, OSError) else "it is not base64 of PEM certificates"
+            words = (
+                call_words(error) if isinstance(error, OSError) else "it is not base64 of PEM certificates"
+            )
             raise self._error(
                 f"its idp-certificate-authority cannot be used: {words}", reason=Reason.BAD_CONFIG
             ) from error

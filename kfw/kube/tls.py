@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.errors import ClusterUnreachable, LoginError
-from kfw.kube.api_errors import words_of
+from kfw.kube.api_errors import call_words
 from kfw.kubeconfig.entries import ClusterEntry
 
 #: asyncio gives each TLS connection a read buffer of 256 KiB. A small one costs speed: 2.0 s of processor time per GB
@@ -91,7 +91,7 @@ def context(cluster: ClusterEntry, certificate: ClientCertificate | None, ca: by
 
 def unusable_ca(cluster: ClusterEntry, error: Exception) -> ClusterUnreachable:
     return ClusterUnreachable(
-        f"cannot use the certificate-authority of cluster {cluster.name}: {words_of(error)}",
+        f"cannot use the certificate-authority of cluster {cluster.name}: {call_words(error)}",
         f"set certificate-authority of cluster {cluster.name} in the kubeconfig to a PEM file",
     )
 
@@ -118,7 +118,7 @@ def _not_presentable(error: OSError) -> LoginError:
         fix = "this machine is short of something (open files: `ulimit -n`); kfw tries again by itself"
     else:
         fix = "the certificate and its key must be PEM, belong together and have no password"
-    words = "it is not PEM" if error.errno == errno.ESPIPE else words_of(error)
+    words = "it is not PEM" if error.errno == errno.ESPIPE else call_words(error)
     return LoginError(f"cannot use the client certificate: {words}", fix)
 
 

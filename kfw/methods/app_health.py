@@ -1,4 +1,5 @@
-"""Health checks that need a port to connect to: HTTP over TLS, gRPC's own protocol, and a command of the user's."""
+"""Health checks that are more than a connection: what HTTP is asked and which answer is a good one; HTTP over TLS, gRPC's
+own protocol, and a command of the user's, which all three need a port to connect to."""
 
 import asyncio
 import os
@@ -9,9 +10,8 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from kfw.choices import HEALTH_TYPES
-from kfw.errors import KfwError, ToolMissing
+from kfw.errors import KfwError, ToolMissing, words_of
 from kfw.kube.plugin_output import Output, lines_of
-from kfw.methods import http_health
 from kfw.model import Health, Reason
 from kfw.system.open_files import is_shortage, shortage_of
 from kfw.system.tools import find
@@ -48,18 +48,18 @@ async def ask_https(port: int, health: Health, _: Mapping[str, str]) -> None:
     try:
         reader, writer = await asyncio.open_connection(LOCAL, port, ssl=_any_certificate())
     except (OSError, ssl.SSLError) as error:
-        raise _unhealthy(f"cannot speak TLS with it: {_words(error)}") from error
+        raise _unhealthy(f"cannot speak TLS with it: {words_of(error)}") from error
     answer, ended = b"", "closed at once"
     try:
-        writer.write(http_health.request_of(health))
-        answer = await reader.readexactly(http_health.ENOUGH)
+        writer.write(request_of(health))
+        answer = await reader.readexactly(ENOUGH)
     except asyncio.IncompleteReadError as error:
         answer = error.partial
     except OSError as error:
-        ended = _words(error)
+        ended = words_of(error)
     finally:
         writer.transport.abort()
-    if fault := http_health.fault_of(answer, ended, health):
+    if fault := fault_of(answer, ended, health):
         raise _unhealthy(fault)
 
 
@@ -130,7 +130,7 @@ async def ask_command(port: int, health: Health, environ: Mapping[str, str]) -> 
         except OSError as error:
             if is_shortage(error):
                 raise shortage_of(f"cannot run {argv[0]}", error) from error
-            raise ToolMissing(f"cannot run {argv[0]}: {error.strerror or error}") from error
+            raise ToolMissing(f"cannot run {argv[0]}: {words_of(error)}") from error
         code = await _finish(child, output)
         if output.too_much.done():
             raise _unhealthy(f"{argv[0]} was ended: it wrote more than {MOST >> 20} MB")
@@ -169,11 +169,39 @@ async def _finish(child: asyncio.subprocess.Process, output: Output) -> int:
     return over.result()
 
 
-def _words(error: Exception) -> str:
-    return str(
-        getattr(error, "reason", "") or getattr(error, "strerror", "") or error or type(error).__name__
-    )
-
-
 def _unhealthy(what: str) -> KfwError:
     return KfwError(what, reason=Reason.UNHEALTHY)
+
+
+START = b"HTTP/"
+#: Bytes of an answer that are enough to judge it: `HTTP/1.1 200` (RFC 9112, 4).
+ENOUGH = 12
+#: Bytes of what does not speak HTTP that are shown.
+_SHOWN_BYTES = 40
+
+
+def request_of(health: Health) -> bytes:
+    """Its headers win over ours."""
+    own = {line.partition(":")[0].strip().lower() for line in health.headers}
+    ours = [("Host", "localhost"), ("User-Agent", "kfw"), ("Connection", "close")]
+    lines = [f"{name}: {value}" for name, value in ours if name.lower() not in own]
+    text = "\r\n".join([f"GET {health.path} HTTP/1.1", *lines, *health.headers, "", ""])
+    return text.encode("ascii", "replace")
+
+
+def fault_of(answer: bytes, ended: str, health: Health) -> str:
+    """What is wrong with its first ENOUGH bytes, "" if nothing is. `ended`: how the connection did, in words."""
+    asked = f"GET {health.path}"
+    if not answer:
+        return f"no answer to {asked}: {ended}"
+    status = answer[9:ENOUGH].decode("ascii", "replace")
+    if not (answer.startswith(START) and status.isdecimal() and len(status) == 3):
+        return f"answered {asked}, but not in HTTP: {answer[:_SHOWN_BYTES]!r}"
+    if is_good(status, health.statuses):
+        return ""
+    return f"answered {asked} with {status}, good are {', '.join(health.statuses)}"
+
+
+def is_good(status: str, good: tuple[str, ...]) -> bool:
+    """`good` are statuses such as `204`, and classes such as `2xx`."""
+    return status in good or f"{status[0]}xx" in good

@@ -229,7 +229,7 @@ class NodePortTunnel:
         """One of a node's answers, if it was asked several times. That all refuse is an answer, too."""
         answers = dict(said)
         words = "; ".join(
-            f"{node.name} ({node.address}:{node.port}): {_words(error)}" for node, error in answers.items()
+            f"{node.name} ({node.address}:{node.port}): {in_words(error)}" for node, error in answers.items()
         )
         if all(map(_is_refusal, answers.values())):
             what = f"nothing listens behind the node port of {self._target}: {words}"
@@ -247,7 +247,3 @@ def _is_refusal(error: BaseException) -> bool:
     if isinstance(error, KfwError):
         return error.reason == Reason.APP_REFUSES
     return isinstance(error, ConnectionRefusedError)
-
-
-def _words(error: BaseException) -> str:
-    return in_words(error) if isinstance(error, OSError) else str(error)

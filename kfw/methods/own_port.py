@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from kfw.errors import Shortage
+from kfw.errors import Shortage, words_of
 from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage, opens_for, shortage_of
 
@@ -96,7 +96,7 @@ async def own_port(connect: Connect) -> AsyncIterator[OwnPort]:
     except OSError as error:
         if is_shortage(error):
             raise shortage_of("cannot be asked", error) from error
-        raise Shortage(f"cannot be asked: {error.strerror or error}") from error
+        raise Shortage(f"cannot be asked: {words_of(error)}") from error
     try:
         yield port
     finally:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import cast
 
 from kfw.errors import KfwError, Shortage
-from kfw.methods import http_health
+from kfw.methods import app_health
 from kfw.methods.app_health import Question, question_of
 from kfw.methods.eof_behaviour import LONGEST, EofBehaviour
 from kfw.methods.own_port import Connect as Connect
@@ -174,13 +174,13 @@ async def _tcp(visitor: "_Visitor", seconds: float) -> None:
 
 
 async def _http(visitor: "_Visitor", health: Health) -> None:
-    visitor.say(http_health.request_of(health))
-    await visitor.heard(len(http_health.START))
-    if visitor.bytes.startswith(http_health.START):  # else no more may come
-        await visitor.heard(http_health.ENOUGH)
+    visitor.say(app_health.request_of(health))
+    await visitor.heard(len(app_health.START))
+    if visitor.bytes.startswith(app_health.START):  # else no more may come
+        await visitor.heard(app_health.ENOUGH)
     if visitor.refused:
         raise _refused(visitor.ended)
-    if fault := http_health.fault_of(visitor.bytes, visitor.ended, health):
+    if fault := app_health.fault_of(visitor.bytes, visitor.ended, health):
         raise _unhealthy(fault)
 
 
@@ -275,7 +275,7 @@ class _Visitor(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if len(self.bytes) < http_health.ENOUGH:
+        if len(self.bytes) < app_health.ENOUGH:
             self.bytes += data
         self._news.set()
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import errno
-import os
 import socket
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
+from kfw.errors import words_of
 from kfw.system.keepalive import keep_alive
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage
 
@@ -112,9 +112,7 @@ async def carry(sock: socket.socket, factory: Callable[[], asyncio.Protocol]) ->
     return transport
 
 
-def in_words(error: OSError) -> str:
+def in_words(error: BaseException) -> str:
     """As the system says it, in lower case: `connection refused`, `no route to host`, `no answer within 3 s`."""
-    text = error.strerror or str(error) or type(error).__name__
-    if error.errno and not isinstance(error, TimeoutError):  # asyncio has words of its own
-        text = os.strerror(error.errno)
+    text = words_of(error)
     return text[:1].lower() + text[1:]

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from kfw.aio import Broadcast
+from kfw.errors import words_of
 from kfw.relay.dialer import Dialer
 from kfw.relay.disconnect import be_ready
 from kfw.relay.local_connection import ListenerState, LocalConnection
@@ -219,7 +220,7 @@ class Listener:
             self._no_room_logged = loop.time()
             self._log.warning(
                 "%s: cannot accept connections: %s; they wait until there is room (%d are open)",
-                self._name, error.strerror, len(self._live),
+                self._name, words_of(error), len(self._live),
             )  # fmt: skip
 
     def _ended(self, connection: LocalConnection) -> None:

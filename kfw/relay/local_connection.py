@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from kfw.backoff import Backoff
+from kfw.errors import words_of
 from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
@@ -239,7 +240,7 @@ class LocalConnection:
             await self._loop.connect_accepted_socket(lambda: self.near, sock)
         except OSError as error:  # it was gone before we came to it
             sock.close()
-            self.how = str(error)
+            self.how = words_of(error)
             self._over()
 
     async def _dial(self, dialer: Dialer) -> None:

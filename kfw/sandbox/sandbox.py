@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from kfw.errors import words_of
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
@@ -129,7 +130,7 @@ class Sandbox(Cluster):
             return self._api_port.open(port)
         except OSError as problem:
             if self.port:
-                raise OSError(f"cannot listen on {HOST}:{self.port}: {problem.strerror}") from problem
+                raise OSError(f"cannot listen on {HOST}:{self.port}: {words_of(problem)}") from problem
             return self._api_port.open(0)
 
     async def stop_api(self) -> None:

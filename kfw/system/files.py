@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.folders import user_name
 
 log = logging.getLogger("kfw.files")
@@ -332,7 +332,7 @@ def _exists(pid: int) -> bool:
 
 def _regular(handle: int) -> None:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file")
+        raise Unreadable(errno.EINVAL, "it is not a regular file")
 
 
 def _write_all(handle: int, data: bytes) -> None:
@@ -350,7 +350,7 @@ def _sync_directory(path: Path) -> None:
 
 
 def _cannot(do: str, path: Path, error: OSError) -> KfwError:
-    return KfwError(f"cannot {do} {path}: {error.strerror or error}", _fix(error))
+    return KfwError(f"cannot {do} {path}: {words_of(error)}", _fix(error))
 
 
 def _fix(error: OSError) -> str:

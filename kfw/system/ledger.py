@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from kfw.errors import KfwError
+from kfw.errors import KfwError, words_of
 from kfw.system.files import append, clear_the_way, read_bounded, write_atomic
 from kfw.system.process_identity import SeenProcess, alive, everybody, group, look
 
@@ -116,7 +116,7 @@ class Ledger:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise KfwError(f"cannot read {self.path}: {error.strerror}") from error
+            raise KfwError(f"cannot read {self.path}: {words_of(error)}") from error
         return list(fold(text.split("\n")).values())
 
     def reclaim(self, grace: float = 1.0) -> list[LedgerEntry]:

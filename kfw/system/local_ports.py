@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from kfw.errors import KfwError, NotPermitted, PortInUse
+from kfw.errors import KfwError, NotPermitted, PortInUse, words_of
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 from kfw.system.port_owner import holder
 
@@ -192,13 +192,13 @@ def _in_words(refused: _Refused) -> KfwError:
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return _no_address([refused.address])
         case _:
-            why = refused.error.strerror or refused.error
+            why = words_of(refused.error)
             return KfwError(f"cannot listen on {refused.address} port {refused.port}: {why}")
 
 
 def _no_room(port: int, error: OSError) -> KfwError:
     limit = open_files_limit()
-    return KfwError(f"cannot listen on {port}: {error.strerror} (the limit is {limit})", raise_it(limit))
+    return KfwError(f"cannot listen on {port}: {words_of(error)} (the limit is {limit})", raise_it(limit))
 
 
 def _low_port_fix(port: int) -> str:

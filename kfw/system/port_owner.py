@@ -1,10 +1,11 @@
-"""Who has a local TCP port: for the message only, nothing is ever ended because of it."""
+"""Who has a local TCP port, and which process has the other end of a connection that was accepted here: for the message
+only, nothing is ever ended because of it."""
 
 import os
 import pwd
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
@@ -14,6 +15,8 @@ PROC = Path("/proc")
 LSOF_SECONDS = 2.0
 
 _LISTEN = 0x0A
+#: A client's address and port.
+Client = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,11 @@ def holder(port: int, address: str | None = None) -> str | None:
     "another program (of user root)"; a connection in TIME_WAIT has no process and is named as what it is.
     """
     if sys.platform == "linux":
-        return _linux(port, address)
-    return _lsof(port)
+        return _on_linux(port, address)
+    return _by_lsof(port)
 
 
-def _linux(port: int, address: str | None) -> str | None:
+def _on_linux(port: int, address: str | None) -> str | None:
     ours = ip_address(address) if address else None
     held = [row for row in rows() if row.port == port and _conflict(row.address, ours)]
     if not held:
@@ -55,7 +58,7 @@ def _linux(port: int, address: str | None) -> str | None:
     row = min(held, key=lambda row: (row.state != _LISTEN, row.inode == 0))
     if row.inode == 0:
         return "a connection that has just ended (for up to a minute)"
-    return _process_with(row.inode) or f"another program (of user {user(row.uid)})"
+    return _process_with(row.inode) or f"another program (of user {_user(row.uid)})"
 
 
 def rows() -> Iterator[SocketRow]:
@@ -98,12 +101,12 @@ def _process_with(inode: int) -> str | None:
     """The process with the lowest pid: where several share a listening socket, that is the parent."""
     wanted = f"socket:[{inode}]"
     for pid in sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()):
-        if wanted in links(pid):
-            return named(pid)
+        if wanted in _links(pid):
+            return _named(pid)
     return None
 
 
-def links(pid: int) -> Iterator[str]:
+def _links(pid: int) -> Iterator[str]:
     """What the process has open; nothing if it is another user's, or has ended."""
     try:
         for fd in (PROC / str(pid) / "fd").iterdir():
@@ -112,7 +115,7 @@ def links(pid: int) -> Iterator[str]:
         return
 
 
-def named(pid: int) -> str:
+def _named(pid: int) -> str:
     if pid == os.getpid():
         return "kfw itself"
     try:
@@ -122,19 +125,85 @@ def named(pid: int) -> str:
     return f"{name} (pid {pid})"
 
 
-def user(uid: int) -> str:
+def _user(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _lsof(port: int) -> str | None:
+def _by_lsof(port: int) -> str | None:
     """macOS. `-Fpc` prints `p41` and `cnginx`, one to a line (lsof(8), OUTPUT FOR OTHER PROGRAMS)."""
-    argv = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc"]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=LSOF_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    fields = {line[:1]: line[1:] for line in done.stdout.splitlines()}
+    fields = {line[:1]: line[1:] for line in _lsof(f"-iTCP:{port}", "-sTCP:LISTEN", "-Fpc")}
     return f"{fields['c']} (pid {fields['p']})" if "c" in fields and "p" in fields else None
+
+
+def processes(clients: Collection[Client]) -> dict[Client, str]:
+    """`curl (pid 41)` for each client that a process of this machine is. Takes some ms; blocks meanwhile."""
+    if not clients:
+        return {}
+    return _clients_on_linux(clients) if sys.platform == "linux" else _clients_by_lsof(clients)
+
+
+def _clients_on_linux(clients: Collection[Client]) -> dict[Client, str]:
+    """One look at the tables, one walk through /proc. Of another user's process only the user is known."""
+    wanted = {(ip_address(host), port): (host, port) for host, port in clients}
+    found = {
+        row.inode: (wanted[row.address, row.port], row)
+        for row in rows()
+        if (row.address, row.port) in wanted and row.state != _LISTEN and row.inode
+    }
+    pids = _pids(found)
+    return {client: _called(row, pids.get(inode)) for inode, (client, row) in found.items()}
+
+
+def _pids(inodes: Collection[int]) -> dict[int, int]:
+    """The highest pid that has it: of a shell and its child, the child."""
+    sockets = {f"socket:[{inode}]": inode for inode in inodes}
+    pids: dict[int, int] = {}
+    for pid in sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdecimal()):
+        for link in _links(pid):
+            if link in sockets:
+                pids[sockets[link]] = pid
+    return pids
+
+
+def _called(row: SocketRow, pid: int | None) -> str:
+    return _named(pid) if pid is not None else f"a program of user {_user(row.uid)}"
+
+
+def _clients_by_lsof(clients: Collection[Client]) -> dict[Client, str]:
+    """macOS. `-Fpcn` prints `p41`, `ccurl`, and `n127.0.0.1:5123->127.0.0.1:8080` for each (lsof(8))."""
+    ports = ",".join(sorted({str(port) for _, port in clients}))
+    lines = _lsof(f"-iTCP:{ports}", "-sTCP:ESTABLISHED", "-Fpcn")
+    return read_lsof(lines, {f"{_host(host)}:{port}": (host, port) for host, port in clients})
+
+
+def read_lsof(lines: Iterable[str], clients: Mapping[str, Client]) -> dict[Client, str]:
+    """`clients` by how lsof writes them."""
+    found: dict[Client, str] = {}
+    pid = name = ""
+    for line in lines:
+        field, value = line[:1], line[1:]
+        if field == "p":
+            pid = value
+        elif field == "c":
+            name = value
+        elif field == "n" and (client := clients.get(value.partition("->")[0])):
+            found[client] = f"{name} (pid {pid})"
+    return found
+
+
+def _host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _lsof(*options: str) -> list[str]:
+    """Its lines; none where it is missing or stuck."""
+    try:
+        done = subprocess.run(
+            ["lsof", "-nP", *options], capture_output=True, text=True, timeout=LSOF_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.splitlines()

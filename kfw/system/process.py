@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from kfw.errors import KfwError, ToolMissing
+from kfw.errors import KfwError, ToolMissing, words_of
 from kfw.system.child import Child, OnLine
 from kfw.system.ledger import Ledger
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage, shortage_of
@@ -99,7 +99,7 @@ class Children:
 def _not_run(tool: str, error: OSError) -> KfwError:
     if is_shortage(error):
         return shortage_of(f"cannot run {tool}", error)
-    what = f"cannot run {tool}: {error.strerror or error}"
+    what = f"cannot run {tool}: {words_of(error)}"
     return ToolMissing(what) if error.errno in _THE_FILES_FAULT else KfwError(what)
 
 

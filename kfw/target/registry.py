@@ -2,26 +2,44 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from kfw.choices import KINDS
 from kfw.environ import Environ, Environs
 from kfw.errors import ClusterUnreachable
 from kfw.kube import exec_plugin, tls
 from kfw.kube.api_server import ApiServer
+from kfw.kube.decoder import Decoder
 from kfw.kube.login import Login, Plugin
+from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, SERVICES, Resource
 from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.kubeconfig.load import Kubeconfigs
 from kfw.model import Forward, Resolution
 from kfw.system.changes import FileChanges
-from kfw.target.decode.kinds import decoder
+from kfw.target.decode.pod import Pod
+from kfw.target.decode.service import EndpointSlice, Service
+from kfw.target.decode.workload import Node, Workload
 from kfw.target.watcher import Lookup, TargetWatcher
+
+SHAPES: Mapping[Resource, type[Any]] = {
+    SERVICES: Service,
+    ENDPOINTSLICES: EndpointSlice,
+    PODS: Pod,
+    NODES: Node,
+    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.group == "apps"},
+}
+
+
+def decoder(resource: Resource) -> Decoder:
+    return Decoder(SHAPES[resource])
+
 
 #: A server as one user in an environment, and a login in one.
 _Key = tuple[Access, bytes]

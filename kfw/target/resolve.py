@@ -12,9 +12,8 @@ from kfw.choices import KINDS
 from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, REPLICASETS, SERVICES, Resource
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, Target
 from kfw.target import messages
-from kfw.target.objects import Needs, Objects, Pod, Service, Workload
+from kfw.target.objects import Needs, Objects, Pod, Service, Workload, usable
 from kfw.target.ports import Wanted, declared_ports, pod_port
-from kfw.target.readiness import usable
 from kfw.target.services import all_served, resolve_service
 
 

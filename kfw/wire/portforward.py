@@ -8,7 +8,7 @@ of containerd, CRI-O, the kubelet and, before 2021, socat, each read in its sour
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +19,8 @@ STREAM_TYPE, PORT, REQUEST_ID = "streamtype", "port", "requestid"
 ERROR, DATA = "error", "data"
 #: Of an error text, more than this is not worth keeping.
 MAX_TEXT = 4 * 1024
+#: Characters of one that are shown to people.
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -169,3 +171,35 @@ def reset_text(port: int, sandbox: str) -> str:
         f"error forwarding port {port} to pod {sandbox}, uid : failed to execute portforward in network namespace "
         f'"/var/run/netns/{sandbox}": read tcp4 127.0.0.1:41234->127.0.0.1:{port}: read: connection reset by peer'
     )
+
+
+def in_short(refusal: Refusal, pod: str, port: int, declared: Sequence[str] | None = None) -> str:
+    """Why a connection failed, for people: the runtime's own words are 500 characters.
+
+    `declared`: the ports that the pod says it has, if that is known.
+    """
+    match refusal.kind:
+        case FailureKind.REFUSED:
+            listens = f"nothing listens on port {port} in pod {pod} (connection refused)"
+            return listens + what_it_has(port, declared)
+        case FailureKind.GONE:
+            return f"pod {pod} is gone"
+        case FailureKind.RESET:
+            return f"the app in pod {pod} reset the connection to port {port}"
+        case FailureKind.UNSUPPORTED:
+            return f"the node of pod {pod} cannot forward ports: {_cut(bare(refusal.text))}"
+        case FailureKind.UNKNOWN:
+            return f"cannot reach port {port} of pod {pod}: {_cut(bare(refusal.text))}"
+
+
+def what_it_has(port: int, declared: Sequence[str] | None) -> str:
+    """To be said behind the refusal of a port; "" when the pod declares no port, or is not known."""
+    if not declared:
+        return ""
+    if any(one.split(" ")[0] == str(port) for one in declared):
+        return ", although it declares that port: the app has not opened it yet, or on another address"
+    return f"; it has {', '.join(declared)}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -21,7 +21,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, ClusterEntry, Pem, UserEntry
 from kfw.model import Reason
-from kfw.target.decode.kinds import decoder
+from kfw.target.registry import decoder
 from tests.kube.certificates import pair, server_context
 from tests.kube.fake_api import serving, status
 from tests.kube.test_watch import QUICK, knows, watching

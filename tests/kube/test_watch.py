@@ -15,7 +15,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import Watch
 from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.model import Reason
-from kfw.target.decode.kinds import decoder
+from kfw.target.registry import decoder
 from tests.kube.fake_api import serving, status
 from tests.kube.wire import PODS, pod
 from tests.until import until

@@ -19,13 +19,16 @@ LOCAL = "127.0.0.1"
 
 @dataclass
 class Port:
-    """A listener, its port, how often somebody knocked in vain, what it said in the log, and who it told of a refusal."""
+    """A listener, its port, how often somebody knocked in vain, what it said in the log, the refusals that it told of, and
+    (where it remembers them) its connections in the order in which they came and in which they ended."""
 
     listener: Listener
     port: int
     knocks: list[None]
     said: list[str]
     refused: list[str]
+    began: list[LocalConnection]
+    ended: list[LocalConnection]
 
     async def client(self, host: str = LOCAL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(host, self.port)
@@ -42,12 +45,21 @@ class Said(logging.Handler):
 
 @dataclass
 class Told:
-    """A relay.watcher.Watcher."""
+    """A relay.listener.ConnectionObserver. `remembers` keeps connections alive that nobody needs any more."""
+
+    remembers: bool = False
 
     refused_because: list[str] = field(default_factory=list)
+    all: list[LocalConnection] = field(default_factory=list)
+    over: list[LocalConnection] = field(default_factory=list)
 
-    def began(self, connection: LocalConnection) -> None: ...
-    def ended(self, connection: LocalConnection) -> None: ...
+    def began(self, connection: LocalConnection) -> None:
+        if self.remembers:
+            self.all.append(connection)
+
+    def ended(self, connection: LocalConnection) -> None:
+        if self.remembers:
+            self.over.append(connection)
 
     def refused(self, connection: LocalConnection, why: str) -> None:
         self.refused_because.append(why)
@@ -62,12 +74,15 @@ async def listening(
     hold_refused: float = 2.0,
     addresses: Sequence[str] = (LOCAL,),
     level: int = logging.INFO,
+    told: bool = True,
+    remembers: bool = False,
 ) -> AsyncIterator[Port]:
+    """`told` False: nobody has said yet where connections go."""
     said, knocks = Said(), list[None]()
     log = logging.Logger("test", level)
     log.addHandler(said)
     sockets, port = bind(addresses, 0)
-    told = Told()
+    watcher = Told(remembers)
     listener = Listener(
         "api",
         sockets,
@@ -75,12 +90,13 @@ async def listening(
         hold_refused=hold_refused,
         on_knock=lambda: knocks.append(None),
         log=log,
-        watcher=told,
+        watcher=watcher,
     )
-    listener.use(dialer, why)
+    if told:
+        listener.use(dialer, why)
     listener.start()
     try:
-        yield Port(listener, port, knocks, said.lines, told.refused_because)
+        yield Port(listener, port, knocks, said.lines, watcher.refused_because, watcher.all, watcher.over)
     finally:
         await listener.close()
 

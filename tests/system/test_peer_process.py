@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from kfw.system.peer_process import processes, read_lsof
+from kfw.system.port_owner import processes, read_lsof
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

@@ -9,8 +9,8 @@ import pytest
 from kfw.kube import resource as r
 from kfw.kube.api_errors import NotUnderstood
 from kfw.target import objects as o
-from kfw.target.decode.kinds import decoder
 from kfw.target.objects import ContainerPort, Owner, SliceEndpoint, SlicePort
+from kfw.target.registry import decoder
 
 
 def listed(*items: dict[str, Any], **meta: str) -> bytes:

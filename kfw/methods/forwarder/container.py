@@ -20,9 +20,7 @@ from kfw.engine import docker, kind
 from kfw.engine.docker import EngineContainer
 from kfw.engine.reachability import Here
 from kfw.errors import KfwError, TimedOut
-from kfw.methods.forwarder import lines
 from kfw.methods.forwarder.kind_nodes import ask
-from kfw.methods.forwarder.lines import CONNECTED, preface
 from kfw.methods.nodeport import Connect
 from kfw.methods.supervised import first, logged
 from kfw.model import Endpoint, Reason
@@ -31,6 +29,59 @@ from kfw.system import process_identity
 from kfw.system.own_container import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import CommandAnswer
+
+#: Where the container listens.
+PORT = 7000
+#: On every container that kfw starts: whose it is, for which cluster, and the process that sees to it (`PID:START`).
+OWNER = "io.kfw.owner"
+CLUSTER = "io.kfw.forwarder"
+PROCESS = "io.kfw.process"
+#: On images that have sh and socat: the quick start's is one.
+IMAGE_LABEL = "io.kfw.socat=true"
+#: socat 1.8.0.0, for amd64 and arm64.
+IMAGE = "alpine/socat:1.8.0.0@sha256:a6be4c0262b339c53ddad723cdd178a1a13271e1137c65e27f90a08c16de02b8"
+
+CONNECTED = b"+"
+#: What the container answers when it is ready, without a connection anywhere.
+PING = b"ping\n"
+
+#: sh may have been told to run a login shell or socat by the image, so it is named as the entry point.
+_LISTEN = rf"""exec socat TCP-LISTEN:{PORT},fork,reuseaddr 'SYSTEM:eval \"$KFW_DIAL\",nofork'"""
+#: For each connection, which is stdin and stdout. Only nodes of the cluster: it is not a proxy for the rest of the network.
+_DIAL = r"""read -r node port || exit 1
+[ "$node" != ping ] || exec printf +
+case " $KFW_NODES " in *" $node "*) ;; *) exit 1 ;; esac
+case $port in "" | *[!0-9]*) exit 1 ;; esac
+exec 3<&0
+exec socat "TCP:$node:$port,connect-timeout=3" 'SYSTEM:eval \"$KFW_RELAY\",nofork'
+"""
+#: Once connected: the client is 3, the node stdin. An end of file goes on as one; the other side has an hour to answer.
+_RELAY = "printf + >&3; exec socat -b131072 -t 3600 FD:3,shut-down FD:0,shut-down"
+
+
+def container_name(cluster: str, pid: int, number: int) -> str:
+    """Never the same again: docker may still be removing the one before."""
+    return f"kfw-forwarder-{cluster}-{pid}-{number}"
+
+
+def run_argv(
+    tool: str, container: str, image: str, network: str, nodes: Iterable[str], labels: Mapping[str, str]
+) -> list[str]:
+    """In the foreground: its end is the container's, and TERM goes through to it."""
+    env = {"KFW_NODES": " ".join(nodes), "KFW_DIAL": _DIAL, "KFW_RELAY": _RELAY}
+    return [
+        *(tool, "run", "--rm", "--name", container, "--network", network),
+        *("--publish", f"127.0.0.1::{PORT}"),
+        *(word for key, value in labels.items() for word in ("--label", f"{key}={value}")),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--user", "65534:65534"),
+        *(word for key, value in env.items() for word in ("--env", f"{key}={value}")),
+        *("--entrypoint", "sh", image, "-c", _LISTEN),
+    ]
+
+
+def preface(node: str, port: int) -> bytes:
+    return f"{node} {port}\n".encode()
+
 
 log = logging.getLogger("kfw.forward")
 
@@ -116,10 +167,10 @@ class Containers:
 
     async def _start(self, tool: str, cluster: str, nodes: frozenset[str]) -> ForwarderContainer:
         await self._clean(tool)
-        labels = {**labels_of(os.getpid()), lines.CLUSTER: cluster}
-        name = lines.name(cluster, os.getpid(), next(_NUMBERS))
+        labels = {**labels_of(os.getpid()), CLUSTER: cluster}
+        name = container_name(cluster, os.getpid(), next(_NUMBERS))
         network = kind.network(self._env)
-        line = lines.run(tool, name, await self._image(tool), network, sorted(nodes), labels)
+        line = run_argv(tool, name, await self._image(tool), network, sorted(nodes), labels)
         on_line = logged(f"kind-{cluster}", name, _level)
         child = await self._children.start(line, label=f"kind-{cluster}", base=self._env, on_line=on_line)
         try:
@@ -139,7 +190,7 @@ class Containers:
                     await first(child.over, seconds=_PAUSES.after(looks))
                     if child.over.done():
                         raise _ended(child, Here(sys.platform, in_container(self._env), self._env), tool)
-                    answer = await self._ask(docker.published_port(name, lines.PORT, tool))
+                    answer = await self._ask(docker.published_port(name, PORT, tool))
                     port = docker.port_of(answer.out)
                     if port and await _answers(port):
                         return port
@@ -158,8 +209,8 @@ class Containers:
         """What the user named, else one that is here and has what it takes, else one that docker fetches."""
         if named := self._env.get("KFW_FORWARDER_IMAGE"):
             return named
-        here = docker.ids((await self._ask(docker.labelled_images(lines.IMAGE_LABEL, tool))).out)
-        return here[0] if here else lines.IMAGE
+        here = docker.ids((await self._ask(docker.labelled_images(IMAGE_LABEL, tool))).out)
+        return here[0] if here else IMAGE
 
     async def _ask(self, argv: Sequence[str]) -> CommandAnswer:
         return await ask(self._children, argv, self._env)
@@ -181,7 +232,7 @@ async def _answers(port: int) -> bool:
     except OSError:
         return False
     try:
-        await shake_hands(sock, lines.PING, 1.0)
+        await shake_hands(sock, PING, 1.0)
     except OSError:
         return False
     finally:
@@ -220,17 +271,17 @@ def owner() -> str:
 def labels_of(pid: int) -> dict[str, str]:
     """For the containers of this process of ours."""
     seen = process_identity.look(pid)
-    return {lines.OWNER: owner(), lines.PROCESS: f"{pid}:{seen.start if seen else ''}"}
+    return {OWNER: owner(), PROCESS: f"{pid}:{seen.start if seen else ''}"}
 
 
 def leftovers(told: Iterable[EngineContainer]) -> list[str]:
     """Ids of those of our containers whose process is gone."""
-    return [one.id for one in told if not _lives(one.labels.get(lines.PROCESS, ""))]
+    return [one.id for one in told if not _lives(one.labels.get(PROCESS, ""))]
 
 
 def ours() -> dict[str, str | None]:
     """The labels of the containers that any process of this kfw has started."""
-    return {lines.OWNER: owner(), lines.PROCESS: None}
+    return {OWNER: owner(), PROCESS: None}
 
 
 def _lives(process: str) -> bool:

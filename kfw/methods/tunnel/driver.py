@@ -10,7 +10,6 @@ from kfw.errors import KfwError, Shortage, describe
 from kfw.kube.pod_upgrade import PodGone
 from kfw.methods.tunnel.budget import IdleLinks, dismiss
 from kfw.methods.tunnel.link import Link
-from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.pool import Assign, Dial, Fail, Retire, plan, tidy
 from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolState
@@ -19,7 +18,7 @@ from kfw.model import Endpoint
 from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 from kfw.wire.codec import WireError
-from kfw.wire.portforward import FailureKind, Refusal
+from kfw.wire.portforward import FailureKind, Refusal, in_short
 
 ENDS = "the forward ends"
 

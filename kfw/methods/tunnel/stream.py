@@ -5,11 +5,10 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Protocol
 
-from kfw.methods.tunnel.messages import in_short
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.pool_state import PoolRequest
 from kfw.relay.dialer import HearsRefusals, RefusedByApp
-from kfw.wire.portforward import MAX_TEXT, FailureKind, Refusal, classify
+from kfw.wire.portforward import MAX_TEXT, FailureKind, Refusal, classify, in_short
 
 
 class Leave(Enum):

@@ -10,10 +10,10 @@ from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import ApiError
 from kfw.sandbox.api.store import Change, Passes
 from kfw.sandbox.api.verbs import Verbs, record
-from kfw.sandbox.controllers import deployments, endpoints, statefulsets
+from kfw.sandbox.controllers import deployments, endpoints
 from kfw.sandbox.controllers.actions import Action, Actions, Create, Delete, Note, Replace, View
 from kfw.sandbox.controllers.pods import schedule
-from kfw.sandbox.controllers.replicasets import reconcile_daemon_set, reconcile_replica_set
+from kfw.sandbox.controllers.sets import reconcile_daemon_set, reconcile_replica_set, reconcile_stateful_set
 from kfw.sandbox.objects import Object, controller_uid, is_leaving, name_of, namespace_of, uid_of
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Controllers:
         for one in store.list(kinds.REPLICASETS):
             self._do_all(reconcile_replica_set(one, pods[uid_of(one)]))
         for one in store.list(kinds.STATEFULSETS):
-            self._do_all(statefulsets.reconcile(one, pods[uid_of(one)]))
+            self._do_all(reconcile_stateful_set(one, pods[uid_of(one)]))
         for one in store.list(kinds.DAEMONSETS):
             self._do_all(reconcile_daemon_set(one, pods[uid_of(one)], nodes))
         self._do_all(schedule(store.list(kinds.PODS), nodes, now))

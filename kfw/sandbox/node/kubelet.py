@@ -1,4 +1,7 @@
-"""The kubelets of all nodes: a task for each pod that takes it from Pending to its end, and tells the store."""
+"""The kubelets of all nodes: a task for each pod that takes it from Pending to its end, and tells the store.
+
+A request for pods/portforward becomes the tunnel it asks for: POST for SPDY, GET for SPDY in WebSocket.
+"""
 
 import asyncio
 import hashlib
@@ -6,6 +9,7 @@ import logging
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 
+from kfw.http.client_connection import ClientConnection
 from kfw.http.messages import Request, Response
 from kfw.sandbox.api import kinds
 from kfw.sandbox.api.errors import bad_request
@@ -14,8 +18,10 @@ from kfw.sandbox.node.behaviour import Behaviour, behaviour
 from kfw.sandbox.node.life import PodLife
 from kfw.sandbox.node.pod import ServingPod
 from kfw.sandbox.objects import Object, name_of, namespace_of, uid_of
-from kfw.sandbox.portforward.request import answer
+from kfw.sandbox.portforward.framing import Framing, InWebSocket, RawSpdy
 from kfw.sandbox.portforward.runtime import FarEnd, Runtime
+from kfw.sandbox.portforward.session import Session
+from kfw.wire.upgrade import SPDY, TUNNEL, HeaderList, UpgradeRefused, accept_spdy, accept_websocket
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +77,7 @@ class Kubelet:
             raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
         uid = uid_of(pod)
         sandbox = hashlib.sha256(uid.encode()).hexdigest()
-        return answer(request, FarEnd(lambda: self.serving(uid), sandbox, self.runtime))
+        return _tunnel(request, FarEnd(lambda: self.serving(uid), sandbox, self.runtime))
 
     def _on_change(self, change: Change) -> None:
         if change.resource is not kinds.PODS:
@@ -112,3 +118,40 @@ class Kubelet:
         nodes = [name_of(node) for node in self._store.list(kinds.NODES)]
         number = nodes.index(pod["spec"]["nodeName"]) + 1 if pod["spec"]["nodeName"] in nodes else 0
         return f"10.{244 + self._addresses // 254 % 10}.{number}.{self._addresses % 254 + 1}"
+
+
+def _tunnel(request: Request, far_end: FarEnd) -> Response:
+    """The answer that switches to the tunnel, or the refusal. Raises ApiError where the API server itself refuses."""
+    wanted = request.headers.get("upgrade", "").lower()
+    if "upgrade" not in request.headers.get("connection", "").lower() or not wanted:
+        raise bad_request("Upgrade request required")
+    try:
+        return _websocket(request, far_end) if wanted == "websocket" else _spdy(request, far_end)
+    except UpgradeRefused as problem:
+        return Response(problem.status, problem.what.encode(), "text/plain")
+
+
+def _spdy(request: Request, far_end: FarEnd) -> Response:
+    headers = accept_spdy(request.headers)
+    _check(SPDY, far_end)
+    return _switch(headers, RawSpdy(), far_end)
+
+
+def _websocket(request: Request, far_end: FarEnd) -> Response:
+    protocol, headers = accept_websocket(request.headers, (TUNNEL,))
+    _check(protocol, far_end)
+    return _switch(headers, InWebSocket(), far_end)
+
+
+def _switch(headers: HeaderList, carriage: Framing, far_end: FarEnd) -> Response:
+    async def tunnel(client: ClientConnection, first: bytes) -> None:
+        await Session(client, carriage, far_end).run(first)
+
+    return Response(101, headers=dict(headers), switch=tunnel)
+
+
+def _check(way: str, far_end: FarEnd) -> None:
+    """Raises UpgradeRefused for a way in that is refused by a fault."""
+    for statuses in far_end.runtime.refusals:
+        if way in statuses:
+            raise UpgradeRefused(f"unable to upgrade: {way} is not spoken here", status=statuses[way])

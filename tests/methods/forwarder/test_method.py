@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 
 from kfw.errors import KfwError
-from kfw.methods.forwarder.container import owner
+from kfw.methods.forwarder.container import IMAGE, owner
 from kfw.methods.forwarder.kind_nodes import Engines
-from kfw.methods.forwarder.lines import IMAGE
 from kfw.methods.forwarder.method import Direct, Forwarder, ForwarderTunnel
 from kfw.model import Endpoint, Reason
 from kfw.relay.dialer import DialFailed

@@ -1,15 +1,69 @@
-"""Stateful sets: pods with ordinals, made, renewed and given up in order. Pure."""
+"""Sets of pods: replica sets, as many pods as wanted; daemon sets, one on each node; stateful sets, pods with ordinals,
+made, renewed and given up in order. Pure."""
 
 from kfw.sandbox.api import kinds
 from kfw.sandbox.controllers.actions import Actions, Create, Delete, Note, Replace
-from kfw.sandbox.controllers.pods import pod_for, ready_count
+from kfw.sandbox.controllers.pods import active, dispensable_first, pod_for, ready_count
 from kfw.sandbox.objects import Object, is_leaving, is_over, is_ready, labels_of, name_of, short_hash
 
 REVISION = "controller-revision-hash"
-COMPONENT = "statefulset-controller"
+#: As what the real controllers sign their events.
+_REPLICA_SETS, _STATEFUL_SETS = "replicaset-controller", "statefulset-controller"
 
 
-def reconcile(one: Object, pods: list[Object]) -> Actions:
+def reconcile_replica_set(replica_set: Object, pods: list[Object]) -> Actions:
+    """`pods` are those that it owns."""
+    if is_leaving(replica_set):
+        return
+    alive = active(pods)
+    missing = replica_set["spec"]["replicas"] - len(alive)
+    for _ in range(missing):
+        yield Create(kinds.PODS, pod_for(replica_set, f"{name_of(replica_set)}-"))
+    for pod in dispensable_first(alive)[: max(0, -missing)]:
+        yield Delete(kinds.PODS, pod)
+        yield Note(replica_set, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}", _REPLICA_SETS)
+    yield Replace(kinds.REPLICASETS, {**replica_set, "status": _replica_set_status(replica_set, alive)})
+
+
+def _replica_set_status(replica_set: Object, alive: list[Object]) -> Object:
+    ready = ready_count(alive)
+    counts = {"fullyLabeledReplicas": len(alive), "readyReplicas": ready, "availableReplicas": ready}
+    status = {"replicas": len(alive), "observedGeneration": replica_set["metadata"]["generation"]}
+    return status | {key: count for key, count in counts.items() if count}
+
+
+def reconcile_daemon_set(one: Object, pods: list[Object], nodes: list[Object]) -> Actions:
+    """`pods` are those that it owns. One old pod at a time is renewed, when all others are ready."""
+    if is_leaving(one):
+        return
+    alive = active(pods)
+    update = short_hash(one["spec"]["template"])
+    served = {pod["spec"].get("nodeName") for pod in pods}
+    for node in nodes:
+        if name_of(node) not in served:
+            pod = pod_for(one, f"{name_of(one)}-", labels={REVISION: update})
+            yield Create(kinds.PODS, {**pod, "spec": {**pod["spec"], "nodeName": name_of(node)}})
+    stale = [pod for pod in alive if labels_of(pod).get(REVISION) != update]
+    if stale and len(alive) == len(nodes) and all(map(is_ready, alive)):
+        yield Delete(kinds.PODS, stale[0])
+    yield Replace(kinds.DAEMONSETS, {**one, "status": _daemon_set_status(one, alive, len(stale), len(nodes))})
+
+
+def _daemon_set_status(one: Object, alive: list[Object], stale: int, nodes: int) -> Object:
+    ready = ready_count(alive)
+    return {
+        "currentNumberScheduled": len(alive),
+        "desiredNumberScheduled": nodes,
+        "numberMisscheduled": 0,
+        "numberReady": ready,
+        "numberAvailable": ready,
+        "numberUnavailable": max(0, nodes - ready),
+        "updatedNumberScheduled": len(alive) - stale,
+        "observedGeneration": one["metadata"]["generation"],
+    }
+
+
+def reconcile_stateful_set(one: Object, pods: list[Object]) -> Actions:
     """`pods` are those that it owns. With OrderedReady one step at a time, as the real controller takes them."""
     if is_leaving(one):
         return
@@ -21,8 +75,8 @@ def reconcile(one: Object, pods: list[Object]) -> Actions:
         yield step
         if isinstance(step, Delete):
             message = f"delete Pod {name_of(step.thing)} in StatefulSet {name_of(one)} successful"
-            yield Note(one, "SuccessfulDelete", message, COMPONENT)
-    yield Replace(kinds.STATEFULSETS, {**one, "status": _status(one, pods)})
+            yield Note(one, "SuccessfulDelete", message, _STATEFUL_SETS)
+    yield Replace(kinds.STATEFULSETS, {**one, "status": _stateful_set_status(one, pods)})
 
 
 def _ordinal(pod: Object) -> int:
@@ -86,7 +140,7 @@ def _update(one: Object, pods: list[Object]) -> list[Create | Delete]:
     return []
 
 
-def _status(one: Object, pods: list[Object]) -> Object:
+def _stateful_set_status(one: Object, pods: list[Object]) -> Object:
     update = revision(one)
     alive = [pod for pod in pods if not is_over(pod)]
     staying = [pod for pod in alive if not is_leaving(pod)]

@@ -1,10 +1,10 @@
 """The forwarder container's command line."""
 
-from kfw.methods.forwarder import lines
+from kfw.methods.forwarder.container import IMAGE, preface, run_argv
 
 
 def line() -> list[str]:
-    return lines.run("podman", "it", "image@sha256:1", "kind", ["n1", "n2"], {"io.kfw.owner": "me"})
+    return run_argv("podman", "it", "image@sha256:1", "kind", ["n1", "n2"], {"io.kfw.owner": "me"})
 
 
 def test_it_is_published_on_the_loopback_only_on_a_port_that_docker_chooses() -> None:
@@ -24,16 +24,16 @@ def test_it_has_no_rights_and_no_docker_socket() -> None:
 
 
 def test_nodes_are_data_and_not_part_of_a_script() -> None:
-    said = lines.run("docker", "it", "i", "kind", ["$(reboot)"], {})
+    said = run_argv("docker", "it", "i", "kind", ["$(reboot)"], {})
     assert "KFW_NODES=$(reboot)" in said
     assert "$(reboot)" not in said[-1]
 
 
 def test_the_image_is_pinned() -> None:
-    name, _, digest = lines.IMAGE.partition("@sha256:")
+    name, _, digest = IMAGE.partition("@sha256:")
     assert name.count(":") == 1
     assert len(digest) == 64
 
 
 def test_a_connection_names_its_node() -> None:
-    assert lines.preface("dev-worker", 30080) == b"dev-worker 30080\n"
+    assert preface("dev-worker", 30080) == b"dev-worker 30080\n"

@@ -1,5 +1,5 @@
 from kfw.sandbox.controllers.actions import Create, Delete
-from kfw.sandbox.controllers.statefulsets import REVISION, reconcile, revision
+from kfw.sandbox.controllers.sets import REVISION, reconcile_stateful_set, revision
 from kfw.sandbox.objects import Object, name_of
 
 
@@ -24,7 +24,7 @@ def pod(one: Object, ordinal: int, *, ready: bool = True, leaving: bool = False,
 
 
 def steps(one: Object, *pods: Object) -> list[str]:
-    done = reconcile(one, list(pods))
+    done = reconcile_stateful_set(one, list(pods))
     return [
         f"{type(step).__name__} {name_of(step.thing)}" for step in done if isinstance(step, Create | Delete)
     ]
