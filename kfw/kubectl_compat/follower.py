@@ -189,9 +189,8 @@ class PodRegistry(ClusterRegistry):
         super().poke(forward)
 
     def look_once_more(self, number: int) -> None:
-        for watcher in self._followers:
-            if watcher.forward.name == str(number):
-                watcher.look_again()
+        for watcher in self._followers_of(str(number)):
+            watcher.look_again()
 
     async def _leave_first(self) -> None:
         first, self._first = self._first, None

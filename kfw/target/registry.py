@@ -76,7 +76,8 @@ class ClusterRegistry:
         self._lookup = lookup or _lookup_by_kind()
         self._logins: dict[_LoginKey, Login] = {}
         self._shared: dict[_Key, SharedWatches] = {}
-        self._followers = set[TargetWatcher]()
+        #: By the forward's name: of 1,600 forwards each asks for its own.
+        self._followers: dict[str, list[TargetWatcher]] = {}
         self._changes: FileChanges | None = None
         self._wanted = set[str]()
 
@@ -107,32 +108,31 @@ class ClusterRegistry:
         if forward.name in self._wanted:
             self._wanted.discard(forward.name)
             follower.want(asked_for=True)
-        self._followers.add(follower)
+        self._followers.setdefault(forward.name, []).append(follower)
         try:
             async with aclosing(follower.resolutions()) as resolutions:
                 async for resolution in resolutions:
                     yield resolution
         finally:
-            self._followers.discard(follower)
+            self._forget_follower(follower)
             if self._changes:
                 self._changes.watch(follower, {}, follower.look_at_kubeconfig)
             await follower.leave()
 
     def poke(self, forward: Forward) -> None:
         """Try again now, not at the end of a pause: login, kubeconfig and API server."""
-        for follower in self._followers:
+        for follower in self._followers_of(forward.name):
             if follower.forward == forward:
                 follower.poke()
 
     def look_again(self, forward: Forward) -> None:
         """Its environment is another one now: what it needs is asked in that, and what is open stays open."""
-        for follower in self._followers:
-            if follower.forward.name == forward.name:
-                follower.look_again()
+        for follower in self._followers_of(forward.name):
+            follower.look_again()
 
     def want(self, forward: Forward, *, asked_for: bool = True) -> None:
         """Somebody waits for it (`asked_for`: by a command), so that a login that needs a person may begin."""
-        followers = [follower for follower in self._followers if follower.forward.name == forward.name]
+        followers = self._followers_of(forward.name)
         for follower in followers:
             follower.want(asked_for=asked_for)
         if not followers:
@@ -154,7 +154,18 @@ class ClusterRegistry:
 
     def _followed(self, forward: Forward) -> SharedWatches | None:
         """What it goes by until its watcher has seen that its environment changed."""
-        return next((f.shared for f in self._followers if f.forward.name == forward.name and f.shared), None)
+        return next((one.shared for one in self._followers_of(forward.name) if one.shared), None)
+
+    def _followers_of(self, name: str) -> tuple[TargetWatcher, ...]:
+        """While a forward is replaced there may be two."""
+        return tuple(self._followers.get(name, ()))
+
+    def _forget_follower(self, follower: TargetWatcher) -> None:
+        left = [one for one in self._followers_of(follower.forward.name) if one is not follower]
+        if left:
+            self._followers[follower.forward.name] = left
+        else:
+            self._followers.pop(follower.forward.name, None)
 
     async def access(self, forward: Forward) -> Access:
         """Raises UsageError."""

@@ -150,6 +150,28 @@ async def test_forwards_in_a_namespace_share_one_watch_of_each_kind_and_the_last
 
 
 @pytest.mark.asyncio
+async def test_of_many_forwards_a_poke_compares_only_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a cluster is away each of 1,600 pokes again and again: that must not cost 1,600 looks each."""
+    compared: list[str] = []
+
+    def counted(one: Forward, other: object) -> bool:
+        compared.append(one.name)
+        return one is other
+
+    async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
+        file = kubeconfig(tmp_path / "k", api)
+        forwards = [forward(file, name=f"f{number}") for number in range(20)]
+        async with following(clusters, *forwards) as all_seen:
+            for seen in all_seen:
+                await seen.until_pods("web-1")
+            monkeypatch.setattr(Forward, "__eq__", counted)
+            clusters.poke(forwards[7])
+            assert compared == ["f7"]
+
+
+@pytest.mark.asyncio
 async def test_a_forward_that_ends_leaves_the_others_watches_alone(tmp_path: Path) -> None:
     async with shop() as api, ClusterRegistry(timeouts=TIMEOUTS) as clusters:
         file = kubeconfig(tmp_path / "k", api)
