@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from kfw.protocol import (
 )
 from kfw.supervisor import wanted
 from kfw.supervisor.supervisor import Supervisor
-from kfw.supervisor.wanted import Entry, Project, Switch, Wish
+from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import outside
@@ -59,6 +59,8 @@ class DaemonService:
         self._watch: ProjectWatch | None = None
         self._unsaved = ""  # why the store is not up to date
         self._next_save: asyncio.TimerHandle | None = None
+        self.heir: int | None = None  # the pid of the daemon that serves instead of this one
+        self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         self.ended = asyncio.Event()
 
     def uptime(self) -> float:
@@ -66,7 +68,7 @@ class DaemonService:
 
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
-        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem())
+        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem(), *(note() for note in self.notes))
         return [said for said in (*own, *self._unread.values()) if said]
 
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
@@ -75,14 +77,30 @@ class DaemonService:
         self._follow_files()
         return self._watch
 
-    async def restore(self) -> None:
-        """Bring back what was up when the last daemon ended."""
+    async def restore(self, record: WantedRecord | None = None) -> None:
+        """Bring back what was up when the last daemon ended, or what it hands over."""
+        record = record or load(self._store)
+        self._projects = dict(record.projects)
+        if record.forwards:
+            log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
+            await self.bring_back(record.forwards)
+
+    async def bring_back(self, forwards: Iterable[Forward]) -> None:
         async with self._turn:
-            record = load(self._store)
-            self._projects = dict(record.projects)
-            if record.forwards:
-                log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
-                await self.supervisor.up(record.forwards, asked_for=False)
+            await self.supervisor.up(forwards, asked_for=False)
+
+    def record(self) -> WantedRecord:
+        return WantedRecord(list(self.supervisor.running().values()), self._projects)
+
+    def unchanged(self) -> asyncio.Lock:
+        """While it is held nobody changes what is wanted."""
+        return self._turn
+
+    def leave(self, heir: int) -> None:
+        """The process `heir` serves, and sees to what is wanted."""
+        self.heir = heir
+        if self._watch:
+            self._watch.close()
 
     async def up(self, request: UpRequest) -> UpReply:
         async with self._turn:
@@ -95,7 +113,7 @@ class DaemonService:
             # What is not covered was read before, perhaps from an older state of its files.
             before = {} if request.replace else project.files
             project = wanted.with_files(project, request.files | before)
-            forwards = [_switched(project, forward) for forward in forwards]
+            forwards = [wanted.switched(project, forward) for forward in forwards]
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
             self._projects[key] = project
@@ -243,7 +261,7 @@ class DaemonService:
 
     async def _on_changed_files(self, key: str) -> None:
         """What is wrong changes nothing, and is said until it is right again."""
-        if not self._has_to_be_read(key):
+        if self.heir is not None or not self._has_to_be_read(key):
             return
         try:
             project, found = await self._read_again(key)
@@ -333,7 +351,7 @@ class DaemonService:
         """The project's forwards as they are wanted; what no file has is as its row is."""
         if has_files(key):
             return (await self._read(key, project)).forwards
-        return [_switched(project, row) for row in rows.values() if row.source == key]
+        return [wanted.switched(project, row) for row in rows.values() if row.source == key]
 
     def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
         names = {name for members in projects.values() for name in members}
@@ -373,10 +391,12 @@ class DaemonService:
 
     def _save(self) -> None:
         """A disk that takes nothing is not a reason to keep a port away: it is said, and all goes on."""
+        if self.heir is not None:
+            return
         self._follow_files()
         before = self._unsaved
         try:
-            save(self._store, WantedRecord(list(self.supervisor.running().values()), self._projects))
+            save(self._store, self.record())
         except KfwError as error:
             self._unsaved = (
                 f"state was not saved; after a restart these forwards will not come back: {error.what}"
@@ -414,10 +434,6 @@ def _how(key: str, caller: Source) -> Source:
     return caller if caller.key == key else Source(key=key, project=key, cwd=str(Path(key).absolute().parent))
 
 
-def _switched(project: Project, forward: Forward) -> Forward:
-    return replace(forward, enabled=wanted.switch_of(project, Entry(forward)) is Switch.UP)
-
-
 def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:
     if words := list(unknown):
         where = f" in the context {context}" if context else ""
@@ -427,9 +443,4 @@ def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str =
 
 
 def _sum(one: UpReply, other: UpReply) -> UpReply:
-    return UpReply(
-        one.started + other.started,
-        one.restarted + other.restarted,
-        one.stopped + other.stopped,
-        one.unchanged + other.unchanged,
-    )
+    return UpReply(*(getattr(one, name) + getattr(other, name) for name in UpReply.__struct_fields__))
