@@ -49,5 +49,9 @@ def offer(daemon: DaemonInfo) -> None:
         output.say(f"kfw: {what}: `{COMMAND}` replaces it; its ports stay open")
         return
     output.say(f"kfw: {what}.\nReplace it now? Its ports stay open. [y/N] ")
-    if input().strip().lower() in ("y", "yes"):
+    try:
+        typed = input()
+    except EOFError:  # Ctrl+D
+        return
+    if typed.strip().lower() in ("y", "yes"):
         hand_over()
