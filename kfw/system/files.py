@@ -44,7 +44,9 @@ def make_private_dir(path: Path) -> Path:
     others may look into, or belongs to somebody else, who could swap what we put there.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):  # `parents=True` would leave the parents to the umask
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         link = path.lstat()
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_WAITING)
         try:

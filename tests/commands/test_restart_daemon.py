@@ -65,7 +65,9 @@ def older(project: Path, daemon: FakeDaemon) -> FakeDaemon:
     return daemon
 
 
-def test_without_a_terminal_up_of_another_version_names_the_command(older: FakeDaemon, capsys: Captured) -> None:
+def test_without_a_terminal_up_of_another_version_names_the_command(
+    older: FakeDaemon, capsys: Captured
+) -> None:
     assert cli.run(["up"]) == 0
     said = capsys.readouterr().err
     assert f"(pid 4711) is kfw 0.0.9, this is kfw {__version__}: `kfw restart --daemon` replaces it" in said

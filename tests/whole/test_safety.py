@@ -60,9 +60,10 @@ def test_NFR_SEC_01_nothing_in_kfw_changes_the_user_of_a_process() -> None:
 def test_NFR_SEC_02_what_kfw_makes_is_for_its_user_alone_whatever_the_umask(
     own_kfw: Program, web: Entry
 ) -> None:
+    own_kfw.configure({"web": web})
     before = os.umask(0)
     try:
-        own_kfw.up({"web": web})
+        own_kfw("up")
         own_kfw("disable", "web")
         own_kfw("enable", "web")
         own_kfw("restart", "--daemon", "--drain", "0s")
