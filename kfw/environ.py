@@ -116,6 +116,14 @@ class Environs:
         if source:
             self._by_source[source] = environ
 
+    def memory(self) -> list[tuple[Environ, list[str], list[str]]]:
+        """Each that somebody sent, with the names and the sources that have it: for the daemon after this one."""
+        found: dict[int, tuple[Environ, list[str], list[str]]] = {}
+        for at, known in ((1, self._by_name), (2, self._by_source)):
+            for key, one in known.items():
+                found.setdefault(id(one), (one, [], []))[at].append(key)  # type: ignore[union-attr]
+        return list(found.values())
+
     def forget(self, names: Iterable[str], sources: Iterable[str]) -> None:
         """These names are down; `sources` are those that still have forwards up."""
         for name in names:

@@ -12,6 +12,7 @@
     POST   /v1/remove      NamesRequest         -> NamesReply      stop, and forget the row
     POST   /v1/reload      ReloadRequest        -> UpReply         read the files of what is up again
     POST   /v1/stop                             -> {}              end the daemon, and what it started
+    POST   /v1/handover    HandoverRequest      -> HandoverReply   a new daemon takes over the ports
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
     GET    /v1/ping                             -> DaemonInfo
     GET    /v1/openapi.json
@@ -208,6 +209,23 @@ class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
 
 class ConnectionsReply(msgspec.Struct, rename="camel", frozen=True):
     connections: list[ConnectionInfo]
+
+
+class HandoverRequest(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """Start a new daemon, and hand everything over to it. Refused while it would lose something."""
+
+    python: str  # the interpreter that has the new kfw
+    folder: str = ""  # in which only it finds kfw; "": kfw is installed there
+    drain: float = 600.0  # seconds that live connections have to end by themselves, in the daemon before
+
+
+class HandoverReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    pid: int  # of the new daemon, which serves now
+    version: str
+    before: int  # pid of the one before
+    connections: int  # that live on in it
+    drain: float  # for as many seconds at most
+    moved: list[str]  # forwards whose port a child has, so that it was closed for a moment
 
 
 class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

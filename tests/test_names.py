@@ -29,7 +29,7 @@ FILES = {
     "one member of the family of methods each": """
         method*3""",
     "the daemon's side of a thing, and kubectl's or the API's": """
-        ports service""",
+        ports service*3""",  # the third is the command: what systemd and launchd call a service
 }
 
 

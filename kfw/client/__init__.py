@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         DaemonInfo,
         Event,
         Explanation,
+        HandoverReply,
         NamesReply,
         Source,
         StatusReply,
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Seconds for what ends children or reads files: a child gets five to go by itself.
 SLOW = 60.0
+#: Seconds for a new daemon to open all its ways: see kfw/daemon/handover.py.
+HANDOVER = 90.0
 
 
 def ping(*, timeout: float = control_http.TIMEOUT) -> DaemonInfo:
@@ -119,6 +122,16 @@ def retry(
 
 def remove(names: Sequence[str], context: str = "") -> NamesReply:
     return _names("remove", names, "", context)
+
+
+def hand_over(python: str, folder: str, drain: float) -> HandoverReply:
+    """A new daemon, of the kfw that this interpreter has, takes over. `drain` (s): see kfw/protocol.py."""
+    import msgspec
+
+    from kfw.protocol import HandoverReply, HandoverRequest
+
+    body = msgspec.json.encode(HandoverRequest(python=python, folder=folder, drain=drain))
+    return _decode(_ask("POST", "/v1/handover", body, timeout=HANDOVER), HandoverReply)
 
 
 def stop() -> None:

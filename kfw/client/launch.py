@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -106,7 +108,7 @@ def _running() -> DaemonInfo | None:
 
 def _start(command: list[str], limit: float) -> tuple[DaemonInfo, bool]:
     """The daemon that answers then, and whether it is the one that was started: `kfw serve` may have been quicker."""
-    child = _spawn(command)
+    child = spawn(command, *this_kfw())
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:
         if running := _running():
@@ -116,28 +118,52 @@ def _start(command: list[str], limit: float) -> tuple[DaemonInfo, bool]:
             _LEFT_RUNNING.append(child)
             return running, True
         if child.poll() is not None and not is_locked(paths.daemon_lock()):
-            why = _last_words() or f"it ended with code {child.returncode}"
+            why = last_words() or f"it ended with code {child.returncode}"
             raise KfwError(f"cannot start the daemon: {why}", _FIX)
         time.sleep(_PAUSE)
     _end(child)
     raise TimedOut(f"the daemon did not answer within {limit:g} seconds of its start", _FIX)
 
 
-def _spawn(command: list[str]) -> subprocess.Popen[bytes]:
-    """In its own session, so that neither Ctrl+C nor the end of the terminal reaches it."""
-    package = Path(kfw.__file__).parent.parent
-    installed = str(package) in sys.path[1:]  # else only `python -m kfw` in the right directory finds it
-    argv = [sys.executable, *(["-P"] if installed else []), *command]
+def this_kfw() -> tuple[str, str]:
+    """The interpreter that runs this, and the folder in which only it finds kfw; "" where kfw is installed.
+
+    What is found by the PYTHONPATH of this shell another process may not find.
+    """
+    package = str(Path(kfw.__file__).parent.parent)
+    by_shell = package in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    return sys.executable, "" if package in sys.path[1:] and not by_shell else package
+
+
+def spawn(
+    command: Sequence[str],
+    python: str,
+    folder: str,
+    *,
+    files: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+    says: int | None = None,
+) -> subprocess.Popen[bytes]:
+    """`python COMMAND` in its own session, so that neither Ctrl+C nor the end of the terminal reaches it.
+
+    `files` are open in it, too; what it says goes into the file of its words, or to the file `says`. Raises KfwError.
+    """
+    argv = [python, *([] if folder else ["-P"]), *command]
     make_private_dir(paths.state_dir())
-    with _open_words_file() as words:
-        return subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=words,
-            stderr=words,
-            start_new_session=True,
-            cwd="/" if installed else package,
-        )
+    with _open_words_file() if says is None else nullcontext(says) as words:
+        try:
+            return subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=words,
+                stderr=words,
+                start_new_session=True,
+                cwd=folder or "/",
+                pass_fds=files,
+                env=env,
+            )
+        except OSError as error:
+            raise KfwError(f"cannot run {python}: {error.strerror or error}") from error
 
 
 def _open_words_file() -> BinaryIO:
@@ -173,7 +199,8 @@ def _command_line(on_demand: bool, log_level: str, metrics_listen: str | None, n
     return ["-m", "kfw", "serve", *options, *metrics, *(["--notices"] if notices else [])]
 
 
-def _last_words() -> str:
+def last_words() -> str:
+    """What a daemon that did not come up has said, "" for nothing."""
     try:
         text = read_bounded(words_file(), _MOST_WORDS).decode(errors="replace")
     except OSError as error:

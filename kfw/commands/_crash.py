@@ -11,6 +11,7 @@ import kfw
 from kfw import paths
 from kfw.errors import KfwError
 from kfw.secret import MASK, is_secret_name, redact
+from kfw.short_paths import with_short_paths
 from kfw.system.files import make_private_dir
 
 _KEPT = 10
@@ -37,7 +38,7 @@ def write_report(error: BaseException, argv: Sequence[str]) -> Path:
 def _story(error: BaseException, argv: Sequence[str]) -> str:
     versions = f"kfw {kfw.__version__}, Python {platform.python_version()} on {platform.platform()}"
     story = redact("".join(traceback.format_exception(error))[-_LONGEST:])
-    text = f"{versions}\nkfw {command_line(argv)}\n\n{story}"
+    text = with_short_paths(f"{versions}\nkfw {command_line(argv)}\n\n{story}")
     try:
         return text.replace(str(paths.user_home()), "~")
     except KfwError:

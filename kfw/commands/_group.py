@@ -22,7 +22,7 @@ GROUPS = {
     "Looking": ("status", "explain", "verify", "top", "logs", "events"),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
-    "Daemon": ("start", "stop", "serve", "version"),
+    "Daemon": ("start", "stop", "serve", "service", "version"),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 

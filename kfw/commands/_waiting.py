@@ -3,6 +3,7 @@
 With the end of `up` and `add`, which show what there is then, and the exit code that the statuses mean.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress, needs_person
 from kfw.errors import KfwError, TimedOut
-from kfw.protocol import Event, ForwardStatus, UpReply, UpRequest
+from kfw.protocol import DaemonInfo, Event, ForwardStatus, UpReply, UpRequest
 from kfw.reasons import Reason, exit_code_of
 
 #: A ForwardStatus as it is on the wire.
@@ -40,18 +41,30 @@ def follow_until(
     done: Callable[[Row], bool], names: Iterable[str], *, timeout: float, on_change: Callable[[Row], None]
 ) -> list[Row]:
     """The last status of each forward, `timeout` seconds later at most; one that is removed meanwhile is left out."""
+    end = time.monotonic() + timeout
     stream = client.follow(timeout=timeout)
-    rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
+    reply = client.status()
+    rows = {row.name: msgspec.to_builtins(row) for row in reply.forwards}
     rows = {name: rows[name] for name in dict.fromkeys(names) if name in rows}
     for row in rows.values():
         on_change(row)
     while not all(done(row) for row in rows.values()):
         event = next(stream, None)
         if event is None:
+            if (left := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
+                return follow_until(done, names, timeout=left, on_change=on_change)
             break
         if event.name in rows:
             _apply(event, rows, on_change)
     return list(rows.values())
+
+
+def _another_serves(daemon: DaemonInfo) -> bool:
+    """The one that was asked has handed over meanwhile."""
+    try:
+        return client.ping().pid != daemon.pid
+    except KfwError:
+        return False
 
 
 def _apply(event: Event, rows: dict[str, Row], on_change: Callable[[Row], None]) -> None:

@@ -1,24 +1,59 @@
 """kfw restart: close the way of a forward, and open it again."""
 
+from typing import Annotated
+
+import typer
+
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
-from kfw.commands._options import InContext, Json, Names
+from kfw.commands._handover import DRAIN, hand_over
+from kfw.commands._options import InContext, Json, Names, duration
+from kfw.errors import UsageError
 from kfw.names import few
 
 
-def restart(names: Names = None, context: InContext = None, as_json: Json = False) -> int:
+def restart(
+    names: Names = None,
+    context: InContext = None,
+    daemon: Annotated[bool, typer.Option("--daemon", help="Replace the daemon; no port is closed.")] = False,
+    drain: Annotated[
+        float,
+        typer.Option(
+            "--drain",
+            parser=duration,
+            metavar="TIME",
+            show_default="10m",
+            help="With --daemon: live connections have so long to end.",
+        ),
+    ] = DRAIN,
+    as_json: Json = False,
+) -> int:
     """Reconnect forwards; their local ports stay open.
 
-    Without names: all.
+    Without names: all. With --daemon a new daemon, of the kfw that runs here, takes over from the one that runs.
 
     \b
     kfw restart api
+    kfw restart --daemon --drain 1h
     """
+    if daemon:
+        return _restart_daemon(names, context, drain, as_json)
     restarted = client.restart(names or [], caller_source(), caller_environ(), context or "").names
     if as_json:
         output.show_json({"restarted": restarted})
     output.say(said("restarted", restarted, names))
+    return 0
+
+
+def _restart_daemon(names: list[str] | None, context: str | None, drain: float, as_json: bool) -> int:
+    import msgspec
+
+    if names or context:
+        raise UsageError("--daemon is for all forwards", "leave the names and --context out")
+    reply = hand_over(drain)
+    if as_json:
+        output.show_json(msgspec.to_builtins(reply))
     return 0
 
 

@@ -15,6 +15,7 @@ def serve(
     log_level: str = "info",
     metrics_listen: str = "",
     notices: bool = False,
+    take_over: int = -1,
 ) -> int:
     """Run the daemon in the foreground, for containers.
 
@@ -24,6 +25,7 @@ def serve(
     --log-level is debug, info, warn or error.
     --metrics-listen is an address and a port such as 127.0.0.1:9464 for a page of metrics.
     --notices tells on the desktop when forwards are lost.
+    --take-over is what a daemon says to the one that it hands over to.
 
     \b
     kfw serve
@@ -42,7 +44,8 @@ def serve(
             to_stderr=not to_log_file,
             metrics_listen=_checked(metrics_listen),
             notices=notices,
-        )
+        ),
+        take_over=None if take_over < 0 else take_over,
     )
 
 
@@ -71,6 +74,8 @@ def plain(arguments: Sequence[str]) -> dict[str, Any] | None:
         name, equals, value = argument.partition("=")
         if name == "--log-level" and equals:
             found["log_level"] = value
+        elif name == "--take-over" and value.isascii() and value.isdigit():
+            found["take_over"] = int(value)
         elif name == "--metrics-listen" and equals:
             found["metrics_listen"] = value
         elif argument in ("--on-demand", "--to-log-file", "--notices"):

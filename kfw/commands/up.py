@@ -12,6 +12,7 @@ from kfw import paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
+from kfw.commands._handover import offer
 from kfw.commands._names import unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
@@ -78,7 +79,9 @@ def up(
     )
     if wanted.metrics_listen and daemon.metrics != wanted.metrics_listen and not daemon.warnings:
         output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")
-    if is_new:
+    if not is_new:
+        offer(daemon)
+    else:
         _say_what_came_back(request)
     return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
 

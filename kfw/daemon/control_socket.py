@@ -28,14 +28,25 @@ _GRACE = 2.0
 
 
 class ControlSocket:
-    """`limits` are for the API's largest request, an `up` of four thousand forwards."""
+    """`limits` are for the API's largest request, an `up` of four thousand forwards. `listening`: handed over."""
 
-    def __init__(self, path: Path, handler: Handler, limits: HttpLimits = LIMITS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        handler: Handler,
+        limits: HttpLimits = LIMITS,
+        listening: socket.socket | None = None,
+    ) -> None:
         self._path = path
+        self._listening = listening
+        self.is_ours = listening is None  # its file; False while it is another daemon's
         self._server = HttpServer(handler, name="control", limits=limits, refusal=_refusal, admits=_is_ours)
 
     async def start(self) -> None:
         """Listen. The caller holds the daemon's lock, so a socket file that is there is a leftover."""
+        if self._listening is not None:
+            self._server.listen(self._listening)
+            return
         if len(os.fsencode(self._path)) > MAX_SOCKET_PATH:
             raise KfwError(
                 f"the socket's path is longer than {MAX_SOCKET_PATH} bytes: {self._path}",
@@ -43,10 +54,30 @@ class ControlSocket:
             )
         if self._path.is_dir() and not self._path.is_symlink():
             log.warning("%s was a directory and is now %s", self._path.name, put_aside(self._path).name)
-        self._server.listen(_bind(self._path))
+        self._listening = _bind(self._path)
+        self._server.listen(self._listening)
+
+    def file(self) -> int:
+        """The listening socket's."""
+        assert self._listening is not None, "it has started"
+        return self._listening.fileno()
+
+    def pause(self) -> None:
+        """Whoever asks waits, for whichever process listens on this socket next."""
+        self._server.pause()
+
+    def resume(self) -> None:
+        self._server.resume()
+
+    def leave(self) -> None:
+        """The socket is another process's; what was asked here is answered here."""
+        self._server.stop_listening()
+        self.is_ours = False
 
     async def close(self) -> None:
         await self._server.close(_GRACE)
+        if not self.is_ours:
+            return
         with suppress(FileNotFoundError):
             self._path.unlink()
 

@@ -6,7 +6,7 @@ counted belongs to a name: a forward that was removed and comes back goes on.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,6 +30,8 @@ MOST = 5000
 #: Bytes of the file; 5000 names have less than two million.
 LARGEST = 8 * 1024 * 1024
 
+_COUNTS = tuple(name for name in Totals.__struct_fields__ if name != "since")
+_OF_CONNECTIONS = ("connections", "lost_connections", "bytes_in", "bytes_out")
 _ILL = frozenset({Status.DEGRADED, Status.RECONNECTING, Status.SUSPENDED, Status.ERROR})
 
 
@@ -77,13 +79,36 @@ def add(totals: Totals, more: Sample, uptime: float) -> Totals:
     )
 
 
-class Counters:
-    """`hear` each status event, `sample` the statuses now and then."""
+def together(one: Totals, other: Totals | None) -> Totals:
+    if other is None:
+        return one
+    sums = {name: getattr(one, name) + getattr(other, name) for name in _COUNTS}
+    return Totals(since=min(one.since, other.since), **sums)
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+
+def since_then(now: Mapping[str, Totals], then: Mapping[str, Totals]) -> dict[str, Totals]:
+    """What connections have added; what a forward was meanwhile (its failures, its uptime) another process counts."""
+    nothing = Totals(since="")
+    return {
+        name: Totals(
+            since=totals.since,
+            **{one: getattr(totals, one) - getattr(then.get(name, nothing), one) for one in _OF_CONNECTIONS},
+        )
+        for name, totals in now.items()
+    }
+
+
+class Counters:
+    """`hear` each status event, `sample` the statuses now and then.
+
+    `before`: what another daemon has counted, None for what is on disk.
+    """
+
+    def __init__(self, path: Path, clock: Clock, before: Mapping[str, Totals] | None = None) -> None:
         self._path = path
         self._clock = clock
-        self._totals = load(path).forwards
+        self._totals = load(path).forwards if before is None else dict(before)
+        self.is_ours = before is None  # the file; False while another daemon writes it
         self._samples: dict[str, Sample] = {}
         self._serving_since: dict[str, float] = {}  # by the monotonic clock
         self._last: dict[str, Status] = {}
@@ -122,12 +147,26 @@ class Counters:
             found.append(msgspec.structs.replace(status, totals=self._totals[status.name]))
         return found
 
+    def totals(self) -> dict[str, Totals]:
+        """As they were sampled last."""
+        return dict(self._totals)
+
+    def add(self, more: Mapping[str, Totals]) -> None:
+        """What another process has counted for the same names."""
+        for name, totals in more.items():
+            self._totals[name] = together(totals, self._totals.get(name))
+        self._news = True
+
     def due(self) -> bool:
         """Worth a write: something happened, or they have served for long."""
+        if not self.is_ours:
+            return False
         return self._news or self._clock.monotonic() - self._saved_at >= IDLE_INTERVAL
 
     def save(self) -> None:
         """Raises KfwError when the disk does not take it; the next try has all of it."""
+        if not self.is_ours:
+            return
         clear_the_way(self._path)
         write_atomic(self._path, self._encoded())
         self._is_saved()

@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
+
 from kfw.protocol import ConnectionInfo, Event, ForwardStatus
 from kfw.system.clock import Clock, rfc3339
 
@@ -14,7 +16,7 @@ LAG = 500
 
 
 class Dropped(Exception):
-    """The subscriber was too slow."""
+    """The subscriber was too slow, or another process goes on."""
 
 
 class Events:
@@ -22,7 +24,7 @@ class Events:
         self._clock = clock
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._seq = 0
-        self._queues: set[asyncio.Queue[Event]] = set()
+        self._queues: set[asyncio.Queue[Event | None]] = set()  # None: no more will come
 
     def emit(
         self,
@@ -50,13 +52,28 @@ class Events:
             else:
                 queue.put_nowait(event)
 
+    def follow_on(self, before: list[Event]) -> None:
+        """Those of the daemon before this one come first; its own, which nobody has seen yet, are counted from there."""
+        mine, last = list(self._kept), before[-1].seq if before else 0
+        self._kept.clear()
+        self._kept.extend(before)
+        self._kept.extend(msgspec.structs.replace(event, seq=event.seq + last) for event in mine)
+        self._seq += last
+
+    def end(self) -> None:
+        """Whoever follows may come back with `since`, to another process."""
+        for queue in list(self._queues):
+            self._queues.discard(queue)
+            if not queue.full():
+                queue.put_nowait(None)
+
     def since(self, seq: int) -> list[Event]:
         return [event for event in self._kept if event.seq > seq]
 
     @asynccontextmanager
     async def following(self, seq: int | None) -> AsyncIterator[AsyncIterator[Event]]:
-        """Events after `seq` (None: from now on), then each as it comes. The iterator raises Dropped when too slow."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(LAG)
+        """Events after `seq` (None: from now on), then each as it comes. The iterator raises Dropped."""
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(LAG)
         backlog = [] if seq is None else self.since(seq)
         self._queues.add(queue)
         try:
@@ -64,10 +81,13 @@ class Events:
         finally:
             self._queues.discard(queue)
 
-    async def _follow(self, backlog: list[Event], queue: asyncio.Queue[Event]) -> AsyncIterator[Event]:
+    async def _follow(self, backlog: list[Event], queue: asyncio.Queue[Event | None]) -> AsyncIterator[Event]:
         for event in backlog:
             yield event
         while True:
             if queue.empty() and queue not in self._queues:
                 raise Dropped
-            yield await queue.get()
+            coming = await queue.get()
+            if coming is None:
+                raise Dropped
+            yield coming

@@ -15,6 +15,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.counters import Counters
 from kfw.daemon.events import Dropped
 from kfw.daemon.explain import explain
+from kfw.daemon.handover import Handover
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
 from kfw.daemon.service import DaemonService
@@ -27,6 +28,8 @@ from kfw.protocol import (
     ErrorReply,
     Event,
     Explanation,
+    HandoverReply,
+    HandoverRequest,
     NamesReply,
     NamesRequest,
     ReloadRequest,
@@ -63,8 +66,14 @@ class Route:
 
 class Handlers:
     def __init__(
-        self, core: DaemonService, connections: Connections, counters: Counters, metrics: MetricsPage
+        self,
+        core: DaemonService,
+        connections: Connections,
+        counters: Counters,
+        metrics: MetricsPage,
+        handover: Handover,
     ) -> None:
+        self._handover = handover
         self._core = core
         self._connections = connections
         self._counters = counters
@@ -72,6 +81,7 @@ class Handlers:
 
     async def __call__(self, request: Request) -> Response:
         try:
+            self._refuse_for_heir()
             routes = [route for route in ROUTES if _matches(route.path, request.path)]
             method = "GET" if request.method == "HEAD" else request.method
             for route in routes:
@@ -83,6 +93,11 @@ class Handlers:
         except Exception:
             log.exception("cannot answer %s %s", request.method, request.path)
             return _json(ErrorReply(what="internal error", fix=f"see {paths.log_file().name}"), 500)
+
+    def _refuse_for_heir(self) -> None:
+        """Who keeps a connection open would go on asking the daemon before."""
+        if self._core.heir is not None:
+            raise KfwError(f"pid {self._core.heir} has taken over", "ask again, over a new connection")
 
     async def ping(self, _: Request) -> Response:
         return _json(self._info())
@@ -125,6 +140,9 @@ class Handlers:
         check_environ(asked.environ)
         return _json(await self._core.reload(asked))
 
+    async def handover(self, request: Request) -> Response:
+        return _json(await self._handover.give(_body(request, HandoverRequest)))
+
     async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")
         return _json({})
@@ -156,7 +174,7 @@ class Handlers:
                     try:
                         event = coming.result()
                     except Dropped:
-                        yield b": too slow, come back with since\n\n"
+                        yield b": too slow, or another daemon goes on: come back with since\n\n"
                         return
                     yield b"id: %d\ndata: %s\n\n" % (event.seq, msgspec.json.encode(event))
                     coming = asyncio.ensure_future(anext(events))
@@ -213,6 +231,14 @@ ROUTES = (
     ),
     Route(
         "POST", "/v1/reload", "Read the files of what is up again.", ReloadRequest, UpReply, Handlers.reload
+    ),
+    Route(
+        "POST",
+        "/v1/handover",
+        "A new daemon takes over the ports.",
+        HandoverRequest,
+        HandoverReply,
+        Handlers.handover,
     ),
     Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),
     Route("GET", "/v1/events", "Changes, as a list or followed as SSE.", None, list[Event], Handlers.events),

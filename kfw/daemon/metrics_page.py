@@ -43,8 +43,21 @@ class MetricsPage:
     def __init__(self, statuses: Callable[[], Iterable[ForwardStatus]], uptime: Callable[[], float]) -> None:
         self.address: str | None = None
         self.problem = ""
+        self.listening: socket.socket | None = None
+        self._server = HttpServer(self.answer, name="metrics", limits=LIMITS)
         self._statuses = statuses
         self._uptime = uptime
+
+    def listen(self, address: str, listening: socket.socket) -> None:
+        self.listening, self.address = listening, address
+        self._server.listen(listening)
+
+    def leave(self) -> None:
+        """The socket is another process's."""
+        self._server.stop_listening()
+
+    async def close(self) -> None:
+        await self._server.close(0)
 
     async def answer(self, request: Request) -> Response:
         if request.path != "/metrics":
@@ -125,22 +138,23 @@ def _counted(rows: list[ForwardStatus]) -> Iterator[Any]:
 
 
 @asynccontextmanager
-async def serving(page: MetricsPage, listen: str | None) -> AsyncIterator[None]:
-    """At `listen`, such as `127.0.0.1:9464` or `[::1]:9464`. That it cannot be there is not a reason to forward nothing."""
-    server = HttpServer(page.answer, name="metrics", limits=LIMITS)
+async def serving(
+    page: MetricsPage, listen: str | None, listening: socket.socket | None = None
+) -> AsyncIterator[None]:
+    """At `listen`, such as `127.0.0.1:9464` or `[::1]:9464`. That it cannot be there is not a reason to forward nothing.
+    `listening`: it is there, handed over."""
     if listen:
         try:
-            server.listen(_bind(listen))
+            page.listen(listen, listening or _bind(listen))
         except KfwError as error:
             page.problem = f"there is no metrics page: {error.what}{f'; {error.fix}' if error.fix else ''}"
             log.error("%s", page.problem)
         else:
-            page.address = listen
             log.info("metrics are on http://%s/metrics", listen)
     try:
         yield
     finally:
-        await server.close(0)
+        await page.close()
 
 
 def _bind(listen: str) -> socket.socket:

@@ -1,14 +1,17 @@
 """The daemon from its first line to its last: lock, leftovers, forwards, socket, signals, and everything back."""
 
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kfw import __version__, paths
 from kfw.aio import Complaints, keep_going
@@ -17,15 +20,19 @@ from kfw.daemon.control_socket import ControlSocket
 from kfw.daemon.counters import Counters, saving
 from kfw.daemon.events import Events
 from kfw.daemon.handlers import Handlers
+from kfw.daemon.handover import Handover
+from kfw.daemon.handover_messages import Options
 from kfw.daemon.logs import log_to, log_with
 from kfw.daemon.metrics_page import MetricsPage, serving
 from kfw.daemon.orphans import own_ledger
 from kfw.daemon.service import DaemonService
+from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.choose import all_methods
 from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
+from kfw.supervisor.inheritance import Inheritance
 from kfw.supervisor.runner import World
 from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, network_changes
@@ -34,6 +41,7 @@ from kfw.system.clock import Clock
 from kfw.system.files import Locked, clear_the_way, lock, make_private_dir, write_atomic
 from kfw.system.log_format import RedactingFormatter
 from kfw.system.process import Children, use_pidfd_watcher
+from kfw.system.service_manager import told_to_service_manager
 from kfw.target.registry import ClusterRegistry
 
 if TYPE_CHECKING:
@@ -58,50 +66,110 @@ class DaemonOptions:
     notices: bool = False  # on the desktop
 
 
-def serve(options: DaemonOptions | None = None) -> int:
-    """Run the daemon in this process until it is told to stop. Raises KfwError when another one runs."""
+def serve(options: DaemonOptions | None = None, *, take_over: int | None = None) -> int:
+    """Run the daemon in this process until it is told to stop. Raises KfwError when another one runs.
+
+    `take_over`: the number of an open socket, over which the one that runs hands over to this one.
+    """
     options = options or DaemonOptions()
     for directory in (paths.runtime_dir(), paths.state_dir()):
         make_private_dir(directory)
-    with _only_one():
+    use_pidfd_watcher()
+    if take_over is not None:
+        loop.run(_take_over(take_over))
+        return 0
+    with _only_one() as held:
         _start_log(options)
-        use_pidfd_watcher()
-        loop.run(_serve(options))
+        loop.run(_serve(options, held))
     return 0
 
 
+async def _take_over(number: int) -> None:
+    takeover = await Takeover.begin(number)
+    try:
+        options = DaemonOptions(**msgspec.structs.asdict(takeover.legacy.options))
+        _start_log(options)
+        await _serve(options, takeover.lock, takeover)
+    finally:
+        takeover.close()
+
+
 @contextmanager
-def _only_one() -> Iterator[None]:
-    """Raises KfwError naming the daemon that runs already."""
+def _only_one() -> Iterator[int]:
+    """The open file of the lock. Raises KfwError naming the daemon that runs already."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(lock(paths.daemon_lock(), what="the kfw daemon", wait=LOCK_WAIT))
+            held = stack.enter_context(lock(paths.daemon_lock(), what="the kfw daemon", wait=LOCK_WAIT))
         except Locked as error:
             what = f"kfw is running already, {error.who}"
             raise Locked(what, "`kfw status` shows it, `kfw stop` ends it", who=error.who) from error
-        yield
+        yield held
 
 
-async def _serve(options: DaemonOptions) -> None:
+async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = None) -> None:
+    """`held`: the open file of the lock."""
     async with AsyncExitStack() as stack:
         events = Events(Clock())
         connections = _connections(events)
-        counters = Counters(paths.counters_file(), Clock())
-        core = await _core(stack, options, events, connections, counters)
+        counters = Counters(paths.counters_file(), Clock(), {} if takeover else None)
+        environs = Environs(os.environ)
+        core = await _core(stack, options, events, connections, counters, environs, takeover)
         metrics = MetricsPage(lambda: counters.sample(core.supervisor.statuses()), core.uptime)
-        await stack.enter_async_context(serving(metrics, options.metrics_listen))
-        server = ControlSocket(paths.socket_path(), Handlers(core, connections, counters, metrics))
+        handover = Handover(core, counters, environs, _as_handed_over(options), lock=held, metrics=metrics)
+        handlers = Handlers(core, connections, counters, metrics, handover)
         _handle_signals(core)
-        await server.start()
+        if takeover:
+            core.leave(takeover.legacy.pid)
+            await takeover.prepare(core, counters, events)
+        listening = takeover.metrics if takeover else None
+        await stack.enter_async_context(serving(metrics, options.metrics_listen, listening))
+        server = ControlSocket(
+            paths.socket_path(), handlers, listening=takeover.control if takeover else None
+        )
+        handover.server = server
         stack.push_async_callback(server.close)
-        _claim_pid_file(stack)
+        stack.push_async_callback(handover.close)
+        _claim_pid_file(stack, core)
+        await server.start()
         module = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         log.info("kfw %s is running on %s, pid %s", __version__, module, os.getpid())
         events.emit("daemon", message=f"kfw {__version__} is running")
-        await core.restore()
+        if takeover:
+            takeover.claim_lock()
+            core.heir, counters.is_ours, server.is_ours = None, True, True
+            await takeover.serve()
+            stack.push_async_callback(_follow(takeover, core, counters, events, handover))
+        else:
+            await core.restore()
         stack.callback(core.watch_files(FileChanges()).close)
+        await stack.enter_async_context(told_to_service_manager(lambda: core.heir is None))
         await core.ended.wait()
         events.emit("daemon", message="stopping")
+
+
+def _follow(
+    takeover: Takeover, core: DaemonService, counters: Counters, events: Events, handover: Handover
+) -> Callable[[], Awaitable[None]]:
+    """Hear what the daemon before says. Returns what ends that, and that daemon."""
+
+    def tell(message: str) -> None:
+        log.info("%s", message)
+        events.emit("daemon", message=message)
+
+    core.notes.append(takeover.note)
+    following = asyncio.create_task(takeover.follow(core, counters, tell), name="the daemon before")
+    handover.predecessor = following
+
+    async def end() -> None:
+        await takeover.end(GRACE)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    return end
+
+
+def _as_handed_over(options: DaemonOptions) -> Options:
+    return Options(**dataclasses.asdict(options))
 
 
 def _connections(events: Events) -> Connections:
@@ -117,6 +185,8 @@ async def _core(
     events: Events,
     watcher: ConnectionObserver,
     counters: Counters,
+    environs: Environs,
+    takeover: Takeover | None,
 ) -> DaemonService:
     notifier = await _notifier(stack) if options.notices else None
 
@@ -126,7 +196,11 @@ async def _core(
             notifier.hear(kind, status)
         events.emit(kind, name=status.name, message=status.message, forward=status)
 
-    supervisor = await stack.enter_async_context(_supervisor(tell, watcher))
+    inheritance = Inheritance()
+    if takeover:
+        takeover.give_environs(environs)
+        inheritance = takeover.inheritance
+    supervisor = await stack.enter_async_context(_supervisor(tell, environs, watcher, inheritance))
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
 
@@ -148,19 +222,23 @@ async def _notifier(stack: AsyncExitStack) -> "Notifier":
 
 @asynccontextmanager
 async def _supervisor(
-    tell: Tell, watcher: ConnectionObserver = NULL_OBSERVER, *, known: bool = False
+    tell: Tell,
+    environs: Environs,
+    watcher: ConnectionObserver = NULL_OBSERVER,
+    inheritance: Inheritance | None = None,
 ) -> AsyncIterator[Supervisor]:
-    """A supervisor with all it needs; at the end nothing of what it started is left.
-
-    `known`: the environment of this process is that of the user who wants the forwards.
-    """
+    """A supervisor with all it needs; at the end nothing of what it started is left."""
     with own_ledger(paths.state_dir()) as ledger:
-        environs = Environs(os.environ, known=known)
         async with ClusterRegistry(environs=environs) as clusters:
             children = Children(ledger)
             forward_log = logging.getLogger("kfw.forward")
             methods = all_methods(children, clusters)
-            world = World(clusters, methods, Clock(), forward_log, watcher=watcher, environs=environs)
+            world = World(
+                *(clusters, methods, Clock(), forward_log),
+                watcher=watcher,
+                environs=environs,
+                inheritance=inheritance or Inheritance(),
+            )
             supervisor = Supervisor(world, tell)
             watch = partial(network_changes.watch, world.clock, network_changes.outgoing, supervisor.recheck)
             complaints = Complaints(log, "the look after changes of the network")
@@ -195,7 +273,7 @@ async def _foreground(request: UpRequest, tell: Tell) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, _first_signal, ended, loop)
-    async with _supervisor(tell, known=True) as supervisor:
+    async with _supervisor(tell, Environs(os.environ, known=True)) as supervisor:
         await supervisor.up(request.forwards)
         await ended.wait()
     return 0
@@ -243,7 +321,11 @@ def _start_log(options: DaemonOptions) -> None:
         log_to(paths.log_file(), options.log_level)
 
 
-def _claim_pid_file(stack: AsyncExitStack) -> None:
+def _claim_pid_file(stack: AsyncExitStack, core: DaemonService) -> None:
+    def give_up() -> None:
+        if core.heir is None:
+            paths.pid_file().unlink(missing_ok=True)
+
     clear_the_way(paths.pid_file())
     write_atomic(paths.pid_file(), f"{os.getpid()}\n".encode())
-    stack.callback(paths.pid_file().unlink, missing_ok=True)
+    stack.callback(give_up)

@@ -50,9 +50,12 @@ class SelectedServices:
         self._tasks: dict[Place, asyncio.Task[None]] = {}
         self._found: dict[Place, ServicesFound] = {}
         self._news = asyncio.Event()
+        self._closed = False
 
     def follow(self, projects: Mapping[str, Project]) -> None:
         """These from now on, and no others."""
+        if self._closed:
+            return
         places = {place: one for key, project in projects.items() for place, one in _places(key, project)}
         for place in [place for place, one in self._followed.items() if places.get(place) != one]:
             self._tasks.pop(place).cancel()
@@ -68,6 +71,7 @@ class SelectedServices:
         return not self._followed
 
     def close(self) -> None:
+        self._closed = True
         for task in self._tasks.values():
             task.cancel()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from kfw.protocol import (
 )
 from kfw.supervisor import wanted
 from kfw.supervisor.supervisor import Supervisor
-from kfw.supervisor.wanted import Entry, Project, Switch, Wish
+from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import outside
@@ -64,6 +64,8 @@ class DaemonService:
         self._taking = set[asyncio.Task[UpReply]]()
         self._unsaved = ""  # why the store is not up to date
         self._next_save: asyncio.TimerHandle | None = None
+        self.heir: int | None = None  # the pid of the daemon that serves instead of this one
+        self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         self.ended = asyncio.Event()
 
     def uptime(self) -> float:
@@ -71,7 +73,7 @@ class DaemonService:
 
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
-        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem())
+        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem(), *(note() for note in self.notes))
         return [said for said in (*own, *self._unread.values(), *self._services.problems()) if said]
 
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
@@ -80,15 +82,31 @@ class DaemonService:
         self._follow_files()
         return self._watch
 
-    async def restore(self) -> None:
-        """Bring back what was up when the last daemon ended."""
+    async def restore(self, record: WantedRecord | None = None) -> None:
+        """Bring back what was up when the last daemon ended, or what it hands over."""
+        record = record or load(self._store)
+        self._projects = dict(record.projects)
+        if record.forwards:
+            log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
+            await self.bring_back(record.forwards)
+
+    async def bring_back(self, forwards: Iterable[Forward]) -> None:
         async with self._turn:
-            record = load(self._store)
-            self._projects = dict(record.projects)
-            if record.forwards:
-                log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
-                await self.supervisor.up(record.forwards, asked_for=False)
-            self._follow_files()
+            await self.supervisor.up(forwards, asked_for=False)
+
+    def record(self) -> WantedRecord:
+        return WantedRecord(list(self.supervisor.running().values()), self._projects)
+
+    def unchanged(self) -> asyncio.Lock:
+        """While it is held nobody changes what is wanted."""
+        return self._turn
+
+    def leave(self, heir: int) -> None:
+        """The process `heir` serves, and sees to what is wanted."""
+        self.heir = heir
+        self._services.close()
+        if self._watch:
+            self._watch.close()
 
     async def up(self, request: UpRequest) -> UpReply:
         async with self._turn:
@@ -105,7 +123,7 @@ class DaemonService:
                 replace(one, template=replace(one.template, source=key)) for one in request.selections
             ]
             project = wanted.with_selections(project, selections, whole=request.replace)
-            forwards = [_switched(project, forward) for forward in forwards]
+            forwards = [wanted.switched(project, forward) for forward in forwards]
             if request.replace:
                 forwards += self._selected(key, project)
             for selection in selections:
@@ -262,7 +280,7 @@ class DaemonService:
 
     async def _on_changed_files(self, key: str) -> None:
         """What is wrong changes nothing, and is said until it is right again."""
-        if not self._has_to_be_read(key):
+        if self.heir is not None or not self._has_to_be_read(key):
             return
         try:
             project, found = await self._read_again(key)
@@ -383,7 +401,7 @@ class DaemonService:
         """The project's forwards as they are wanted; what no file has is as its row is."""
         if has_files(key):
             return [*(await self._read(key, project)).forwards, *self._selected(key, project)]
-        return [_switched(project, row) for row in rows.values() if row.source == key]
+        return [wanted.switched(project, row) for row in rows.values() if row.source == key]
 
     def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
         names = {name for members in projects.values() for name in members}
@@ -423,10 +441,12 @@ class DaemonService:
 
     def _save(self) -> None:
         """A disk that takes nothing is not a reason to keep a port away: it is said, and all goes on."""
+        if self.heir is not None:
+            return
         self._follow_files()
         before = self._unsaved
         try:
-            save(self._store, WantedRecord(list(self.supervisor.running().values()), self._projects))
+            save(self._store, self.record())
         except KfwError as error:
             self._unsaved = (
                 f"state was not saved; after a restart these forwards will not come back: {error.what}"
@@ -462,10 +482,6 @@ def _chosen(request: UpRequest) -> Selection | None:
 def _how(key: str, caller: Source) -> Source:
     """Of what was never asked for: as its file is found from its own folder, if the caller is elsewhere."""
     return caller if caller.key == key else Source(key=key, project=key, cwd=str(Path(key).absolute().parent))
-
-
-def _switched(project: Project, forward: Forward) -> Forward:
-    return replace(forward, enabled=wanted.switch_of(project, Entry(forward)) is Switch.UP)
 
 
 def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:

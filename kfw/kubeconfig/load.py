@@ -9,6 +9,7 @@ from pathlib import Path
 from kfw.errors import UsageError
 from kfw.kubeconfig.entries import Access, Kubeconfig, merge
 from kfw.paths import user_home
+from kfw.short_paths import know
 from kfw.system.changes import Stamp, stamp
 from kfw.system.files import OUTSIDE_TIMEOUT, outside
 
@@ -48,7 +49,9 @@ class Kubeconfigs:
 
     def names(self, files: Sequence[str]) -> tuple[str, ...]:
         """Of the files to be read."""
-        return tuple(files) or default_files(os.environ.get("KUBECONFIG"))
+        names = tuple(files) or default_files(os.environ.get("KUBECONFIG"))
+        _know(names)
+        return names
 
     def choose(self, content: Kubeconfig, context: str) -> Access:
         """Raises UsageError."""
@@ -98,10 +101,17 @@ def default_files(kubeconfig: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(Path(part).absolute()) for part in listed))
 
 
+def _know(files: Sequence[str]) -> None:
+    """What is said of them from now on is said in short."""
+    for file in files:
+        know(file, os.environ.get("HOME", ""))
+
+
 def load(files: Sequence[str]) -> Kubeconfig:
     """Reads and merges; what is wrong is kept in it. Blocking. A missing file is none."""
     from kfw.kubeconfig.parse import read  # brings in yaml
 
+    _know(files)
     parts = [part for file in files if (part := read(Path(file))) is not None]
     return merge([Kubeconfig(tuple(files)), *(replace(part, files=()) for part in parts)])
 

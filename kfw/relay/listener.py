@@ -74,6 +74,7 @@ class Listener:
     ) -> None:
         self._name = name
         self._sockets = list(sockets)
+        self._accepts = False
         self._on_knock = on_knock
         self._log = log
         self._watcher = watcher
@@ -105,10 +106,29 @@ class Listener:
     def bytes_out(self) -> int:
         return self._past_out + sum(connection.bytes_out for connection in self._live)
 
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """On which it listens."""
+        return tuple(self._sockets)
+
     def start(self) -> None:
+        """Accept from now on, also after `pause`."""
         be_ready()
+        self._accepts = True
         for sock in self._sockets:
             self._watch(sock)
+
+    def pause(self) -> None:
+        """Connections wait in the system's queue, for whoever accepts next on these sockets."""
+        self._accepts = False
+        for sock in self._sockets:
+            if sock.fileno() >= 0:
+                asyncio.get_running_loop().remove_reader(sock)
+
+    def leave(self) -> None:
+        """The sockets are another process's. Live connections go on, and those that wait."""
+        self._accepts = False
+        self._stop_accepting()
 
     @property
     def waiting(self) -> int:
@@ -154,7 +174,7 @@ class Listener:
             await asyncio.wait(self._terms.tasks)
 
     def _watch(self, sock: socket.socket) -> None:
-        if sock.fileno() >= 0:
+        if self._accepts and sock.fileno() >= 0:
             asyncio.get_running_loop().add_reader(sock, self._accept, sock)
 
     def _stop_accepting(self) -> None:

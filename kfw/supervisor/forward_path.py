@@ -24,6 +24,7 @@ from kfw.model import Endpoint, Forward, Resolution
 from kfw.relay.dialer import Dialer
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
+from kfw.supervisor.inheritance import Inheritance
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 
@@ -44,6 +45,7 @@ class ForwardPath:
         watcher: ConnectionObserver = NULL_OBSERVER,
         environ: Callable[[], Mapping[str, str] | None] = lambda: None,
         on_hint: Callable[[Hint], None] = lambda _: None,
+        inheritance: Inheritance | None = None,
     ) -> None:
         """`environ`: that of whoever wants the forward now. `on_hint`: see Listener."""
         self.forward = forward
@@ -70,6 +72,7 @@ class ForwardPath:
         self._watcher = watcher
         self._environ = environ
         self._on_hint = on_hint
+        self._inheritance = inheritance or Inheritance()
         self._manners: dict[str, EofBehaviour] = {}  # by method
         self._avoided: Endpoint | None = None
         self._old: list[Tunnel] = []  # they drain
@@ -80,9 +83,14 @@ class ForwardPath:
         if has_own_address(self.forward.method):
             return
         wanted = self.forward.local_port
-        sockets, self.port = self._bind(
-            self.forward.addresses, wanted, on_port_in_use=self.forward.on_port_in_use, claims=self._claims
-        )
+        sockets = self._inheritance.take(self.forward.name)
+        if sockets:
+            self.port = sockets[0].getsockname()[1]
+        else:
+            on_port_in_use = self.forward.on_port_in_use
+            sockets, self.port = self._bind(
+                self.forward.addresses, wanted, on_port_in_use=on_port_in_use, claims=self._claims
+            )
         if not owned_by_child(self.methods, self.forward):
             local_ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
@@ -103,7 +111,7 @@ class ForwardPath:
             watcher=self._watcher,
             on_hint=self._on_hint,
         )
-        self.listener.start()
+        self._inheritance.start(self.listener)
 
     async def open(self, resolution: Resolution) -> None:
         """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
@@ -201,6 +209,11 @@ class ForwardPath:
         if isinstance(old.tunnel, OwnsPort):
             await old.tunnel.give_port_back()
         self._drain(old.tunnel)
+
+    @property
+    def carries_somebody(self) -> bool:
+        """Connections live, also on paths that drain."""
+        return bool(self._old) or (self.listener is not None and self.listener.connections > 0)
 
     def _drain(self, tunnel: Tunnel) -> None:
         self._drains += 1

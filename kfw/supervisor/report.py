@@ -3,6 +3,7 @@
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
+from kfw.short_paths import with_short_paths
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
@@ -51,7 +52,7 @@ class Row:
             profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=_sentence(self.problem) or (_warning(active.tunnel) if active else ""),
+            message=with_short_paths(_sentence(self.problem)) or (_warning(active.tunnel) if active else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),

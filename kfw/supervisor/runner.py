@@ -19,6 +19,7 @@ from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.health import HealthChecks
+from kfw.supervisor.inheritance import Inheritance
 from kfw.supervisor.machine import Snapshot, step
 from kfw.supervisor.machine_events import (
     Action,
@@ -75,6 +76,7 @@ class World:
     bind: local_ports.Bind = local_ports.bind
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
+    inheritance: Inheritance = field(default_factory=Inheritance)
 
 
 class Runner:
@@ -98,6 +100,7 @@ class Runner:
             watcher=world.watcher,
             environ=lambda: world.environs.of(forward.name),
             on_hint=self._hear_hint,
+            inheritance=world.inheritance,
         )
         self._health = HealthChecks(
             forward.health,
@@ -109,6 +112,7 @@ class Runner:
         self._changed = changed
         self._events: asyncio.Queue[Event | Resolution] = asyncio.Queue()
         self._last_knock = -KNOCK_INTERVAL
+        self._left = False  # the port is another process's, and a child's there
 
     def retry(self) -> None:
         """Retry waiting or failed forwards now."""
@@ -132,12 +136,25 @@ class Runner:
         """The machine has slept or the network has changed: look now whether the path and the cluster are still there."""
         self._tell(RecheckAsked())
 
+    async def leave_port(self) -> None:
+        """It is another process's from now on, and no event means anything here any more. Live connections go on: what
+        carries them is kept, unless a child has the port, which gives it back."""
+        if self.path.listener:
+            self.path.listener.leave()
+            return
+        self._left = True
+        await self._tasks.end()
+        await self.path.close_pending()
+        await self.path.retire()
+
     async def run(self) -> None:
         """Keep the forward until cancelled; then leave nothing behind."""
         try:
             await self._survive(Started())
             while True:
-                await self._survive(await self._events.get())
+                event = await self._events.get()
+                if not self._left:
+                    await self._survive(event)
         finally:
             try:
                 await self._tasks.end()

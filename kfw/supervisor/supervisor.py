@@ -6,10 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from kfw.choices import has_own_address
 from kfw.environ import Environ
 from kfw.errors import UsageError
+from kfw.methods.choose import owned_by_child
 from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.protocol import ADDED, ForwardStatus, UpReply
+from kfw.relay.listener import Listener
 from kfw.supervisor.plan import keep_pins, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
@@ -30,6 +33,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, tuple[object, ...]] = {}
         self._turn = asyncio.Lock()  # one change of the set at a time
+        self._has_left = False
 
     # -- reading
 
@@ -151,6 +155,53 @@ class Supervisor:
         self._world.log.info("%s: looking at %d forwards", why, len(runners))
         for runner in runners:
             runner.recheck()
+
+    # -- handing over to another process
+
+    def listeners(self) -> dict[str, Listener]:
+        """Of the forwards whose port is kfw's own."""
+        paths = {name: row.runner.path for name, row in self._rows.items() if row.runner}
+        return {name: path.listener for name, path in paths.items() if path.listener}
+
+    def have_children_at_port(self) -> list[str]:
+        """The forwards whose port a child has, or whose address: it cannot be handed over, only given back."""
+        methods = self._world.methods
+        return [
+            name
+            for name, forward in self.running().items()
+            if owned_by_child(methods, forward) or has_own_address(forward.method)
+        ]
+
+    async def leave(self) -> None:
+        """Everything is another process's from now on; live connections stay here until `drain` is over."""
+        self._tell = lambda kind, status: None
+        self._has_left = True
+        for row in [row for row in self._rows.values() if row.runner]:
+            if has_own_address(row.forward.method):
+                await self._let_go(row.forward.name)
+            elif row.runner:
+                await row.runner.leave_port()
+
+    def live_connections(self) -> int:
+        """After `leave`; a child that carries some counts as one, as it does not say how many."""
+        return sum(self._live(row) for row in self._rows.values())
+
+    async def drain_turn(self) -> None:
+        """After `leave`, now and then: what carries nobody any more ends."""
+        for name, row in self._rows.items():
+            if name in self._tasks and not self._live(row):
+                await self._let_go(name)
+
+    def _live(self, row: Row) -> int:
+        if row.forward.name not in self._tasks or row.runner is None:
+            return 0
+        path = row.runner.path
+        return max(path.listener.connections if path.listener else 0, int(path.carries_somebody))
+
+    async def _let_go(self, name: str) -> None:
+        task = self._tasks.pop(name)
+        task.cancel()
+        await asyncio.wait([task])
 
     async def close(self) -> None:
         """End everything; the rows keep their last word, so that nobody is told of a stop that is a shutdown."""
@@ -279,6 +330,8 @@ class Supervisor:
 
     def _publish(self, row: Row) -> None:
         """Tell a change once, to the log and to who listens. `kfw status` has the newest words in any case."""
+        if self._has_left:
+            return  # what another process says of it counts
         status = row.report(self._world.clock.now())
         before, news = self._told.get(status.name, ()), _news(status)
         if before != (*news, status.next_attempt_at):

@@ -247,3 +247,8 @@ def _disabled(wishes: Wishes) -> Wishes:
 
 def _is_disabled(wish: Wish | None) -> bool:
     return wish is not None and wish.switch is Switch.DISABLED
+
+
+def switched(project: Project, forward: Forward) -> Forward:
+    """As the user's last word about it has it."""
+    return replace(forward, enabled=switch_of(project, Entry(forward)) is Switch.UP)

@@ -44,7 +44,9 @@ def make_private_dir(path: Path) -> Path:
     others may look into, or belongs to somebody else, who could swap what we put there.
     """
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (*reversed(path.parents), path):  # `parents=True` would leave the parents to the umask
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         link = path.lstat()
         handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_WAITING)
         try:
@@ -251,8 +253,10 @@ def append(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
+def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[int]:
     """Hold the file's lock; its content is our pid. The file stays, so that two never lock different files.
+
+    Gives the open file: whoever has a copy of it holds the lock, too, until the last copy is closed (flock(2)).
 
     The kernel takes it back when the process ends, however it ends. Raises Locked naming who has it, if it is
     not free within `wait` seconds (blocking), KfwError when it cannot be had at all.
@@ -265,8 +269,8 @@ def lock(path: Path, what: str = "", *, wait: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise _held(handle, path, what)
             time.sleep(0.02)
-        _write_pid(handle, path)
-        yield
+        write_pid(handle, path)
+        yield handle
     finally:
         os.close(handle)
 
@@ -305,7 +309,8 @@ def _take(handle: int, path: Path) -> bool:
     return True
 
 
-def _write_pid(handle: int, path: Path) -> None:
+def write_pid(handle: int, path: Path) -> None:
+    """Ours, into the file of a lock that we hold. Raises KfwError."""
     try:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)

@@ -3,6 +3,7 @@
 import logging
 
 from kfw.secret import redact
+from kfw.short_paths import with_short_paths
 
 #: Characters of one record; a traceback of a deep recursion would be longer.
 LONGEST = 32 * 1024
@@ -12,4 +13,4 @@ class RedactingFormatter(logging.Formatter):
     """For every handler: what is logged may quote an exception that quotes a header."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record)[:LONGEST])
+        return with_short_paths(redact(super().format(record)[:LONGEST]))

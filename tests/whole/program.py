@@ -29,11 +29,18 @@ class Program(Kfw):
 
     def ask(self, target: str) -> Any:
         """GET over the control socket, as `curl --unix-socket` does it."""
-        connection = http.client.HTTPConnection("kfw", timeout=10)
+        return self._ask("GET", target, None, 10)
+
+    def post(self, target: str, body: Mapping[str, Any], *, timeout: float = 60) -> Any:
+        """The answer, also when it is a refusal."""
+        return self._ask("POST", target, json.dumps(body), timeout)
+
+    def _ask(self, method: str, target: str, body: str | None, timeout: float) -> Any:
+        connection = http.client.HTTPConnection("kfw", timeout=timeout)
         connection.sock = socket.socket(socket.AF_UNIX)
         try:
             connection.sock.connect(str(self.home / "run" / "kfw.sock"))
-            connection.request("GET", target)
+            connection.request(method, target, body)
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()

@@ -121,7 +121,9 @@ def test_a_namespace_that_is_made_later_is_waited_for_and_that_is_said(
     try:
         put("web", port, "made-later")
         own_kfw.until_row("web", within=20, status="active")
-        until(lambda: own_kfw.daemon()["warnings"] == [], 5, lambda: f"none of {own_kfw.daemon()['warnings']}")
+        until(
+            lambda: own_kfw.daemon()["warnings"] == [], 5, lambda: f"none of {own_kfw.daemon()['warnings']}"
+        )
     finally:
         shared.do(lambda sandbox: sandbox.delete("namespaces", "", "made-later"))
 
