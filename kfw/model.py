@@ -116,7 +116,7 @@ class Forward:
 
 
 @dataclass(frozen=True)
-class ServiceSelection:
+class SelectingProfile:
     """A profile that selects instead of listing: each TCP port of each service that fits is a forward like `template`."""
 
     profile: str

@@ -22,7 +22,7 @@ Errors are HTTP 4xx/5xx with ErrorReply. Field names are camelCase on the wire.
 
 import msgspec
 
-from kfw.model import Forward, Reason, ServiceSelection, Status
+from kfw.model import Forward, Reason, SelectingProfile, Status
 
 
 class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
@@ -132,7 +132,7 @@ class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
     names: list[str] = []
     profiles: list[str] = []
     #: The profiles that select, of which services become forwards as they come.
-    selections: list[ServiceSelection] = []
+    selections: list[SelectingProfile] = []
     #: What was read: modification time in ns, size, inode and device of each file. The daemon watches them.
     files: dict[str, tuple[int, int, int, int] | None] = {}
 

@@ -18,7 +18,7 @@ from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Na
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.config.settings import Settings
 from kfw.errors import DaemonNotRunning, UsageError
-from kfw.model import Forward, ServiceSelection
+from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection, few, select
 from kfw.protocol import Source, UpRequest
 from kfw.system.changes import stamp
@@ -169,7 +169,7 @@ def _forwards(settings: Settings, chosen: Selection | None) -> list[Forward]:
     ]
 
 
-def _pinned_selections(settings: Settings, chosen: Selection | None) -> list[ServiceSelection]:
+def _pinned_selections(settings: Settings, chosen: Selection | None) -> list[SelectingProfile]:
     """Who names a profile, or a pattern that is about it, wants it enabled."""
     found = [
         one if chosen is None else replace(one, template=replace(one.template, enabled=True))

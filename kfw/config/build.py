@@ -7,7 +7,7 @@ from kfw.choices import has_own_address, usual_local_port
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, Leaf, Tree, merge
 from kfw.config.schema import COMMON
-from kfw.model import Forward, Health, Retry, ServiceSelection, Target
+from kfw.model import Forward, Health, Retry, SelectingProfile, Target
 
 _COMMON = frozenset(COMMON)
 _BOTH_LOOPBACKS = ("127.0.0.1", "::1")
@@ -122,7 +122,7 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
     )
 
 
-def selection(name: str, completed: Branch, flags: Branch, sources: Mapping[str, str]) -> ServiceSelection:
+def selection(name: str, completed: Branch, flags: Branch, sources: Mapping[str, str]) -> SelectingProfile:
     """Of a profile that selects, without problems. Where nobody names a method it is the tunnel, which needs nothing."""
     profile, defaults = completed.branch("profiles").branch(name), completed.branch("defaults")
     template = merge(defaults, profile.only(_COMMON | {"enabled"}), flags)
@@ -132,7 +132,7 @@ def selection(name: str, completed: Branch, flags: Branch, sources: Mapping[str,
         own["method"] = Leaf("tunnel", profile.at)
     entry = ForwardEntry(name, name, f"profiles.{name}", Branch(profile.at, template.children | own))
     asked = flags.value("namespace", str)
-    return ServiceSelection(
+    return SelectingProfile(
         profile=name,
         namespaces=(asked,) if asked else texts(profile, "namespaces"),
         labels=",".join(texts(profile, "labels")),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kfw.config.merge import Branch, origins, plain
-from kfw.model import Forward, ServiceSelection
+from kfw.model import Forward, SelectingProfile
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Settings:
     #: Of these the ones that are disabled only because their profile is.
     off_by_profile: frozenset[str]
     #: Profiles that select by namespaces and labels, by name; also what is disabled.
-    selections: Mapping[str, ServiceSelection]
+    selections: Mapping[str, SelectingProfile]
     daemon: DaemonSettings
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kfw import paths
 from kfw.config import sources
 from kfw.errors import ConfigError
-from kfw.model import Forward, ServiceSelection
+from kfw.model import Forward, SelectingProfile
 from kfw.protocol import Origin, Source
 from kfw.supervisor import wanted
 from kfw.supervisor.wanted import Entry, FileStamp, Project
@@ -23,7 +23,7 @@ class ProjectReading(NamedTuple):
     forwards: list[Forward]
     entries: list[Entry]
     files: dict[str, FileStamp]
-    selections: list[ServiceSelection]
+    selections: list[SelectingProfile]
 
 
 def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> ProjectReading:
@@ -33,7 +33,7 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Proje
     """
     files: dict[str, FileStamp] = {}
     readings: list[tuple[Source, list[Entry]]] = []
-    selections: list[ServiceSelection] = []
+    selections: list[SelectingProfile] = []
     for source in [*wanted.sources(project), *ways]:
         now, entries, selecting = _read(key, source)
         files |= now
@@ -70,7 +70,7 @@ def has_files(key: str) -> bool:
     return key.startswith("/")
 
 
-def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry], list[ServiceSelection]]:
+def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry], list[SelectingProfile]]:
     from kfw.config.layers import load  # yaml: only a daemon that reloads pays for it
 
     cwd, config_files = Path(source.cwd), [Path(file) for file in source.config_files]
@@ -116,8 +116,8 @@ def _pinned(project: Project, source: Source, reading: list[Entry]) -> list[Forw
 
 
 def _pinned_selections(
-    project: Project, source: Source, selections: Iterable[ServiceSelection]
-) -> list[ServiceSelection]:
+    project: Project, source: Source, selections: Iterable[SelectingProfile]
+) -> list[SelectingProfile]:
     """Those that were asked for in this way."""
     from kfw.kubeconfig.pin import pin
 

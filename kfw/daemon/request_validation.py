@@ -18,7 +18,7 @@ from kfw.choices import (
     TYPES,
 )
 from kfw.errors import UsageError
-from kfw.model import Forward, Health, Retry
+from kfw.model import Forward, Health, Retry, SelectingProfile
 from kfw.protocol import Source, UpRequest
 
 #: Characters of a word in an error.
@@ -46,7 +46,11 @@ def check(request: UpRequest) -> None:
         raise UsageError(f"two forwards are named {shown(twice)}", "names are unique")
     if len(request.names) + len(request.profiles) > 2 * _FORWARDS or len(request.files) > 2 * _FILES:
         raise UsageError("the request has too many names, profiles or files")
-    faults = (*map(fault, request.forwards), *_of_source(request.source))
+    faults = (
+        *map(fault, request.forwards),
+        *map(fault_of_profile, request.selections),
+        *_of_source(request.source),
+    )
     if why := next(filter(None, faults), ""):
         raise UsageError(why)
     check_environ(request.environ)
@@ -71,6 +75,12 @@ def fault(forward: Forward) -> str:
     """A sentence about the first thing that is wrong with it; "" if nothing is."""
     wrong = next(_of_forward(forward), "")
     return f"forward {shown(forward.name)}: {wrong}" if wrong else ""
+
+
+def fault_of_profile(profile: SelectingProfile) -> str:
+    """As `fault`, of a profile that selects."""
+    wrong = next(_of_profile(profile), "")
+    return f"profile {shown(profile.profile)}: {wrong}" if wrong else ""
 
 
 def shown(text: str) -> str:
@@ -103,6 +113,21 @@ def _of_forward(forward: Forward) -> Iterator[str]:
         if text and not _is_text(text):
             yield f"{shown(text)} is too long, or holds a NUL"
     yield from _of_times(forward.hold, forward.retry, forward.health)
+
+
+def _of_profile(profile: SelectingProfile) -> Iterator[str]:
+    if wrong := fault(profile.template):
+        yield wrong
+    if profile.template.name != profile.profile:
+        yield "its forwards are of another profile"
+    for namespace in profile.namespaces:
+        if not _NAMESPACE.fullmatch(namespace):
+            yield f"{shown(namespace)} is not the name of a namespace"
+    for text in (profile.labels, *profile.exclude):
+        if text and not _is_word(text, _LONGEST):
+            yield f"{shown(text)} is not a selector or a pattern"
+    if max(len(profile.namespaces), len(profile.exclude)) > _WORDS:
+        yield f"it has a list of more than {_WORDS}"
 
 
 def _needs_namespace(forward: Forward) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple, cast
 
 from kfw.aio import Complaints, keep_going
-from kfw.model import Forward, ServiceSelection
+from kfw.model import Forward, SelectingProfile
 from kfw.supervisor import selection as rules
 from kfw.supervisor import wanted
 from kfw.supervisor.runner import Clusters
@@ -22,7 +22,7 @@ log = logging.getLogger("kfw.daemon")
 FIRST_LIST = 5.0
 
 
-class Place(NamedTuple):
+class ServicesPlace(NamedTuple):
     """Where services are looked for, and for whom."""
 
     key: str  # of the project
@@ -46,9 +46,9 @@ class SelectedServices:
     def __init__(self, clusters: Clusters, changed: Callable[[str], None]) -> None:
         self._clusters = clusters
         self._changed = changed
-        self._followed: dict[Place, tuple[Forward, str]] = {}
-        self._tasks: dict[Place, asyncio.Task[None]] = {}
-        self._found: dict[Place, ServicesFound] = {}
+        self._followed: dict[ServicesPlace, tuple[Forward, str]] = {}
+        self._tasks: dict[ServicesPlace, asyncio.Task[None]] = {}
+        self._found: dict[ServicesPlace, ServicesFound] = {}
         self._news = asyncio.Event()
         self._closed = False
 
@@ -93,11 +93,11 @@ class SelectedServices:
     def of(self, key: str, project: Project, rows: Mapping[str, Forward]) -> Selected:
         """`rows`: all that the daemon has. A name that another forward has already is left to it."""
         members: dict[str, Member] = {}
-        owner: dict[str, ServiceSelection] = {}
+        owner: dict[str, SelectingProfile] = {}
         unlisted = set[tuple[str, str]]()
         for one in project.selections.values():
             for namespace in rules.namespaces(one):
-                found = self._found.get(Place(key, one.profile, namespace))
+                found = self._found.get(ServicesPlace(key, one.profile, namespace))
                 if found is None or found.services is None:
                     unlisted.add((one.profile, namespace))
                     continue
@@ -112,7 +112,7 @@ class SelectedServices:
         gone = [row.name for row in own if row not in kept]
         return Selected(list(_wanted(project, forwards)), gone, kept, project.ports | ports)
 
-    async def _keep_following(self, place: Place, forward: Forward, labels: str) -> None:
+    async def _keep_following(self, place: ServicesPlace, forward: Forward, labels: str) -> None:
         complaints = Complaints(log, f"the look at the services of {place.profile}")
 
         async def turn() -> None:
@@ -124,10 +124,13 @@ class SelectedServices:
         await keep_going(turn, complaints.tell)
 
 
-def _places(key: str, project: Project) -> Iterator[tuple[Place, tuple[Forward, str]]]:
+def _places(key: str, project: Project) -> Iterator[tuple[ServicesPlace, tuple[Forward, str]]]:
     for one in wanted.followed(project).values():
         for namespace in rules.namespaces(one):
-            yield Place(key, one.profile, namespace), (replace(one.template, namespace=namespace), one.labels)
+            yield (
+                ServicesPlace(key, one.profile, namespace),
+                (replace(one.template, namespace=namespace), one.labels),
+            )
 
 
 def _may_have(name: str, profile: str, key: str, rows: Mapping[str, Forward]) -> bool:

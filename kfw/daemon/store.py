@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from kfw.daemon.request_validation import fault, shortened
+from kfw.daemon.request_validation import fault, fault_of_profile, shortened
 from kfw.errors import KfwError, words_of
 from kfw.model import Forward
 from kfw.protocol import ADDED, Source
@@ -62,7 +62,8 @@ def load(path: Path) -> WantedRecord:
         log.warning("cannot read %s, starting with nothing up: %s", path.name, shortened(words_of(error)))
         _put_aside(path)
         return WantedRecord()
-    return WantedRecord(_possible(record.forwards, path), record.projects)
+    projects = {key: _without_faulty_profiles(project, path) for key, project in record.projects.items()}
+    return WantedRecord(_possible(record.forwards, path), projects)
 
 
 def _decode(data: bytes) -> WantedRecord:
@@ -109,6 +110,15 @@ def _possible(forwards: list[Forward], path: Path) -> list[Forward]:
         else:
             found[forward.name] = forward
     return list(found.values())
+
+
+def _without_faulty_profiles(project: Project, path: Path) -> Project:
+    faults = {name: fault_of_profile(one) for name, one in project.selections.items()}
+    for why in filter(None, faults.values()):
+        log.warning("%s: a profile is left out: %s", path.name, why)
+    kept = {name: one for name, one in project.selections.items() if not faults[name]}
+    ports = {name: port for name, port in project.ports.items() if 0 < port < 65536}
+    return msgspec.structs.replace(project, selections=kept, ports=ports)
 
 
 def _put_aside(path: Path) -> None:

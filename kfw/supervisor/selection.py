@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from zlib import crc32
 
 from kfw.choices import usual_local_port
-from kfw.model import Forward, Kind, ServiceSelection, Target
+from kfw.model import Forward, Kind, SelectingProfile, Target
 from kfw.target.objects import Service, ServicePort
 
 #: Where a port goes whose usual place is taken: below the range that systems give to clients (32768 on Linux).
@@ -28,12 +28,12 @@ class Member:
     port: ServicePort
 
 
-def namespaces(selection: ServiceSelection) -> tuple[str, ...]:
+def namespaces(selection: SelectingProfile) -> tuple[str, ...]:
     return selection.namespaces or (selection.template.namespace,)
 
 
-def members(selection: ServiceSelection, namespace: str, services: Sequence[Service]) -> Iterator[Member]:
-    """Without what has no pods of its own: ExternalName, and services without a selector, such as `kubernetes`."""
+def members(selection: SelectingProfile, namespace: str, services: Sequence[Service]) -> Iterator[Member]:
+    """Without what has no pods of its own: ExternalName, and services without a selector, such as that of the API server."""
     after = "" if namespace == namespaces(selection)[0] else f".{namespace}"
     for service in services:
         if service.type == "ExternalName" or not service.selector or _is_excluded(service.name, selection):
@@ -57,7 +57,7 @@ def with_local_ports(
     return ports
 
 
-def forward_of(member: Member, local_port: int, selection: ServiceSelection) -> Forward:
+def forward_of(member: Member, local_port: int, selection: SelectingProfile) -> Forward:
     speaks_http = member.port.name.startswith("http")
     return replace(
         selection.template,
@@ -72,7 +72,7 @@ def forward_of(member: Member, local_port: int, selection: ServiceSelection) -> 
     )
 
 
-def _is_excluded(name: str, selection: ServiceSelection) -> bool:
+def _is_excluded(name: str, selection: SelectingProfile) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in selection.exclude)
 
 

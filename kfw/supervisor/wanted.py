@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from kfw.model import Forward, ServiceSelection
+from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection
 from kfw.protocol import Source
 from kfw.supervisor.plan import keep_pins
@@ -44,7 +44,7 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     #: What was read last, as it was then.
     files: dict[str, FileStamp] = {}
     #: Profiles that select, as they were read last; and the local ports that their forwards were given, for ever.
-    selections: dict[str, ServiceSelection] = {}
+    selections: dict[str, SelectingProfile] = {}
     ports: dict[str, int] = {}
 
     def wishes(self) -> Iterator[Wish]:
@@ -120,7 +120,7 @@ def with_files(project: Project, files: Mapping[str, FileStamp]) -> Project:
     return msgspec.structs.replace(project, files=dict(files))
 
 
-def with_selections(project: Project, found: Iterable[ServiceSelection], *, whole: bool = True) -> Project:
+def with_selections(project: Project, found: Iterable[SelectingProfile], *, whole: bool = True) -> Project:
     """`whole`: these are all that there are. What is followed stays in its cluster, as forwards do: see `keep_pins`."""
     now = {one.profile: one for one in found}
     before = {name: one.template for name, one in followed(project).items()}
@@ -129,12 +129,12 @@ def with_selections(project: Project, found: Iterable[ServiceSelection], *, whol
     return msgspec.structs.replace(project, selections=({} if whole else project.selections) | now)
 
 
-def followed(project: Project) -> dict[str, ServiceSelection]:
+def followed(project: Project) -> dict[str, SelectingProfile]:
     """The profiles of which the services are to be known: somebody asks for them, or for one of their forwards."""
     return {name: one for name, one in project.selections.items() if _is_followed(project, one)}
 
 
-def _is_followed(project: Project, selection: ServiceSelection) -> bool:
+def _is_followed(project: Project, selection: SelectingProfile) -> bool:
     wish = project.profiles.get(selection.profile) or project.whole
     return wish is not None and wish.switch is not Switch.DOWN
 

@@ -80,13 +80,15 @@ def test_without_a_project_the_config_files_given_name_the_set(project: Path, da
     assert source["configFiles"] == [str(project / "other.yaml")]
 
 
-def test_a_profile_that_selects_is_named_as_not_supported_yet(
-    project: Path, daemon: FakeDaemon, capsys: Captured
+def test_a_profile_that_selects_goes_to_the_daemon_as_it_is_with_its_context_pinned(
+    project: Path, daemon: FakeDaemon
 ) -> None:
     configure(project, {"api": API}, profiles={"by-label": {"namespaces": ["shop"], "labels": ["a=b"]}})
     daemon.forwards = [row("api")]
     assert cli.run(["up"]) == 0
-    assert "'by-label' selects by namespace or label, which is not supported yet" in capsys.readouterr().err
+    (selection,) = next(body for request, body in daemon.asked if "/v1/up" in request)["selections"]
+    assert (selection["namespaces"], selection["labels"]) == (["shop"], "a=b")
+    assert selection["template"]["context"] == "kind-dev"
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ EVERY = {
     "start": "start",
     "stop": "stop",
     "serve": "serve",
+    "service": "service status",
 }
 #: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone.
 NEED_NONE = ("version", "init", "port-forward", "bootstrap")

@@ -54,7 +54,10 @@ def test_seed_000_the_collector_and_its_override_load_unchanged(
 def test_seed_004_the_profiles_load_unchanged(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/ann")
     settings = project.load(DATA / "seed_004_profiles.yaml")
-    assert settings.selecting_profiles == ("dev-services",), "staging-api is switched off"
+    assert {name: one.template.enabled for name, one in settings.selections.items()} == {
+        "dev-services": True,
+        "staging-api": False,
+    }
     assert str(settings.daemon.socket_path) == "/run/kubefwd-daemon.sock"
     dev = settings.values["profiles"]["dev-services"]
     assert dev == {
@@ -83,4 +86,4 @@ def test_every_example_in_the_manual_loads_when_its_comment_sign_is_taken_away(p
     project.write("kfw.yaml", re.sub(r"(?m)^  # ", "  ", examples))
     settings = project.load()
     assert set(settings.forwards) == {"api", "orders"}
-    assert settings.selecting_profiles == ("by-label",)
+    assert list(settings.selections) == ["by-label"]

@@ -329,21 +329,39 @@ profiles:
     assert (api.retry.initial_delay, api.retry.max_delay, api.retry.multiplier) == (2.0, 9.0, 2.0)
     assert (web.context, web.namespace) == ("other", "front")
     assert (db.profile, db.enabled) == ("idle", False), "and a port of a disabled forward is nobody's"
-    assert settings.selecting_profiles == ()
+    assert settings.selections == {}
 
 
-def test_enabled_profiles_that_select_are_named(project: Project) -> None:
+def test_FR_CFG_03_profiles_that_select_say_where_what_and_how(project: Project) -> None:
     project.write(
         "kfw.yaml",
         """
+defaults: {namespace: front, hold: 7s}
 profiles:
-  by-label: {namespaces: [shop], labels: ["app in (a, b),!legacy", "tier=web"]}
-  by-namespace: {namespaces: [shop, other], exclude_services: ["legacy-*"]}
+  by-label: {namespaces: [shop], labels: ["app in (a, b),!legacy", "tier=web"], context: dev}
+  by-namespace: {namespaces: [shop, other], exclude_services: ["legacy-*"], method: nodeport, retry: {maxDelay: 9s}}
+  by-label-alone: {labels: [a=b], kubeconfig: /k}
   switched-off: {enabled: false, namespaces: [shop]}
   by-name: {namespaces: [shop], portForwards: {api: {target: service/api, localPort: 1}}}
 """,
     )
-    assert project.load().selecting_profiles == ("by-label", "by-namespace")
+    found = project.load().selections
+    assert list(found) == ["by-label", "by-namespace", "by-label-alone", "switched-off"]
+    label, namespace, alone, _ = found.values()
+    assert (label.namespaces, label.labels) == (("shop",), "app in (a, b),!legacy,tier=web")
+    assert (label.template.context, label.template.method, label.template.hold) == ("dev", "tunnel", 7.0)
+    assert (namespace.namespaces, namespace.exclude) == (("shop", "other"), ("legacy-*",))
+    assert (namespace.template.method, namespace.template.retry.max_delay) == ("nodeport", 9.0)
+    assert (alone.namespaces, alone.template.namespace, alone.template.kubeconfig) == ((), "front", ("/k",))
+    assert [one.template.enabled for one in found.values()] == [True, True, True, False]
+    flags = project.load(flags={"namespace": "mine", "method": "kubectl", "context": "other"}).selections[
+        "by-label"
+    ]
+    assert (flags.namespaces, flags.template.method, flags.template.context) == (
+        ("mine",),
+        "kubectl",
+        "other",
+    )
 
 
 def test_both_spellings_of_every_key_are_the_same_key(project: Project) -> None:

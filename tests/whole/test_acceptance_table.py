@@ -1,4 +1,4 @@
-"""docs/acceptance.md and the tests say the same: every check of the seeds is there, and in a test's name unless it is open."""
+"""docs/acceptance.md and the tests say the same: every check of the seeds is there, and in a test or open."""
 
 import re
 from pathlib import Path

@@ -31,7 +31,7 @@ def test_A14_a_disabled_entry_is_not_started_also_with_no_other_file(kfw: Progra
     assert kfw.status("web")["status"] == "disabled"
 
 
-def test_A14_each_wrong_value_is_named_with_its_place_and_nothing_starts(kfw: Program) -> None:
+def test_A14_FR_CFG_06_SM_3_each_wrong_value_is_named_with_its_place_and_nothing_starts(kfw: Program) -> None:
     (kfw.project / "kfw.yaml").write_text(
         "portForwards:\n"
         "  high: {target: service/a, localPort: 70000}\n"

@@ -169,7 +169,9 @@ class PoolDriver:
             dial.cancel()
         try:
             await asyncio.gather(*dials, return_exceptions=True)
-            await asyncio.sleep(0)  # from Python 3.12 on gather does not wait until what is done has been told
+            await asyncio.sleep(
+                0
+            )  # from Python 3.12 on gather does not wait until what is done has been told
         finally:
             for link in tuple(self.links):
                 link.abort(ENDS)
