@@ -20,7 +20,7 @@ from kfw.errors import UsageError
 from kfw.model import Forward
 from kfw.names import Selection, few, select
 from kfw.protocol import Source, UpRequest
-from kfw.system.changes import stamp
+from kfw.system.changes import Stamp, stamp
 
 
 def up(
@@ -54,16 +54,22 @@ def up(
     given = {name: value for name, value in flags.items() if value is not None}
     settings = _settings(config or [], given)
     chosen = _chosen(settings, names or [])
+    forwards = _forwards(settings, chosen)
+    kubeconfigs = _followed_files(forwards)  # before they are read: what changes meanwhile is seen later
     request = UpRequest(
-        forwards=_pinned(_forwards(settings, chosen)),
+        forwards=_pinned(forwards),
         source=_source(settings, config or [], given),
         replace=chosen is None,
         names=list(chosen.names if chosen else ()),
         profiles=list(chosen.profiles if chosen else ()),
-        files={str(file): stamp(str(file)) for file in settings.files},
+        files={str(file): stamp(str(file)) for file in settings.files} | kubeconfigs,
         environ=caller_environ(),
     )
     if foreground:
+        if kubeconfigs:
+            output.say(
+                "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
+            )
         return _foreground(request)
     wanted = settings.daemon
     daemon, is_new = ensure_daemon(
@@ -131,6 +137,12 @@ def _pinned(forwards: Iterable[Forward]) -> list[Forward]:
     from kfw.kubeconfig.pin import pin
 
     return pin(forwards, os.environ.get("KUBECONFIG"))
+
+
+def _followed_files(forwards: Iterable[Forward]) -> dict[str, Stamp]:
+    from kfw.kubeconfig.pin import followed_files
+
+    return followed_files(forwards, os.environ.get("KUBECONFIG"))
 
 
 def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Source:

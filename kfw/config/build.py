@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from kfw.choices import has_own_address
+from kfw.choices import FOLLOW, has_own_address
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, Leaf, merge
 from kfw.config.schema import COMMON
@@ -99,6 +99,7 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
     """Of an entry without problems. `sources`: the files' absolute paths by the names they have in messages."""
     block = entry.block
     context = block.value("context", str)
+    follows = context == FOLLOW
     method = block.value("method", str) or "auto"
     return Forward(
         name=entry.name,
@@ -106,9 +107,10 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
         target_port=block.value("targetPort", int) or block.value("targetPort", str),
         local_port=0 if has_own_address(method) else block.value("localPort", int) or 0,
         namespace=block.value("namespace", str) or "",
-        context=context or "",
+        context="" if follows else context or "",
         kubeconfig=texts(block, "kubeconfig"),
         context_is_default=context is None,
+        context_follows=follows,
         addresses=addresses(block),
         method=method,
         type=block.value("type", str) or "other",

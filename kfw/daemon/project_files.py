@@ -35,10 +35,12 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Proje
         now, entries = _read(key, source)
         files |= now
         readings.append((source, entries))
+    found: dict[str, Forward] = {}
+    for source, reading in readings:
+        kubeconfigs, forwards = _pinned(project, source, reading)
+        files |= kubeconfigs
+        found |= {forward.name: forward for forward in forwards}
     _refuse_gone(project.files, files)
-    found = {
-        forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
-    }
     return ProjectReading(
         list(found.values()), [entry for _, reading in readings for entry in reading], files
     )
@@ -102,7 +104,11 @@ def _gone(file: str) -> str:
     return f"{file}: the file is gone, bring it back, or `kfw up` takes what is there now"
 
 
-def _pinned(project: Project, source: Source, reading: list[Entry]) -> list[Forward]:
-    from kfw.kubeconfig.pin import pin
+def _pinned(
+    project: Project, source: Source, reading: list[Entry]
+) -> tuple[dict[str, FileStamp], list[Forward]]:
+    """With the kubeconfigs whose current context is followed, as they were before they were read."""
+    from kfw.kubeconfig.pin import followed_files, pin
 
-    return pin(wanted.wanted(project, [(source, reading)]), source.kubeconfig)
+    forwards = wanted.wanted(project, [(source, reading)])
+    return followed_files(forwards, source.kubeconfig), pin(forwards, source.kubeconfig)
