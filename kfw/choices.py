@@ -70,6 +70,9 @@ def has_own_address(method: str) -> bool:
     return method in METHODS and METHODS[method].own_address
 
 
+#: As the `context` of a forward: the current one, also when that becomes another one.
+FOLLOW = "follow"
+
 #: What a forward may ask for; the best comes first in `auto`, see methods.choose.
 METHOD_CHOICES = ("auto", *METHODS)
 

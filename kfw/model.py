@@ -97,6 +97,8 @@ class Forward:
     context_is_default: bool = (
         False  # the user named no context: the pinned one stays while the forward is up
     )
+    #: `context: follow`: where the current context of its kubeconfig goes, it goes too.
+    context_follows: bool = False
     namespace_is_default: bool = False  # the user named no namespace: it is the context's
     addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     method: str = "auto"

@@ -21,7 +21,7 @@ from kfw.errors import DaemonNotRunning, UsageError
 from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection, few, select
 from kfw.protocol import Source, UpRequest
-from kfw.system.changes import stamp
+from kfw.system.changes import Stamp, stamp
 
 
 def up(
@@ -56,8 +56,12 @@ def up(
     settings = _settings(config or [], given)
     chosen = _chosen(settings, names or [])
     _refuse_flags_for_selected(settings, chosen, given)
+    forwards = _forwards(settings, chosen)
+    kubeconfigs = _followed_files(
+        [*forwards, *(one.template for one in settings.selections.values())]
+    )  # before they are read: what changes meanwhile is seen later
     request = UpRequest(
-        forwards=_pinned(_forwards(settings, chosen)),
+        forwards=_pinned(forwards),
         source=_source(settings, config or [], given),
         replace=chosen is None,
         names=[
@@ -65,10 +69,14 @@ def up(
         ],
         profiles=[*chosen.profiles, *_profiles_meant(settings, chosen)] if chosen else [],
         selections=_pinned_selections(settings, chosen),
-        files={str(file): stamp(str(file)) for file in settings.files},
+        files={str(file): stamp(str(file)) for file in settings.files} | kubeconfigs,
         environ=caller_environ(),
     )
     if foreground:
+        if kubeconfigs:
+            output.say(
+                "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
+            )
         return _foreground(request)
     wanted = settings.daemon
     daemon, is_new = ensure_daemon(
@@ -184,6 +192,12 @@ def _pinned(forwards: Iterable[Forward]) -> list[Forward]:
     from kfw.kubeconfig.pin import pin
 
     return pin(forwards, os.environ.get("KUBECONFIG"))
+
+
+def _followed_files(forwards: Iterable[Forward]) -> dict[str, Stamp]:
+    from kfw.kubeconfig.pin import followed_files
+
+    return followed_files(forwards, os.environ.get("KUBECONFIG"))
 
 
 def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Source:

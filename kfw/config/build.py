@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from kfw.choices import has_own_address, usual_local_port
+from kfw.choices import FOLLOW, has_own_address, usual_local_port
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, Leaf, Tree, merge
 from kfw.config.schema import COMMON
@@ -95,6 +95,7 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
     """Of an entry without problems. `sources`: the files' absolute paths by the names they have in messages."""
     block = entry.block
     context = block.value("context", str)
+    follows = context == FOLLOW
     method = block.value("method", str) or "auto"
     return Forward(
         name=entry.name,
@@ -102,9 +103,10 @@ def forward(entry: ForwardEntry, sources: Mapping[str, str]) -> Forward:
         target_port=block.value("targetPort", int) or block.value("targetPort", str),
         local_port=0 if has_own_address(method) else block.value("localPort", int) or 0,
         namespace=block.value("namespace", str) or "",
-        context=context or "",
+        context="" if follows else context or "",
         kubeconfig=texts(block, "kubeconfig"),
         context_is_default=context is None,
+        context_follows=follows,
         addresses=addresses(block),
         method=method,
         type=block.value("type", str) or "other",

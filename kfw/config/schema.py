@@ -74,7 +74,8 @@ _HEALTH = Block(
 #: What defaults, a profile and a forward can all say; the nearest word counts.
 COMMON: dict[str, BlockKey] = {
     "context": BlockKey(
-        s.text("the name of a context", nullable=True), "Of the kubeconfig; null is its current one."
+        s.text("the name of a context", nullable=True),
+        "Of the kubeconfig; null is its current one at `up`, follow goes along when that changes.",
     ),
     "namespace": BlockKey(
         s.text(_A_NAMESPACE, pattern=_NAMESPACE, nullable=True),

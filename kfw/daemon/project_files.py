@@ -38,11 +38,15 @@ def read_again(key: str, project: Project, ways: Iterable[Source] = ()) -> Proje
         now, entries, selecting = _read(key, source)
         files |= now
         readings.append((source, entries))
-        selections += _pinned_selections(project, source, selecting)
+        kubeconfigs, pinned = _pinned_selections(project, source, selecting)
+        files |= kubeconfigs
+        selections += pinned
+    found: dict[str, Forward] = {}
+    for source, reading in readings:
+        kubeconfigs, forwards = _pinned(project, source, reading)
+        files |= kubeconfigs
+        found |= {forward.name: forward for forward in forwards}
     _refuse_gone(project.files, files)
-    found = {
-        forward.name: forward for source, reading in readings for forward in _pinned(project, source, reading)
-    }
     return ProjectReading(
         list(found.values()), [entry for _, reading in readings for entry in reading], files, selections
     )
@@ -109,21 +113,32 @@ def _gone(file: str) -> str:
     return f"{file}: the file is gone, bring it back, or `kfw up` takes what is there now"
 
 
-def _pinned(project: Project, source: Source, reading: list[Entry]) -> list[Forward]:
-    from kfw.kubeconfig.pin import pin
+def _pinned(
+    project: Project, source: Source, reading: list[Entry]
+) -> tuple[dict[str, FileStamp], list[Forward]]:
+    """With the kubeconfigs whose current context is followed, as they were before they were read."""
+    from kfw.kubeconfig.pin import followed_files, pin
 
-    return pin(wanted.wanted(project, [(source, reading)]), source.kubeconfig)
+    forwards = wanted.wanted(project, [(source, reading)])
+    return followed_files(forwards, source.kubeconfig), pin(forwards, source.kubeconfig)
 
 
 def _pinned_selections(
     project: Project, source: Source, selections: Iterable[SelectingProfile]
-) -> list[SelectingProfile]:
-    """Those that were asked for in this way."""
-    from kfw.kubeconfig.pin import pin
+) -> tuple[dict[str, FileStamp], list[SelectingProfile]]:
+    """Those that were asked for in this way; see `_pinned`."""
+    from kfw.kubeconfig.pin import followed_files, pin
 
-    found = []
-    for one in selections:
-        wish = project.profiles.get(one.profile) or project.whole
-        if wish and wish.source == source:
-            found += [replace(one, template=template) for template in pin([one.template], source.kubeconfig)]
-    return found
+    meant = [one for one in selections if _way_of(project, one) == source]
+    files = followed_files((one.template for one in meant), source.kubeconfig)
+    pinned = (pin([one.template], source.kubeconfig) for one in meant)
+    return files, [
+        replace(one, template=template)
+        for one, templates in zip(meant, pinned, strict=True)
+        for template in templates
+    ]
+
+
+def _way_of(project: Project, selection: SelectingProfile) -> Source | None:
+    wish = project.profiles.get(selection.profile) or project.whole
+    return wish.source if wish else None

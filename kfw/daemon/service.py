@@ -15,7 +15,7 @@ from kfw.daemon.project_watch import ProjectWatch
 from kfw.daemon.selected import SelectedServices
 from kfw.daemon.store import WantedRecord, load, save
 from kfw.environ import Environ
-from kfw.errors import KfwError, UsageError
+from kfw.errors import ConfigError, KfwError, UsageError
 from kfw.model import Forward
 from kfw.names import Selection, few, select
 from kfw.protocol import (
@@ -286,7 +286,7 @@ class DaemonService:
             project, found = await self._read_again(key)
             reply = await self._take(key, project, found, None)
         except KfwError as error:
-            self._unread[key] = f"{key} has changed, and is not in use: {error.what}"
+            self._unread[key] = _why_unread(key, error)
             log.error("%s", self._unread[key])
             self.events.emit("reload", message=f"nothing changed: {error.what}")
             return
@@ -477,6 +477,12 @@ def _chosen(request: UpRequest) -> Selection | None:
     if request.names or request.profiles:
         return Selection(tuple(request.names), tuple(request.profiles), ())
     return Selection(tuple(forward.name for forward in request.forwards), (), ())
+
+
+def _why_unread(key: str, error: KfwError) -> str:
+    if isinstance(error, ConfigError):
+        return f"{key} has changed, and is not in use: {error.what}"
+    return f"{key} was read again, and all stays where it is: {error.what}"
 
 
 def _how(key: str, caller: Source) -> Source:

@@ -8,6 +8,7 @@ from kfw.errors import UsageError
 from kfw.kubeconfig.entries import Kubeconfig
 from kfw.kubeconfig.load import default_files, load
 from kfw.model import Forward
+from kfw.system.changes import Stamp, stamp
 
 
 def pin(forwards: Iterable[Forward], kubeconfig: str | None) -> list[Forward]:
@@ -24,6 +25,16 @@ def pin(forwards: Iterable[Forward], kubeconfig: str | None) -> list[Forward]:
     return [forward for forward in pinned if forward]
 
 
+def followed_files(forwards: Iterable[Forward], kubeconfig: str | None) -> dict[str, Stamp]:
+    """The kubeconfig files of those that follow the current context, as they are now. Blocking. Raises UsageError."""
+    files = {file for each in forwards if each.context_follows for file in _files(each, kubeconfig)}
+    return {file: stamp(file) for file in files}
+
+
+def _files(forward: Forward, default: str | None) -> tuple[str, ...]:
+    return tuple(map(_expanded, forward.kubeconfig)) or default_files(default)
+
+
 class _Pinner:
     def __init__(self, default: str | None) -> None:
         self._default = default
@@ -31,8 +42,7 @@ class _Pinner:
         self._errors: dict[str, UsageError] = {}
 
     def pin(self, forward: Forward) -> Forward | None:
-        files = tuple(map(_expanded, forward.kubeconfig))
-        files = files or default_files(self._default)
+        files = _files(forward, self._default)
         try:
             known = self._known(files)
             context = forward.context or _current(known)

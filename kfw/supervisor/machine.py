@@ -15,6 +15,7 @@ from kfw.supervisor.machine_events import (
     Actions,
     Broke,
     ConnectionWaiting,
+    ContextChanged,
     Crashed,
     DelayOver,
     Event,
@@ -144,6 +145,8 @@ def _decide(now: Snapshot, event: Event, retry: Retry, health: Health) -> tuple[
             return _bound(now, event)
         case _ if now.phase is Phase.CRASHED:
             return _begin_again(now, event)
+        case ContextChanged(context):
+            return _leave_cluster(now, context)
         case Found():
             return _found(now, event, retry)
         case Missing():
@@ -201,6 +204,15 @@ def _found(now: Snapshot, event: Found, retry: Retry) -> tuple[Snapshot, Actions
         case Phase.PARKED if not (was_blocked and _hopes(now, retry)):
             return now, ()
     return _open(replace(now, failures=0))  # the world changed: no old delay counts
+
+
+def _leave_cluster(now: Snapshot, context: str) -> tuple[Snapshot, Actions]:
+    """All begins again, but for the port. The path, which goes to the wrong cluster, is given up before another is known."""
+    if not now.bound:
+        return now, ()
+    told = Problem(Reason.ENDPOINT_GONE, f"the current context is {context} now, moving to it")
+    after = Snapshot(problem=told, bound=True, was_active=now.was_active)
+    return after, (*((Action.RETIRE,) if now.has_path else ()), Action.HOLD, Action.FOLLOW)
 
 
 def _hopes(now: Snapshot, retry: Retry) -> bool:

@@ -31,6 +31,13 @@ class Found:
 
 
 @dataclass(frozen=True)
+class ContextChanged:
+    """It goes to another cluster from now on, and what was heard of the one before counts no more."""
+
+    context: str
+
+
+@dataclass(frozen=True)
 class Missing:
     """Nothing to open, and why. `stale`: the API cannot be asked, but what it last said may still serve."""
 
@@ -137,6 +144,7 @@ Event = (
     | PortTaken
     | PortNotTaken
     | Found
+    | ContextChanged
     | Missing
     | Retargeted
     | Opened

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from kfw.choices import has_own_address
 from kfw.model import Forward
 
 
@@ -34,7 +35,16 @@ def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> 
     return {name: _pinned(running.get(name), forward) for name, forward in wanted.items()}
 
 
+def only_moves(old: Forward, new: Forward) -> bool:
+    """Its kubeconfig's current context is another one, and nothing else has changed. What has an address of its own in
+    each cluster cannot move."""
+    moved = replace(old, context=new.context, namespace=new.namespace)
+    return new.context_follows and new.enabled and moved == new and not has_own_address(new.method)
+
+
 def _pinned(old: Forward | None, new: Forward) -> Forward:
+    if new.context_follows:
+        return new
     if old is None or not (old.context_is_default and new.context_is_default):
         return new
     if new.enabled and not old.enabled:  # it was nowhere

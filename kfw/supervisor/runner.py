@@ -25,6 +25,7 @@ from kfw.supervisor.machine_events import (
     Action,
     Broke,
     ConnectionWaiting,
+    ContextChanged,
     Crashed,
     DelayOver,
     Event,
@@ -131,6 +132,13 @@ class Runner:
     def restart(self) -> None:
         """Open another path. The port stays bound and new connections wait meanwhile; live ones stay on the old path."""
         self._tell(RestartAsked())
+
+    def move(self, forward: Forward) -> None:
+        """To another context. The port stays bound and new connections wait meanwhile; live ones stay on the old path."""
+        self._tasks.cancel("follow", "open")  # neither is heard any more
+        self.forward = self.path.forward = forward
+        self.resolution = Resolution()
+        self._tell(ContextChanged(forward.context))
 
     def recheck(self) -> None:
         """The machine has slept or the network has changed: look now whether the path and the cluster are still there."""

@@ -13,7 +13,7 @@ from kfw.methods.choose import owned_by_child
 from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import keep_pins, plan
+from kfw.supervisor.plan import keep_pins, only_moves, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
@@ -95,11 +95,15 @@ class Supervisor:
             _refuse_foreign(running, wanted)
             todo = plan(running, wanted, replaces=replaces)
             self._take_environ(wanted, environ)
-            await self._end((*todo.stop, *todo.restart), _BY_USER)
+            moves = [name for name in todo.restart if self._moves(wanted[name])]
+            await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)
             for name in todo.stop:
                 self._forget(name)
             for name in (*todo.start, *todo.restart):
-                self._begin(wanted[name])
+                if name not in moves:
+                    self._begin(wanted[name])
+            for name in moves:
+                self._move(wanted[name])
             if asked_for:
                 for name in wanted:
                     self._want(name)
@@ -283,6 +287,16 @@ class Supervisor:
         row = self._rows.get(name)
         if row and row.runner:
             row.runner.want()
+
+    def _moves(self, forward: Forward) -> bool:
+        row = self._rows[forward.name]
+        return row.runner is not None and only_moves(row.forward, forward)
+
+    def _move(self, forward: Forward) -> None:
+        row = self._rows[forward.name]
+        if row.runner:
+            row.forward = forward
+            row.runner.move(forward)
 
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()

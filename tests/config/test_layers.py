@@ -17,6 +17,28 @@ def test_with_no_file_at_all_there_are_the_defaults_and_no_forwards(project: Pro
     assert settings.daemon == DaemonSettings()
 
 
+def test_A9_follow_is_a_word_for_the_current_context_in_defaults_profiles_forwards_and_flags(
+    project: Project,
+) -> None:
+    project.write(
+        "kfw.yaml",
+        """
+defaults: {context: follow}
+portForwards:
+  a: {target: service/a, targetPort: 8080}
+  b: {target: service/b, targetPort: 8081, context: kind-dev}
+profiles:
+  pinned: {context: null, portForwards: {c: {target: service/c, targetPort: 8082}}}
+  moves: {context: follow, portForwards: {d: {target: service/d, targetPort: 8083}}}
+""",
+    )
+    forwards = project.load().forwards
+    found = {name: (one.context, one.context_follows) for name, one in forwards.items()}
+    assert found == {"a": ("", True), "b": ("kind-dev", False), "c": ("", False), "d": ("", True)}
+    flagged = project.load(flags={"context": "follow"}).forwards
+    assert all((one.context, one.context_follows) == ("", True) for one in flagged.values())
+
+
 def test_a_forward_is_read_whole(project: Project) -> None:
     project.write(
         "kfw.yaml",

@@ -2,14 +2,16 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kfw.errors import UsageError
 from kfw.kubeconfig.load import load
-from kfw.kubeconfig.pin import pin
+from kfw.kubeconfig.pin import followed_files, pin
 from kfw.model import Forward, Target
+from kfw.system.changes import stamp
 from tests.kubeconfig.test_entries import entry, write
 
 
@@ -105,3 +107,18 @@ def test_no_kubeconfig_at_all_says_how_to_get_one(tmp_path: Path) -> None:
 
 def test_no_forwards_need_no_kubeconfig(tmp_path: Path) -> None:
     assert pin([], str(tmp_path / "none")) == []
+
+
+def test_A9_what_follows_is_pinned_to_the_current_context_and_its_files_are_those_to_watch(
+    tmp_path: Path,
+) -> None:
+    listed = two(tmp_path)
+    files = tuple(listed.split(os.pathsep))
+    (pinned,) = pin([forward(context_follows=True)], listed)
+
+    assert (pinned.context, pinned.context_follows, pinned.kubeconfig) == ("dev", True, files)
+    assert followed_files([forward(context="prod"), forward()], listed) == {}
+    assert followed_files([forward(context_follows=True)], listed) == {file: stamp(file) for file in files}
+    own = forward(context_follows=True, kubeconfig=(files[1],))
+    assert followed_files([own], listed) == {files[1]: stamp(files[1])}
+    assert followed_files([replace(own, kubeconfig=("/not/there",))], listed) == {"/not/there": None}

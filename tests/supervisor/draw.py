@@ -30,6 +30,7 @@ EVENTS: dict[str, tuple[Event, ...]] = {
     "connection arrives": (machine.ConnectionWaiting(),),
     "retry": (machine.RetryAsked(),),
     "restart": (machine.RestartAsked(),),
+    "context changed": (machine.ContextChanged("other"),),
     "a mistake in kfw": (machine.Crashed(Problem(Reason.INTERNAL, "")),),
 }
 

@@ -12,6 +12,7 @@ from kfw.supervisor.machine_events import (
     Actions,
     Broke,
     ConnectionWaiting,
+    ContextChanged,
     Crashed,
     DelayOver,
     Event,
@@ -510,6 +511,27 @@ def test_a_restart_opens_another_path_of_what_is_up_and_is_a_retry_of_what_is_no
     assert play(RestartAsked(), now=play(Found(), OpenFailed(ILL))[0])[1] == [(*wanted, Action.OPEN)]
     assert play(RestartAsked(), now=play(Found())[0])[1] == [wanted]
     assert play(RestartAsked(), now=play(Crashed(BUG))[0])[1] == [(*wanted, Action.FOLLOW)]
+
+
+def test_A9_who_leaves_a_cluster_gives_its_path_up_at_once_and_keeps_nothing_of_it_but_the_port() -> None:
+    now, done = play(ContextChanged("other"), now=replace(UP, failures=3))
+    assert done == [(Action.RETIRE, Action.HOLD, Action.FOLLOW)]
+    assert (now.phase, now.has_path, now.has_endpoints, now.failures) == (Phase.LOOKING, False, False, 0)
+    assert now.problem and now.problem.message == "the current context is other now, moving to it"
+    assert (now.bound, status_of(now)) == (True, Status.RECONNECTING)
+    assert play(Found(), now=now)[1] == [(Action.OPEN,)]
+
+
+def test_A9_a_change_of_context_ends_what_was_tried_and_gives_what_was_parked_another_chance() -> None:
+    parked, _ = play(Found(), OpenFailed(ILL), retry=Retry(max_attempts=1))
+    for before in (play(Found())[0], play(Found(), OpenFailed(ILL))[0], parked):
+        now, done = play(ContextChanged("other"), now=before)
+        assert (now.phase, done) == (Phase.LOOKING, [(Action.HOLD, Action.FOLLOW)])
+
+
+def test_A9_without_its_port_a_change_of_context_starts_nothing() -> None:
+    parked = step(Snapshot(), PortNotTaken(problem(Reason.PORT_IN_USE)), Retry(), Health())[0]
+    assert step(parked, ContextChanged("other"), Retry(), Health()) == (parked, ())
 
 
 def test_after_a_sleep_what_is_up_is_checked_and_what_waits_is_tried() -> None:

@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from kfw.model import Forward, Target
-from kfw.supervisor.plan import Plan, keep_pins, plan
+from kfw.supervisor.plan import Plan, keep_pins, only_moves, plan
 
 
 def forward(name: str, **changes: object) -> Forward:
@@ -53,3 +53,20 @@ def test_a_changed_namespace_is_obeyed_although_the_context_is_kept() -> None:
     wanted = by_name(forward("a", context="two", context_is_default=True, namespace="shop"))
     kept = keep_pins(running, wanted)["a"]
     assert (kept.context, kept.namespace) == ("one", "shop")
+
+
+def test_A9_what_follows_goes_where_the_current_context_goes_and_this_alone_is_a_move() -> None:
+    old = forward("a", context_follows=True, context_is_default=True, namespace_is_default=True)
+    new = replace(old, context="two", namespace="y")
+    assert keep_pins(by_name(old), by_name(new)) == by_name(new)
+    assert only_moves(old, new)
+    for more in ({"local_port": 9}, {"hold": 1.0}, {"method": "kubefwd"}, {"enabled": False}):
+        assert not only_moves(old, replace(new, **more))  # type: ignore[arg-type]
+    assert not only_moves(replace(old, method="kubefwd"), replace(new, method="kubefwd"))
+    assert not only_moves(replace(old, context_follows=False), replace(new, context_follows=False))
+
+
+def test_A9_who_begins_or_ends_to_follow_is_no_mere_move() -> None:
+    pinned = forward("a", context_is_default=True)
+    follows = replace(pinned, context_follows=True, context="two")
+    assert not only_moves(pinned, follows) and not only_moves(follows, pinned)
