@@ -1,7 +1,7 @@
 """kfw up: start the configured forwards, and say when they really work."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._names import unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
-from kfw.commands._waiting import TIMEOUT, bring
+from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
 from kfw.config.settings import Settings
 from kfw.errors import UsageError
 from kfw.model import Forward
@@ -51,20 +51,34 @@ def up(
     kfw up --config shop.yaml --context kind-dev
     """
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
+    settings, request = request_for(names or [], config or [], flags)
+    if foreground:
+        return _foreground(request, as_json=as_json)
+    start_daemon(settings, request)
+    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+
+
+def request_for(
+    names: list[str], files: list[Path], flags: Mapping[str, str | None]
+) -> tuple[Settings, UpRequest]:
+    """What is configured for these names, and how it is asked for. Raises UsageError, and ConfigError with all problems."""
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = _settings(config or [], given)
-    chosen = _chosen(settings, names or [])
+    settings = _settings(files, given)
+    chosen = _chosen(settings, names)
     request = UpRequest(
         forwards=_pinned(_forwards(settings, chosen)),
-        source=_source(settings, config or [], given),
+        source=_source(settings, files, given),
         replace=chosen is None,
         names=list(chosen.names if chosen else ()),
         profiles=list(chosen.profiles if chosen else ()),
         files={str(file): stamp(str(file)) for file in settings.files},
         environ=caller_environ(),
     )
-    if foreground:
-        return _foreground(request)
+    return settings, request
+
+
+def start_daemon(settings: Settings, request: UpRequest) -> bool:
+    """If there is none: then True. Says what else comes back with it."""
     wanted = settings.daemon
     daemon, is_new = ensure_daemon(
         on_demand=True,
@@ -76,7 +90,7 @@ def up(
         output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")
     if is_new:
         _say_what_came_back(request)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    return is_new
 
 
 def _say_what_came_back(request: UpRequest) -> None:
@@ -147,8 +161,8 @@ def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Sou
     )
 
 
-def _foreground(request: UpRequest) -> int:
-    """Ctrl+C ends it; the daemon's code is asked for only here."""
+def _foreground(request: UpRequest, *, as_json: bool) -> int:
+    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here."""
     import time
 
     import msgspec
@@ -157,10 +171,37 @@ def _foreground(request: UpRequest) -> int:
     from kfw.daemon.run import foreground
     from kfw.protocol import ForwardStatus
 
+    first = FirstVerdicts(forward.name for forward in request.forwards if forward.enabled)
+
     def tell(kind: str, row: ForwardStatus) -> None:
         if kind == "status":
+            first.hear(msgspec.to_builtins(row))
             output.say(view.change_line(msgspec.to_builtins(row), time.time()))
 
-    code = foreground(request, tell)
-    output.say("forwards stopped")
+    foreground(request, tell, first.are_all_errors)
+    code = exit_code(first.rows.values()) if first.are_all_errors() else 0
+    output.say("nothing can come up" if code else "forwards stopped")
+    if as_json:
+        output.show_json({"forwards": list(first.rows.values())})
     return code
+
+
+class FirstVerdicts:
+    """What was said first of each forward that was to come up: where all are errors, there is nothing to wait for. What
+    fails later may come back."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._missing = set(names)
+        self._all_errors = False
+        self.rows: dict[str, Row] = {}
+
+    def hear(self, row: Row) -> None:
+        self.rows[row["name"]] = row
+        if row["name"] in self._missing and settled(row):
+            self._missing.discard(row["name"])
+            self._all_errors = not self._missing and all(
+                each["status"] in ("error", "disabled") for each in self.rows.values()
+            )
+
+    def are_all_errors(self) -> bool:
+        return self._all_errors
