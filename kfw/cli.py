@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 def run(argv: Sequence[str]) -> int:
     """The whole of `kfw ARGV`: its exit code, with every error said on stderr."""
     folders.settle()
+    output.begin()
+    argv = usual_words(argv)
     try:
         code = _dispatch(argv) or 0
         output.flush()
@@ -27,14 +29,17 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except _kfw_error() as error:
-        return show_error(error)
+        return show_error(error, argv)
     except OSError as error:
-        return _show_os_error(error)
+        return _show_os_error(error, argv)
     except Exception as error:  # noqa: BLE001 - the last line of defence: the traceback goes to a file
         return _show_crash(error, argv)
 
 
-def show_error(error: KfwError) -> int:
+def show_error(error: KfwError, argv: Sequence[str] = ()) -> int:
+    """Its exit code. For `--json` it is a JSON value as well, where none was shown yet."""
+    if _wants_json(argv) and not output.has_shown():
+        output.show_json({"error": _as_json(error)})
     what, *rest = _sentences(error)
     lines = [f"{_prefix()} {what}", *rest]
     if error.fix:
@@ -43,7 +48,66 @@ def show_error(error: KfwError) -> int:
     return error.exit_code
 
 
+def _what_is_up() -> int:
+    """`kfw` alone; where no daemon runs, how to begin."""
+    from kfw.commands._status import status
+
+    try:
+        return status([], as_json=False)
+    except _kfw_error() as error:
+        if error.exit_code not in (2, 3):  # 2: there is no home, so nothing is up; help works all the same
+            raise
+    from kfw.commands._group import run_command
+
+    return run_command(["--help"])
+
+
+def _wants_json(argv: Sequence[str]) -> bool:
+    """Of kfw, not of the command behind `--` of `kfw run`; what is shown line by line has no one value."""
+    own = list(argv[: argv.index("--")] if "--" in argv else argv)
+    return "--json" in own and own[:1] != ["port-forward"]
+
+
+def _as_json(error: KfwError) -> dict[str, object]:
+    said = {"reason": str(error.reason), "message": error.what, "fix": error.fix}
+    problems = getattr(error, "problems", [])
+    return said | {"exitCode": error.exit_code} | ({"problems": problems} if problems else {})
+
+
+#: What people type who know kubectl, docker or git.
+ALIASES = {
+    "ls": "status",
+    "ps": "status",
+    "list": "status",
+    "get": "status",
+    "rm": "remove",
+    "delete": "remove",
+}
+
+
+def usual_words(argv: Sequence[str]) -> list[str]:
+    """With kfw's own words for these habits. What is behind `--` is not kfw's."""
+    if argv[:1] == ["port-forward"] or not argv:
+        return list(argv)
+    if argv[0] == "help":
+        return [*map(_alias, argv[1:2]), "--help"]
+    end = argv.index("--") if "--" in argv else len(argv)
+    own = [_alias(argv[0])]
+    for word in argv[1:end]:
+        if word == "json" and own[-1] in ("-o", "--output"):
+            own[-1] = "--json"
+        else:
+            own.append("--json" if word in ("-ojson", "-o=json", "--output=json") else word)
+    return [*own, *argv[end:]]
+
+
+def _alias(word: str) -> str:
+    return ALIASES.get(word, word)
+
+
 def _dispatch(argv: Sequence[str]) -> int | None:
+    if not argv and "_KFW_COMPLETE" not in os.environ:
+        return _what_is_up()
     if "_KFW_COMPLETE" not in os.environ and argv:
         if argv[0] == "status" and all(arg == "--json" or not arg.startswith("-") for arg in argv[1:]):
             from kfw.commands._status import status
@@ -73,7 +137,7 @@ def _sentences(error: KfwError) -> list[str]:
     return error.what.splitlines() or ["something went wrong"]
 
 
-def _show_os_error(error: OSError) -> int:
+def _show_os_error(error: OSError, argv: Sequence[str]) -> int:
     from contextlib import suppress
 
     from kfw.errors import KfwError, words_of
@@ -81,7 +145,7 @@ def _show_os_error(error: OSError) -> int:
     with suppress(OSError):
         output.flush()
     where = f"{error.filename}: " if error.filename else ""
-    return show_error(KfwError(f"cannot go on: {where}{words_of(error)}"))
+    return show_error(KfwError(f"cannot go on: {where}{words_of(error)}"), argv)
 
 
 def _show_crash(error: Exception, argv: Sequence[str]) -> int:
@@ -93,7 +157,7 @@ def _show_crash(error: Exception, argv: Sequence[str]) -> int:
         fix = f"details are in {write_report(error, argv)}, please report it"
     except (KfwError, OSError) as no_report:  # no home, a full disk
         fix = f"please report it; there is no report with details, because kfw {no_report}"
-    return show_error(KfwError(what, fix))
+    return show_error(KfwError(what, fix), argv)
 
 
 def _prefix() -> str:

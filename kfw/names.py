@@ -40,6 +40,14 @@ def select(words: Iterable[str], profile_of: Mapping[str, str | None]) -> Select
     )
 
 
+def probably(word: str, known: Iterable[str]) -> str:
+    """`did you mean api? `, or "" where nothing is alike."""
+    from difflib import get_close_matches  # for who mistypes only
+
+    alike = get_close_matches(word, list(known), n=1)
+    return f"did you mean {alike[0]}? " if alike else ""
+
+
 def few(names: Iterable[str]) -> str:
     """`api, db`, or of many their count and the first: `1600 (api, db, ...)`."""
     names = list(names)

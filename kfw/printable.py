@@ -24,6 +24,21 @@ def printable(text: str, *, colours: bool = False) -> str:
     return _HARMFUL.sub(_escaped, text)
 
 
+#: kfw's own symbols where the terminal's encoding has no others; each is one column, as before.
+_ASCII = str.maketrans("○●▲◐‖✗✓·…→", "o*!@=xv-~>")
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """As a stream with this encoding can take it: what it has not becomes ASCII, kfw's own symbols readably."""
+    try:
+        text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        return (
+            text.translate(_ASCII).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
+        )
+    return text
+
+
 def _escaped(match: re.Match[str]) -> str:
     """The longer form is one of JSON's as well: what is below it JSON has escaped by itself."""
     code = ord(match.group())

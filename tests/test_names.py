@@ -23,9 +23,9 @@ FILES = {
     "each package may have them, and they say what their package's name says": """
         __init__*28 __main__ errors messages*3""",
     "a command, which translates words for the module of that name": """
-        bootstrap events explain logs sandbox status""",
+        bootstrap events explain logs run*3 sandbox status""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """
-        access framing objects pod pods process run session store watch""",
+        access framing objects pod pods process session store watch""",
     "one member of the family of methods each": """
         method*3""",
     "the daemon's side of a thing, and kubectl's or the API's": """

@@ -17,9 +17,9 @@ from kfw.errors import UsageError
 GROUPS = {
     "Forwards": (
         *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
-        "port-forward",
+        *("run", "port-forward"),
     ),
-    "Looking": ("status", "explain", "verify", "top", "logs", "events"),
+    "Looking": ("status", "explain", "verify", "top", "open", "logs", "events"),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
     "Daemon": ("start", "stop", "serve", "service", "version"),
@@ -56,7 +56,10 @@ def run_command(argv: Sequence[str]) -> int:
         context = getattr(error, "ctx", None)
         named = f"kfw {argv[0]}" if argv and argv[0] in COMMANDS else "kfw"
         command = context.command_path if context else named
-        raise UsageError(error.format_message().rstrip("."), f"`{command} --help` says how") from error
+        fix = f"`{command} --help` says how"
+        if list(argv[:1]) == ["start"] and any(not word.startswith("-") for word in argv[1:]):
+            fix += f"; it starts the daemon alone, `kfw up {' '.join(argv[1:])}` starts forwards"
+        raise UsageError(error.format_message().rstrip("."), fix) from error
     except typer.Abort:
         return 130
     return int(code or 0)
@@ -81,7 +84,7 @@ def _show_version(wanted: bool) -> None:
 
 def _root(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", "-v", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Forward ports from a Kubernetes cluster to localhost, and keep them working.
@@ -91,6 +94,8 @@ def _root(
     kfw up        start its forwards, and say when they really work
     kfw status    show what goes where
     kfw down      stop them
+
+    Also understood: ls, ps, list and get for status, rm and delete for remove, help, -o json.
     """
 
 
@@ -110,7 +115,7 @@ def _load(name: str) -> Any:
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
-        app.command(name)(getattr(module, function))
+        app.command(name, cls=getattr(module, "Command", None))(getattr(module, function))
     command: Any = typer.main.get_command(app)
     command.name = name
     command.rich_help_panel = next(title for title, names in GROUPS.items() if name in names)
@@ -133,5 +138,7 @@ def _for_rich(text: str) -> str:
 def _unknown_command(name: str) -> UsageError:
     from difflib import get_close_matches
 
-    alike = get_close_matches(name, COMMANDS, n=1)
-    return UsageError(f"there is no command '{name}'", f"`kfw {alike[0] if alike else '--help'}`?")
+    alike = get_close_matches(name, [each for each in COMMANDS if each[0] == name[:1]], n=1)
+    swapped = [command for command in COMMANDS if command == name[::-1]]
+    found = (alike or swapped or ["--help"])[0]
+    return UsageError(f"there is no command '{name}'", f"`kfw {found}`?")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from kfw import view
 from kfw.commands import _output as output
-from kfw.printable import printable
+from kfw.printable import encodable, printable
 from kfw.reasons import Reason
 
 if TYPE_CHECKING:
@@ -60,13 +60,15 @@ class Live:
 
     def say(self, text: str) -> None:
         """Above the lines, whole, and there to stay."""
-        self._console.print(printable(text), soft_wrap=True)
+        self._console.print(encodable(printable(text), self._console.encoding), soft_wrap=True)
 
     def _text(self, line: str) -> Text:
         from rich.text import Text
 
-        text = Text.from_ansi(printable(line, colours=self._colour))
-        text.no_wrap, text.overflow = True, "ellipsis"
+        shown = printable(line, colours=self._colour)
+        text = Text.from_ansi(encodable(shown, self._console.encoding))
+        text.no_wrap = True
+        text.overflow = "ellipsis" if encodable("…", self._console.encoding) == "…" else "crop"
         return text
 
 
@@ -87,6 +89,7 @@ class Progress:
         self._rows: dict[str, dict[str, Any]] = {}
         self._live = Live(sys.stderr, screen=False) if can_draw(sys.stderr) else None
         self._asked = set[str]()
+        self._outages: dict[tuple[str, str | None, str], str] = {}
 
     def __enter__(self) -> Progress:
         if self._live:
@@ -105,7 +108,15 @@ class Progress:
             self._ask(row, self._live)
             self._draw(self._live)
         elif before is None or _said(before) != _said(row):
-            output.say(view.change_line(row, time.time()))
+            output.say(self._change_line(row))
+
+    def _change_line(self, row: dict[str, Any]) -> str:
+        """A sentence about a cluster is said of the first forward that waits for it."""
+        if row["status"] == "suspended" and row["message"]:
+            first = self._outages.setdefault((row["context"], row["reason"], row["message"]), row["name"])
+            if first != row["name"]:
+                return f"{view.clean(row['name'])}: suspended: {row['reason']}, as {view.clean(first)}"
+        return view.change_line(row, time.time())
 
     def _ask(self, row: dict[str, Any], live: Live) -> None:
         """What a login plugin wants of a person stays on the screen, whole: a URL that is cut cannot be opened. Once,

@@ -3,17 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from kfw.errors import KfwError, UsageError
-from kfw.names import few
+from kfw.names import few, probably
 
 
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     """Says which names there are, and which one was probably meant."""
-    from difflib import get_close_matches
-
     names = sorted(known)
-    alike = get_close_matches(name, names, n=1)
-    fix = f"did you mean {alike[0]}? " if alike else ""
-    return UsageError(f"there is no forward named '{name}'", fix + known_names(names))
+    return UsageError(f"there is no forward named '{name}'", probably(name, names) + known_names(names))
 
 
 def meant(words: Sequence[str], profile_of: Mapping[str, str | None]) -> list[str]:

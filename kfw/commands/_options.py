@@ -10,12 +10,16 @@ from kfw.commands._names import complete
 from kfw.config.durations import seconds
 
 
+class GivenTime(float):
+    """Seconds that the user wrote; a default is a plain float."""
+
+
 def duration(text: str | float) -> float:
     """Typer hands in the default, too, which is seconds already."""
     if isinstance(text, float):
         return text
     try:
-        return seconds(text)
+        return GivenTime(seconds(text))
     except ValueError as error:
         raise typer.BadParameter(f"'{text}' {error}, write for example 30s or 1m30s") from error
 

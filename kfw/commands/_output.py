@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import sys
 
-from kfw.printable import printable
+from kfw.printable import encodable, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TextIO
 
 
+#: Whether there is data on stdout already.
+_has_shown = False
+
+
 def show(text: str) -> None:
     """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
+    _note_data()
     _write(sys.stdout, printable(text, colours=colours(sys.stdout)) + "\n")
 
 
@@ -24,8 +29,23 @@ def show_json(value: Any) -> None:
     """One JSON value; indented only for eyes."""
     import json
 
+    _note_data()
     indent = 2 if is_terminal(sys.stdout) else None
     _write(sys.stdout, printable(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n")
+
+
+def begin() -> None:
+    """One command, of which several may run in one process."""
+    _note_data(False)
+
+
+def has_shown() -> bool:
+    return _has_shown
+
+
+def _note_data(has_shown: bool = True) -> None:
+    global _has_shown
+    _has_shown = has_shown
 
 
 def say(text: str) -> None:
@@ -61,7 +81,7 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed by the caller: `kfw status >&-`
         return
     try:
-        stream.write(text)
+        stream.write(encodable(text, stream.encoding))
         stream.flush()
     except OSError as error:
         hush()

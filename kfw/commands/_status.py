@@ -37,6 +37,11 @@ def status(names: Sequence[str], *, as_json: bool) -> int:
         output.show_json(reply)
     else:
         output.show("\n".join(lines(reply)))
+    return exit_code(reply)
+
+
+def exit_code(reply: dict[str, Any]) -> int:
+    """1 when some forward is not ready."""
     return 0 if all(row["status"] in _FINE for row in reply["forwards"]) else 1
 
 
@@ -53,9 +58,10 @@ def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
     return reply
 
 
-def lines(reply: dict[str, Any]) -> list[str]:
+def lines(reply: dict[str, Any], *, wide: bool = False) -> list[str]:
+    """`wide`: with all columns, whole."""
     colour = output.colours(sys.stdout)
-    return view.status_lines(reply, width=output.width(), colour=colour, now=time.time())
+    return view.status_lines(reply, width=output.width(), colour=colour, now=time.time(), wide=wide)
 
 
 def no_daemon() -> dict[str, Any]:

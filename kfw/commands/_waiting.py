@@ -13,9 +13,10 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress, needs_person
+from kfw.commands._options import GivenTime
 from kfw.errors import KfwError, TimedOut
 from kfw.protocol import DaemonInfo, Event, ForwardStatus, UpReply, UpRequest
-from kfw.reasons import Reason, exit_code_of
+from kfw.reasons import About, Reason, exit_code_of
 
 #: A ForwardStatus as it is on the wire.
 Row = dict[str, Any]
@@ -37,10 +38,36 @@ def settled(row: Row) -> bool:
     return row["status"] not in ("starting", "reconnecting")
 
 
+def settled_for_good(row: Row) -> bool:
+    """As `settled`, but a cluster that is away may still come back."""
+    return settled(row) and not (row["status"] == "suspended" and about(row) is About.NETWORK)
+
+
+def needs_user(row: Row) -> bool:
+    """It does not become active by itself."""
+    if row["status"] == "suspended":
+        return about(row) is About.LOGIN
+    return row["status"] in ("error", "stopped", "disabled")
+
+
+def about(row: Row) -> About | None:
+    return Reason(row["reason"]).traits.about if row["reason"] else None
+
+
+def never(row: Row) -> bool:
+    return False
+
+
 def follow_until(
-    done: Callable[[Row], bool], names: Iterable[str], *, timeout: float, on_change: Callable[[Row], None]
+    done: Callable[[Row], bool],
+    names: Iterable[str],
+    *,
+    timeout: float,
+    on_change: Callable[[Row], None],
+    hopeless: Callable[[Row], bool] = never,
 ) -> list[Row]:
-    """The last status of each forward, `timeout` seconds later at most; one that is removed meanwhile is left out."""
+    """The last status of each forward, when all are done or one is hopeless, `timeout` seconds later at most; one that is
+    removed meanwhile is left out."""
     end = time.monotonic() + timeout
     stream = client.follow(timeout=timeout)
     reply = client.status()
@@ -48,11 +75,11 @@ def follow_until(
     rows = {name: rows[name] for name in dict.fromkeys(names) if name in rows}
     for row in rows.values():
         on_change(row)
-    while not all(done(row) for row in rows.values()):
+    while not (all(map(done, rows.values())) or any(map(hopeless, rows.values()))):
         event = next(stream, None)
         if event is None:
             if (left := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
-                return follow_until(done, names, timeout=left, on_change=on_change)
+                return follow_until(done, names, timeout=left, on_change=on_change, hopeless=hopeless)
             break
         if event.name in rows:
             _apply(event, rows, on_change)
@@ -91,12 +118,12 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     """The daemon runs. The exit code is that of the worst forward."""
     reply = client.up(request)
     rows = {row.name: row for row in client.status().forwards}
-    _say_what_stays(request, rows)
+    say_what_stays(request, rows)
     again = _retry_what_waits(request, reply, rows)
     names = _asked_for(request, reply, rows)
     if wait and again:
         _wait_for_another_word({name: rows[name] for name in again}, timeout)
-    code = _wait(names, timeout) if wait else 0
+    code = wait_until_settled(names, timeout) if wait else 0
     shown = status_fast.reply_of(client.status_raw(), names)
     if as_json:
         output.show_json(shown)
@@ -113,7 +140,7 @@ def _asked_for(request: UpRequest, reply: UpReply, rows: Rows) -> list[str]:
     return list(dict.fromkeys((*(forward.name for forward in request.forwards), *request.names, *selected)))
 
 
-def _say_what_stays(request: UpRequest, rows: Rows) -> None:
+def say_what_stays(request: UpRequest, rows: Rows) -> None:
     """What is up stays in its cluster although another context is current now; silence would be a riddle."""
     for forward in request.forwards:
         row = rows.get(forward.name)
@@ -142,10 +169,12 @@ def _wait_for_another_word(before: Rows, timeout: float) -> None:
     follow_until(heard, before, timeout=min(ANOTHER_WORD, timeout), on_change=lambda _: None)
 
 
-def _wait(names: Sequence[str], timeout: float) -> int:
+def wait_until_settled(names: Sequence[str], timeout: float) -> int:
+    """The exit code. A time that the user gave is also for a cluster that is away."""
+    enough = settled_for_good if isinstance(timeout, GivenTime) else settled
     try:
         with Progress(names) as progress:
-            rows = follow_until(settled, names, timeout=timeout, on_change=progress.change)
+            rows = follow_until(enough, names, timeout=timeout, on_change=progress.change)
             if timeout == TIMEOUT and any(map(needs_person, rows)):
                 rest = LOGIN_TIMEOUT - TIMEOUT
                 rows = follow_until(settled, names, timeout=rest, on_change=progress.change)

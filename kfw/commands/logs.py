@@ -28,7 +28,9 @@ def logs(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--lines", min=0, help="How many of the last lines.")] = 20,
+    count: Annotated[
+        int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
+    ] = 20,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on showing lines as they are written.")
     ] = False,

@@ -15,11 +15,15 @@ from kfw.errors import DaemonNotRunning, UsageError
 
 #: Seconds between two looks.
 _PAUSE = 1.0
+_FORMS = ("json", "yaml", "wide", "name")
 
 
 def status(
     names: Names = None,
     as_json: Json = False,
+    form: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FORM", help=f"{', '.join(_FORMS)}.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it as it changes.")] = False,
 ) -> int:
     """Show all forwards, their status, and why any of them fail.
@@ -27,14 +31,39 @@ def status(
     \b
     kfw status
     kfw status api --json
+    kfw status -o wide
     kfw status --watch
     """
+    if form is not None:
+        return _in_form(form, names or [], watch=watch)
     if not watch:
         return status_fast.status(names or [], as_json=as_json)
     if as_json:
         raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each change")
     _watch(names or [])
     return 0
+
+
+def _in_form(form: str, names: list[str], *, watch: bool) -> int:
+    """As kubectl has them; `json` alone is --json already, see kfw/cli.py."""
+    if form not in _FORMS:
+        raise UsageError(f"there is no form '{form}'", f"use one of {', '.join(_FORMS)}")
+    if watch:
+        raise UsageError("--watch has one form only", "leave -o away")
+    if form == "json":
+        return status_fast.status(names, as_json=True)
+    reply = status_fast.reply_of(client.status_raw(), names)
+    if form == "name":
+        shown = [row["name"] for row in reply["forwards"]]
+    elif form == "wide":
+        shown = status_fast.lines(reply, wide=True)
+    else:
+        import yaml
+
+        shown = [yaml.safe_dump(reply, sort_keys=False, allow_unicode=True).rstrip("\n")]
+    if shown:
+        output.show("\n".join(shown))
+    return status_fast.exit_code(reply)
 
 
 def _watch(names: list[str]) -> None:

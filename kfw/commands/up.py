@@ -15,7 +15,7 @@ from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._handover import offer
 from kfw.commands._names import unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
-from kfw.commands._waiting import TIMEOUT, bring
+from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
 from kfw.config.settings import Settings
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.model import Forward, SelectingProfile
@@ -52,17 +52,28 @@ def up(
     kfw up --config shop.yaml --context kind-dev
     """
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
+    settings, request = request_for(names or [], config or [], flags)
+    if foreground:
+        _say_what_needs_the_daemon(request)
+        return _foreground(request, as_json=as_json)
+    start_daemon(settings, request)
+    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+
+
+def request_for(
+    names: list[str], files: list[Path], flags: Mapping[str, str | None]
+) -> tuple[Settings, UpRequest]:
+    """What is configured for these names, and how it is asked for. Raises UsageError, and ConfigError with all problems."""
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = _settings(config or [], given)
-    chosen = _chosen(settings, names or [])
+    settings = _settings(files, given)
+    chosen = _chosen(settings, names)
     _refuse_flags_for_selected(settings, chosen, given)
     forwards = _forwards(settings, chosen)
-    kubeconfigs = _followed_files(
-        [*forwards, *(one.template for one in settings.selections.values())]
-    )  # before they are read: what changes meanwhile is seen later
+    # Before they are read: what changes meanwhile is seen later.
+    kubeconfigs = _followed_files([*forwards, *(one.template for one in settings.selections.values())])
     request = UpRequest(
         forwards=_pinned(forwards),
-        source=_source(settings, config or [], given),
+        source=_source(settings, files, given),
         replace=chosen is None,
         names=[
             name for name in (chosen.names if chosen else ()) if name not in map(_any_of, settings.selections)
@@ -72,12 +83,11 @@ def up(
         files={str(file): stamp(str(file)) for file in settings.files} | kubeconfigs,
         environ=caller_environ(),
     )
-    if foreground:
-        if kubeconfigs:
-            output.say(
-                "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
-            )
-        return _foreground(request)
+    return settings, request
+
+
+def start_daemon(settings: Settings, request: UpRequest) -> bool:
+    """If there is none: then True. Says what else comes back with it."""
     wanted = settings.daemon
     daemon, is_new = ensure_daemon(
         on_demand=True,
@@ -91,7 +101,7 @@ def up(
         offer(daemon)
     else:
         _say_what_came_back(request)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    return is_new
 
 
 def _say_what_came_back(request: UpRequest) -> None:
@@ -214,8 +224,20 @@ def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Sou
     )
 
 
-def _foreground(request: UpRequest) -> int:
-    """Ctrl+C ends it; the daemon's code is asked for only here."""
+def _say_what_needs_the_daemon(request: UpRequest) -> None:
+    if any(forward.context_follows for forward in request.forwards):
+        output.say(
+            "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
+        )
+    for profile in request.selections:
+        if profile.template.enabled:
+            output.say(
+                f"kfw: the profile {profile.profile} selects services, which needs the daemon: left out"
+            )
+
+
+def _foreground(request: UpRequest, *, as_json: bool) -> int:
+    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here."""
     import time
 
     import msgspec
@@ -224,10 +246,37 @@ def _foreground(request: UpRequest) -> int:
     from kfw.daemon.run import foreground
     from kfw.protocol import ForwardStatus
 
+    first = FirstVerdicts(forward.name for forward in request.forwards if forward.enabled)
+
     def tell(kind: str, row: ForwardStatus) -> None:
         if kind == "status":
+            first.hear(msgspec.to_builtins(row))
             output.say(view.change_line(msgspec.to_builtins(row), time.time()))
 
-    code = foreground(request, tell)
-    output.say("forwards stopped")
+    foreground(request, tell, first.are_all_errors)
+    code = exit_code(first.rows.values()) if first.are_all_errors() else 0
+    output.say("nothing can come up" if code else "forwards stopped")
+    if as_json:
+        output.show_json({"forwards": list(first.rows.values())})
     return code
+
+
+class FirstVerdicts:
+    """What was said first of each forward that was to come up: where all are errors, there is nothing to wait for. What
+    fails later may come back."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._missing = set(names)
+        self._all_errors = False
+        self.rows: dict[str, Row] = {}
+
+    def hear(self, row: Row) -> None:
+        self.rows[row["name"]] = row
+        if row["name"] in self._missing and settled(row):
+            self._missing.discard(row["name"])
+            self._all_errors = not self._missing and all(
+                each["status"] in ("error", "disabled") for each in self.rows.values()
+            )
+
+    def are_all_errors(self) -> bool:
+        return self._all_errors

@@ -1,5 +1,6 @@
 """kfw wait: until forwards have a status."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress
 from kfw.commands._names import meant
 from kfw.commands._options import Json, Names, Timeout
-from kfw.commands._waiting import exit_code, follow_until
+from kfw.commands._waiting import Row, exit_code, follow_until, needs_user
 from kfw.errors import UsageError
 from kfw.model import Status
 from kfw.names import few
@@ -20,6 +21,9 @@ def wait(
     names: Names = None,
     wanted: Annotated[Status, typer.Option("--for", help="The status to wait for.")] = Status.ACTIVE,
     timeout: Timeout = 60.0,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="End as soon as one of them needs you.")
+    ] = False,
     as_json: Json = False,
 ) -> int:
     """Wait until forwards are active or have another status.
@@ -30,18 +34,35 @@ def wait(
     \b
     kfw wait api db --timeout 2m
     kfw wait api --for stopped
+    kfw wait --fail-fast
     """
     chosen = _chosen(names)
+
+    def failed(row: Row) -> bool:
+        return fail_fast and row["status"] != wanted and needs_user(row)
+
     with Progress(chosen) as progress:
         rows = follow_until(
-            lambda row: row["status"] == wanted, chosen, timeout=timeout, on_change=progress.change
+            lambda row: row["status"] == wanted,
+            chosen,
+            timeout=timeout,
+            on_change=progress.change,
+            hopeless=failed,
         )
     if as_json:
         output.show_json(status_fast.reply_of(client.status_raw(), [row["name"] for row in rows]))
     late = [row for row in rows if row["status"] != wanted]
     if late and not as_json:
-        output.say(f"after {timeout:g} s not {wanted.value}: {few(row['name'] for row in late)}")
+        output.say(_of_late(rows, late, failed, timeout, wanted))
     return exit_code(late) or (7 if late else 0)
+
+
+def _of_late(
+    rows: list[Row], late: list[Row], failed: Callable[[Row], bool], timeout: float, wanted: Status
+) -> str:
+    if hopeless := [row["name"] for row in rows if failed(row)]:
+        return f"not waited any longer, as these need you: {few(hopeless)}; `kfw status` says why"
+    return f"after {timeout:g} s not {wanted.value}: {few(row['name'] for row in late)}"
 
 
 def _chosen(names: list[str] | None) -> list[str]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfw.config.merge import BAD, Branch, Leaf, Tree
-from kfw.config.shapes import Reading, Shape
+from kfw.config.shapes import One, Reading, Shape
 from kfw.config.tree import Mapping, Node, Place, Scalar, quote, shorten
 
+VARIABLE_PATTERN = r"^(?!KFW_)[A-Za-z_][A-Za-z0-9_]{0,254}$"
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
 
@@ -103,6 +104,35 @@ class Named:
             "type": ["object", "null"],
             "propertyNames": names,
             "additionalProperties": self.block.json(defs),
+        }
+
+
+@dataclass(frozen=True)
+class Variables:
+    """A mapping from names of environment variables to one kind of scalar. Their letters stay as they are."""
+
+    item: One
+
+    def read(self, node: Node, path: str, at: Place, reading: Reading) -> Tree:
+        if not isinstance(node, Mapping):
+            return _no_mapping(node, path, at, reading, "write a mapping from variables to texts")
+        found = Branch(at)
+        for key, value in node.pairs:
+            full = f"{path}.{shorten(key.raw)}"
+            if key.raw in found.children:
+                _twice(key, full, found.children[key.raw].at, reading)
+            elif not re.fullmatch(VARIABLE_PATTERN, key.raw):
+                what = f"the name {quote(key.raw)} in {path} cannot be used"
+                reading.wrong(key.at, what, "use letters, digits and '_'; KFW_ is for kfw's own")
+            else:
+                found.children[key.raw] = self.item.read(value, full, key.at, reading)
+        return found
+
+    def json(self, defs: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": VARIABLE_PATTERN},
+            "additionalProperties": self.item.json(defs),
         }
 
 

@@ -143,6 +143,11 @@ def selection(name: str, completed: Branch, flags: Branch, sources: Mapping[str,
     )
 
 
+def variables(entry: ForwardEntry) -> dict[str, str]:
+    block = entry.block.branch("env")
+    return {name: text for name in block.children if (text := block.value(name, str)) is not None}
+
+
 def is_enabled(block: Branch) -> bool:
     return block.value("enabled", bool) is not False
 

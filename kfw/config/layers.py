@@ -84,6 +84,7 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
     entries = list(build.entries(completed))
     return Settings(
         forwards={entry.name: build.forward(entry, absolute) for entry in entries},
+        variables={entry.name: build.variables(entry) for entry in entries},
         off_by_profile=frozenset(e.name for e in entries if build.is_off_by_profile(e, completed)),
         selections={
             name: build.selection(name, completed, flags, absolute)

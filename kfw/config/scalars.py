@@ -9,6 +9,7 @@ from kfw.choices import HTTP_STATUS
 from kfw.config import durations
 from kfw.config.merge import Value
 from kfw.config.shapes import One, Reading, Wrong
+from kfw.config.templates import PLACES, unknown_place
 from kfw.config.tree import Scalar, quote, shorten
 
 #: Linux allows 4096 bytes for a path; nothing else is nearly as long.
@@ -36,6 +37,18 @@ def text(
         raise Wrong(f"is {node}", _in_quotes(node, right))
 
     return One(wants, convert, schema, nullable)
+
+
+def template() -> One:
+    """Text in which {host}, {port}, {url} and {name} stand for those of a forward."""
+    wants = "text such as 'postgres://{host}:{port}/db'"
+
+    def check(raw: str) -> None:
+        if word := unknown_place(raw):
+            known = ", ".join(f"{{{place}}}" for place in PLACES)
+            raise Wrong(f"is {quote(raw)}, where {{{word}}} is unknown", f"known are {known}")
+
+    return text(wants, check=check)
 
 
 def file_path(*, nullable: bool = False) -> One:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kfw.choices import HEADER_LINE, HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES, listed
 from kfw.config import scalars as s
-from kfw.config.blocks import Block, BlockKey, Named
+from kfw.config.blocks import Block, BlockKey, Named, Variables
 from kfw.config.shapes import Many, Wrong
 from kfw.config.tree import quote
 from kfw.model import Kind, Target
@@ -127,6 +127,10 @@ _FORWARD = Block(
         "apiPath": BlockKey(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
         "swaggerPath": BlockKey(
             s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."
+        ),
+        "env": BlockKey(
+            Variables(s.template()),
+            "Variables for the command of `kfw run`; {host}, {port}, {url} and {name} are those of the forward.",
         ),
         **COMMON,
         **_SWITCHES,

@@ -25,7 +25,10 @@ class DaemonSettings:
 class Settings:
     #: By name; those of profiles too, and also what is disabled.
     forwards: Mapping[str, Forward]
-    #: Of these the ones that are disabled only because their profile is.
+    #: By name of a forward: variables for the command of `kfw run`, with places as in templates.py. They go to no daemon
+    #: and into no store, as one may hold a password.
+    variables: Mapping[str, Mapping[str, str]]
+    #: Of the forwards the ones that are disabled only because their profile is.
     off_by_profile: frozenset[str]
     #: Profiles that select by namespaces and labels, by name; also what is disabled.
     selections: Mapping[str, SelectingProfile]

@@ -34,7 +34,7 @@ from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.inheritance import Inheritance
 from kfw.supervisor.runner import World
-from kfw.supervisor.supervisor import Supervisor, Tell
+from kfw.supervisor.supervisor import TOLD, Supervisor, Tell
 from kfw.system import loop, network_changes
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
@@ -259,24 +259,31 @@ async def _close(supervisor: Supervisor) -> None:
         log.error("some forwards did not end within %s s", GRACE)
 
 
-def foreground(request: UpRequest, tell: Tell) -> int:
-    """`up --foreground`: the forwards live in this process until INT or TERM. Returns the exit code."""
+def foreground(request: UpRequest, tell: Tell, is_hopeless: Callable[[], bool]) -> None:
+    """`up --foreground`: the forwards live in this process until INT or TERM, or until `is_hopeless` says so, which is
+    asked after each change that was told. `tell` hears of each status, so the log does not say it again."""
     make_private_dir(paths.state_dir())
     if logging.lastResort:  # shows warnings on stderr, as no log is set up here
         logging.lastResort.setFormatter(RedactingFormatter())
+        logging.lastResort.addFilter(lambda record: not hasattr(record, TOLD))
     use_pidfd_watcher()
-    return loop.run(_foreground(request, tell))
+    loop.run(_foreground(request, tell, is_hopeless))
 
 
-async def _foreground(request: UpRequest, tell: Tell) -> int:
+async def _foreground(request: UpRequest, tell: Tell, is_hopeless: Callable[[], bool]) -> None:
     ended = asyncio.Event()
+
+    def hear(kind: str, row: ForwardStatus) -> None:
+        tell(kind, row)
+        if is_hopeless():
+            ended.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, _first_signal, ended, loop)
-    async with _supervisor(tell, Environs(os.environ, known=True)) as supervisor:
+    async with _supervisor(hear, Environs(os.environ, known=True)) as supervisor:
         await supervisor.up(request.forwards)
         await ended.wait()
-    return 0
 
 
 def _first_signal(ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:

@@ -17,7 +17,7 @@ from kfw.daemon.store import WantedRecord, load, save
 from kfw.environ import Environ
 from kfw.errors import ConfigError, KfwError, UsageError
 from kfw.model import Forward
-from kfw.names import Selection, few, select
+from kfw.names import Selection, few, probably, select
 from kfw.protocol import (
     ADDED,
     AgainRequest,
@@ -493,6 +493,8 @@ def _how(key: str, caller: Source) -> Source:
 def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:
     if words := list(unknown):
         where = f" in the context {context}" if context else ""
+        names = sorted(known)
         raise UsageError(
-            f"there is no forward named {few(map(repr, words))}{where}", f"known are: {few(known) or 'none'}"
+            f"there is no forward named {few(map(repr, words))}{where}",
+            f"{probably(words[0], names)}known are: {few(names) or 'none'}",
         )

@@ -11,12 +11,15 @@ from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.methods.choose import owned_by_child
 from kfw.model import SERVING, Forward, Problem, Reason, Status
+from kfw.names import probably
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
 from kfw.supervisor.plan import keep_pins, only_moves, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
+#: A record of the log that has this says what `tell` says as well.
+TOLD = "told"
 #: `tell(kind, status)`; kind is an Event.type.
 Tell = Callable[[str, ForwardStatus], None]
 
@@ -268,9 +271,10 @@ class Supervisor:
         names = list(dict.fromkeys(names))
         unknown = [name for name in names if name not in self._rows]
         if unknown:
-            known = ", ".join(self._rows) or "none"
+            known = sorted(self._rows)
             raise UsageError(
-                f"there is no forward named {', '.join(map(repr, unknown))}", f"known are: {known}"
+                f"there is no forward named {', '.join(map(repr, unknown))}",
+                f"{probably(unknown[0], known)}known are: {', '.join(known) or 'none'}",
             )
         return names or list(self._rows)
 
@@ -350,7 +354,8 @@ class Supervisor:
         before, news = self._told.get(status.name, ()), _news(status)
         if before != (*news, status.next_attempt_at):
             self._told[status.name] = (*news, status.next_attempt_at)
-            self._world.log.log(_level(status, same=before[: len(news)] == news), "%s", line(status))
+            level = _level(status, same=before[: len(news)] == news)
+            self._world.log.log(level, "%s", line(status), extra={TOLD: True})
             self._tell("status", status)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Narrower terminals get lines that wrap.
 MIN_WIDTH = 60
 _GAP = "  "
+#: Columns that may be cut, and to how much at most.
+_LEAST = {"CONTEXT": 10, "TARGET": 14, "NAME": 12}
 
 #: status -> (symbol, SGR code): the 16 colours, so that the user's theme decides how they look.
 _LOOK = {
@@ -26,21 +28,28 @@ _LOOK = {
     "active": ("●", "32"),
     "degraded": ("▲", "93"),
     "reconnecting": ("◐", "36"),
-    "suspended": ("‖", "90"),
+    "suspended": ("‖", "33"),
     "error": ("✗", "31"),
     "stopped": ("·", "90"),
     "disabled": ("·", "90"),
 }
 DIM = "2"
+#: What has happened to a cluster, in words; for other reasons their own name will do.
+_OUTAGES = {"cluster-unreachable": "cannot be reached", "login-expired": "the login has run out"}
 
 
-def status_lines(reply: Row, *, width: int, colour: bool, now: float) -> list[str]:
-    """`kfw status`: a table, below each row what keeps it from being active, and a line for the daemon.
+def status_lines(reply: Row, *, width: int, colour: bool, now: float, wide: bool = False) -> list[str]:
+    """`kfw status`: a line per outage, a table, below each row what keeps it from being active, and a line for the daemon.
 
-    `width` in columns; `now` in seconds since 1970, for "next attempt in 4s".
+    `width` in columns; `wide` has more of them, uncut; `now` in seconds since 1970, for "next attempt in 4s".
     """
     rows: Sequence[Row] = reply["forwards"]
-    lines = forward_lines(rows, width=width, colour=colour, now=now)
+    outages = outages_of(rows)
+    lines = forward_lines(rows, width=width, colour=colour, now=now, told=told_of(outages), wide=wide)
+    for outage in outages:
+        lines = [
+            paint(line, "33", colour) for line in wrapped(outage_line(outage, now), width, indent=0)
+        ] + lines
     if not rows:
         lines = ["nothing is forwarded, `kfw up` starts the configured forwards"]
     return [
@@ -56,15 +65,51 @@ def _warnings(daemon: Row, width: int, colour: bool) -> list[str]:
     return [paint(line, "33", colour) for line in said]
 
 
-def forward_lines(rows: Sequence[Row], *, width: int, colour: bool, now: float) -> list[str]:
+def outages_of(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """Forwards that wait for one thing together: two or more of one cluster, suspended for one reason."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["status"] == "suspended" and row.get("reason"):
+            groups.setdefault((row["context"], row["reason"]), []).append(row)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def told_of(outages: Sequence[Sequence[Row]]) -> frozenset[str]:
+    """The forwards of which an outage says all that there is to say."""
+    return frozenset(row["name"] for outage in outages for row in outage)
+
+
+def outage_line(outage: Sequence[Row], now: float) -> str:
+    """`dev: cannot be reached for 2m, 9 forwards wait: connection refused; next attempt in 4s`"""
+    first = min(outage, key=lambda row: str(row["since"]))
+    what = _OUTAGES.get(first["reason"], first["reason"])
+    said = f"{clean(first['context'])}: {what} for {_ago(first['since'], now)}, {len(outage)} forwards wait"
+    if message := clean(first.get("message") or ""):
+        said += f": {message}"
+    attempts = sorted(row["nextAttemptAt"] for row in outage if row.get("nextAttemptAt"))
+    return f"{said}; next attempt {_in(attempts[0], now)}" if attempts else said
+
+
+def forward_lines(
+    rows: Sequence[Row],
+    *,
+    width: int,
+    colour: bool,
+    now: float,
+    told: frozenset[str] = frozenset(),
+    wide: bool = False,
+) -> list[str]:
+    """A table. `told`: whose remark stands elsewhere."""
     if not rows:
         return []
-    header, cells = _columns(rows)
-    widths = _fit([max(map(len, column)) for column in zip(header, *cells, strict=True)], header, width)
+    header, cells = _columns(rows, wide=wide)
+    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+    widths = widths if wide else _fit(widths, header, width)
+    cells = _cut_cells(cells, header, widths)
     lines = [paint(_line(header, widths), DIM, colour)]
     for row, texts in zip(rows, cells, strict=True):
         lines.append(_line(texts, widths, _LOOK[row["status"]][1] if colour else ""))
-        if note := remark(row, now):
+        if row["name"] not in told and (note := remark(row, now)):
             lines += wrapped(note, width, indent=widths[0] + len(_GAP))
     return lines
 
@@ -100,11 +145,16 @@ def local(row: Row) -> str:
         return str(row["url"])
     if not row["localPort"]:
         return "-"  # kubefwd has not said yet
+    host, port = address(row)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def address(row: Row) -> tuple[str, int]:
+    """Host and port to connect to."""
     if names := row.get("localNames"):
-        return f"{names[0]}:{row['localPort']}"
-    addresses = [address for address in row.get("localAddresses", ()) if address not in ("127.0.0.1", "::1")]
-    host = addresses[0] if addresses else "localhost"
-    return f"[{host}]:{row['localPort']}" if ":" in host else f"{host}:{row['localPort']}"
+        return str(names[0]), int(row["localPort"])
+    others = [each for each in row.get("localAddresses", ()) if each not in ("127.0.0.1", "::1")]
+    return (str(others[0]) if others else "localhost"), int(row["localPort"])
 
 
 def target(row: Row) -> str:
@@ -154,12 +204,15 @@ def change_line(row: Row, now: float) -> str:
 
 
 def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now: float) -> list[str]:
-    """A line per forward that never wraps, for progress drawn in place; `names`: columns for the name."""
+    """A line per forward and outage that never wraps, for progress drawn in place; `names`: columns for the name."""
     statuses = max(map(len, _LOOK))
-    lines = []
+    outages = outages_of(rows)
+    told = told_of(outages)
+    lines = [paint(cut(outage_line(outage, now), width), "33", colour) for outage in outages]
     for row in rows:
         where = clean(local(row)) if row["status"] == "active" else ""
-        detail = ": ".join(filter(None, (where, remark(row, now))))
+        note = f"waits for {clean(row['context'])}" if row["name"] in told else remark(row, now)
+        detail = ": ".join(filter(None, (where, note)))
         text = f" {clean(row['name']):{names}}  {row['status']:{statuses}}  {detail}".rstrip()
         lines.append(paint(symbol(row["status"]), _LOOK[row["status"]][1], colour) + cut(text, width - 2))
     return lines
@@ -184,11 +237,40 @@ def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
-def _columns(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+def cut_apart(texts: Sequence[str], width: int) -> list[str]:
+    """Each cut in the middle to `width`, so that as many as possible still differ: what tells contexts and targets apart
+    is mostly at their end, so that gets most of what is kept."""
+    if width < 3 or all(len(text) <= width for text in texts):
+        return [cut(text, width) for text in texts]
+    ways = [
+        [_cut_middle(text, width, head) for text in texts] for head in (width // 5, width // 2, width - 2)
+    ]
+    return max(ways, key=lambda way: len(set(way)))
+
+
+def _cut_middle(text: str, width: int, head: int) -> str:
+    tail = width - head - 1
+    return text if len(text) <= width else f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+def _cut_cells(cells: list[list[str]], header: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
+    """Names, targets and contexts; the status and the address are whole."""
+    columns = [
+        cut_apart(column, width) if title in _LEAST else list(column)
+        for title, column, width in zip(header, zip(*cells, strict=True), widths, strict=True)
+    ]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[str]]]:
     """The context has a column of its own only where there are several."""
     header = ["NAME", "STATUS", "LOCAL", "TARGET"]
     cells = [[clean(row["name"]), _status_cell(row), clean(local(row)), clean(target(row))] for row in rows]
-    if len({row["context"] for row in rows}) > 1:
+    if wide:
+        header += ["METHOD", "ENDPOINT"]
+        for texts, row in zip(cells, rows, strict=True):
+            texts += [clean(row["method"]), clean((row.get("endpoint") or {}).get("name") or "-")]
+    if wide or len({row["context"] for row in rows}) > 1:
         header.append("CONTEXT")
         for texts, row in zip(cells, rows, strict=True):
             texts.append(clean(row["context"]))
@@ -202,12 +284,11 @@ def _status_cell(row: Row) -> str:
 
 def _fit(widths: list[int], header: Sequence[str], width: int) -> list[int]:
     """Give up columns' width from the right, the status and the local address never, the name last."""
-    least = {"CONTEXT": 10, "TARGET": 14, "NAME": 12}
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - max(width, MIN_WIDTH)
     for name in ("CONTEXT", "TARGET", "NAME"):
         if name in header and excess > 0:
             column = header.index(name)
-            less = min(excess, max(widths[column] - least[name], 0))
+            less = min(excess, max(widths[column] - _LEAST[name], 0))
             widths[column] -= less
             excess -= less
     return widths
@@ -217,6 +298,12 @@ def _line(texts: Iterable[str], widths: Sequence[int], status_colour: str = "") 
     cells = [cut(text, width).ljust(width) for text, width in zip(texts, widths, strict=True)]
     cells[1] = paint(cells[1], status_colour, bool(status_colour))
     return _GAP.join(cells).rstrip()
+
+
+def _ago(since: str, now: float) -> str:
+    from datetime import datetime
+
+    return uptime(max(now - datetime.fromisoformat(since).timestamp(), 0))
 
 
 def _in(at: str, now: float) -> str:

@@ -1,5 +1,6 @@
 """The one place where an error becomes words and an exit code."""
 
+import json
 import os
 import signal
 import subprocess
@@ -85,7 +86,7 @@ def test_bad_usage_is_2_and_says_where_to_read_on(
 ) -> None:
     assert cli.run(argv) == 2
     out, err = capsys.readouterr()
-    assert out == ""
+    assert [bool(out), "--json" in argv] in ([False, False], [True, True])
     assert err.startswith("kfw: ")
     assert word in err
 
@@ -123,8 +124,27 @@ def test_an_unknown_name_is_2_and_the_known_ones_are_named(
     daemon.forwards = [row("api"), row("db")]
     assert cli.run(argv) == 2
     out, err = capsys.readouterr()
-    assert out == ""
+    assert [bool(out), "--json" in argv] in ([False, False], [True, True])
     assert err == "kfw: there is no forward named 'apo'\n     did you mean api? known: api, db\n"
+
+
+def test_with_json_an_error_is_one_json_value_on_stdout_too(
+    daemon: FakeDaemon, capsys: pytest.CaptureFixture[str]
+) -> None:
+    daemon.forwards = [row("api")]
+    assert cli.run(["explain", "apo", "--json"]) == 2
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    assert error["message"] == "there is no GET /v1/forwards/apo/explain"
+    assert (error["exitCode"], error["fix"]) == (2, "")
+    assert err.startswith("kfw: there is no ")
+
+
+def test_what_was_shown_as_json_already_stays_the_only_value(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["status", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["daemon"]["running"] is False
 
 
 @pytest.mark.parametrize("argv", [["wait"], ["verify"]])

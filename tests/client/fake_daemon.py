@@ -121,6 +121,8 @@ class FakeDaemon:
         self.path = path
         self.info = dict(_DAEMON)
         self.forwards: list[dict[str, Any]] = []
+        #: What `forwards` is from the first `up` on, if it is to change then.
+        self.after_up: list[dict[str, Any]] = []
         self.events: list[dict[str, Any]] = []
         self.replies: dict[str, bytes] = {}
         self.asked: list[tuple[str, Any]] = []
@@ -176,6 +178,8 @@ class FakeDaemon:
             connection.close()
 
     def _reply(self, line: str) -> bytes:
+        if line == "POST /v1/up" and self.after_up:
+            self.forwards = self.after_up
         if line in self.replies:
             return self.replies[line]
         verb = line.removeprefix("POST /v1/")

@@ -192,3 +192,79 @@ def test_an_explanation_marks_the_chosen_way() -> None:
         "what this way cannot do:",
         "  - the cluster balances over pods itself",
     ]
+
+
+def away(name: str, context: str = "dev", **more: Any) -> dict[str, Any]:
+    return row(
+        name,
+        "suspended",
+        **{
+            "context": context,
+            "reason": "cluster-unreachable",
+            "message": "connection refused",
+            "since": "2026-11-21T07:58:00Z",
+            "nextAttemptAt": "2026-11-21T08:00:04Z",
+        }
+        | more,
+    )
+
+
+def test_one_outage_is_one_line() -> None:
+    lines = table(*(away(f"s-{number}") for number in range(9)), row("other", context="prod"), width=100)
+    assert (
+        lines[0] == "dev: cannot be reached for 2m, 9 forwards wait: connection refused; next attempt in 4s"
+    )
+    assert lines[1].startswith("NAME")
+    assert "\n".join(lines).count("connection refused") == 1
+    assert len(lines) == 1 + 1 + 10 + 2
+
+
+def test_two_outages_are_two_lines_and_one_forward_keeps_its_own() -> None:
+    expired = {"reason": "login-expired", "message": "the token is too old"}
+    lines = table(away("a"), away("b"), away("c", "prod", **expired), away("d", "prod", **expired), width=120)
+    assert sorted(line.split(" for ")[0] for line in lines[:2]) == [
+        "dev: cannot be reached",
+        "prod: the login has run out",
+    ]
+    assert "cluster-unreachable: connection refused" in table(away("a"), row("b"))[2]
+
+
+def test_an_outage_in_progress_is_one_line_too() -> None:
+    lines = view.live_lines([away("a"), away("b")], names=1, width=70, colour=False, now=NOW)
+    assert len(lines) == 3
+    assert lines[1].endswith("waits for dev")
+    assert max(map(len, lines)) <= 70
+
+
+def test_suspended_is_not_in_the_colour_of_stopped() -> None:
+    looks = [view.painted_status(status, colour=True) for status in ("suspended", "stopped")]
+    assert looks[0].startswith("\x1b[33m")
+    assert looks[1].startswith("\x1b[90m")
+
+
+@pytest.mark.parametrize(
+    ("texts", "width"),
+    [
+        (
+            [
+                "arn:aws:eks:eu-west-1:111122223333:cluster/dev",
+                "arn:aws:eks:eu-west-1:111122223333:cluster/prod",
+            ],
+            12,
+        ),
+        (["gke_shop-dev_europe-west1_main-cluster", "gke_shop-prod_europe-west1_main-cluster"], 16),
+        (["dev.example.com/api-server-of-everything", "prod.example.com/api-server-of-everything"], 10),
+        (["openchoreo-observability/service/observer:8080", "openchoreo-observability/service/web:80"], 20),
+    ],
+)
+def test_what_is_cut_can_still_be_told_apart(texts: list[str], width: int) -> None:
+    cut = view.cut_apart(texts, width)
+    assert len(set(cut)) == 2
+    assert {len(text) for text in cut} == {width}
+
+
+def test_a_target_that_is_cut_keeps_its_service() -> None:
+    long = row(
+        "observer", namespace="openchoreo-observability-plane", target="service/observer", targetPort=80
+    )
+    assert table(long, width=60)[1].endswith("observer:80")

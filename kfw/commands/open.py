@@ -1,0 +1,67 @@
+"""kfw open: what a forward leads to, in the browser, on stdout or on the clipboard."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from kfw import client, view
+from kfw.commands import _output as output
+from kfw.commands._names import meant
+from kfw.commands._options import OneName
+from kfw.commands._waiting import Row, exit_code
+from kfw.errors import ALL_ERRORS, KfwError, UsageError
+from kfw.names import few
+
+
+def open(  # noqa: A001 - the name of the command
+    name: OneName,
+    only_print: Annotated[bool, typer.Option("--print", help="Show the URL, open nothing.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the clipboard.")] = False,
+) -> int:
+    """Open a forward in the browser.
+
+    The URL is shown instead where there is no browser.
+
+    \b
+    kfw open api
+    kfw open db --print
+    kfw open db --copy
+    """
+    where = view.local(_serving(name))
+    if copy:
+        from kfw.system.clipboard import copy as copy_text
+
+        output.say(f"copied by {copy_text(where, os.environ)}: {where}")
+    if only_print:
+        output.show(where)
+    if not (copy or only_print):
+        _browse(name, where)
+    return 0
+
+
+def _serving(name: str) -> Row:
+    """The one row of this name, which serves. Raises UsageError, or KfwError with the exit code of its reason."""
+    import msgspec
+
+    rows = {row.name: row for row in client.status().forwards}
+    names = meant([name], {row.name: row.profile for row in rows.values()})
+    if len(names) != 1:
+        raise UsageError(f"'{name}' is several forwards", f"name one of {few(names)}")
+    row: Row = msgspec.to_builtins(rows[names[0]])
+    if row["status"] in ("active", "degraded"):
+        return row
+    by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
+    why = f": {row['message']}" if row["message"] else ""
+    kind = by_code.get(exit_code([row]), KfwError)
+    raise kind(f"cannot open {names[0]}: it is {row['status']}{why}", f"`kfw up {names[0]}` tries again")
+
+
+def _browse(name: str, where: str) -> None:
+    if not where.startswith(("http://", "https://")):
+        raise UsageError(f"{name} is not known to speak HTTP: it is on {where}", "use --print or --copy")
+    import webbrowser
+
+    output.show(where)
+    if not webbrowser.open(where):
+        raise KfwError("cannot open a browser: there is none here", "open the URL above yourself")
