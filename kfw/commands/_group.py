@@ -19,7 +19,7 @@ GROUPS = {
         *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
         "port-forward",
     ),
-    "Looking": ("status", "explain", "verify", "top", "logs", "events"),
+    "Looking": ("targets", "status", "explain", "verify", "top", "logs", "events"),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
     "Daemon": ("start", "stop", "serve", "version"),
