@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from kfw.environ import Environs
-from kfw.errors import KfwError, NotPermitted, UsageError
+from kfw.errors import KfwError, NotPermitted, TimedOut, UsageError
 from kfw.kube.api_errors import Absent, NotUnderstood, not_understood
 from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Wire
-from kfw.kube.resource import OF_KIND, Resource
+from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.target.decode.kinds import decoder
 from kfw.target.inventory import (
     LISTED_KINDS,
+    ListedPort,
     ListedTarget,
     Placed,
     inventory,
@@ -30,6 +31,8 @@ from kfw.target.registry import ClusterRegistry
 PAGE = 500
 #: Reviews that are under way at the same time.
 _REVIEWS = 8
+#: Seconds for a question whose answer is only convenient.
+_AT_ONCE = 3.0
 _REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
@@ -68,6 +71,30 @@ async def find_targets(access: Access, namespace: str, word: str) -> Listing:
             return await _find(shared.server, namespace, word)
         finally:
             await registry.leave(shared, _nobody)
+
+
+async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedPort, ...]:
+    """The TCP ports of one target, () if it is not there; only what can be known at once and without a person.
+
+    Raises KfwError.
+    """
+    kind = target.partition("/")[0]
+    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
+    async with ClusterRegistry() as registry:
+        shared = registry.join(
+            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
+        )
+        try:
+            async with asyncio.timeout(_AT_ONCE):
+                lists = {one: await list_objects(shared.server, one, namespace) for one in resources}
+        except TimeoutError as error:
+            raise TimedOut(
+                f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
+            ) from error
+        finally:
+            await registry.leave(shared, _nobody)
+    rows = inventory(lists, target, {})
+    return next((row.ports for row in rows if row.target == target), ())
 
 
 def _nobody() -> None:
