@@ -1,36 +1,32 @@
 """kfw add: one more forward, without a config file."""
 
 import os
-import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kfw import client
-from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed, usual_local_port
+from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed
 from kfw.client.launch import ensure_daemon
+from kfw.commands._add_words import Addition, additions
 from kfw.commands._caller import caller_environ
 from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
-from kfw.errors import PortInUse, UsageError
-from kfw.model import Forward, Target
+from kfw.errors import KfwError, PortInUse, UsageError
+from kfw.model import Forward, Kind, Target
 from kfw.protocol import ADDED, Source, UpRequest
-
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 def add(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the forward.")],
-    target: Annotated[
-        str, typer.Argument(metavar="TARGET", help="For example svc/api, deploy/api, pod/api-1.")
-    ],
-    ports: Annotated[
-        str | None,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            metavar="[[LOCAL:]REMOTE]", help="REMOTE is a number or a port's name; :REMOTE takes a free port."
+            metavar="[NAME] TARGET [[LOCAL:]REMOTE]...",
+            help="TARGET is svc/api, deploy/api, pod/api-1; REMOTE a number or a port's name; :REMOTE takes a free port.",
         ),
-    ] = None,
+    ],
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
@@ -50,22 +46,23 @@ def add(
     no_wait: NoWait = False,
     as_json: Json = False,
 ) -> int:
-    """Add one forward without a config file.
+    """Add forwards without a config file.
 
-    Without LOCAL the local port has the same number, or 8000 more for one below 1024.
+    Without NAME it is called as its target. Without LOCAL the local port has the same number, or 8000 more for one below
+    1024; where no number is typed, one nearby if that is taken. `kfw targets` shows what there is.
 
     \b
-    kfw add api svc/api 8080:http -n shop
-    kfw add web deploy/web 80             (on localhost:8080)
+    kfw add svc/api                       (80 comes to localhost:8080)
+    kfw add svc/api 8080:http -n shop
+    kfw add web deploy/web 80
     kfw add db statefulset/db :5432       (on any free port)
-    kfw add init pod/api-0 8080 --readiness running
+    kfw add svc/api svc/db 5432           (two at once)
     """
-    local, remote = split_ports(ports)
-    forward = Forward(
-        name=_checked("name", name, _NAME),
-        target=_target(target),
-        target_port=remote,
-        local_port=0 if has_own_address(method or "") else local,
+    common = Forward(
+        name="",
+        target=Target(Kind.POD, ""),
+        target_port=None,
+        local_port=0,
         namespace=namespace or "",
         namespace_is_default=namespace is None,
         context=context or "",
@@ -78,44 +75,49 @@ def add(
         source=ADDED,
         addresses=tuple(address) if address else Forward.addresses,
     )
-    request = UpRequest(forwards=_pinned(forward), source=_source(), environ=caller_environ())
+    asked = additions(words)
+    pinned = _pinned([_forward(common, one) for one in asked])
+    forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
+    request = UpRequest(forwards=forwards, source=_source(), environ=caller_environ())
     ensure_daemon(on_demand=True)
-    _refuse_what_is_there(forward)
+    for forward in forwards:
+        _refuse_what_is_there(forward)
     return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
 
 
-def split_ports(text: str | None) -> tuple[int, int | str | None]:
-    """`8080:http`, `http`, `:80`, or nothing where the target has only one port: the local one (0: any free), the remote."""
-    local, colon, remote = (text or "").rpartition(":")
-    if text is None:
-        return 0, None
-    port = _remote(remote)
-    if colon:
-        return (_number(local) if local else 0), port
-    if isinstance(port, str):
-        return 0, port
-    return usual_local_port(port), port
-
-
-def _remote(text: str) -> int | str:
-    if text and not text.isdigit():
-        return _checked("port", text, _NAME)
-    return _number(text)
-
-
-def _number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
-        return int(text)
-    raise UsageError(
-        f"'{text}' is not a port",
-        "a port is a number from 1 to 65535; write LOCAL:REMOTE, for example 8080:80",
+def _forward(common: Forward, one: Addition) -> Forward:
+    """A local port that nobody typed may be another one, which its row says."""
+    return replace(
+        common,
+        name=one.name,
+        target=one.target,
+        target_port=one.remote,
+        local_port=0 if has_own_address(common.method) else one.local or 0,
+        on_port_in_use="next" if one.local is None else common.on_port_in_use,
     )
 
 
-def _checked(what: str, text: str, pattern: re.Pattern[str]) -> str:
-    if not pattern.fullmatch(text):
-        raise UsageError(f"'{text}' is not a {what}", "use lower-case letters, digits and '-', at most 63")
-    return text
+def _with_port(forward: Forward, one: Addition) -> Forward:
+    """Where the local port follows the target's, which was not typed either: if the cluster can say what it is."""
+    if one.local is not None or has_own_address(forward.method):
+        return forward
+    found = _remote_port(forward)
+    return replace(forward, local_port=usual_local_port(found)) if found else forward
+
+
+def _remote_port(forward: Forward) -> int | None:
+    """None: it has several, or the cluster does not say in time. Then any port will do; the daemon says what is wrong."""
+    from kfw.kubeconfig.load import load
+    from kfw.system.loop import run
+    from kfw.target.listing import ports_of
+
+    try:
+        access = load(forward.kubeconfig).access(forward.context)
+        ports = run(ports_of(access, forward.namespace, str(forward.target)))
+    except KfwError:
+        return None
+    meant = [port.number for port in ports if forward.target_port in (None, port.name)]
+    return meant[0] if len(meant) == 1 else None
 
 
 def _one_of(what: str, text: str, known: tuple[str, ...]) -> str:
@@ -124,18 +126,10 @@ def _one_of(what: str, text: str, known: tuple[str, ...]) -> str:
     return text
 
 
-def _target(text: str) -> Target:
-    try:
-        return Target.parse(text)
-    except ValueError as error:
-        what, _, fix = str(error).partition(", ")
-        raise UsageError(what, fix) from error
-
-
-def _pinned(forward: Forward) -> list[Forward]:
+def _pinned(forwards: list[Forward]) -> list[Forward]:
     from kfw.kubeconfig.pin import pin
 
-    return pin([forward], os.environ.get("KUBECONFIG"))
+    return pin(forwards, os.environ.get("KUBECONFIG"))
 
 
 def _source() -> Source:
@@ -146,9 +140,11 @@ def _refuse_what_is_there(forward: Forward) -> None:
     for row in client.status().forwards:
         if row.status in ("stopped", "disabled"):
             continue
+        if row.name == forward.name and row.status == "error":
+            continue  # who corrects a mistake types the same name again
         if row.name == forward.name:
             what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
             raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")
-        if forward.local_port and row.local_port == forward.local_port:
+        if forward.on_port_in_use == "error" and row.local_port == forward.local_port != 0:
             what = f"cannot listen on {row.local_port}: the forward '{row.name}' has it"
             raise PortInUse(what, f"take another port, or `kfw remove {row.name}` first")

@@ -109,13 +109,14 @@ class ApiConnection:
         self.used = False
 
     async def get(
-        self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float
+        self, target: str, headers: Iterable[tuple[str, str]] = (), *, timeout: float, body: bytes = b""
     ) -> "ApiAnswer":
-        """`target` is path and query. `timeout`: seconds for the answer's head."""
+        """`target` is path and query. `timeout`: seconds for the answer's head. With a `body`, which is JSON, it is POSTed:
+        so the API takes a question that is longer than a query."""
         self.used = True
         self.reading.goes_on()
         try:
-            self._send(target, headers)
+            self._send(target, headers, body)
             async with asyncio.timeout(timeout):
                 event = await self._head()
         except FOREIGN as error:
@@ -123,12 +124,18 @@ class ApiConnection:
         names = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
         return ApiAnswer(self, event.status_code, names)
 
-    def _send(self, target: str, headers: Iterable[tuple[str, str]]) -> None:
+    def _send(self, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         sent = [("Host", self._host), _AGENT, ("Accept", "application/json"), *headers]
+        if body:
+            sent += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         request = h11.Request(
-            method="GET", target=target, headers=[encode_header(name, value) for name, value in sent]
+            method="POST" if body else "GET",
+            target=target,
+            headers=[encode_header(name, value) for name, value in sent],
         )
         self._writer.write(self._http.send(request) or b"")
+        if body:
+            self._writer.write(self._http.send(h11.Data(body)) or b"")
         self._http.send(h11.EndOfMessage())
 
     async def _head(self) -> h11.Response:

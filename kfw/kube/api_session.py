@@ -139,10 +139,12 @@ class ApiSession:
         self._waits_since: float | None = None  # for an answer's head
         self._certificate: ClientCertificate | None = None
 
-    async def get(self, path: str, query: Mapping[str, str | int] | None = None) -> ApiAnswer:
+    async def get(
+        self, path: str, query: Mapping[str, str | int] | None = None, body: bytes = b""
+    ) -> ApiAnswer:
         """A 2xx answer. Raises the KfwError of access.error_of or access.unreachable."""
         try:
-            return await self._get_with_login(path, query)
+            return await self._get_with_login(path, query, body)
         except (LoginError, ToolMissing) as error:
             self._server.refused(error)
             raise
@@ -157,6 +159,11 @@ class ApiSession:
         answer = await self.get(path, query)
         timeout = self._server.timeouts.answer
         return bytes(await (answer.body(timeout, turn) if turn else answer.body(timeout)))
+
+    async def review(self, path: str, question: bytes) -> bytes:
+        """The answer to a review: a question in JSON that changes nothing, so that asking twice is harmless."""
+        answer = await self.get(path, body=question)
+        return bytes(await answer.body(self._server.timeouts.answer))
 
     async def alive(self, timeout: float) -> None:
         """Raises KfwError unless the server answers. A 401 will do, so no login is needed; a 5xx is a gateway's."""
@@ -175,11 +182,13 @@ class ApiSession:
         if self._waits_since is not None and asyncio.get_running_loop().time() - self._waits_since >= seconds:
             self.close()
 
-    async def _get_with_login(self, path: str, query: Mapping[str, str | int] | None) -> ApiAnswer:
+    async def _get_with_login(
+        self, path: str, query: Mapping[str, str | int] | None, body: bytes
+    ) -> ApiAnswer:
         timeout, login = self._server.timeouts.answer, self._server.login
         while True:
             credentials = await login.credentials()
-            answer = await self._ask(path, query, credentials, timeout)
+            answer = await self._ask(path, query, credentials, timeout, body)
             if answer.status != 401:
                 login.accepted(credentials)
                 self._server.admitted()
@@ -191,7 +200,12 @@ class ApiSession:
                 raise error
 
     async def _ask(
-        self, path: str, query: Mapping[str, str | int] | None, who: Credentials, timeout: float
+        self,
+        path: str,
+        query: Mapping[str, str | int] | None,
+        who: Credentials,
+        timeout: float,
+        body: bytes = b"",
     ) -> ApiAnswer:
         """A connection that was used before may have been closed by the server meanwhile: then on a new one."""
         target = f"{self._server.prefix}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -200,10 +214,10 @@ class ApiSession:
         try:
             if connection.used:
                 try:
-                    return await connection.get(target, who.headers, timeout=timeout)
+                    return await connection.get(target, who.headers, timeout=timeout, body=body)
                 except ClusterUnreachable:
                     connection = await self._connect(who, timeout)
-            return await connection.get(target, who.headers, timeout=timeout)
+            return await connection.get(target, who.headers, timeout=timeout, body=body)
         finally:
             self._waits_since = None
 

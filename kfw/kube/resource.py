@@ -20,8 +20,10 @@ class Resource:
         return f"{self.name}.{self.group}" if self.group else self.name
 
     def path(self, namespace: str) -> str:
+        """Of those in one namespace, or with "" of all."""
         root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
-        return f"{root}/namespaces/{namespace}/{self.name}" if self.namespaced else f"{root}/{self.name}"
+        one = self.namespaced and namespace
+        return f"{root}/namespaces/{namespace}/{self.name}" if one else f"{root}/{self.name}"
 
 
 #: By the names of choices.KINDS.

@@ -45,7 +45,7 @@ class _Pinner:
         files = _files(forward, self._default)
         try:
             known = self._known(files)
-            context = forward.context or _current(known)
+            context = forward.context or current_context(known)
             access = known.access(context)
         except UsageError as error:
             if not forward.enabled:
@@ -76,7 +76,8 @@ class _Pinner:
             raise UsageError("; ".join(error.what for error in errors), "; ".join(fixes), reason=reason)
 
 
-def _current(known: Kubeconfig) -> str:
+def current_context(known: Kubeconfig) -> str:
+    """Its name. Raises UsageError with what to do where there is none."""
     if current := known.current():
         return current
     where = " or ".join(known.files)

@@ -26,6 +26,7 @@ EVERY = {
     "restart": "restart",
     "retry": "retry",
     "add": "add web svc/web 80",
+    "targets": "targets",
     "remove": "remove web",
     "reload": "reload",
     "run": "run -- true",

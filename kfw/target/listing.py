@@ -1,0 +1,209 @@
+"""Ask an API server once what there is to forward, and whether this user may: all questions at the same time."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from kfw.environ import Environs
+from kfw.errors import KfwError, NotPermitted, TimedOut, UsageError
+from kfw.kube.api_errors import Absent, NotUnderstood, not_understood
+from kfw.kube.api_server import ApiServer
+from kfw.kube.decoder import Wire
+from kfw.kube.resource import OF_KIND, PODS, Resource
+from kfw.kube.watch import MOST_OBJECTS
+from kfw.kubeconfig.entries import Access
+from kfw.target.inventory import (
+    LISTED_KINDS,
+    ListedPort,
+    ListedTarget,
+    Placed,
+    inventory,
+    kinds_in_words,
+    namespaces_of,
+)
+from kfw.target.registry import ClusterRegistry, decoder
+
+#: Objects in one answer, as `kubectl get` asks for them.
+PAGE = 500
+#: Reviews that are under way at the same time.
+_REVIEWS = 8
+#: Seconds for a question whose answer is only convenient.
+_AT_ONCE = 3.0
+_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+
+
+class _Place(Wire, frozen=True):
+    namespace: str = ""
+
+
+class _Placed(Wire, frozen=True):
+    metadata: _Place = _Place()
+
+
+class _Verdict(Wire, frozen=True):
+    allowed: bool = False
+
+
+class _Review(Wire, frozen=True):
+    status: _Verdict = _Verdict()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """`denied`: the kinds that this user may not list, in words; "" if there are none."""
+
+    targets: list[ListedTarget]
+    denied: str
+
+
+async def find_targets(access: Access, namespace: str, word: str) -> Listing:
+    """In this namespace, or with "" in all of them. Raises KfwError."""
+    async with ClusterRegistry() as registry:
+        shared = registry.join(
+            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
+        )
+        try:
+            shared.server.want(asked_for=True)
+            return await _find(shared.server, namespace, word)
+        finally:
+            await registry.leave(shared, _nobody)
+
+
+async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedPort, ...]:
+    """The TCP ports of one target, () if it is not there; only what can be known at once and without a person.
+
+    Raises KfwError.
+    """
+    kind = target.partition("/")[0]
+    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
+    async with ClusterRegistry() as registry:
+        shared = registry.join(
+            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
+        )
+        try:
+            async with asyncio.timeout(_AT_ONCE):
+                lists = {one: await list_objects(shared.server, one, namespace) for one in resources}
+        except TimeoutError as error:
+            raise TimedOut(
+                f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
+            ) from error
+        finally:
+            await registry.leave(shared, _nobody)
+    rows = inventory(lists, target, {})
+    return next((row.ports for row in rows if row.target == target), ())
+
+
+def _nobody() -> None:
+    """Who asks once needs to hear of no change."""
+
+
+async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
+    resources = [OF_KIND[kind] for kind in LISTED_KINDS]
+    first_review = asyncio.create_task(may_forward(server, namespace), name="review")
+    try:
+        answers = await asyncio.gather(
+            *(list_objects(server, one, namespace) for one in resources), return_exceptions=True
+        )
+        lists = {one: said for one, said in zip(resources, answers, strict=True) if isinstance(said, list)}
+        denied = [one for one, said in zip(resources, answers, strict=True) if isinstance(said, NotPermitted)]
+        _complain(answers)
+        if not lists:
+            raise _nothing_may_be_listed(server, denied, namespace)
+        if namespace and not any(lists.values()) and await server.namespace_is_missing(namespace):
+            raise _no_namespace(server, namespace)
+        allowed = await _reviews(server, namespace, namespaces_of(lists), await first_review)
+    finally:
+        first_review.cancel()
+        await asyncio.gather(first_review, return_exceptions=True)
+    return Listing(inventory(lists, word, allowed), kinds_in_words(denied) if denied else "")
+
+
+def _complain(answers: list[list[Placed] | BaseException]) -> None:
+    """Raises what is wrong with more than the right to list one kind."""
+    for said in answers:
+        if isinstance(said, BaseException) and not isinstance(said, (NotPermitted, Absent)):
+            raise said
+
+
+async def list_objects(server: ApiServer, resource: Resource, namespace: str) -> list[Placed]:
+    """All pages. Raises KfwError."""
+    session, read = server.session(), decoder(resource)
+    found: list[Placed] = []
+    query: dict[str, str | int] = {"limit": PAGE}
+    try:
+        while True:
+            page = read.page(await session.read(resource.path(namespace), query))
+            found += [Placed(_namespace_of(raw) or namespace, read.item(raw)) for raw in page.items]
+            if not page.next or not page.items:
+                return found
+            if len(found) > MOST_OBJECTS:
+                raise KfwError(
+                    f"there are more than {MOST_OBJECTS} {resource}", "name a namespace: kfw targets -n NAME"
+                )
+            query["continue"] = page.next
+    except NotUnderstood as error:
+        raise not_understood(error, server.error_context) from error
+    finally:
+        server.close_session(session)
+
+
+def _namespace_of(raw: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(raw, type=_Placed).metadata.namespace
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise NotUnderstood("an object whose metadata cannot be read") from error
+
+
+async def may_forward(server: ApiServer, namespace: str) -> bool | None:
+    """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
+    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    session = server.session()
+    try:
+        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
+        return msgspec.json.decode(said, type=_Review).status.allowed
+    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
+        return None
+    finally:
+        server.close_session(session)
+
+
+async def _reviews(
+    server: ApiServer, namespace: str, names: list[str], first: bool | None
+) -> Mapping[str, bool | None]:
+    """By namespace; "" stands for all: who may everywhere is asked once."""
+    if namespace or first is not False:
+        return {namespace: first}
+    turns = asyncio.Semaphore(_REVIEWS)
+
+    async def ask(name: str) -> bool | None:
+        async with turns:
+            return await may_forward(server, name)
+
+    return dict(zip(names, await asyncio.gather(*map(ask, names)), strict=True))
+
+
+def _nothing_may_be_listed(server: ApiServer, denied: list[Resource], namespace: str) -> KfwError:
+    context = server.error_context
+    if not denied:
+        return Absent(f"the API server {context.server} has none of the kinds that can be forwarded")
+    where = f"in namespace {namespace}" if namespace else "in all namespaces"
+    return NotPermitted(
+        f"user {context.user} may not list {kinds_in_words(denied)} {where} of context {context.context}",
+        "name a namespace that you may read: kfw targets -n NAME; "
+        f"`kubectl --context {context.context} auth can-i --list -n NAME` says what you may do there",
+    )
+
+
+def _no_namespace(server: ApiServer, namespace: str) -> UsageError:
+    context = server.error_context.context
+    return UsageError(
+        f"there is no namespace '{namespace}' in context {context}", "see all that there is: kfw targets -A"
+    )

@@ -1,0 +1,51 @@
+"""The words after `kfw add`, in the orders in which people type them."""
+
+import pytest
+
+from kfw.commands._add_words import additions
+from kfw.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("svc/web", ["web service/web None None"]),
+        ("svc/web 8080:80", ["web service/web 8080 80"]),
+        ("svc/web 80", ["web service/web 8080 80"]),
+        ("svc/web 443", ["web service/web 8443 443"]),
+        ("svc/web http", ["web service/web None http"]),
+        ("svc/web :80", ["web service/web 0 80"]),
+        ("shop svc/web", ["shop service/web None None"]),
+        ("shop svc/web 9000:80", ["shop service/web 9000 80"]),
+        ("shop web-0 8080", ["shop pod/web-0 8080 8080"]),
+        ("deployment.apps/web", ["web deployment/web None None"]),
+        ("deployments.v1.apps/web", ["web deployment/web None None"]),
+        ("pod/db.v2", ["db-v2 pod/db.v2 None None"]),
+        (
+            "svc/a 80 svc/b svc/c 1:http",
+            ["a service/a 8080 80", "b service/b None None", "c service/c 1 http"],
+        ),
+    ],
+)
+def test_the_target_names_what_is_not_named(line: str, told: list[str]) -> None:
+    assert [f"{a.name} {a.target} {a.local} {a.remote}" for a in additions(line.split())] == told
+
+
+@pytest.mark.parametrize(
+    ("line", "what", "fix"),
+    [
+        ("web", "'web' does not say what to forward to", "kfw add svc/web"),
+        ("web 8080:80", "'web' does not say what to forward to", "kfw add svc/web"),
+        ("svc/web 80 81", "svc/web has a port already", "kfw add NAME svc/web 81"),
+        ("svc/web deploy/web", "two targets would be named 'web'", "kfw add NAME TARGET"),
+        ("web svc/web 80 81", "'81' is too much for one forward", "several targets without a name"),
+        ("deployment.batch/web", "'deployment.batch' cannot be forwarded to", "use one of"),
+        ("svc/web 70000", "'70000' is not a port", "8080:80"),
+        ("Web svc/web", "'Web' is not a name", "lower-case"),
+    ],
+)
+def test_what_is_not_understood_says_what_to_type(line: str, what: str, fix: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        additions(line.split())
+    assert what in caught.value.what
+    assert fix in caught.value.fix

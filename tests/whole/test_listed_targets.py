@@ -1,0 +1,106 @@
+"""kfw targets: what there is to forward, asked for as people type it, without a daemon."""
+
+import time
+
+import pytest
+
+from kfw.sandbox.manifests import deployment, pod, service, statefulset
+from kfw.sandbox.manifests import port as service_port
+from tests.whole.conftest import Make
+from tests.whole.place import Place
+from tests.whole.program import Program
+
+WEB = {"http": 8080}
+
+
+def fill(shared: Place, where: str) -> None:
+    shared.apply(
+        deployment(where, "web", ports=WEB, replicas=2),
+        service(where, "web", service_port(80, "http")),
+        statefulset(where, "db", "kfw/http", ports={"sql": 5432}),
+        pod(where, "alone", ports={"http": 8081}),
+    )
+
+
+def test_targets_shows_services_workloads_and_pods_with_their_ports_and_readiness(
+    kfw: Program, shared: Place, namespace: str
+) -> None:
+    fill(shared, namespace)
+    rows = {row["target"]: row for row in kfw.json("targets", "-n", namespace)}
+    node_port = shared.node_port(namespace, "web")
+    assert rows["service/web"] == {
+        "namespace": namespace,
+        "target": "service/web",
+        "ports": [{"number": 80, "name": "http", "nodePort": node_port}],
+        "ready": 2,
+        "pods": 2,
+        "mayForward": True,
+    }
+    assert rows["deployment/web"]["ports"] == [{"number": 8080, "name": "http", "nodePort": 0}]
+    assert rows["statefulset/db"]["ports"][0]["number"] == 5432
+    assert rows["pod/alone"]["ready"] == 1
+    assert sum(target.startswith("pod/web-") for target in rows) == 2
+
+
+def test_targets_is_a_table_that_a_word_makes_shorter(kfw: Program, shared: Place, namespace: str) -> None:
+    fill(shared, namespace)
+    head, *lines = kfw("targets", "-n", namespace, "db").stdout.splitlines()
+    assert head.split() == ["TARGET", "READY", "PORTS"]
+    assert [line.split()[0] for line in lines] == ["statefulset/db", "pod/db-0"]
+    assert "5432 sql" in lines[0]
+    none = kfw("targets", "-n", namespace, "nowhere")
+    assert none.stdout == ""
+    assert f"nothing named like 'nowhere' in namespace {namespace}" in none.stderr
+
+
+def test_targets_of_all_namespaces_says_which_is_which(kfw: Program, shared: Place, namespace: str) -> None:
+    fill(shared, namespace)
+    done = kfw("targets", "-A", "web")
+    assert done.stdout.split()[:2] == ["NAMESPACE", "TARGET"]
+    assert any(line.split()[:2] == [namespace, "service/web"] for line in done.stdout.splitlines())
+    assert namespace in {row["namespace"] for row in kfw.json("targets", "-A")}
+
+
+def test_who_may_not_list_is_told_what_and_where_and_ends_with_5(
+    make_kfw: Make, shared: Place, namespace: str
+) -> None:
+    fill(shared, namespace)
+    kfw = make_kfw(shared.user(f"user-{namespace}", namespace))
+    assert kfw.json("targets", "-n", namespace)[0]["mayForward"] is True
+    refused = kfw("targets", "-A", code=5)
+    assert "may not list services" in refused.stderr
+    assert "kfw targets -n NAME" in refused.stderr
+    assert refused.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--context", "nowhere"), 'context "nowhere" does not exist'),
+        (("-n", "nowhere"), "there is no namespace 'nowhere'"),
+        (("-n", "demo", "-A"), "do not go together"),
+    ],
+)
+def test_a_wrong_word_is_bad_usage_and_says_what_there_is(
+    kfw: Program, arguments: tuple[str, ...], word: str
+) -> None:
+    refused = kfw("targets", *arguments, code=2)
+    assert word in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_cluster_that_is_away_is_said_and_ends_with_4(make_kfw: Make, own: Place) -> None:
+    kfw = make_kfw(own.kubeconfig)
+    own.stop_api()
+    began = time.monotonic()
+    assert "kfw: " in kfw("targets", code=4).stderr
+    assert time.monotonic() - began < 10
+    assert not kfw.answers()  # no daemon is started for a look
+
+
+def test_targets_with_500_services_takes_pages_and_shows_them_all(make_kfw: Make, own: Place) -> None:
+    names = [f"s-{number:03}" for number in range(520)]
+    own.apply(*(service("default", name, service_port(80, "http"), kind="ClusterIP") for name in names))
+    kfw = make_kfw(own.kubeconfig)
+    rows = kfw.json("targets", "-n", "default", "service/s-")
+    assert [row["target"] for row in rows] == [f"service/{name}" for name in names]
