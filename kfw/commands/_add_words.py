@@ -15,8 +15,8 @@ _LONGEST = 63
 
 @dataclass(frozen=True)
 class Addition:
-    """`local` 0: any free port, None: the one that goes with the target's, see `usual_local_port`. `remote` None: the only one
-    that it has."""
+    """`local` 0: any free port, None: the one that goes with the target's, see `usual_local_port`. `remote` None:
+    the only one that it has."""
 
     name: str
     target: Target

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kfw import client
-from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed
+from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed, usual_local_port
 from kfw.client.launch import ensure_daemon
 from kfw.commands._add_words import Addition, additions
 from kfw.commands._caller import caller_environ
