@@ -51,7 +51,7 @@ def _restart_daemon(names: list[str] | None, context: str | None, drain: float, 
 
     if names or context:
         raise UsageError("--daemon is for all forwards", "leave the names and --context out")
-    reply = hand_over(drain)
+    reply = hand_over(float(drain))
     if as_json:
         output.show_json(msgspec.to_builtins(reply))
     return 0

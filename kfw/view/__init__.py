@@ -34,8 +34,6 @@ _LOOK = {
     "disabled": ("·", "90"),
 }
 DIM = "2"
-#: What has happened to a cluster, in words; for other reasons their own name will do.
-_OUTAGES = {"cluster-unreachable": "cannot be reached", "login-expired": "the login has run out"}
 
 
 def status_lines(reply: Row, *, width: int, colour: bool, now: float, wide: bool = False) -> list[str]:
@@ -82,7 +80,8 @@ def told_of(outages: Sequence[Sequence[Row]]) -> frozenset[str]:
 def outage_line(outage: Sequence[Row], now: float) -> str:
     """`dev: cannot be reached for 2m, 9 forwards wait: connection refused; next attempt in 4s`"""
     first = min(outage, key=lambda row: str(row["since"]))
-    what = _OUTAGES.get(first["reason"], first["reason"])
+    reason: str = first["reason"]
+    what = "cannot be reached" if reason == "cluster-unreachable" else reason.replace("-", " ")
     said = f"{clean(first['context'])}: {what} for {_ago(first['since'], now)}, {len(outage)} forwards wait"
     if message := clean(first.get("message") or ""):
         said += f": {message}"

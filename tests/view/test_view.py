@@ -224,7 +224,7 @@ def test_two_outages_are_two_lines_and_one_forward_keeps_its_own() -> None:
     lines = table(away("a"), away("b"), away("c", "prod", **expired), away("d", "prod", **expired), width=120)
     assert sorted(line.split(" for ")[0] for line in lines[:2]) == [
         "dev: cannot be reached",
-        "prod: the login has run out",
+        "prod: login expired",
     ]
     assert "cluster-unreachable: connection refused" in table(away("a"), row("b"))[2]
 

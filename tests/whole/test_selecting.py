@@ -11,6 +11,7 @@ from kfw.sandbox.manifests import namespace as namespace_object
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
 from tests.real.running import until
+from tests.whole.conftest import Make
 from tests.whole.place import Place
 from tests.whole.program import Program
 
@@ -160,3 +161,40 @@ def test_reload_with_a_changed_profile_touches_only_what_differs(
     own_kfw.configure({}, profiles=profile(namespace, excludeServices=["api"]))
     until(lambda: list(own_kfw.rows()) == ["web"], 5, lambda: f"only web is left of {list(own_kfw.rows())}")
     assert own_kfw.status("web")["since"] == before
+
+
+def test_of_three_namespaces_the_one_that_may_be_listed_is_up_and_the_others_are_told(
+    shared: Place, make_kfw: Make, namespace: str, put: Callable[..., None], port: int
+) -> None:
+    put("web", port)
+    kfw = make_kfw(shared.user(f"only-{namespace}", namespace))
+    kfw.up({}, profiles={"dev": {"namespaces": [namespace, "kube-system", "default"]}}, code=None)
+    kfw.until_row("web", status="active")
+    until(lambda: len(kfw.daemon()["warnings"]) == 2, 5, lambda: f"two of {kfw.daemon()['warnings']}")
+    for said, where in zip(sorted(kfw.daemon()["warnings"]), ("default", "kube-system"), strict=True):
+        assert said.startswith("profile dev: ")
+        assert 'cannot list resource "services"' in said
+        assert f'in the namespace "{where}"' in said
+
+
+def test_two_hundred_services_are_two_hundred_forwards_and_one_event(
+    own_kfw: Program, shared: Place, namespace: str
+) -> None:
+    shared.apply(
+        deployment(namespace, "web", ports={"http": 8080}),
+        *(
+            service(namespace, f"s{number:03}", service_port(80, "http"), selector={"app": "web"})
+            for number in range(200)
+        ),
+    )
+    own_kfw.up({}, "--timeout", "50s", profiles=profile(namespace), code=None)
+    rows = own_kfw.rows()
+    assert len(rows) == 200
+    busy = [
+        name for name, row in rows.items() if row["reason"] == "port-in-use"
+    ]  # other programs of this machine
+    assert len(busy) < 5
+    assert {row["status"] for name, row in rows.items() if name not in busy} == {"active"}
+    assert len({row["localPort"] for row in rows.values()}) == 200
+    told = [event["message"] for event in own_kfw.ask("/v1/events") if event["type"] == "reload"]
+    assert told == ["started: 200 (s000, s001, s002, s003, s004, ...)"]
