@@ -18,6 +18,8 @@ from kfw.system.open_files import Use, opens_for
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
 SETTLE_SECONDS = 0.15
+#: Seconds by which a look comes late on a machine that is too busy.
+_LATE = 0.03
 #: The same where there is no time, and more is asked of it afterwards.
 SETTLE_SHORT = 0.1
 
@@ -158,14 +160,17 @@ async def _examine(visitor: "_Visitor", health: Health, settle: float) -> None:
 
 
 async def _tcp(visitor: "_Visitor", seconds: float) -> None:
-    """It must stand for so long where it is now: one that was refused there may be on its way elsewhere."""
+    """It must stand for so long where it is now: one that was refused there may be on its way elsewhere. On a machine that
+    is too busy to look in time the far side is, too: it gets that time once more."""
     now = asyncio.get_running_loop().time
-    began = now()
+    began, settle, more = now(), seconds, 3
     while not (visitor.ended or visitor.bytes):
         placed_at = visitor.placed_at(began)
         left = seconds if placed_at is None else placed_at + seconds - now()
         if left <= 0:
-            break
+            if left > -_LATE or more == 0:
+                break
+            seconds, left, more = seconds + settle - left, settle, more - 1
         with suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await visitor.heard(1)

@@ -97,6 +97,9 @@ async def test_over_tls_a_request_has_the_name_of_its_clients_certificate() -> N
     tls = serves("127.0.0.1", client_ca=certificates.ca())
     async with serving(tell_name, tls=tls) as (_, port):
         context = ssl.create_default_context(cadata=certificates.ca().decode())
+        context.verify_flags &= (
+            ~ssl.VERIFY_X509_STRICT
+        )  # from Python 3.13 on it would ask for key ids of clusters' CAs
         load(context, certificates.pair("ada"))
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
