@@ -79,7 +79,7 @@ def test_what_each_command_says_while_the_cluster_cannot_be_reached(here: Place,
             "logs web": 0,
         }.items()
     }
-    assert "cluster-unreachable: cannot reach the API server" in said["status"].stdout
+    assert "forwards wait: cannot reach the API server" in " ".join(said["status"].stdout.split())
     assert "suspended: cannot reach the API server" in said["verify"].stdout
     assert not any("Traceback" in done.stdout + done.stderr for done in said.values())
     assert {row["status"] for row in kfw.rows().values()} == {"suspended"}
