@@ -71,11 +71,11 @@ def test_the_reader_finds_the_options() -> None:
 
 
 @pytest.mark.parametrize("path", OPTIONS, ids=".".join)
-def test_each_option_is_a_key_of_the_config(path: tuple[str, ...]) -> None:
+def test_FR_CFG_07_each_option_is_a_key_of_the_config(path: tuple[str, ...]) -> None:
     assert known(path)
 
 
-def test_each_key_of_the_daemon_that_a_user_may_want_is_an_option() -> None:
+def test_FR_CFG_07_each_key_of_the_daemon_that_a_user_may_want_is_an_option() -> None:
     daemon = SCHEMA["$defs"]["daemon"]["properties"]
     ours = {path[1] for path in OPTIONS if path[0] == "daemon"}
     moved_by_home = {"logFile", "pidFile", "socketPath"}

@@ -27,7 +27,7 @@ def parsed(text: str) -> configparser.RawConfigParser:
     return parser
 
 
-def test_A40_the_unit_has_what_a_service_of_the_seed_has() -> None:
+def test_B40_the_unit_has_what_a_service_of_the_seed_has() -> None:
     service = parsed(systemd_unit(SPEC))["Service"]
     assert service["Type"] == "notify"
     assert service["Restart"] == "on-failure"
@@ -47,7 +47,7 @@ def test_what_means_something_to_systemd_is_escaped() -> None:
     assert "$$" in systemd_unit(UserService(("/a$b",)))
 
 
-def test_A40_the_unit_passes_systemd_analyze(tmp_path: Path) -> None:
+def test_B40_the_unit_passes_systemd_analyze(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze")
     real = UserService(("/bin/sh", "-c", "kfw serve"), "/", SPEC.environ)
@@ -63,7 +63,7 @@ def test_A40_the_unit_passes_systemd_analyze(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
-def test_A40_the_agent_is_started_at_login_and_again_after_a_crash_only() -> None:
+def test_B40_the_agent_is_started_at_login_and_again_after_a_crash_only() -> None:
     agent = plistlib.loads(launchd_agent(SPEC).encode())
     assert agent["Label"] == LABEL
     assert agent["ProgramArguments"] == list(SPEC.argv)
@@ -74,7 +74,7 @@ def test_A40_the_agent_is_started_at_login_and_again_after_a_crash_only() -> Non
     assert agent["StandardErrorPath"] == "/Users/ada/Library/Logs/kfw.log"
 
 
-def test_A40_the_agent_passes_plutil(tmp_path: Path) -> None:
+def test_B40_the_agent_passes_plutil(tmp_path: Path) -> None:
     if not shutil.which("plutil"):
         pytest.skip("no plutil")
     (tmp_path / "agent.plist").write_text(launchd_agent(SPEC))
