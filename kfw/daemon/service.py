@@ -12,8 +12,9 @@ from kfw.daemon import logs
 from kfw.daemon.events import Events
 from kfw.daemon.project_files import ProjectReading, has_files, read_again
 from kfw.daemon.project_watch import ProjectWatch
+from kfw.daemon.saved_record import SavedRecord
 from kfw.daemon.selected import SelectedServices
-from kfw.daemon.store import WantedRecord, load, save
+from kfw.daemon.store import WantedRecord, load
 from kfw.environ import Environ
 from kfw.errors import ConfigError, KfwError, UsageError
 from kfw.model import Forward
@@ -38,8 +39,6 @@ from kfw.system.open_files import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
 
-#: Seconds until a state that could not be written is written again.
-SAVE_AGAIN = 3.0
 #: Seconds that reading one project's config and kubeconfigs again may take.
 READ_AGAIN = 10.0
 
@@ -62,8 +61,7 @@ class DaemonService:
         self._watch: ProjectWatch | None = None
         self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
         self._taking = set[asyncio.Task[UpReply]]()
-        self._unsaved = ""  # why the store is not up to date
-        self._next_save: asyncio.TimerHandle | None = None
+        self._saved = SavedRecord(store, self.record, self._tell_daemon)
         self.heir: int | None = None  # the pid of the daemon that serves instead of this one
         self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         self.ended = asyncio.Event()
@@ -73,7 +71,7 @@ class DaemonService:
 
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
-        own = (OPEN_FILES.shortage(), self._unsaved, logs.problem(), *(note() for note in self.notes))
+        own = (OPEN_FILES.shortage(), self._saved.problem, logs.problem(), *(note() for note in self.notes))
         return [said for said in (*own, *self._unread.values(), *self._services.problems()) if said]
 
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
@@ -105,6 +103,7 @@ class DaemonService:
         """The process `heir` serves, and sees to what is wanted."""
         self.heir = heir
         self._services.close()
+        self._saved.close()
         if self._watch:
             self._watch.close()
 
@@ -114,7 +113,7 @@ class DaemonService:
             environ = self.supervisor.environ_of(request.environ)
             forwards = [replace(forward, source=key) for forward in request.forwards]
             project = wanted.up(
-                self._project(key), request.source, _chosen(request), self._members(key, forwards)
+                self._project(key), request.source, wanted.chosen_of(request), self._members(key, forwards)
             )
             # What is not covered was read before, perhaps from an older state of its files.
             before = {} if request.replace else project.files
@@ -175,7 +174,10 @@ class DaemonService:
             rows = [replace(row, enabled=False) for row in self._rows_of(projects)]
             for key, members in projects.items():
                 said = wanted.disable(
-                    self._project(key), _how(key, request.source), select(request.names, members), members
+                    self._project(key),
+                    wanted.way_of(key, request.source),
+                    select(request.names, members),
+                    members,
                 )
                 self._projects[key] = said
             await self.supervisor.up(rows, asked_for=False)
@@ -189,7 +191,10 @@ class DaemonService:
             projects = self._by_project(await self._named(request))
             said = {
                 key: wanted.enable(
-                    self._project(key), _how(key, request.source), select(request.names, members), members
+                    self._project(key),
+                    wanted.way_of(key, request.source),
+                    select(request.names, members),
+                    members,
                 )
                 for key, members in projects.items()
             }
@@ -241,6 +246,7 @@ class DaemonService:
 
     def stop(self, why: str) -> None:
         log.info("the daemon stops: %s", why)
+        self._saved.close()
         self.ended.set()
 
     # -- reading the files again
@@ -329,6 +335,9 @@ class DaemonService:
         self._unread = {key: said for key, said in self._unread.items() if key in read}
         if self._watch:
             self._watch.follow({key: files for key in read if (files := self._project(key).files)})
+
+    def _tell_daemon(self, message: str) -> None:
+        self.events.emit("daemon", message=message)
 
     def _tell_of(self, reply: UpReply, why: str) -> None:
         kinds = {"started": reply.started, "restarted": reply.restarted, "stopped": reply.stopped}
@@ -440,54 +449,15 @@ class DaemonService:
                 del self._projects[key]
 
     def _save(self) -> None:
-        """A disk that takes nothing is not a reason to keep a port away: it is said, and all goes on."""
-        if self.heir is not None:
-            return
-        self._follow_files()
-        before = self._unsaved
-        try:
-            save(self._store, self.record())
-        except KfwError as error:
-            self._unsaved = (
-                f"state was not saved; after a restart these forwards will not come back: {error.what}"
-            )
-            if not before:
-                log.error("%s", self._unsaved)
-                self.events.emit("daemon", message=self._unsaved)
-            self._save_later()
-            return
-        self._unsaved = ""
-        if before:
-            log.info("state is saved again")
-            self.events.emit("daemon", message="state is saved again")
-
-    def _save_later(self) -> None:
-        if self._next_save is None:
-            self._next_save = asyncio.get_running_loop().call_later(SAVE_AGAIN, self._save_again)
-
-    def _save_again(self) -> None:
-        self._next_save = None
-        if self._unsaved and not self.ended.is_set():
-            self._save()
-
-
-def _chosen(request: UpRequest) -> Selection | None:
-    if request.replace:
-        return None
-    if request.names or request.profiles:
-        return Selection(tuple(request.names), tuple(request.profiles), ())
-    return Selection(tuple(forward.name for forward in request.forwards), (), ())
+        if self.heir is None:
+            self._follow_files()
+            self._saved.save()
 
 
 def _why_unread(key: str, error: KfwError) -> str:
     if isinstance(error, ConfigError):
         return f"{key} has changed, and is not in use: {error.what}"
     return f"{key} was read again, and all stays where it is: {error.what}"
-
-
-def _how(key: str, caller: Source) -> Source:
-    """Of what was never asked for: as its file is found from its own folder, if the caller is elsewhere."""
-    return caller if caller.key == key else Source(key=key, project=key, cwd=str(Path(key).absolute().parent))
 
 
 def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:

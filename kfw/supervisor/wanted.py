@@ -8,12 +8,13 @@ $KUBECONFIG), so that reading the files again moves nothing else.
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 
 from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection
-from kfw.protocol import Source
+from kfw.protocol import Source, UpRequest
 from kfw.supervisor.plan import keep_pins
 
 
@@ -160,6 +161,19 @@ def switch_of(project: Project, entry: Entry) -> Switch:
     its_profile = forward.profile in project.profiles
     enabled = forward.enabled or (its_profile and entry.off_by_profile)
     return Switch.UP if enabled else Switch.DISABLED
+
+
+def chosen_of(request: UpRequest) -> Selection | None:
+    if request.replace:
+        return None
+    if request.names or request.profiles:
+        return Selection(tuple(request.names), tuple(request.profiles), ())
+    return Selection(tuple(forward.name for forward in request.forwards), (), ())
+
+
+def way_of(key: str, caller: Source) -> Source:
+    """Of what was never asked for: as its file is found from its own folder, if the caller is elsewhere."""
+    return caller if caller.key == key else Source(key=key, project=key, cwd=str(Path(key).absolute().parent))
 
 
 def who_said_so(project: Project, name: str, profile: str | None) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kfw.daemon import service
+from kfw.daemon import saved_record
 from kfw.daemon.events import Events
 from kfw.daemon.service import DaemonService
 from kfw.daemon.store import load
@@ -159,7 +159,7 @@ async def test_a_full_disk_is_said_and_keeps_no_port_away(daemon: Daemon) -> Non
 async def test_a_state_that_could_not_be_saved_is_saved_as_soon_as_it_can_be(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "SAVE_AGAIN", 0.02)
+    monkeypatch.setattr(saved_record, "SAVE_AGAIN", 0.02)
     with no_file_longer_than(10):
         await daemon.up(forward("a"))
         await asyncio.sleep(0.1)
