@@ -38,7 +38,7 @@ REQUIREMENTS: Mapping[str, str] = {
     "FR-CLI-01": "`kfw start` starts the daemon",
     "FR-CLI-02": "`kfw stop` stops it",
     "FR-CLI-03": "`kfw status` shows everything, and says when no daemon runs",
-    "FR-CLI-04": "`kfw stop` and `kfw start`: another daemon, the same counters",
+    "FR-CLI-04": "`kfw restart --daemon`: another daemon, the same counters",
     "FR-CLI-05": "`kfw reload` applies a changed config",
     "FR-CLI-06": "`kfw logs` shows the log, of one forward too, and follows it",
     "FR-CLI-07": "`kfw disable` and `kfw enable` hold over a restart",

@@ -85,8 +85,7 @@ def test_FR_CLI_04_after_a_restart_of_the_daemon_pid_and_counters_are_as_they_sh
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert client.recv(1)
     before, pid = own_kfw.status("api")["totals"], own_kfw.daemon_pid()
-    own_kfw("stop")
-    own_kfw("start")
+    own_kfw("restart", "--daemon", "--drain", "1s")
     own_kfw.until_row("api", status="active")
     assert own_kfw.daemon_pid() != pid
     after = own_kfw.status("api")["totals"]
