@@ -208,16 +208,16 @@ class LocalConnection:
         self._look_out(end)
 
     def on_eof(self, end: End) -> None:
-        """A client that has left wants no answer, so the far side is not kept open for one."""
         if end is self.far and not self.near.finished:
             self._cut_short = bool(self.near.read) and not end.read
             self.closed_by_far = self._loop.time()
         if end.other is None:
             self._look_out(end)
         elif end is self.near and departed(end.transport.get_extra_info("socket")):
-            end.other.transport.close()
+            self._client_left()
         else:
             shut(end.other)
+            self._look_out(end)
 
     def on_close(self, end: End, error: Exception | None) -> None:
         """What ended one side ends the other: a reset at once, a close when all is written."""
@@ -259,6 +259,8 @@ class LocalConnection:
             self._give_up("the pod closed the connection at once")
         else:
             join(self.near, far)
+            if self.near.finished:
+                self._look_out(self.near)
 
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
@@ -304,10 +306,20 @@ class LocalConnection:
         self.cut(why)
 
     def _look_out(self, end: End) -> None:
-        """Nothing is read from it any more, so its leaving does not show: nobody dials for a client that is gone."""
+        """Nothing is read from it any more, so its leaving does not show: nobody dials for a client that is gone, and
+        none is kept for an answer that may never come. One that is joined may wait for it without a word of its own."""
         if end is self.near and self._lookout is None:
-            self._lookout = DisconnectWatcher(end.transport.get_extra_info("socket"), silent=not end.read)
-            self._lookout.begin(lambda: self.cut("the client left while it waited"))
+            silent = not end.read and not self.joined
+            self._lookout = DisconnectWatcher(end.transport.get_extra_info("socket"), silent=silent)
+            self._lookout.begin(self._client_left)
+
+    def _client_left(self) -> None:
+        """It wants no answer. What it said still goes to the far side, which need not end for this one to be given back."""
+        if self.far is None:
+            self.cut("the client left while it waited")
+        else:
+            self.far.transport.close()
+            self.near.transport.abort()
 
     def _stop_dialing(self) -> None:
         if self._dialing is not None:

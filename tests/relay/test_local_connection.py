@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
@@ -18,6 +19,7 @@ from tests.relay.world import Port, Refusing, answer_after_eof, app, echo, send_
 pytestmark = pytest.mark.asyncio
 
 listening = partial(world.listening, remembers=True)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells whether a client has left")
 
 
 class Way:
@@ -293,3 +295,81 @@ async def test_a_client_that_ends_first_is_not_waited_for() -> None:
             way.end()
             one = await one_over(local)
             assert (one.how, one.failed) == ("closed", False)
+
+
+class NeverOver(Stream):
+    """A far side that takes its time to end, as a pod that a stream was closed to does."""
+
+    def close(self) -> None:
+        self._closing = True
+
+    def write_eof(self) -> None: ...
+    def can_write_eof(self) -> bool:
+        return True
+
+    def end(self) -> None:
+        self._protocol.connection_lost(None)
+
+
+class ToNeverOver:
+    def __init__(self) -> None:
+        self.streams: list[NeverOver] = []
+
+    async def dial(self, factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        protocol = factory()
+        self.streams.append(NeverOver("web-1", protocol))
+        protocol.connection_made(self.streams[0])
+        return self.streams[0]
+
+
+@linux
+@pytest.mark.parametrize("says", [b"", b"x"])
+@pytest.mark.parametrize("listens", [0.0, 0.1], ids=["leaves", "listens first"])
+async def test_a_client_that_has_left_keeps_no_file_open_however_long_the_far_side_takes(
+    says: bytes, listens: float
+) -> None:
+    way = ToNeverOver()
+    async with listening(way) as local:
+        _, writer = await local.client()
+        await until(lambda: bool(local.began and local.began[0].joined))
+        near = local.began[0].near
+        accepted: socket.socket = near.transport.get_extra_info("socket")
+        writer.write(says)
+        if listens:
+            writer.write_eof()
+            await asyncio.sleep(listens)
+            assert not near.gone and not way.streams[0].is_closing()
+        writer.close()
+        await until(lambda: near.gone and accepted.fileno() < 0)
+        assert way.streams[0].is_closing() and not local.ended
+        way.streams[0].end()
+        one = await one_over(local)
+        assert (one.how, one.failed) == ("closed", False)
+
+
+@linux
+async def test_a_client_that_listened_before_it_was_joined_and_then_left_is_let_go() -> None:
+    way = ToNeverOver()
+    async with listening(why="no pod of it is ready") as local:
+        _, writer = await local.client()
+        writer.write(b"x")
+        writer.write_eof()
+        await until(lambda: bool(local.began and local.began[0].near.finished))
+        local.listener.use(way)
+        await until(lambda: local.began[0].joined)
+        writer.close()
+        await until(lambda: local.began[0].near.gone)
+        way.streams[0].end()
+
+
+async def test_a_client_that_only_listens_gets_its_answer_though_it_has_said_nothing() -> None:
+    async def late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        await asyncio.sleep(1.3)  # longer than two looks
+        writer.write(b"late")
+
+    async with app(late) as behind, listening(behind.dialer) as local:
+        reader, writer = await local.client()
+        writer.write_eof()
+        assert await asyncio.wait_for(reader.read(), 5) == b"late"
+        writer.close()
