@@ -58,7 +58,7 @@ def test_seed_004_the_profiles_load_unchanged(project: Project, monkeypatch: pyt
         "dev-services": True,
         "staging-api": False,
     }
-    assert str(settings.daemon.socket_path) == "/run/kubefwd-daemon.sock"
+    assert settings.values["daemon"]["socketPath"] == "/run/kubefwd-daemon.sock"
     dev = settings.values["profiles"]["dev-services"]
     assert dev == {
         "enabled": True,
