@@ -27,7 +27,7 @@ Files = Annotated[
 def check(files: Files = None, as_json: Json = False) -> int:
     """Find every mistake in every file.
 
-    Exit code 2 if there is one.
+    Exit code 2 if there is one. What kfw reads and does not do yet is told, too; that is not a mistake.
 
     \b
     kfw config check
@@ -42,10 +42,11 @@ def check(files: Files = None, as_json: Json = False) -> int:
             raise
         output.show_json({"problems": error.problems, "warnings": [], "files": [], "forwards": 0})
         return error.exit_code
-    _warn(settings)
     if as_json:
         output.show_json(_summary(settings))
     else:
+        for each in _warnings(settings):
+            output.say(f"kfw: {each}")
         output.show("\n".join(_report(settings)))
     return 0
 
@@ -64,7 +65,8 @@ def show(
     from kfw.config.yaml_text import as_yaml
 
     settings = _settings(config or [], alone=False)
-    _warn(settings)
+    for each in settings.warnings:
+        output.say(f"kfw: {each}")
     if as_json:
         values = settings.values
         output.show_json({"settings": values, "origin": settings.origin} if origin else values)
@@ -92,15 +94,14 @@ def _settings(files: list[Path], *, alone: bool) -> "Settings":
     return load_only(files, Path.cwd()) if alone else load(Path.cwd(), config_files=files)
 
 
-def _warn(settings: "Settings") -> None:
-    for warning in settings.warnings:
-        output.say(f"kfw: {warning}")
+def _warnings(settings: "Settings") -> list[str]:
+    return [*settings.warnings, *map(str, settings.unused)]
 
 
 def _summary(settings: "Settings") -> dict[str, Any]:
     return {
         "problems": [],
-        "warnings": list(settings.warnings),
+        "warnings": _warnings(settings),
         "files": [str(path) for path in settings.files],
         "forwards": len(settings.forwards),
     }

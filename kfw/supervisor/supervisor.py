@@ -14,7 +14,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.names import probably
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import keep_pins, only_moves, plan
+from kfw.supervisor.plan import keep_pins, only_in, only_moves, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
@@ -88,15 +88,18 @@ class Supervisor:
         replaces: str | None = None,
         environ: Environ | None = None,
         asked_for: bool = True,
+        context: str = "",
     ) -> UpReply:
         """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source.
-        `asked_for`: somebody waits for it, so that a login that needs a person may begin.
+        `asked_for`: somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this
+        one is touched.
         """
         async with self._turn:
             running = self.running()
-            wanted = keep_pins(running, {forward.name: forward for forward in forwards})
+            named = {forward.name: forward for forward in forwards}
+            wanted = only_in(context, running, keep_pins(running, named))
             _refuse_foreign(running, wanted)
-            todo = plan(running, wanted, replaces=replaces)
+            todo = plan(running, wanted, replaces=replaces, context=context)
             self._take_environ(wanted, environ)
             moves = [name for name in todo.restart if self._moves(wanted[name])]
             await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)
