@@ -1,4 +1,4 @@
-"""kfw config: check the files, show what they come to, print the schema."""
+"""kfw config: check the files, show what they come to, edit them, print the schema."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from kfw.config.settings import Settings
 
 app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help="Check the configuration, show it, or print its schema."
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Check the configuration, show it, edit it, or print its schema.",
 )
 
 Files = Annotated[
@@ -70,6 +72,33 @@ def show(
         output.show_json({"settings": values, "origin": settings.origin} if origin else values)
     else:
         output.show(as_yaml(settings.tree, with_origin=origin))
+    return 0
+
+
+@app.command()
+def edit(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Not the nearest kfw.yaml.", show_default=False)
+    ] = None,
+) -> int:
+    """Open the config in $VISUAL or $EDITOR, and check it after that.
+
+    Where there is a mistake it offers to open it again at that line. What runs goes on as it was until the file is right.
+
+    \b
+    kfw config edit
+    kfw config edit ~/.config/kfw/config.yaml
+    """
+    from kfw.commands._editor import edit as edit_file
+    from kfw.config.sources import project_file
+    from kfw.errors import UsageError
+
+    path = file or project_file(Path.cwd())
+    if path is None:
+        raise UsageError("there is no kfw.yaml here or in a folder above", "`kfw init` writes one")
+    settings, has_changed = edit_file(path, lambda: _settings([file] if file else [], alone=False))
+    _warn(settings)
+    output.say("\n".join(_report(settings)) if has_changed else f"{path} is as it was")
     return 0
 
 
