@@ -16,7 +16,7 @@ from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, 
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import KfwError, PortInUse, UsageError
 from kfw.model import Forward, Kind, Target
-from kfw.protocol import ADDED, Source, UpRequest
+from kfw.protocol import ADDED, ForwardStatus, Source, UpRequest
 
 
 def add(
@@ -42,6 +42,9 @@ def add(
     next_port: Annotated[
         bool, typer.Option("--next-port", help="If LOCAL is taken, use one nearby.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write it into the project's kfw.yaml, once it is active.")
+    ] = False,
     timeout: Timeout = TIMEOUT,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -57,6 +60,7 @@ def add(
     kfw add web deploy/web 80
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
+    kfw add svc/api 8080:http --save      (and keep it in kfw.yaml)
     """
     common = Forward(
         name="",
@@ -76,13 +80,30 @@ def add(
         addresses=tuple(address) if address else Forward.addresses,
     )
     asked = additions(words)
-    pinned = _pinned([_forward(common, one) for one in asked])
+    typed = [_forward(common, one) for one in asked]
+    pinned = _pinned(typed)
     forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
+    if not save:
+        return _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    from kfw.commands._saving import forwards_to_save, not_saved, write
+
+    named = [replace(one, local_port=done.local_port) for one, done in zip(typed, forwards, strict=True)]
+    draft, to_save = forwards_to_save(named, asked)
+    forwards = [replace(forward, source=ADDED) for forward in _pinned(to_save)]
+    code = _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    if code == 0:
+        write(draft, [forward.name for forward in forwards])
+    else:
+        not_saved(draft)
+    return code
+
+
+def _bring(forwards: list[Forward], *, wait: bool, timeout: float, as_json: bool) -> int:
     request = UpRequest(forwards=forwards, source=_source(), environ=caller_environ())
     ensure_daemon(on_demand=True)
     for forward in forwards:
         _refuse_what_is_there(forward)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    return bring(request, wait=wait, timeout=timeout, as_json=as_json)
 
 
 def _forward(common: Forward, one: Addition) -> Forward:
@@ -136,12 +157,17 @@ def _source() -> Source:
     return Source(key=ADDED, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))
 
 
+def _is_same(row: ForwardStatus, forward: Forward) -> bool:
+    there = (row.context, row.namespace, row.target, row.configured_port)
+    return there == (forward.context, forward.namespace, str(forward.target), forward.local_port)
+
+
 def _refuse_what_is_there(forward: Forward) -> None:
     for row in client.status().forwards:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and row.status == "error":
-            continue  # who corrects a mistake types the same name again
+        if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):
+            continue  # who corrects a mistake types the same name again, as who saves what was added before
         if row.name == forward.name:
             what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
             raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")

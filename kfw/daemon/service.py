@@ -123,7 +123,7 @@ class DaemonService:
                 self.supervisor.look_for_services(selection.template, environ)
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
-            self._projects[key] = project
+            self._projects = wanted.not_added(self._projects, key, forwards) | {key: project}
             if request.replace:
                 self._files.is_in_use(key)
             self._save()
