@@ -151,13 +151,16 @@ def follow(
     *,
     since: int | None = None,
     timeout: float | None = None,
+    traffic: float | None = None,
     on_open: Callable[[ControlConnection], object] | None = None,
 ) -> Iterator[Event]:
     """Events as they come, until the daemon ends or `timeout` is over (s). Subscribed when this returns.
 
-    `on_open` is given the connection then; from another thread its `shut` ends the stream.
+    `traffic`: also what goes through, so often (s), in events of this type. `on_open` is given the connection then, whose
+    `shut` ends the stream from another thread.
     """
-    stream = _stream(_events_target(since, follow=True), timeout)
+    query = "" if traffic is None else f"&traffic={traffic:g}"
+    stream = _stream(_events_target(since, follow=True) + query, timeout)
     connection = next(stream)
     if on_open:
         on_open(connection)

@@ -1,6 +1,7 @@
 """kfw add: one more forward, without a config file."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, 
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import KfwError, PortInUse, UsageError
 from kfw.model import Forward, Kind, Target
-from kfw.protocol import ADDED, Source, UpRequest
+from kfw.protocol import ADDED, ForwardStatus, Source, UpRequest
 
 
 def add(
@@ -58,7 +59,24 @@ def add(
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
     """
-    common = Forward(
+    common = replace(
+        common_of(namespace, context, kubeconfig, method),
+        type=_one_of("type", kind, TYPES),
+        readiness=_one_of("readiness", readiness, READINESS),
+        on_port_in_use="next" if next_port else "error",
+        addresses=tuple(address) if address else Forward.addresses,
+    )
+    request = request_of(words, common, caller_environ())
+    ensure_daemon(on_demand=True)
+    refuse_what_is_there(request)
+    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+
+
+def common_of(
+    namespace: str | None, context: str | None, kubeconfig: str | None, method: str | None
+) -> Forward:
+    """What is the same in all that are added at once. Raises UsageError."""
+    return Forward(
         name="",
         target=Target(Kind.POD, ""),
         target_port=None,
@@ -69,20 +87,16 @@ def add(
         context_is_default=context is None,
         kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
         method=_one_of("method", method or "auto", METHOD_CHOICES),
-        type=_one_of("type", kind, TYPES),
-        readiness=_one_of("readiness", readiness, READINESS),
-        on_port_in_use="next" if next_port else "error",
         source=ADDED,
-        addresses=tuple(address) if address else Forward.addresses,
     )
+
+
+def request_of(words: Sequence[str], common: Forward, environ: dict[str, str]) -> UpRequest:
+    """May ask the cluster which ports a target has. Raises UsageError, and KfwError of the kubeconfig."""
     asked = additions(words)
     pinned = _pinned([_forward(common, one) for one in asked])
     forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
-    request = UpRequest(forwards=forwards, source=_source(), environ=caller_environ())
-    ensure_daemon(on_demand=True)
-    for forward in forwards:
-        _refuse_what_is_there(forward)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    return UpRequest(forwards=forwards, source=_source(), environ=environ)
 
 
 def _forward(common: Forward, one: Addition) -> Forward:
@@ -136,8 +150,15 @@ def _source() -> Source:
     return Source(key=ADDED, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))
 
 
-def _refuse_what_is_there(forward: Forward) -> None:
-    for row in client.status().forwards:
+def refuse_what_is_there(request: UpRequest) -> None:
+    """Raises UsageError, PortInUse for a name or a local port of another forward."""
+    rows = client.status().forwards
+    for forward in request.forwards:
+        _refuse_same(forward, rows)
+
+
+def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
+    for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
         if row.name == forward.name and row.status == "error":

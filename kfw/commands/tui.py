@@ -1,21 +1,29 @@
 """kfw tui: all forwards on a screen of their own, live."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from kfw.commands import _output as output
 from kfw.errors import ToolMissing, UsageError
+
+if TYPE_CHECKING:
+    from kfw.tui.app import TuiApp
 
 
 def tui() -> int:
     """Show all forwards live, and act on them with keys.
 
-    q quits. What runs goes on without it.
+    ? lists the keys, q quits. Forwards go on without it.
 
     \b
     kfw tui
     """
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise UsageError("kfw tui needs a terminal", "`kfw status --watch` goes on without one")
+    return _app().run() or 0
+
+
+def _app() -> "TuiApp":
     try:
         from kfw.tui.app import TuiApp
     except ModuleNotFoundError as error:
@@ -25,4 +33,6 @@ def tui() -> int:
             "kfw tui needs the package textual, which is not installed",
             f"{sys.executable} -m pip install 'kfw[tui]'",
         ) from error
-    return TuiApp().run() or 0
+    from kfw.commands._tui_caller import caller
+
+    return TuiApp(caller())

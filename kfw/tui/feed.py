@@ -41,7 +41,9 @@ News = Synced | Changed | Lost
 class Feed:
     """`on_news` is called in its thread, once until `take` has fetched what came."""
 
-    def __init__(self, on_news: Callable[[], object]) -> None:
+    def __init__(self, on_news: Callable[[], object], interval: float) -> None:
+        """`interval`: seconds between two samples of what goes through."""
+        self._interval = interval
         self._on_news = on_news
         self._news: deque[News] = deque()
         self._told = False
@@ -58,7 +60,8 @@ class Feed:
         self._closed.set()
         if connection := self._connection:
             connection.shut()
-        self._thread.join(2)
+        if self._thread.is_alive():
+            self._thread.join(2)
 
     def take(self) -> list[News]:
         """What came since the last call, in order."""
@@ -81,7 +84,7 @@ class Feed:
 
     def _follow(self) -> None:
         """Subscribed before it asks what there is, so that nothing is missed between the two."""
-        for event in client.follow(on_open=self._on_open):
+        for event in client.follow(traffic=self._interval, on_open=self._on_open):
             self._tell(Changed(msgspec.to_builtins(event)))
 
     def _on_open(self, connection: ControlConnection) -> None:

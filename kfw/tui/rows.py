@@ -64,6 +64,9 @@ class LiveForwards:
 
     def on_event(self, event: Row) -> None:
         """Of a kind that says nothing about a forward: nothing."""
+        if event["type"] == "traffic":
+            self._on_traffic(epoch(event["time"]), event["traffic"])
+            return
         row = event.get("forward")
         if row is None:
             return
@@ -72,7 +75,7 @@ class LiveForwards:
         elif event["type"] == "status":
             self._put(row, self.by_name.get(row["name"]))
 
-    def on_traffic(self, at: float, samples: Iterable[Row]) -> None:
+    def _on_traffic(self, at: float, samples: Iterable[Row]) -> None:
         """Counts of those that changed since the sample before, `at` seconds; those that are not in it are silent."""
         elapsed = at - self._sampled_at if self._sampled_at is not None else 0.0
         self._sampled_at = at

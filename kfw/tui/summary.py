@@ -32,6 +32,17 @@ def summary_line(forwards: Sequence[LiveForward], shown: int, daemon: dict[str, 
     return "  ".join(parts)
 
 
+def empty_line(known: int, problem: str, search: str) -> str:
+    """What stands in a list without lines."""
+    if known and search:
+        return f"nothing is like '{search}'; Esc shows all"
+    return (
+        ""
+        if known or problem
+        else "nothing is forwarded; a adds a forward, `kfw up` starts the configured ones"
+    )
+
+
 def outage_lines(forwards: Sequence[LiveForward], now: float) -> list[str]:
     """A line for each cluster that several forwards wait for."""
     return [view.outage_line(outage, now) for outage in view.outages_of([one.row for one in forwards])]

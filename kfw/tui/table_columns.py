@@ -12,6 +12,8 @@ from kfw.tui.sparkline import rate, sparkline
 GAP = 2
 #: Columns of numbers, which stand to the right.
 RIGHT = frozenset({"CONN", "AGE"})
+#: What tells these apart is at their end as well.
+CUT_IN_THE_MIDDLE = frozenset({"NAME", "TARGET", "CLUSTER"})
 _TITLES = ("NAME", "STATUS", "LOCAL", "TARGET", "METHOD", "CONN", "RATE", "AGE", "CLUSTER")
 #: `1.2 MB/s`, then the sparkline where there is room for one.
 _RATE, _SPARK = 10, 10
@@ -20,9 +22,8 @@ _FIXED = {"STATUS": 14, "CONN": 4, "RATE": _RATE + 1 + _SPARK, "AGE": 6}
 #: What is given up, step by step, until all fits: a column down to a width, 0 is without it. The status and the address
 #: are never cut.
 _STEPS = (
-    ("TARGET", 28), ("CLUSTER", 16), ("NAME", 24), ("RATE", _RATE), ("METHOD", 0), ("TARGET", 16),
-    ("NOTE", 14), ("CLUSTER", 0), ("RATE", 0), ("NOTE", 0), ("AGE", 0), ("NAME", 14), ("CONN", 0), ("TARGET", 0),
-    ("NAME", 4),
+    ("TARGET", 28), ("CLUSTER", 16), ("NAME", 24), ("RATE", _RATE), ("METHOD", 0), ("NOTE", 14), ("TARGET", 18),
+    ("CLUSTER", 0), ("RATE", 0), ("NOTE", 0), ("AGE", 0), ("NAME", 14), ("CONN", 0), ("TARGET", 0), ("NAME", 4),
 )  # fmt: skip
 #: These are either whole or not there.
 _IN_STEPS = frozenset({"RATE"})
@@ -82,7 +83,17 @@ def cell(forward: LiveForward, column: Column, now: float, note: str) -> str:
             return note
         case title:
             text = forward.cells[title]
+            if title in CUT_IN_THE_MIDDLE:
+                text = middle_cut(text, column.width)
     return text.rjust(column.width) if column.title in RIGHT else text
+
+
+def middle_cut(text: str, width: int) -> str:
+    """`shop/ser…api:http`: the end is the longer part."""
+    if len(text) <= width or width < 3:
+        return text[:width]
+    head = (width - 1) // 3
+    return f"{text[:head]}…{text[len(text) - (width - 1 - head) :]}"
 
 
 def _rate_cell(forward: LiveForward, width: int) -> str:

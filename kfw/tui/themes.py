@@ -5,15 +5,9 @@ from textual.theme import Theme
 #: The names that uiOptions.theme and the command palette take.
 NAMES = ("dark", "light", "high-contrast")
 
-_COMMON = {
-    "footer-key-foreground": "$accent",
-    "block-cursor-text-style": "none",
-    "input-selection-background": "$primary 40%",
-}
-
 
 def _theme(name: str, *, dark: bool, colours: dict[str, str], statuses: dict[str, str]) -> Theme:
-    variables = _COMMON | {f"status-{status}": colour for status, colour in statuses.items()}
+    variables = {f"status-{status}": colour for status, colour in statuses.items()}
     return Theme(name=name, dark=dark, variables=variables, **colours)  # type: ignore[arg-type]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from textual.pilot import Pilot
 
+from kfw.commands._tui_caller import caller
 from kfw.tui.app import TuiApp
 
 #: Seconds until what must come has come.
@@ -36,16 +37,16 @@ class Window:
 
     async def wait_for(self, *texts: str) -> None:
         """Until all of them stand on the screen."""
-        await self._wait(lambda: all(text in self.text() for text in texts), f"no {texts}")
+        await self.until(lambda: all(text in self.text() for text in texts), f"no {texts}")
 
     async def wait_without(self, text: str) -> None:
-        await self._wait(lambda: text not in self.text(), f"still {text!r}")
+        await self.until(lambda: text not in self.text(), f"still {text!r}")
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
         await self.pilot.pause()
 
-    async def _wait(self, condition: Callable[[], bool], what: str) -> None:
+    async def until(self, condition: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + LIMIT
         while not condition():
             assert time.monotonic() < end, f"{what} on the screen:\n{self.text()}"
@@ -55,6 +56,6 @@ class Window:
 @asynccontextmanager
 async def window(app: TuiApp | None = None, *, size: tuple[int, int] = (120, 24)) -> AsyncIterator[Window]:
     """`size`: columns and lines."""
-    app = app or TuiApp()
-    async with app.run_test(size=size) as pilot:
+    app = app or TuiApp(caller())
+    async with app.run_test(size=size, notifications=True) as pilot:
         yield Window(app, pilot)
