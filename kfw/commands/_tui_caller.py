@@ -6,14 +6,15 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfw import paths
-from kfw.choices import usual_local_port
+from kfw.choices import listed, usual_local_port
 from kfw.commands._add_words import additions
 from kfw.commands._caller import caller_environ, caller_project, names_source
-from kfw.commands.logs import last_lines, on_screen
-from kfw.tui.caller import Caller, Place, Wanted
+from kfw.errors import KfwError
+from kfw.tui.caller import Caller, Look, Place, Wanted
 
 if TYPE_CHECKING:
     from kfw.protocol import UpRequest
@@ -35,6 +36,22 @@ def caller() -> Caller:
         targets=_targets,
         log_tail=_log_tail,
     )
+
+
+def look() -> Look:
+    """Files that are wrong are no reason not to look at what runs."""
+    from kfw.config.durations import seconds
+    from kfw.config.layers import load
+    from kfw.tui.themes import NAMES
+
+    try:
+        options = load(Path.cwd()).values["uiOptions"]
+    except KfwError as error:
+        return Look(warning=f"the configuration cannot be read, `kfw config check` says why: {error.what}")
+    theme, refresh = str(options["theme"]), seconds(options["refreshRate"])
+    if theme not in NAMES:
+        return Look(NAMES[0], refresh, f"there is no theme '{theme}'; use {listed(NAMES)}")
+    return Look(theme, refresh)
 
 
 def preview(words: Sequence[str]) -> tuple[str, int | None]:
@@ -88,5 +105,7 @@ def _port_in_words(port: ListedPort) -> str:
 
 
 def _log_tail(name: str) -> list[str]:
+    from kfw.commands.logs import last_lines, on_screen  # and typer
+
     keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search
     return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, keep)]

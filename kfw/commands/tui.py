@@ -7,6 +7,8 @@ from kfw.commands import _output as output
 from kfw.errors import ToolMissing, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kfw.tui.app import TuiApp
 
 
@@ -20,10 +22,14 @@ def tui() -> int:
     """
     if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
         raise UsageError("kfw tui needs a terminal", "`kfw status --watch` goes on without one")
-    return _app().run() or 0
+    from kfw.commands._first_picture import FirstPicture
+
+    with FirstPicture() as picture:
+        app = _app(picture.end)
+        return app.run() or 0
 
 
-def _app() -> "TuiApp":
+def _app(on_load: "Callable[[], object]") -> "TuiApp":
     try:
         from kfw.tui.app import TuiApp
     except ModuleNotFoundError as error:
@@ -33,6 +39,6 @@ def _app() -> "TuiApp":
             "kfw tui needs the package textual, which is not installed",
             f"{sys.executable} -m pip install 'kfw[tui]'",
         ) from error
-    from kfw.commands._tui_caller import caller
+    from kfw.commands._tui_caller import caller, look
 
-    return TuiApp(caller())
+    return TuiApp(caller(), look(), on_load)

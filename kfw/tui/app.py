@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from kfw.errors import KfwError
 from kfw.tui import daemon_actions, summary, user_actions
 from kfw.tui.arrangement import GROUPS, SORTS, ListOptions, arrange
-from kfw.tui.caller import Caller, Wanted
+from kfw.tui.caller import Caller, Look, Wanted
 from kfw.tui.detail_pane import SECTIONS, DetailPane
 from kfw.tui.feed import Changed, Feed, Lost, Synced
 from kfw.tui.forward_table import ForwardTable
@@ -48,7 +48,7 @@ def _bindings() -> list[BindingType]:
 
 
 class TuiApp(App[int]):
-    """`refresh`: seconds between two pictures of what changes by itself, as ages and rates do."""
+    """All of `kfw tui`; returns the exit code."""
 
     CSS_PATH = "app.tcss"
     TITLE = "kfw"
@@ -65,16 +65,21 @@ class TuiApp(App[int]):
             super().__init__()
             self.said, self.error = said, error
 
-    def __init__(self, caller: Caller, *, theme: str = "dark", refresh: float = 1.0) -> None:
+    def __init__(
+        self, caller: Caller, look: Look | None = None, before_screen: Callable[[], object] | None = None
+    ) -> None:
+        """`before_screen` is called just before the app takes the terminal's screen."""
         super().__init__()
         for one in THEMES:
             self.register_theme(one)
-        self.theme = theme if theme in NAMES else NAMES[0]
+        look = look or Look()
+        self.theme = look.theme if look.theme in NAMES else NAMES[0]
         self.forwards = LiveForwards()
         self.list_options = ListOptions()
         self._caller = caller
-        self._refresh_interval = refresh
-        self._feed = Feed(lambda: self.post_message(self.FeedReady()), max(refresh, _QUICKEST_SAMPLE))
+        self._look = look
+        self._before_screen = before_screen
+        self._feed = Feed(lambda: self.post_message(self.FeedReady()), max(look.refresh, _QUICKEST_SAMPLE))
         self._daemon: dict[str, Any] | None = None
         self._problem = ""
         self._drawn_at = 0.0
@@ -105,10 +110,16 @@ class TuiApp(App[int]):
         yield self._search
         yield self._keys
 
+    def on_load(self) -> None:
+        if self._before_screen:
+            self._before_screen()
+
     def on_mount(self) -> None:
         self._table.focus()
         self._feed.start()
-        self.set_interval(self._refresh_interval, self._on_tick)
+        self.set_interval(self._look.refresh, self._on_tick)
+        if self._look.warning:
+            self.notify(self._look.warning, severity="warning", timeout=10, markup=False)
 
     def on_unmount(self) -> None:
         self._feed.close()

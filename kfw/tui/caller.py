@@ -18,6 +18,16 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What uiOptions say. `refresh`: seconds between two pictures of what changes by itself, as ages and rates do;
+    `warning`: what is wrong with them, which is said in the app."""
+
+    theme: str = "dark"
+    refresh: float = 1.0
+    warning: str = ""
+
+
+@dataclass(frozen=True)
 class Place:
     """What can be forwarded. `targets`: `service/api` and its ports in words, such as `80 (http)`."""
 

@@ -76,7 +76,7 @@ class DetailPane(Vertical):
         """In a thread: the daemon measures a round trip for explain."""
         if not (self.is_open and self.name_shown):
             return
-        name, section, width = self.name_shown, self.section, max(self.size.width - 4, 40)
+        name, section, width = self.name_shown, self.section, max(self.app.size.width - 4, 40)
         self.run_worker(
             lambda: self._load(name, section, width), thread=True, exclusive=True, group="details"
         )

@@ -16,11 +16,11 @@ class UserAction(NamedTuple):
 
 
 FORWARD = (
-    UserAction("details", "enter", "Details", "explain, connections, events and log of the forward", "details"),
+    UserAction("details", "enter", "Details", "explain, connections, events, log", "details"),
     UserAction("retry", "r", "Retry now", "try again what waits or is in error", "retry"),
     UserAction("restart", "s", "Restart", "reconnect; the local port stays open"),
     UserAction("down", "d", "Stop", "stop it and free its port", "stop"),
-    UserAction("switch", "e", "Enable or disable", "start what is stopped; else stop it, also for `kfw up`", "on/off"),
+    UserAction("switch", "e", "Enable or disable", "start it, or stop it for `kfw up` as well", "on/off"),
     UserAction("remove", "x", "Remove", "stop it and take its row away"),
     UserAction("open", "o", "Open URL", "in the browser", "open"),
     UserAction("copy('url')", "c", "Copy URL", "or host:port", "copy"),
