@@ -3,9 +3,8 @@
 import json
 import os
 import re
-import stat
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -15,13 +14,11 @@ import typer
 from kfw import paths
 from kfw.commands import _output as output
 from kfw.commands._names import complete
-from kfw.errors import KfwError
+from kfw.system.log_lines import about, last_lines, opened
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
-
-Keep = Callable[[str], object]
 
 
 def logs(
@@ -46,7 +43,7 @@ def logs(
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
+    keep = about(name) if name else bool
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -98,29 +95,16 @@ def _show(line: str, *, as_json: bool) -> None:
     output.show(json.dumps(parsed(line)) if as_json else on_screen(line))
 
 
-def last_lines(path: Path, count: int, keep: Keep) -> list[str]:
-    """Of the file and of the rotated ones before it, oldest first."""
-    found: list[str] = []
-    for file in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, 10))):
-        text = _opened(file) if len(found) < count else None
-        if text is None:
-            break
-        with text:
-            lines = text.read().removesuffix("\n").split("\n")
-        found = [line for line in lines if keep(line)] + found
-    return found[max(len(found) - count, 0) :]
-
-
 def coming_lines(path: Path) -> Generator[str, None, None]:
     """What is written from now on, for ever. A file that is rotated away is read to its end first."""
-    file = _opened(path)
+    file = opened(path)
     if file:
         file.seek(0, 2)
     try:
         while True:
             if file:
                 yield from _complete_lines(file)
-            newer = _opened(path) if file is None or _was_rotated(path, file) else None
+            newer = opened(path) if file is None or _was_rotated(path, file) else None
             if newer is None:
                 time.sleep(_PAUSE)
                 continue
@@ -150,17 +134,3 @@ def _was_rotated(path: Path, file: TextIO) -> bool:
     except FileNotFoundError:
         return False  # between two files
     return now.st_ino != ours.st_ino or now.st_size < file.tell()
-
-
-def _opened(path: Path) -> TextIO | None:
-    """None: it is not there. Raises KfwError for what is not a file, such as a FIFO, which would be waited for."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise KfwError(
-            f"cannot read {path}: it is not a regular file", "remove it, then `kfw stop` and `kfw start`"
-        )
-    return os.fdopen(handle, encoding="utf-8", errors="replace", newline="\n")
