@@ -123,7 +123,7 @@ class DaemonService:
                 self.supervisor.look_for_services(selection.template, environ)
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
-            self._projects[key] = project
+            self._projects = wanted.not_added(self._projects, key, forwards) | {key: project}
             if request.replace:
                 self._files.is_in_use(key)
             self._save()
@@ -236,7 +236,8 @@ class DaemonService:
         total = UpReply([], [], [], [])
         for key, project, read in found:
             takes = key == request.project or self.supervisor.environ_is_missing(key)
-            total += await self._take(key, project, read, environ if takes else None)
+            sent = environ if takes else None
+            total += await self._take(key, project, read, sent, request.context)
         self._tell_of(total, "read the configs again")
         return total
 
@@ -248,15 +249,18 @@ class DaemonService:
     # -- reading the files again
 
     async def _take(
-        self, key: str, project: Project, found: ProjectReading, environ: Environ | None
+        self, key: str, project: Project, found: ProjectReading, environ: Environ | None, context: str = ""
     ) -> UpReply:
-        """What was read, unless something else was said of the project meanwhile: then it is read once more."""
+        """What was read, unless something else was said of the project meanwhile: then it is read once more. `context`:
+        the forwards in other ones stay as they are."""
         while True:
             async with self._turn:
                 if self._project(key) is project:
-                    project = wanted.with_selections(project, found.selections)
+                    project = wanted.with_selections(
+                        project, wanted.selections_in(context, found.selections, project)
+                    )
                     forwards = [*found.forwards, *self._selected(key, project)]
-                    reply = await self.supervisor.up(forwards, replaces=key, environ=environ)
+                    reply = await self.supervisor.up(forwards, replaces=key, environ=environ, context=context)
                     self._projects[key] = wanted.with_files(project, found.files)
                     self._files.is_in_use(key)
                     self._save()
