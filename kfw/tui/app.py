@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from kfw.errors import KfwError
 from kfw.tui import daemon_actions, summary, user_actions
 from kfw.tui.arrangement import GROUPS, SORTS, ListOptions, arrange
-from kfw.tui.caller import Caller, Look, Wanted
+from kfw.tui.caller import Caller, Look, NewForward
 from kfw.tui.detail_pane import SECTIONS, DetailPane
 from kfw.tui.feed import Changed, Feed, Lost, Synced
 from kfw.tui.forward_table import ForwardTable
@@ -25,7 +25,7 @@ from kfw.tui.rows import LiveForward, LiveForwards
 from kfw.tui.themes import NAMES, THEMES
 
 #: Seconds between two pictures while much changes; the first change after a pause is shown at once.
-_BUSY = 0.2
+_BUSY = 0.3
 #: What an exit by Ctrl+C returns, as from every other command.
 INTERRUPTED = 130
 #: Seconds between two samples of what goes through, at least.
@@ -84,6 +84,7 @@ class TuiApp(App[int]):
         self._problem = ""
         self._drawn_at = 0.0
         self._is_due = False
+        self._outage_count = 0
         self._notes: dict[str, str] = {}
         # Kept here: a query looks in the window on top, which may be a dialog.
         self._summary = Static(id="summary", markup=False)
@@ -130,6 +131,9 @@ class TuiApp(App[int]):
     # -- what the daemon says
 
     def on_tui_app_feed_ready(self) -> None:
+        self._draw_soon()
+
+    def _take_news(self) -> None:
         shown = self._details.name_shown
         for news in self._feed.take():
             match news:
@@ -143,7 +147,6 @@ class TuiApp(App[int]):
                         self._details.load()
                 case Lost(error):
                     self._daemon, self._problem = None, daemon_actions.sentence(error)
-        self._draw_soon()
 
     def _draw_soon(self) -> None:
         """Many changes make one picture."""
@@ -155,6 +158,7 @@ class TuiApp(App[int]):
 
     def _draw(self) -> None:
         self._is_due, self._drawn_at = False, time.monotonic()
+        self._take_news()
         now = time.time()
         known = list(self.forwards.by_name.values())
         options = self.list_options
@@ -163,7 +167,7 @@ class TuiApp(App[int]):
         self._notes = summary.notes(known, now)
         self._table.empty = summary.empty_line(len(known), self._problem, options.search)
         self._table.show(lines, self._notes, sort=options.sort, reverse=options.reverse)
-        self._summary.update(summary.summary_line(known, shown, self._daemon))
+        _update(self._summary, summary.summary_line(known, shown, self._daemon))
         self._draw_texts(now)
 
     def _on_tick(self) -> None:
@@ -173,8 +177,12 @@ class TuiApp(App[int]):
     def _draw_texts(self, now: float) -> None:
         known = list(self.forwards.by_name.values())
         lines = [self._problem] if self._problem else summary.outage_lines(known, now)
-        _update(self._outages, "\n".join(lines))
-        self._outages.set_class(bool(lines), "shown")
+        if len(lines) != self._outage_count:
+            self._outage_count = len(lines)
+            self._outages.update("\n".join(lines))
+            self._outages.set_class(bool(lines), "shown")
+        else:
+            _update(self._outages, "\n".join(lines))
         _update(self._note, self._notes.get(self.selected, ""))
 
     # -- what the user does with the list
@@ -284,7 +292,7 @@ class TuiApp(App[int]):
     def action_add(self) -> None:
         from kfw.tui.add_dialog import AddDialog
 
-        def add(wanted: Wanted | None) -> None:
+        def add(wanted: NewForward | None) -> None:
             if wanted:
                 self._do(lambda: daemon_actions.add(wanted, self._caller))
 
@@ -355,6 +363,6 @@ def _is_about(event: dict[str, Any], name: str) -> bool:
 
 
 def _update(widget: Static, text: str) -> None:
-    """Without a picture where nothing changed."""
+    """Without a picture where nothing changed, and without a new layout: it stays as large as it is."""
     if str(widget.content) != text:
-        widget.update(text)
+        widget.update(text, layout=False)

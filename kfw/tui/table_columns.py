@@ -23,7 +23,8 @@ _FIXED = {"STATUS": 14, "CONN": 4, "RATE": _RATE + 1 + _SPARK, "AGE": 6}
 #: are never cut.
 _STEPS = (
     ("TARGET", 28), ("CLUSTER", 16), ("NAME", 24), ("NOTE", 20), ("RATE", _RATE), ("NOTE", 14), ("METHOD", 0),
-    ("TARGET", 18), ("CLUSTER", 0), ("RATE", 0), ("NOTE", 0), ("AGE", 0), ("NAME", 14), ("CONN", 0), ("TARGET", 0), ("NAME", 4),
+    ("TARGET", 18), ("CLUSTER", 0), ("RATE", 0), ("NOTE", 0), ("AGE", 0), ("NAME", 14), ("CONN", 0), ("TARGET", 0),
+    ("NAME", 4),
 )  # fmt: skip
 #: These are either whole or not there.
 _IN_STEPS = frozenset({"RATE"})
