@@ -178,6 +178,8 @@ class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_
 
 class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     project: str = ""
+    #: Only forwards that are in this one, or come into it.
+    context: str = ""
 
 
 class SwitchRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):

@@ -76,15 +76,14 @@ def up(request: UpRequest) -> UpReply:
     return _decode(_ask("POST", "/v1/up", msgspec.json.encode(request), timeout=SLOW), UpReply)
 
 
-def reload(project: str = "", environ: Mapping[str, str] | None = None) -> UpReply:
-    """`environ`: of the caller, for the forwards of `project`, the key of its source."""
+def reload(project: str = "", environ: Mapping[str, str] | None = None, context: str = "") -> UpReply:
+    """`environ`: of the caller, for the forwards of `project`, the key of its source. `context`: only what is in it."""
     import msgspec
 
     from kfw.protocol import ReloadRequest, UpReply
 
-    body = msgspec.json.encode(
-        ReloadRequest(project=project, environ=None if environ is None else dict(environ))
-    )
+    sent = None if environ is None else dict(environ)
+    body = msgspec.json.encode(ReloadRequest(project=project, environ=sent, context=context))
     return _decode(_ask("POST", "/v1/reload", body, timeout=SLOW), UpReply)
 
 

@@ -43,6 +43,9 @@ def add(
     next_port: Annotated[
         bool, typer.Option("--next-port", help="If LOCAL is taken, use one nearby.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write it into the project's kfw.yaml, once it is active.")
+    ] = False,
     timeout: Timeout = TIMEOUT,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -58,6 +61,7 @@ def add(
     kfw add web deploy/web 80
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
+    kfw add svc/api 8080:http --save      (and keep it in kfw.yaml)
     """
     common = replace(
         common_of(namespace, context, kubeconfig, method),
@@ -66,10 +70,20 @@ def add(
         on_port_in_use="next" if next_port else "error",
         addresses=tuple(address) if address else Forward.addresses,
     )
-    request = request_of(words, common, caller_environ())
-    ensure_daemon(on_demand=True)
-    refuse_what_is_there(request)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    asked, typed, forwards = _resolved(words, common)
+    if not save:
+        return _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    from kfw.commands._saving import forwards_to_save, not_saved, write
+
+    named = [replace(one, local_port=done.local_port) for one, done in zip(typed, forwards, strict=True)]
+    draft, to_save = forwards_to_save(named, asked)
+    forwards = [replace(forward, source=ADDED) for forward in _pinned(to_save)]
+    code = _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    if code == 0:
+        write(draft, [forward.name for forward in forwards])
+    else:
+        not_saved(draft)
+    return code
 
 
 def common_of(
@@ -93,10 +107,27 @@ def common_of(
 
 def request_of(words: Sequence[str], common: Forward, environ: dict[str, str]) -> UpRequest:
     """May ask the cluster which ports a target has. Raises UsageError, and KfwError of the kubeconfig."""
+    return _request(_resolved(words, common)[2], environ)
+
+
+def _resolved(words: Sequence[str], common: Forward) -> tuple[list[Addition], list[Forward], list[Forward]]:
+    """What the words ask for, the forwards as typed, and as they are to be."""
     asked = additions(words)
-    pinned = _pinned([_forward(common, one) for one in asked])
+    typed = [_forward(common, one) for one in asked]
+    pinned = _pinned(typed)
     forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
+    return asked, typed, forwards
+
+
+def _request(forwards: list[Forward], environ: dict[str, str]) -> UpRequest:
     return UpRequest(forwards=forwards, source=_source(), environ=environ)
+
+
+def _bring(forwards: list[Forward], *, wait: bool, timeout: float, as_json: bool) -> int:
+    request = _request(forwards, caller_environ())
+    ensure_daemon(on_demand=True)
+    refuse_what_is_there(request)
+    return bring(request, wait=wait, timeout=timeout, as_json=as_json)
 
 
 def _forward(common: Forward, one: Addition) -> Forward:
@@ -150,6 +181,11 @@ def _source() -> Source:
     return Source(key=ADDED, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))
 
 
+def _is_same(row: ForwardStatus, forward: Forward) -> bool:
+    there = (row.context, row.namespace, row.target, row.configured_port)
+    return there == (forward.context, forward.namespace, str(forward.target), forward.local_port)
+
+
 def refuse_what_is_there(request: UpRequest) -> None:
     """Raises UsageError, PortInUse for a name or a local port of another forward."""
     rows = client.status().forwards
@@ -161,8 +197,8 @@ def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
     for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and row.status == "error":
-            continue  # who corrects a mistake types the same name again
+        if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):
+            continue  # who corrects a mistake types the same name again, as who saves what was added before
         if row.name == forward.name:
             what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
             raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")
