@@ -43,6 +43,8 @@ def _bindings() -> list[BindingType]:
         Binding("ctrl+c", f"quit_app({INTERRUPTED})", "Quit", show=False, priority=True),
         Binding("escape", "close_top", "Back", show=False),
         Binding("space", "details", "Details", show=False),
+        Binding("K", "scroll_details(-3)", show=False),
+        Binding("J", "scroll_details(3)", show=False),
         *numbers, *sorts, *actions,
     ]  # fmt: skip
 
@@ -166,6 +168,7 @@ class TuiApp(App[int]):
         shown = sum(isinstance(line, LiveForward) for line in lines)
         self._notes = summary.notes(known, now)
         self._table.empty = summary.empty_line(len(known), self._problem, options.search)
+        self._table.is_stale = self._daemon is None
         self._table.show(lines, self._notes, sort=options.sort, reverse=options.reverse)
         _update(self._summary, summary.summary_line(known, shown, self._daemon))
         self._draw_texts(now)
@@ -250,6 +253,9 @@ class TuiApp(App[int]):
             self._details.close()
         else:
             self._details.show(self.selected, section or self._details.section)
+
+    def action_scroll_details(self, lines: int) -> None:
+        self._details.scroll_lines(lines)
 
     def _list(self, **changes: Any) -> None:
         self.list_options = replace(self.list_options, **changes)

@@ -56,7 +56,8 @@ async def test_a_daemon_that_is_gone_is_said_and_its_return_is_seen(daemon: Live
     async with window() as shown:
         await shown.wait_for("● active")
         daemon.close()
-        await shown.wait_for("the daemon is not running; `kfw up` starts it", "no daemon")
+        await shown.wait_for("the daemon is not running; `kfw up` starts it", "no daemon", "? unknown")
+        assert "active" not in shown.text()
         again = LiveDaemon(daemon.path)
         again.forwards = [row("api", "degraded", reason="unhealthy")]
         await shown.wait_for("▲ degraded")
