@@ -9,6 +9,7 @@ from typing import NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from kfw.tui.arrangement import GROUPS, SORTS
+from kfw.tui.forward_actions import ForwardActions
 from kfw.tui.themes import NAMES
 from kfw.tui.user_actions import ALL, key_label
 
@@ -50,7 +51,8 @@ class ForwardCommands(Provider):
                 )
 
     def _entries(self) -> Iterator[PaletteEntry]:
-        rows = [forward.row for forward in getattr(self.app, "forwards").by_name.values()]  # noqa: B009
+        assert isinstance(self.app, ForwardActions)
+        rows = [forward.row for forward in self.app.forwards.by_name.values()]
         return entries(
             sorted({row["status"] for row in rows}),
             sorted({row["context"] for row in rows}),
