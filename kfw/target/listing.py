@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -15,6 +16,7 @@ from kfw.kube.decoder import Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.model import Kind
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -23,6 +25,7 @@ from kfw.target.inventory import (
     inventory,
     kinds_in_words,
     namespaces_of,
+    ports_of_pods,
 )
 from kfw.target.registry import ClusterRegistry, decoder
 
@@ -61,13 +64,21 @@ class Listing:
 
 async def find_targets(access: Access, namespace: str, word: str) -> Listing:
     """In this namespace, or with "" in all of them. Raises KfwError."""
+    async with asked_once(access) as server:
+        return await _find(server, namespace, word)
+
+
+@asynccontextmanager
+async def asked_once(access: Access, *, by_person: bool = True) -> AsyncGenerator[ApiServer, None]:
+    """Its API server, in the environment of this process. `by_person`: a login that needs one may begin."""
     async with ClusterRegistry() as registry:
         shared = registry.join(
             replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
         )
         try:
-            shared.server.want(asked_for=True)
-            return await _find(shared.server, namespace, word)
+            if by_person:
+                shared.server.want(asked_for=True)
+            yield shared.server
         finally:
             await registry.leave(shared, _nobody)
 
@@ -77,22 +88,22 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
 
     Raises KfwError.
     """
-    kind = target.partition("/")[0]
-    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+    kind, _, name = target.partition("/")
+    if kind == Kind.PODS:
+        resources, labels = {PODS}, name
+    else:
+        resources, labels = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), ""
+    async with asked_once(access, by_person=False) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(shared.server, one, namespace) for one in resources}
+                lists = {one: await list_objects(server, one, namespace, labels) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
             ) from error
-        finally:
-            await registry.leave(shared, _nobody)
-    rows = inventory(lists, target, {})
+    if kind == Kind.PODS:
+        return ports_of_pods(placed.object for placed in lists[PODS])
+    rows = inventory(lists, target, {}, (kind,))
     return next((row.ports for row in rows if row.target == target), ())
 
 
@@ -128,11 +139,13 @@ def _complain(answers: list[list[Placed] | BaseException]) -> None:
             raise said
 
 
-async def list_objects(server: ApiServer, resource: Resource, namespace: str) -> list[Placed]:
-    """All pages. Raises KfwError."""
+async def list_objects(
+    server: ApiServer, resource: Resource, namespace: str, labels: str = ""
+) -> list[Placed]:
+    """All pages. `labels`: a labelSelector; "" selects all. Raises KfwError."""
     session, read = server.session(), decoder(resource)
     found: list[Placed] = []
-    query: dict[str, str | int] = {"limit": PAGE}
+    query: dict[str, str | int] = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
     try:
         while True:
             page = read.page(await session.read(resource.path(namespace), query))
