@@ -1,6 +1,7 @@
 """kfw add: one more forward, without a config file."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,27 +80,14 @@ def add(
     kfw add -l app=api 8080               (the pods with this label)
     kfw add svc/api 8080:http --save      (and keep it in kfw.yaml)
     """
-    common = Forward(
-        name="",
-        target=Target(Kind.POD, ""),
-        target_port=None,
-        local_port=0,
-        namespace=namespace or "",
-        namespace_is_default=namespace is None,
-        context=context or "",
-        context_is_default=context is None,
-        kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
-        method=_one_of("method", method or "auto", METHOD_CHOICES),
+    common = replace(
+        common_of(namespace, context, kubeconfig, method),
         type=_one_of("type", kind, TYPES) if kind else _BY_NAME,
         readiness=_one_of("readiness", readiness, READINESS),
         on_port_in_use="next" if next_port else "error",
-        source=ADDED,
         addresses=tuple(address) if address else Forward.addresses,
     )
-    asked = additions(words or (), labels)
-    typed = [_forward(common, one) for one in asked]
-    pinned = _pinned(typed)
-    forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
+    asked, typed, forwards = _resolved(words or (), common, labels)
     if not save:
         return _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
     from kfw.commands._saving import forwards_to_save, not_saved, write
@@ -118,11 +106,50 @@ def add(
     return code
 
 
+def common_of(
+    namespace: str | None, context: str | None, kubeconfig: str | None, method: str | None
+) -> Forward:
+    """What is the same in all that are added at once. Raises UsageError."""
+    return Forward(
+        name="",
+        target=Target(Kind.POD, ""),
+        target_port=None,
+        local_port=0,
+        namespace=namespace or "",
+        namespace_is_default=namespace is None,
+        context=context or "",
+        context_is_default=context is None,
+        kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
+        method=_one_of("method", method or "auto", METHOD_CHOICES),
+        type=_BY_NAME,
+        source=ADDED,
+    )
+
+
+def request_of(words: Sequence[str], common: Forward, environ: dict[str, str]) -> UpRequest:
+    """May ask the cluster which ports a target has. Raises UsageError, and KfwError of the kubeconfig."""
+    return _request(_resolved(words, common)[2], environ)
+
+
+def _resolved(
+    words: Sequence[str], common: Forward, labels: str = ""
+) -> tuple[list[Addition], list[Forward], list[Forward]]:
+    """What the words ask for, the forwards as typed, and as they are to be."""
+    asked = additions(words, labels)
+    typed = [_forward(common, one) for one in asked]
+    pinned = _pinned(typed)
+    forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
+    return asked, typed, forwards
+
+
+def _request(forwards: list[Forward], environ: dict[str, str]) -> UpRequest:
+    return UpRequest(forwards=forwards, source=_source(), environ=environ)
+
+
 def _bring(forwards: list[Forward], *, wait: bool, timeout: float, as_json: bool) -> int:
-    request = UpRequest(forwards=forwards, source=_source(), environ=caller_environ())
+    request = _request(forwards, caller_environ())
     ensure_daemon(on_demand=True)
-    for forward in forwards:
-        _refuse_what_is_there(forward)
+    refuse_what_is_there(request)
     return bring(request, wait=wait, timeout=timeout, as_json=as_json)
 
 
@@ -189,8 +216,15 @@ def _is_same(row: ForwardStatus, forward: Forward) -> bool:
     return there == (forward.context, forward.namespace, str(forward.target), forward.local_port)
 
 
-def _refuse_what_is_there(forward: Forward) -> None:
-    for row in client.status().forwards:
+def refuse_what_is_there(request: UpRequest) -> None:
+    """Raises UsageError, PortInUse for a name or a local port of another forward."""
+    rows = client.status().forwards
+    for forward in request.forwards:
+        _refuse_same(forward, rows)
+
+
+def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
+    for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
         if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):

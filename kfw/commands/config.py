@@ -1,5 +1,6 @@
 """kfw config: check the files, show what they come to, edit them, take over those of others, print the schema."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +31,7 @@ Files = Annotated[
 def check(files: Files = None, as_json: Json = False) -> int:
     """Find every mistake in every file.
 
-    Exit code 2 if there is one.
+    Exit code 2 if there is one. What kfw reads and does not do yet is told, too; that is not a mistake.
 
     \b
     kfw config check
@@ -45,10 +46,10 @@ def check(files: Files = None, as_json: Json = False) -> int:
             raise
         output.show_json({"problems": error.problems, "warnings": [], "files": [], "forwards": 0})
         return error.exit_code
-    _warn(settings)
     if as_json:
         output.show_json(_summary(settings))
     else:
+        _warn(_warnings(settings))
         output.show("\n".join(_report(settings)))
     return 0
 
@@ -67,7 +68,7 @@ def show(
     from kfw.config.yaml_text import as_yaml
 
     settings = _settings(config or [], alone=False)
-    _warn(settings)
+    _warn(settings.warnings)
     if as_json:
         values = settings.values
         output.show_json({"settings": values, "origin": settings.origin} if origin else values)
@@ -98,7 +99,7 @@ def edit(
     if path is None:
         raise UsageError("there is no kfw.yaml here or in a folder above", "`kfw init` writes one")
     settings, has_changed = edit_file(path, lambda: _settings([file] if file else [], alone=False))
-    _warn(settings)
+    _warn(_warnings(settings))
     output.say("\n".join(_report(settings)) if has_changed else f"{path} is as it was")
     return 0
 
@@ -156,15 +157,19 @@ def _settings(files: list[Path], *, alone: bool) -> "Settings":
     return load_only(files, Path.cwd()) if alone else load(Path.cwd(), config_files=files)
 
 
-def _warn(settings: "Settings") -> None:
-    for warning in settings.warnings:
-        output.say(f"kfw: {warning}")
+def _warnings(settings: "Settings") -> list[str]:
+    return [*settings.warnings, *map(str, settings.unused)]
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for each in warnings:
+        output.say(f"kfw: {each}")
 
 
 def _summary(settings: "Settings") -> dict[str, Any]:
     return {
         "problems": [],
-        "warnings": list(settings.warnings),
+        "warnings": _warnings(settings),
         "files": [str(path) for path in settings.files],
         "forwards": len(settings.forwards),
     }

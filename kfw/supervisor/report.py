@@ -51,6 +51,7 @@ class Row:
         return ForwardStatus(
             name=forward.name,
             profile=forward.profile,
+            project=forward.source,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
             message=with_short_paths(sentence(forward, self.problem))

@@ -14,7 +14,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.names import probably
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import keep_pins, only_moves, plan
+from kfw.supervisor.plan import keep_pins, only_in, only_moves, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
@@ -88,19 +88,21 @@ class Supervisor:
         replaces: str | None = None,
         environ: Environ | None = None,
         asked_for: bool = True,
+        context: str = "",
     ) -> UpReply:
         """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source.
-        `asked_for`: somebody waits for it, so that a login that needs a person may begin.
+        `asked_for`: somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this
+        one is touched.
         """
         async with self._turn:
             running = self.running()
-            wanted = keep_pins(running, {forward.name: forward for forward in forwards})
-            _refuse_foreign(
-                running, wanted, {n for n, row in self._rows.items() if row.status is Status.ERROR}
-            )
+            named = {forward.name: forward for forward in forwards}
+            wanted = only_in(context, running, keep_pins(running, named))
+            failed = {name for name, row in self._rows.items() if row.status is Status.ERROR}
+            _refuse_foreign(running, wanted, failed)
             self._hand_on(running, wanted)
             await self._take_ports(forward for name, forward in wanted.items() if name not in running)
-            todo = plan(self.running(), wanted, replaces=replaces)
+            todo = plan(self.running(), wanted, replaces=replaces, context=context)
             self._take_environ(wanted, environ)
             moves = [name for name in todo.restart if self._moves(wanted[name])]
             await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)

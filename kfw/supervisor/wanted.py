@@ -15,7 +15,7 @@ import msgspec
 from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection
 from kfw.protocol import ADDED, Source, UpRequest
-from kfw.supervisor.plan import keep_pins
+from kfw.supervisor.plan import keep_pins, only_in
 
 
 class Switch(StrEnum):
@@ -138,6 +138,19 @@ def with_selections(project: Project, found: Iterable[SelectingProfile], *, whol
     pinned = keep_pins(before, {name: one.template for name, one in now.items()})
     now = {name: replace(one, template=pinned[name]) for name, one in now.items()}
     return msgspec.structs.replace(project, selections=({} if whole else project.selections) | now)
+
+
+def selections_in(
+    context: str, found: Iterable[SelectingProfile], project: Project
+) -> list[SelectingProfile]:
+    """`found`, but of the profiles that are in another context, before and now, those that the project has; "": all."""
+    now, before = {one.profile: one for one in found}, project.selections
+    old, new = ({name: one.template for name, one in which.items()} for which in (before, now))
+    meant = only_in(context, old, keep_pins(old, new))
+    kept = [
+        one for name, one in before.items() if name not in meant and context not in ("", old[name].context)
+    ]
+    return [*kept, *(now[name] for name in meant)]
 
 
 def followed(project: Project) -> dict[str, SelectingProfile]:

@@ -28,12 +28,13 @@ def test_kubectls_order_a_typo_and_its_correction(
     )
     # 7: a port has to be named; 9: what is in error holds one
     done = kfw("add", "svc/multi", f"{local}:htp", "-n", namespace, code=None)
-    assert (
-        f"try `kfw add multi service/multi {local}`; its ports: {local} (http), 9000 (admin)" in done.stdout
+    said = kfw.status("multi")["message"]
+    assert said.endswith(
+        f"; try `kfw add multi service/multi {local}`; its ports: {local} (http), 9000 (admin)"
     )
     assert "targetPort" not in done.stdout + done.stderr
     # 27: nothing is said five times, and nothing that is not so
-    ways = kfw("explain", "multi").stdout
+    ways = " ".join(kfw("explain", "multi").stdout.split())
     assert ways.count("has no TCP port") == 1
     assert "one before it carries" not in ways
     # 9: who comes next gets it
@@ -47,7 +48,7 @@ def test_kubectls_order_a_typo_and_its_correction(
     assert kfw.status("multi")["localPort"] not in (0, local)
     # 27: of what is not up
     kfw("down", "console")
-    said = kfw("explain", "console").stdout
+    said = " ".join(kfw("explain", "console").stdout.split())
     assert "nothing goes through it: `kfw up console` starts it" in said
     assert not listens(local)
     # 6, and -l: the same name typed again
