@@ -5,7 +5,7 @@ https://github.com/compose-spec/compose-spec/blob/main/05-services.md#ports. Pur
 
 import re
 
-from kfw.config.imports.shapes import Found, get, items, pairs, port, shown, text
+from kfw.config.imports.found import ImportedForwards, get, items, pairs, port, shown, text
 from kfw.config.tree import Node, Place, Scalar
 from kfw.names import usable_name
 
@@ -22,8 +22,8 @@ def looks_like(document: Node) -> bool:
     return any(get(one, "image") or get(one, "build") or get(one, "ports") for one in services)
 
 
-def read(documents: list[Node]) -> Found:
-    found = Found()
+def read(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards()
     for document in documents:
         for name, service in pairs(get(document, "services")):
             for each in items(get(service, "ports")):
@@ -34,7 +34,7 @@ def read(documents: list[Node]) -> Found:
     return found
 
 
-def _short(name: str, node: Scalar, found: Found) -> None:
+def _short(name: str, node: Scalar, found: ImportedForwards) -> None:
     said = _VARIABLE.sub(lambda variable: variable[1] or variable[0], node.raw)
     match = _SHORT.fullmatch(said)
     if not match:
@@ -67,7 +67,7 @@ def _range(said: str) -> list[int]:
     return list(range(int(first), min(int(last or first), int(first) + _MOST) + 1))
 
 
-def _long(name: str, node: Node, found: Found) -> None:
+def _long(name: str, node: Node, found: ImportedForwards) -> None:
     local = port(_VARIABLE.sub(lambda variable: variable[1] or variable[0], text(get(node, "published"))))
     remote = port(text(get(node, "target")))
     named = text(get(node, "name"))
@@ -85,7 +85,7 @@ def _add(
     remote: int | str | None,
     protocol: str,
     ip: str,
-    found: Found,
+    found: ImportedForwards,
 ) -> None:
     if protocol.lower() == "udp":
         found.leave(at, f"port {remote} of {shown(service)} is UDP, which no API server forwards")

@@ -1,6 +1,6 @@
 """devspace.yaml: `dev.NAME.ports` of v2beta1, `dev.ports` of v1beta11 and before. https://devspace.sh/docs. Pure."""
 
-from kfw.config.imports.shapes import Found, get, items, local_and_remote, pairs, port, shown, text
+from kfw.config.imports.found import ImportedForwards, get, items, local_and_remote, pairs, port, shown, text
 from kfw.config.tree import Node, Scalar
 
 
@@ -10,8 +10,8 @@ def looks_like(document: Node) -> bool:
     )
 
 
-def read(documents: list[Node]) -> Found:
-    found = Found()
+def read(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards()
     for document in documents:
         old = items(get(document, "dev", "ports"))
         for one in old:
@@ -45,7 +45,7 @@ def _old_ports(one: Node) -> _Ports:
     return found
 
 
-def _pod(name: str, one: Node, ports: _Ports, found: Found) -> None:
+def _pod(name: str, one: Node, ports: _Ports, found: ImportedForwards) -> None:
     """Without a name it is called after its labels."""
     if not ports:
         return

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kfw.config.imports.shapes import Found, port, shown
+from kfw.config.imports.found import ImportedForwards, port, shown
 from kfw.config.tree import Place
 
 ANNOTATIONS = ("k9scli.io/auto-port-forwards", "k9scli.io/port-forwards")
@@ -24,9 +24,9 @@ class AnnotatedTarget:
     value: str
 
 
-def read(targets: Iterable[AnnotatedTarget], context: str) -> Found:
+def read(targets: Iterable[AnnotatedTarget], context: str) -> ImportedForwards:
     """Pods of one workload say the same, and are one forward. `context`: "" for the current one."""
-    found = Found()
+    found = ImportedForwards()
     nowhere = Place("the cluster", 0)
     for one in sorted(
         set(targets), key=lambda one: (one.target, ANNOTATIONS.index(one.annotation), one.value)

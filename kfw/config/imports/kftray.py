@@ -1,6 +1,6 @@
 """kftray's export: a JSON list of configurations. https://github.com/hcavarsan/kftray, examples/. Pure."""
 
-from kfw.config.imports.shapes import Found, get, items, pairs, plain, port, shown, text
+from kfw.config.imports.found import ImportedForwards, get, items, pairs, plain, port, shown, text
 from kfw.config.tree import Node
 
 #: What kfw has in its own way, or says by itself.
@@ -27,15 +27,15 @@ def _all(document: Node) -> tuple[Node, ...]:
     return items(document) or (document,)
 
 
-def read(documents: list[Node]) -> Found:
-    found = Found()
+def read(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards()
     for document in documents:
         for one in _all(document):
             _one(one, found)
     return found
 
 
-def _one(one: Node, found: Found) -> None:
+def _one(one: Node, found: ImportedForwards) -> None:
     kind = text(get(one, "workload_type")) or "service"
     named = text(get(one, "target")) or text(get(one, "service"))
     name = text(get(one, "alias")) or named or text(get(one, "remote_address"))

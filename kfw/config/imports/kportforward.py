@@ -1,7 +1,7 @@
 """kportforward's config.yaml: kfw's keys, but any names. https://github.com/catio-tech/kportforward. Pure."""
 
 from kfw.config.blocks import camel
-from kfw.config.imports.shapes import Found, get, is_true, pairs, port, text
+from kfw.config.imports.found import ImportedForwards, get, is_true, pairs, port, text
 from kfw.config.tree import Node
 
 _TEXTS = ("target", "namespace", "type", "apiPath", "swaggerPath")
@@ -13,8 +13,8 @@ def looks_like(document: Node) -> bool:
     return any(True for _ in pairs(get(document, "portForwards")))
 
 
-def read(documents: list[Node]) -> Found:
-    found = Found(defaults={"onPortInUse": "next"})  # it takes the next free port
+def read(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards(defaults={"onPortInUse": "next"})  # it takes the next free port
     for document in documents:
         for name, node in pairs(get(document, "portForwards")):
             said = {camel(each.raw): value for each, value in pairs(node)}

@@ -1,6 +1,6 @@
 """The config of the daemon for kubefwd: profiles that select services by namespace and label, as kfw's do. Pure."""
 
-from kfw.config.imports.shapes import Found, get, pairs
+from kfw.config.imports.found import ImportedForwards, get, pairs
 from kfw.config.merge import Branch
 from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
@@ -15,9 +15,9 @@ def looks_like(document: Node) -> bool:
     return any(get(profile, "namespaces") for profile in profiles) and get(document, "portForwards") is None
 
 
-def read(documents: list[Node]) -> Found:
+def read(documents: list[Node]) -> ImportedForwards:
     """Its keys are kfw's in snake_case."""
-    found = Found()
+    found = ImportedForwards()
     for document in documents:
         reading = Reading(str)
         tree = SETTINGS.read(document, "", document.at, reading)

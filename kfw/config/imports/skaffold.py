@@ -1,7 +1,7 @@
 """skaffold.yaml: `portForward` of the pipeline and of its profiles. https://skaffold.dev/docs/references/yaml/. Pure."""
 
 from kfw.choices import kind_named
-from kfw.config.imports.shapes import Found, get, items, pairs, port, shown, text
+from kfw.config.imports.found import ImportedForwards, get, items, pairs, port, shown, text
 from kfw.config.tree import Node
 from kfw.model import NAMED_KINDS
 
@@ -10,8 +10,8 @@ def looks_like(document: Node) -> bool:
     return text(get(document, "apiVersion")).startswith("skaffold/")
 
 
-def read(documents: list[Node]) -> Found:
-    found = Found(defaults={"onPortInUse": "next"})  # it takes another port when one is taken
+def read(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards(defaults={"onPortInUse": "next"})  # it takes another port when one is taken
     for document in documents:
         if get(document, "requires"):
             found.leave(document.at, "requires: import the files that it names, too")
@@ -26,7 +26,7 @@ def read(documents: list[Node]) -> Found:
     return found
 
 
-def _one(one: Node, found: Found, profile: str) -> None:
+def _one(one: Node, found: ImportedForwards, profile: str) -> None:
     kind, name = text(get(one, "resourceType")).lower(), text(get(one, "resourceName"))
     known = kind_named(kind)
     if known not in NAMED_KINDS:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from kfw.config import importers, yaml_text
 from kfw.config.imports import compose, devspace, kftray, kportforward, kubefwd_daemon, skaffold, tilt, vscode
-from kfw.config.imports.shapes import Found, get, pairs, port, text
+from kfw.config.imports.found import ImportedForwards, get, pairs, port, text
 from kfw.config.tree import Mapping as MappingNode
 from kfw.config.tree import Node, Place, Unparsable
 
@@ -18,12 +18,12 @@ class ForeignKind:
 
     words: str
     looks_like: Callable[[Node], bool]
-    read: Callable[[list[Node]], Found]
+    read: Callable[[list[Node]], ImportedForwards]
     loads: bool = False
 
 
-def _kudev(documents: list[Node]) -> Found:
-    found = Found()
+def _kudev(documents: list[Node]) -> ImportedForwards:
+    found = ImportedForwards()
     for document in documents:
         if isinstance(document, MappingNode):
             for name, forward in pairs(get(importers.kudev(document), "portForwards")):
@@ -83,7 +83,7 @@ def documents(source: str, at: Place) -> list[Node]:
     return yaml_text.parse_all(_without_comments(source) if _JSON.match(source) else source, at)
 
 
-def read(source: str, kind: str, at: Place) -> Found:
+def read(source: str, kind: str, at: Place) -> ImportedForwards:
     """`kind`: one of FILES, or TILT. Raises Unparsable."""
     return tilt.read(source, at) if kind == TILT else FILES[kind].read(documents(source, at))
 

@@ -7,7 +7,7 @@ import ast
 from collections.abc import Iterator
 
 from kfw.choices import kind_named
-from kfw.config.imports.shapes import Found, port, shown
+from kfw.config.imports.found import ImportedForwards, port, shown
 from kfw.config.tree import Place, Unparsable
 from kfw.model import NAMED_KINDS, Kind
 
@@ -15,7 +15,7 @@ from kfw.model import NAMED_KINDS, Kind
 _LARGEST = 200_000
 
 
-def read(source: str, at: Place) -> Found:
+def read(source: str, at: Place) -> ImportedForwards:
     """Raises Unparsable."""
     if len(source) > _LARGEST:
         raise Unparsable(
@@ -32,7 +32,7 @@ def read(source: str, at: Place) -> Found:
         raise Unparsable(
             at, "this Tiltfile cannot be read: it is nested too deeply", "write it flatter"
         ) from error
-    found = Found()
+    found = ImportedForwards()
     for call in _calls(module):
         _resource(call, at, found)
     return found
@@ -50,7 +50,7 @@ def _name(call: ast.Call) -> str:
     return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
-def _resource(call: ast.Call, at: Place, found: Found) -> None:
+def _resource(call: ast.Call, at: Place, found: ImportedForwards) -> None:
     here = at._replace(line=call.lineno, column=call.col_offset + 1)
     given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
     forwards = given.get("port_forwards")
@@ -66,7 +66,9 @@ def _resource(call: ast.Call, at: Place, found: Found) -> None:
         _forward(one, workload, name, here, found, several=len(each) > 1)
 
 
-def _forward(one: ast.expr, workload: str, name: str, here: Place, found: Found, *, several: bool) -> None:
+def _forward(
+    one: ast.expr, workload: str, name: str, here: Place, found: ImportedForwards, *, several: bool
+) -> None:
     spec = _spec(one)
     if spec is None:
         found.leave(here, f"a port of {shown(workload)} is computed")

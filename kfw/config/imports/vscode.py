@@ -3,7 +3,7 @@
 Microsoft's own Kubernetes extension forgets its forwards, and writes no list.
 """
 
-from kfw.config.imports.shapes import Found, get, items, port, text
+from kfw.config.imports.found import ImportedForwards, get, items, port, text
 from kfw.config.tree import Node
 
 
@@ -11,9 +11,9 @@ def looks_like(document: Node) -> bool:
     return any(get(one, "resource") and get(one, "remotePort") for one in items(get(document, "profiles")))
 
 
-def read(documents: list[Node]) -> Found:
+def read(documents: list[Node]) -> ImportedForwards:
     """autoStart and autoReconnect are what kfw does: `kfw up` starts all of them."""
-    found = Found()
+    found = ImportedForwards()
     for document in documents:
         for one in items(get(document, "profiles")):
             address = text(get(one, "localAddress"))

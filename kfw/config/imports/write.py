@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from kfw.choices import usual_local_port
 from kfw.config import yaml_text
 from kfw.config.edit import Entry
-from kfw.config.imports.shapes import Found, ImportedForward, plain, shown
+from kfw.config.imports.found import ImportedForward, ImportedForwards, plain, shown
 from kfw.config.merge import Branch
 from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
@@ -27,7 +27,7 @@ class Written:
     count: int
 
 
-def write(found: Found, source: str, words: str) -> Written:
+def write(found: ImportedForwards, source: str, words: str) -> Written:
     """`source`: what the file is called; `words`: what it is, such as `a skaffold file`."""
     left_out = list(found.left_out)
     ready = list(_checked(found, left_out))
@@ -66,7 +66,7 @@ def write(found: Found, source: str, words: str) -> Written:
     return Written(text, {one.name: one.entry for one in own}, tuple(left_out), len(ready))
 
 
-def _checked(found: Found, left_out: list[str]) -> Iterator[ImportedForward]:
+def _checked(found: ImportedForwards, left_out: list[str]) -> Iterator[ImportedForward]:
     """With names that kfw takes. What a config could not say goes to `left_out`."""
     names = set[str]()
     for number, one in enumerate(found.forwards):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfw.config.imports import table
-from kfw.config.imports.shapes import Found
+from kfw.config.imports.found import ImportedForwards
 from kfw.config.imports.write import write
 from kfw.config.tree import Place, Unparsable
 
@@ -109,7 +109,7 @@ def test_whatever_shape_it_has_it_is_read_or_refused(value: object, kind: str) -
         found = table.read(json.dumps(value), kind, AT)
     except Unparsable:
         return
-    assert isinstance(found, Found)
+    assert isinstance(found, ImportedForwards)
     yaml.safe_load(write(found, "x", "y").text)
 
 

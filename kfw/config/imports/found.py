@@ -23,7 +23,7 @@ class ImportedForward:
 
 
 @dataclass
-class Found:
+class ImportedForwards:
     """`left_out`: sentences about what has no equivalent. `defaults`: what holds for all, by kfw's keys; `blocks`: more of a
     kfw.yaml, as text."""
 
