@@ -1,10 +1,15 @@
 """NAME on a command line: a forward, a profile, or a pattern of either such as `shop-*`. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 #: What makes a word a pattern: none of these can be in the name of a forward.
 _WILD = frozenset("*?[")
+#: Where a capital begins a word: WebUI, HTTPServer.
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+#: Characters of a name, and of what one is made from.
+_LONGEST_NAME, _LONGEST_TEXT = 63, 200
 #: Names that are shown of many.
 SHOWN = 5
 
@@ -62,3 +67,9 @@ def _matching(word: str, known: Iterable[str]) -> list[str]:
     from fnmatch import fnmatchcase  # for who writes a pattern only
 
     return [name for name in known if fnmatchcase(name, word)]
+
+
+def usable_name(text: str) -> str:
+    """What a forward may be called after `text`: `WebUI` is web-ui, `catio_api` is catio-api; "" if nothing is left."""
+    apart = _HUMPS.sub("-", text[:_LONGEST_TEXT])
+    return re.sub(r"[^a-z0-9]+", "-", apart.lower()).strip("-")[:_LONGEST_NAME].strip("-")

@@ -113,6 +113,10 @@ class ForwardPath:
         )
         self._inheritance.start(self.listener)
 
+    def has_taken(self, port: int) -> bool:
+        """It listens there, or a child of it does."""
+        return self.port == port and bool(self.addresses)
+
     async def open(self, resolution: Resolution) -> None:
         """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
         if (

@@ -4,6 +4,7 @@ from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
 from kfw.short_paths import with_short_paths
+from kfw.supervisor.fixes import sentence
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
@@ -55,7 +56,8 @@ class Row:
             project=forward.source,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=with_short_paths(_sentence(self.problem)) or (_warning(active.tunnel) if active else ""),
+            message=with_short_paths(sentence(forward, self.problem))
+            or (_warning(active.tunnel) if active else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),
@@ -103,12 +105,6 @@ def line(status: ForwardStatus) -> str:
     if status.next_attempt_at:
         parts.append(f"next attempt at {status.next_attempt_at}")
     return " ".join(parts)
-
-
-def _sentence(problem: Problem | None) -> str:
-    if problem is None:
-        return ""
-    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
 
 
 def _warning(tunnel: Tunnel) -> str:

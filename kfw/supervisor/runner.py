@@ -13,7 +13,7 @@ from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Methods, OpenPath, needs_api, obstacle
-from kfw.model import Forward, Problem, Reason, Resolution, problem_of
+from kfw.model import Forward, Kind, Problem, Reason, Resolution, problem_of
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
@@ -371,7 +371,8 @@ class Runner:
         if problem.reason is not Reason.APP_REFUSES or problem.fix:
             return problem
         where = f"--context {forward.context} -n {forward.namespace}"
-        return replace(problem, fix=f"kubectl {where} logs {forward.target}")
+        what = f"-l '{forward.target.name}'" if forward.target.kind is Kind.PODS else str(forward.target)
+        return replace(problem, fix=f"kubectl {where} logs {what}")
 
     def _check_health(self, active: OpenPath, *, at_once: bool = False, hinted: bool = False) -> None:
         eof_behaviour = self.path.eof_behaviour(active.method)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from kfw.choices import has_own_address
@@ -99,8 +99,10 @@ class Supervisor:
             running = self.running()
             named = {forward.name: forward for forward in forwards}
             wanted = only_in(context, running, keep_pins(running, named))
-            _refuse_foreign(running, wanted)
+            failed = {name for name, row in self._rows.items() if row.status is Status.ERROR}
+            _refuse_foreign(running, wanted, failed)
             self._hand_on(running, wanted)
+            await self._take_ports(forward for name, forward in wanted.items() if name not in running)
             todo = plan(self.running(), wanted, replaces=replaces, context=context)
             self._take_environ(wanted, environ)
             moves = [name for name in todo.restart if self._moves(wanted[name])]
@@ -317,6 +319,22 @@ class Supervisor:
                 if row.runner:
                     row.runner.forward = row.runner.path.forward = forward
 
+    async def _take_ports(self, new: Iterable[Forward]) -> None:
+        """What is in error serves nobody: its port goes to what comes."""
+        for port, name in {one.local_port: one.name for one in new if one.local_port and one.enabled}.items():
+            holders = [
+                other
+                for other, row in self._rows.items()
+                if row.status is Status.ERROR
+                and row.runner
+                and row.runner.path.has_taken(port)
+                and other != name
+            ]
+            why = f"port {port} went to '{name}', as this was in error"
+            await self._end(
+                holders, Problem(Reason.USER_STOPPED, why, "`kfw up`, or `kfw add` with another port")
+            )
+
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()
         if not forward.enabled:
@@ -393,10 +411,15 @@ def _news(status: ForwardStatus) -> tuple[object, ...]:
     return status.status, status.reason, status.endpoint, status.local_port, words
 
 
-def _refuse_foreign(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
-    """Two projects may not fight for one name: the second is told who has it."""
+def _refuse_foreign(
+    running: Mapping[str, Forward], wanted: Mapping[str, Forward], failed: Collection[str]
+) -> None:
+    """Two projects may not fight for one name: the second is told who has it. What was added and is in error is a mistake
+    that a file may correct."""
     for name, forward in wanted.items():
         old = running.get(name)
+        if old and old.source == ADDED and name in failed:
+            continue
         if old and old.source != forward.source and replace(old, source=forward.source) != forward:
             raise UsageError(
                 f"'{name}' is up already, from {old.source}",

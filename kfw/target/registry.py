@@ -25,7 +25,7 @@ from kfw.model import Forward, Resolution
 from kfw.system.changes import FileChanges
 from kfw.target.decode.pod import Pod
 from kfw.target.decode.service import EndpointSlice, Service
-from kfw.target.decode.workload import Node, Workload
+from kfw.target.decode.workload import Node, ReplicationController, Workload
 from kfw.target.watcher import Lookup, TargetWatcher
 
 SHAPES: Mapping[Resource, type[Any]] = {
@@ -33,7 +33,8 @@ SHAPES: Mapping[Resource, type[Any]] = {
     ENDPOINTSLICES: EndpointSlice,
     PODS: Pod,
     NODES: Node,
-    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.group == "apps"},
+    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.pods_by in ("owner", "replicasets")},
+    OF_KIND["replicationcontroller"]: ReplicationController,
 }
 
 

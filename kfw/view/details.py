@@ -25,6 +25,8 @@ from kfw.view import (
 Row = Mapping[str, Any]
 _HEADER = ("FORWARD", "CLIENT", "POD", "AGE", "FIRST BYTE", "IN", "OUT")
 _GAP = "  "
+#: Characters of a reason that is as quickly read again as what would stand for it.
+_SHORT_WHY = 50
 _NUMBERS = len(_HEADER) - 4  # the columns from here on stand to the right
 _LEAST = {"POD": 8, "CLIENT": 12, "FORWARD": 8}
 _COLOUR = {"waiting": "33", "lost": "31"}
@@ -52,14 +54,21 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     row = explanation["forward"]
     lines = [clean(f"{row['name']}: {local(row)} -> {target(row)} in {row['context']}")]
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
-    if note := clean(row.get("message") or ""):
+    note = clean(row.get("message") or "")
+    if note:
         lines += wrapped(note, width, indent=2)
     if explanation.get("roundTripMs") is not None:
         lines.append(f"round trip: {explanation['roundTripMs']:.1f} ms")
-    lines.append("ways:")
+    if row["status"] in ("stopped", "disabled"):
+        lines.append(f"nothing goes through it: `kfw up {row['name']}` starts it")
+    elif explanation["candidates"]:
+        lines.append("ways:")
+    said = {note: "as above"}
     longest = max((len(candidate["method"]) for candidate in explanation["candidates"]), default=0)
     for candidate in explanation["candidates"]:
-        first, *rest = wrapped(clean(candidate["why"]) or "-", width, indent=longest + 5)
+        why = clean(candidate["why"]) or "-"
+        first, *rest = wrapped(said.get(why, why), width, indent=longest + 5)
+        said.setdefault(why, why if len(why) < _SHORT_WHY else f"as {candidate['method']}")
         mark = ">" if candidate["chosen"] else " "
         lines += [f"  {mark} {candidate['method']:<{longest}} {first.strip()}", *rest]
     if explanation["limits"]:
@@ -67,8 +76,8 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
         for limit in explanation["limits"]:
             first, *rest = wrapped(clean(limit), width, indent=4)
             lines += [f"  - {first.strip()}", *rest]
-    if said := clean(explanation.get("wanted") or ""):
-        lines.append(f"wanted: {said}")
+    if wanted := clean(explanation.get("wanted") or ""):
+        lines.append(f"wanted: {wanted}")
     for each in explanation.get("origins") or ():
         lines.append("  " + clean(f"{each['key']}: {each['value']} ({each['origin']})"))
     return lines
