@@ -140,11 +140,12 @@ def _refuse_what_is_there(forward: Forward) -> None:
     for row in client.status().forwards:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and row.status == "error":
+        is_same = row.name == forward.name and row.project in (ADDED, "")
+        if is_same and row.status == "error":
             continue  # who corrects a mistake types the same name again
-        if row.name == forward.name:
-            what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
-            raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")
+        if is_same:
+            what = f"there is a forward named '{row.shown}' already, to {row.namespace}/{row.target}"
+            raise UsageError(what, f"take another name, or `kfw remove {row.shown}` first")
         if forward.on_port_in_use == "error" and row.local_port == forward.local_port != 0:
-            what = f"cannot listen on {row.local_port}: the forward '{row.name}' has it"
-            raise PortInUse(what, f"take another port, or `kfw remove {row.name}` first")
+            what = f"cannot listen on {row.local_port}: the forward '{row.shown}' has it"
+            raise PortInUse(what, f"take another port, or `kfw remove {row.shown}` first")

@@ -12,10 +12,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from kfw import paths
+from kfw import client, paths
 from kfw.commands import _output as output
-from kfw.commands._names import complete
-from kfw.errors import KfwError
+from kfw.commands._names import complete, meant_of
+from kfw.errors import DaemonNotRunning, KfwError, UsageError
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
@@ -46,7 +46,7 @@ def logs(
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
+    keep: Keep = _about(_as_logged(name)).search if name else bool
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -64,11 +64,35 @@ def logs(
     return 0
 
 
+def _as_logged(name: str) -> str:
+    """As it is in the log now: where several projects have the name, the one that is meant here. Raises UsageError."""
+    try:
+        rows = client.status().forwards
+        chosen = set(meant_of([name], rows))
+    except DaemonNotRunning:
+        return name
+    except UsageError:
+        if "/" not in name and not any(row.name == name for row in rows):
+            return name  # of a forward that is gone, or any other word
+        raise
+    shown = [row.shown for row in rows if row.id in chosen]
+    return shown[0] if len(shown) == 1 and "/" in shown[0] else name
+
+
+def _about(word: str) -> re.Pattern[str]:
+    return re.compile(
+        rf"(?<![\w/-]){re.escape(word)}(?![\w/-])"
+        if "/" in word
+        else rf"(?<![\w-]){re.escape(word)}(?![\w-])"
+    )
+
+
 #: See daemon/logs.py.
 _RECORD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) +(.*)", re.DOTALL)
 #: `api: active`, and `api: socat stderr: E connect: refused`, see methods/supervised.py.
 _OF_A_FORWARD = re.compile(
-    r"(?P<forward>[a-z0-9][-a-z0-9]{0,62}): ((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
+    r"((?P<project>[^\s:]+)/)?(?P<forward>[a-z0-9][-a-z0-9]{0,62}): "
+    r"((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
     re.DOTALL,
 )
 
@@ -78,7 +102,11 @@ def parsed(line: str) -> dict[str, str | None]:
     record = _RECORD.fullmatch(line)
     time, level, rest = record.groups() if record else (None, None, line)
     about = _OF_A_FORWARD.fullmatch(rest) if record else None
-    found = about.groupdict() if about else {"forward": None, "tool": None, "stream": None, "message": rest}
+    found = (
+        about.groupdict()
+        if about
+        else {"project": None, "forward": None, "tool": None, "stream": None, "message": rest}
+    )
     return {"time": time, "level": level, **found}
 
 

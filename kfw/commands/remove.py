@@ -6,7 +6,8 @@ import typer
 
 from kfw import client
 from kfw.commands import _output as output
-from kfw.commands._names import complete
+from kfw.commands._caller import caller_source
+from kfw.commands._names import apart, complete
 from kfw.commands._options import InContext, Json
 from kfw.names import few
 
@@ -23,8 +24,8 @@ def remove(
     \b
     kfw remove db
     """
-    removed = client.remove(names, context or "").names
+    reply = client.remove(names, caller_source(), context or "")
     if as_json:
-        output.show_json({"removed": removed})
-    output.say(f"removed: {few(removed)}")
+        output.show_json({"removed": reply.names, "forwards": apart(reply.forwards)})
+    output.say(f"removed: {few(reply.names)}")
     return 0

@@ -10,9 +10,10 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._live import Live, can_draw
-from kfw.commands._names import meant
+from kfw.commands._names import meant_of
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
+from kfw.names import RowId
 from kfw.view.details import top_lines
 
 #: Seconds between two looks.
@@ -61,7 +62,6 @@ def _lines(names: list[str], ended: int) -> list[str]:
 
 def _asked(names: list[str]) -> list[dict[str, Any]]:
     """Raises UsageError for a name that is not there."""
-    if names:
-        names = meant(names, {row.name: row.profile for row in client.status().forwards})
+    chosen = set(meant_of(names, client.status().forwards)) if names else None
     rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
-    return [row for row in rows if not names or row["forward"] in names]
+    return [row for row in rows if chosen is None or RowId(row.get("project", ""), row["forward"]) in chosen]

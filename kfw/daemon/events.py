@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
+from kfw.names import RowId
 from kfw.protocol import ConnectionInfo, Event, ForwardStatus
 from kfw.system.clock import Clock, rfc3339
 
@@ -30,17 +31,21 @@ class Events:
         self,
         kind: str,
         *,
-        name: str | None = None,
+        row: RowId | None = None,
+        shown: str | None = None,
         message: str = "",
         forward: ForwardStatus | None = None,
         connection: ConnectionInfo | None = None,
     ) -> None:
+        """`shown`: what the row is called where people read it."""
         self._seq += 1
         event = Event(
             seq=self._seq,
             time=rfc3339(self._clock.now()),
             type=kind,
-            name=name,
+            name=row.name if row else None,
+            project=row.project if row else None,
+            display_name=shown,
             message=message,
             forward=forward,
             connection=connection,

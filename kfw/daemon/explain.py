@@ -11,16 +11,17 @@ from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, why_not
 from kfw.methods.probe import probe
 from kfw.model import Forward, Health, Problem
+from kfw.names import RowId
 from kfw.protocol import Candidate, Explanation, Origin
 from kfw.supervisor.runner import Runner
 from kfw.supervisor.wanted import Wish, who_said_so
 from kfw.system.files import outside
 
 
-async def explain(core: DaemonService, name: str) -> Explanation:
-    """Raises UsageError for an unknown name."""
-    status = core.supervisor.report(name)
-    runner = core.supervisor.runner(name)
+async def explain(core: DaemonService, row: RowId) -> Explanation:
+    """Raises UsageError for one that is not up."""
+    status = core.supervisor.report(row)
+    runner = core.supervisor.runner(row)
     active = runner.path.active
     project, wish = core.word_about(runner.forward)
     return Explanation(
@@ -28,7 +29,7 @@ async def explain(core: DaemonService, name: str) -> Explanation:
         candidates=[_candidate(runner, method) for method in _order(runner)],
         limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits] if active else [],
         round_trip_ms=await _round_trip(runner),
-        wanted=who_said_so(project, name, runner.forward.profile),
+        wanted=who_said_so(project, row.name, runner.forward.profile),
         origins=await _origins(runner.forward, wish),
     )
 
@@ -62,7 +63,7 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     for rejected in active.rejected if active else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
-    environ = runner.world.environs.of(runner.forward.name)
+    environ = runner.world.environs.of(runner.forward.id)
     problem = why_not(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
     if problem:
         return Candidate(method=name, chosen=False, why=_sentence(problem))

@@ -14,6 +14,8 @@ class Row:
     """One forward in the daemon's list. Remembers since when it has its status; lives on when it is stopped."""
 
     def __init__(self, forward: Forward, runner: Runner | None, now: float) -> None:
+        #: Other projects that have it word for word: it serves them, too.
+        self.also_for = set[str]()
         self.forward = forward
         self.runner = runner
         self.status = Status.STARTING if runner else Status.STOPPED
@@ -39,7 +41,8 @@ class Row:
         self._carried = self.runner.path if self.runner else self._carried
         self.runner, self.status, self.problem, self.since, self.up_since = None, status, problem, now, None
 
-    def report(self, now: float) -> ForwardStatus:
+    def report(self, now: float, shown: str) -> ForwardStatus:
+        """`shown`: what it is called where people read it."""
         forward, runner = self.forward, self.runner
         path = runner.path if runner else None
         active = path.active if path and self.status in SERVING else None
@@ -49,6 +52,8 @@ class Row:
         serving = self.status in SERVING
         return ForwardStatus(
             name=forward.name,
+            project=forward.source,
+            display_name=shown,
             profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
@@ -89,7 +94,7 @@ def url(forward: Forward, port: int, host: str = "localhost") -> str:
 
 def line(status: ForwardStatus) -> str:
     """One line for the log: what it is now, by which method, and why."""
-    parts = [f"{status.name}: {status.status.value}"]
+    parts = [f"{status.shown}: {status.status.value}"]
     if status.endpoint:
         end = status.endpoint
         parts.append(f"via {status.method} to {end.kind} {end.name}:{end.port}")

@@ -14,6 +14,7 @@ from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Methods, OpenPath, needs_api, obstacle
 from kfw.model import Forward, Problem, Reason, Resolution, problem_of
+from kfw.names import RowId, RowName
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
@@ -74,10 +75,14 @@ class World:
     clock: Clock
     log: logging.Logger
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
+    #: Of listeners, by address and port: for the message of another one that wants it.
+    owners: dict[tuple[str, int], RowName] = field(default_factory=dict)
     bind: local_ports.Bind = local_ports.bind
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
     inheritance: Inheritance = field(default_factory=Inheritance)
+    #: What people read in place of a row's id.
+    shown: Callable[[RowId], str] = lambda row: row.name
 
 
 class Runner:
@@ -90,6 +95,7 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
+        name = RowName(forward.id, world.shown)
         self._complaints = Complaints(world.log, f"{forward.name}: internal error: it")
         self.path = ForwardPath(
             forward,
@@ -99,9 +105,11 @@ class Runner:
             world.log,
             bind=world.bind,
             watcher=world.watcher,
-            environ=lambda: world.environs.of(forward.name),
+            environ=lambda: world.environs.of(forward.id),
             on_hint=self._hear_hint,
             inheritance=world.inheritance,
+            name=name,
+            owners=world.owners,
         )
         self._health = HealthChecks(
             forward.health,

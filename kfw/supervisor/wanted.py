@@ -63,6 +63,9 @@ class Entry:
     off_by_profile: bool = False
 
 
+#: `disable` or `enable`.
+SwitchWord = Callable[[Project, Source, Selection, Mapping[str, str | None]], Project]
+
 #: What the files say when they are read as a Source says.
 Reading = Sequence[Entry]
 

@@ -15,6 +15,7 @@ from kfw.kube.decoder import Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.names import RowId
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -63,7 +64,7 @@ async def find_targets(access: Access, namespace: str, word: str) -> Listing:
     """In this namespace, or with "" in all of them. Raises KfwError."""
     async with ClusterRegistry() as registry:
         shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
+            replace(access, namespace=""), Environs(os.environ, known=True).of(RowId("", "")), _nobody
         )
         try:
             shared.server.want(asked_for=True)
@@ -81,7 +82,7 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
     resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
     async with ClusterRegistry() as registry:
         shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
+            replace(access, namespace=""), Environs(os.environ, known=True).of(RowId("", "")), _nobody
         )
         try:
             async with asyncio.timeout(_AT_ONCE):
