@@ -117,6 +117,11 @@ class Environs:
         if source:
             self._by_source[source] = environ
 
+    def move(self, old: RowId, new: RowId) -> None:
+        """The row is another project's from now on."""
+        if old in self._by_row:
+            self._by_row[new] = self._by_row.pop(old)
+
     def memory(self) -> list[tuple[Environ, list[RowId], list[str]]]:
         """Each that somebody sent, with the rows and the sources that have it: for the daemon after this one."""
         found: dict[int, tuple[Environ, list[RowId], list[str]]] = {}

@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _FINE = ("active", "stopped", "disabled")
 
 
-def status(names: Sequence[str], *, as_json: bool) -> int:
+def status(names: Sequence[str], *, as_json: bool, context: str | None = None) -> int:
     """The exit code: 1 when some forward is not ready.
 
-    Raises DaemonNotRunning, after the JSON that says so; UsageError for a name that is not there.
+    Raises DaemonNotRunning, after the JSON that says so; UsageError for a name or context that is not there.
     """
     try:
-        reply = reply_of(client.status_raw(), names)
+        reply = reply_of(client.status_raw(), names, context)
     except _daemon_not_running():
         if as_json:
             output.show_json(no_daemon())
@@ -46,9 +46,14 @@ def exit_code(reply: dict[str, Any]) -> int:
     return 0 if all(row["status"] in _FINE for row in reply["forwards"]) else 1
 
 
-def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
-    """The daemon's answer with only these forwards; no names: all."""
+def reply_of(raw: bytes, names: Sequence[str], context: str | None = None) -> dict[str, Any]:
+    """The daemon's answer with only these forwards, and of those the ones in the context; no names: all."""
     reply: dict[str, Any] = json.loads(raw)
+    if context:
+        from kfw.commands._names import id_of, in_context
+
+        here = set(in_context(context, {id_of(row): row["context"] for row in reply["forwards"]}))
+        reply["forwards"] = [row for row in reply["forwards"] if id_of(row) in here]
     if names:
         rows = {view.shown(row): row for row in reply["forwards"]}
         if rows.keys() >= set(names):
@@ -57,8 +62,8 @@ def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
             from kfw.commands._names import id_of, meant
 
             by_id = {id_of(row): row for row in rows.values()}
-            chosen = meant(names, {row_id: row.get("profile") for row_id, row in by_id.items()})
-            reply["forwards"] = [by_id[row_id] for row_id in chosen]
+            profiles = {row_id: row.get("profile") for row_id, row in by_id.items()}
+            reply["forwards"] = [by_id[row_id] for row_id in meant(names, profiles, context)]
     return reply
 
 

@@ -5,7 +5,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -15,11 +16,14 @@ import typer
 from kfw import client, paths
 from kfw.commands import _output as output
 from kfw.commands._names import complete, meant_of
+from kfw.commands._options import InContext
 from kfw.errors import DaemonNotRunning, KfwError, UsageError
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
+#: Seconds after which it is asked again which forwards are in a context.
+_PAUSE_OF_NAMES = 1.0
 
 Keep = Callable[[str], object]
 
@@ -28,6 +32,7 @@ def logs(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
     ] = None,
+    context: InContext = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
     ] = 20,
@@ -43,10 +48,11 @@ def logs(
     \b
     kfw logs -n 100
     kfw logs -f api
+    kfw logs --context kind-dev
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep: Keep = _about(_as_logged(name)).search if name else bool
+    keep = _about(as_logged(name) if name else None, context)
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -55,8 +61,10 @@ def logs(
             _show(line, as_json=as_json)
     if not path.exists():
         output.say(f"there is no log yet: {path}")
-    elif name and count and not lines:
-        output.say(f"the log has no line about '{name}'")
+    elif (name or context) and count and not lines:
+        where = f" in the context {context}" if context else ""
+        about = f"'{name}'" if name else "a forward"
+        output.say(f"the log has no line about {about}{where}")
     if follow:
         for line in coming_lines(path):
             if keep(line):
@@ -64,27 +72,46 @@ def logs(
     return 0
 
 
-def _as_logged(name: str) -> str:
+def as_logged(name: str) -> str:
     """As it is in the log now: where several projects have the name, the one that is meant here. Raises UsageError."""
     try:
         rows = client.status().forwards
-        chosen = set(meant_of([name], rows))
+        shown = [row.shown for row in meant_of([name], rows)]
     except DaemonNotRunning:
         return name
     except UsageError:
         if "/" not in name and not any(row.name == name for row in rows):
             return name  # of a forward that is gone, or any other word
         raise
-    shown = [row.shown for row in rows if row.id in chosen]
-    return shown[0] if len(shown) == 1 and "/" in shown[0] else name
+    return shown[0] if len(shown) == 1 else name
 
 
-def _about(word: str) -> re.Pattern[str]:
-    return re.compile(
-        rf"(?<![\w/-]){re.escape(word)}(?![\w/-])"
-        if "/" in word
-        else rf"(?<![\w-]){re.escape(word)}(?![\w-])"
-    )
+def _about(name: str | None, context: str | None) -> Keep:
+    """Which lines are shown. Raises DaemonNotRunning for a context: only the daemon knows what is in it."""
+    if context is None:
+        return _names([name]) if name else bool
+    known = _in_context(context)
+    about, looked = _names(known), time.monotonic()
+
+    def keep(line: str) -> object:
+        nonlocal about, looked
+        if time.monotonic() - looked > _PAUSE_OF_NAMES:  # while it is followed: forwards come
+            with suppress(KfwError):  # a daemon that ended has still a log
+                known.update(_in_context(context))
+            about, looked = _names(known), time.monotonic()
+        return about(line) and (not name or _names([name])(line))
+
+    return keep
+
+
+def _in_context(context: str) -> dict[str, None]:
+    return {row.shown: None for row in client.status().forwards if row.context == context}
+
+
+def _names(names: Iterable[str]) -> Keep:
+    """Lines that have one of these as a word."""
+    words = "|".join(map(re.escape, names))
+    return re.compile(rf"(?<![\w-])({words})(?![\w-])").search if words else lambda _: False
 
 
 #: See daemon/logs.py.

@@ -44,9 +44,7 @@ def _serving(name: str) -> Row:
     """The one row of this name, which serves. Raises UsageError, or KfwError with the exit code of its reason."""
     import msgspec
 
-    rows = client.status().forwards
-    ids = set(meant_of([name], rows))
-    chosen = [row for row in rows if row.id in ids]
+    chosen = meant_of([name], client.status().forwards)
     if len(chosen) != 1:
         raise UsageError(f"'{name}' is several forwards", f"name one of {few(row.shown for row in chosen)}")
     row: Row = msgspec.to_builtins(chosen[0])

@@ -11,7 +11,7 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._live import Live, can_draw
 from kfw.commands._names import meant_of
-from kfw.commands._options import Json, Names
+from kfw.commands._options import InContext, Json, Names
 from kfw.errors import UsageError
 from kfw.names import RowId
 from kfw.view.details import top_lines
@@ -22,6 +22,7 @@ _PAUSE = 1.0
 
 def top(
     names: Names = None,
+    context: InContext = None,
     ended: Annotated[
         int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also the last ones that are over.")
     ] = 0,
@@ -37,31 +38,36 @@ def top(
     \b
     kfw top
     kfw top api --ended 10
+    kfw top --context kind-dev --watch
     kfw top --json | jq '.connections[] | select(.state == "lost")'
     """
     if watch and as_json:
         raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each loss")
     if as_json:
-        output.show_json({"connections": _asked(names or [])})
+        output.show_json({"connections": _asked(names or [], context)})
         return 0
     if watch and can_draw(sys.stdout):
         with Live(sys.stdout, screen=True) as live:
             while True:
-                live.draw(_lines(names or [], ended))
+                live.draw(_lines(names or [], context, ended))
                 time.sleep(_PAUSE)
     while True:
-        output.show("\n".join(_lines(names or [], ended)))
+        output.show("\n".join(_lines(names or [], context, ended)))
         if not watch:
             return 0
         time.sleep(_PAUSE)
 
 
-def _lines(names: list[str], ended: int) -> list[str]:
-    return top_lines(_asked(names), ended=ended, width=output.width(), colour=output.colours(sys.stdout))
+def _lines(names: list[str], context: str | None, ended: int) -> list[str]:
+    return top_lines(
+        _asked(names, context), ended=ended, width=output.width(), colour=output.colours(sys.stdout)
+    )
 
 
-def _asked(names: list[str]) -> list[dict[str, Any]]:
-    """Raises UsageError for a name that is not there."""
-    chosen = set(meant_of(names, client.status().forwards)) if names else None
+def _asked(names: list[str], context: str | None) -> list[dict[str, Any]]:
+    """Raises UsageError for a name or context that is not there."""
     rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
-    return [row for row in rows if chosen is None or RowId(row.get("project", ""), row["forward"]) in chosen]
+    if not (names or context):
+        return rows
+    here = {row.id for row in meant_of(names, client.status().forwards, context)}
+    return [row for row in rows if RowId(row.get("project", ""), row["forward"]) in here]

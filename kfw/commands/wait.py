@@ -10,7 +10,7 @@ from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress
 from kfw.commands._names import id_of, meant_of
-from kfw.commands._options import Json, Names, Timeout
+from kfw.commands._options import InContext, Json, Names, Timeout
 from kfw.commands._waiting import Row, exit_code, follow_until, needs_user
 from kfw.errors import UsageError
 from kfw.model import Status
@@ -20,6 +20,7 @@ from kfw.protocol import ForwardStatus
 
 def wait(
     names: Names = None,
+    context: InContext = None,
     wanted: Annotated[Status, typer.Option("--for", help="The status to wait for.")] = Status.ACTIVE,
     timeout: Timeout = 60.0,
     fail_fast: Annotated[
@@ -35,9 +36,9 @@ def wait(
     \b
     kfw wait api db --timeout 2m
     kfw wait api --for stopped
-    kfw wait --fail-fast
+    kfw wait --fail-fast --context kind-dev
     """
-    chosen = _chosen(names)
+    chosen = _chosen(names, context)
     ids = [row.id for row in chosen]
 
     def failed(row: Row) -> bool:
@@ -67,12 +68,13 @@ def _of_late(
     return f"after {timeout:g} s not {wanted.value}: {few(view.shown(row) for row in late)}"
 
 
-def _chosen(names: list[str] | None) -> list[ForwardStatus]:
+def _chosen(names: list[str] | None, context: str | None) -> list[ForwardStatus]:
     rows = client.status().forwards
     if names:
-        ids = set(meant_of(names, rows))
-        return [row for row in rows if row.id in ids]
-    wanted = [row for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
+        return meant_of(names, rows, context)
+    wanted = [
+        row for row in meant_of([], rows, context) if row.status not in (Status.STOPPED, Status.DISABLED)
+    ]
     if not wanted:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return wanted

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kfw import paths
 from kfw.config import sources
-from kfw.errors import ConfigError, KfwError
+from kfw.errors import ConfigError
 from kfw.model import Forward, SelectingProfile
 from kfw.protocol import Origin, Source
 from kfw.supervisor import wanted
@@ -67,13 +67,6 @@ def origins_of(forward: Forward, source: Source) -> list[Origin]:
         for key, leaf in found.items()
         if leaf.at.layer != "embedded"
     ]
-
-
-def why_unread(key: str, error: KfwError) -> str:
-    """What `status` says while it is so."""
-    if isinstance(error, ConfigError):
-        return f"{key} has changed, and is not in use: {error.what}"
-    return f"{key} was read again, and all stays where it is: {error.what}"
 
 
 def has_files(key: str) -> bool:

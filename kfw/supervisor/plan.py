@@ -19,6 +19,8 @@ class Plan:
     start: tuple[RowId, ...] = ()
     restart: tuple[RowId, ...] = ()
     keep: tuple[RowId, ...] = ()
+    #: What `kfw add` brought and a project has now, word for word: the project's, and untouched.
+    taken: tuple[RowId, ...] = ()
 
     def __add__(self, later: "Plan") -> "Plan":
         """What both have done. What was told once is not told as kept."""
@@ -28,6 +30,7 @@ class Plan:
             self.start + later.start,
             self.restart + later.restart,
             self.keep + tuple(row for row in later.keep if row not in told),
+            self.taken + later.taken,
         )
 
     @property
@@ -35,10 +38,19 @@ class Plan:
         return bool(self.stop or self.start or self.restart)
 
 
-def plan(running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward], *, replaces: str | None) -> Plan:
-    """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends."""
+def plan(
+    running: Mapping[RowId, Forward],
+    wanted: Mapping[RowId, Forward],
+    *,
+    replaces: str | None,
+    context: str = "",
+) -> Plan:
+    """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends. `context`:
+    only those in this one do."""
     gone = (
-        n for n, f in running.items() if n not in wanted and replaces is not None and f.source == replaces
+        n
+        for n, f in running.items()
+        if n not in wanted and replaces is not None and f.source == replaces and context in ("", f.context)
     )
     return Plan(
         stop=tuple(gone),
@@ -46,6 +58,15 @@ def plan(running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward], *, r
         restart=tuple(n for n, f in wanted.items() if n in running and running[n] != f),
         keep=tuple(n for n, f in wanted.items() if n in running and running[n] == f),
     )
+
+
+def only_in(context: str, running: Mapping[K, Forward], wanted: Mapping[K, Forward]) -> dict[K, Forward]:
+    """Of `wanted` what is in this context, before or now; "": all."""
+    return {
+        key: forward
+        for key, forward in wanted.items()
+        if context in ("", forward.context) or (key in running and running[key].context == context)
+    }
 
 
 def keep_pins(running: Mapping[K, Forward], wanted: Mapping[K, Forward]) -> dict[K, Forward]:
@@ -71,6 +92,18 @@ def _pinned(old: Forward | None, new: Forward) -> Forward:
         return new
     namespace = old.namespace if old.namespace_is_default and new.namespace_is_default else new.namespace
     return replace(new, context=old.context, namespace=namespace)
+
+
+def same_in(
+    project: str, running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward]
+) -> dict[RowId, RowId]:
+    """Of `wanted` what is not up, but is in this other project, word for word: with the row there."""
+    found = {row: RowId(project, row.name) for row in wanted if row.project != project and row not in running}
+    return {
+        row: other
+        for row, other in found.items()
+        if other in running and replace(running[other], source=row.project) == wanted[row]
+    }
 
 
 def shared_entries(running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward]) -> dict[RowId, RowId]:

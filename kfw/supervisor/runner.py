@@ -62,6 +62,7 @@ class Clusters(Protocol):
     def follow(self, forward: Forward, lookup: Lookup | None = None) -> AsyncIterator[Resolution]: ...
     def poke(self, forward: Forward) -> None: ...
     def look_again(self, forward: Forward) -> None: ...
+    def hand_on(self, old: Forward, new: Forward) -> None: ...
 
     def want(self, forward: Forward, *, asked_for: bool) -> None: ...
 
@@ -95,7 +96,7 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
-        name = RowName(forward.id, world.shown)
+        self._name = RowName(forward.id, world.shown)
         self._complaints = Complaints(world.log, f"{forward.name}: internal error: it")
         self.path = ForwardPath(
             forward,
@@ -105,10 +106,10 @@ class Runner:
             world.log,
             bind=world.bind,
             watcher=world.watcher,
-            environ=lambda: world.environs.of(forward.id),
+            environ=lambda: world.environs.of(self.forward.id),
             on_hint=self._hear_hint,
             inheritance=world.inheritance,
-            name=name,
+            name=self._name,
             owners=world.owners,
         )
         self._health = HealthChecks(
@@ -147,6 +148,11 @@ class Runner:
         self.forward = self.path.forward = forward
         self.resolution = Resolution()
         self._tell(ContextChanged(forward.context))
+
+    def hand_on(self, forward: Forward) -> None:
+        """It is another project's from now on; nothing else changes."""
+        self.forward = self.path.forward = forward
+        self._name.row = forward.id
 
     def recheck(self) -> None:
         """The machine has slept or the network has changed: look now whether the path and the cluster are still there."""

@@ -14,7 +14,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.names import DisplayNames, RowId
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import Plan, keep_pins, only_moves, plan, shared_entries
+from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
@@ -97,18 +97,23 @@ class Supervisor:
         replaces: str | None = None,
         environ: Environ | None = None,
         asked_for: bool = True,
+        context: str = "",
     ) -> Plan:
         """What was done. What another project has word for word is kept there, and serves both.
 
         `environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source. `asked_for`:
-        somebody waits for it, so that a login that needs a person may begin.
+        somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this one is touched.
         """
         async with self._turn:
             running = self.running()
-            wanted = keep_pins(running, {forward.id: forward for forward in forwards})
+            wanted = only_in(context, running, keep_pins(running, {one.id: one for one in forwards}))
+            taken = same_in(ADDED, running, wanted)
+            for row_id, added in taken.items():
+                self._hand_on(added, wanted[row_id])
+            running = self.running() if taken else running
             shared = shared_entries(running, wanted)
             own = {row_id: forward for row_id, forward in wanted.items() if row_id not in shared}
-            todo = plan(running, own, replaces=replaces)
+            todo = plan(running, own, replaces=replaces, context=context)
             self._take_environ(own, environ)
             moves = [row_id for row_id in todo.restart if self._moves(own[row_id])]
             await self._end(
@@ -121,14 +126,15 @@ class Supervisor:
                     self._begin(own[row_id])
             for row_id in moves:
                 self._move(own[row_id])
-            if replaces is not None:
+            if replaces is not None and not context:
                 self._forget_shares(replaces)
             self.share(shared)
             if asked_for:
                 for row_id in (*own, *shared.values()):
                     self._want(row_id)
             self._forget_environs(todo.stop)
-            return replace(todo, keep=(*todo.keep, *dict.fromkeys(shared.values())))
+            keep = (*todo.keep, *dict.fromkeys(shared.values()))
+            return replace(todo, keep=keep, taken=tuple(taken.values()))
 
     async def down(self, ids: Iterable[RowId]) -> list[RowId]:
         async with self._turn:
@@ -351,6 +357,23 @@ class Supervisor:
         if row.runner:
             row.forward = forward
             row.runner.move(forward)
+
+    def _hand_on(self, row_id: RowId, forward: Forward) -> None:
+        """The row is that of another project from now on, which has it word for word: nothing else changes."""
+        row, new = self._rows.pop(row_id), forward.id
+        self._forget(new)  # an old row, that is stopped
+        self.names.discard(row_id)
+        self.names.add(new)
+        self._rows[new] = row
+        if task := self._tasks.pop(row_id, None):
+            self._tasks[new] = task
+        if told := self._told.pop(row_id, None):
+            self._told[new] = told
+        self._world.environs.move(row_id, new)
+        self._world.clusters.hand_on(row.forward, forward)
+        row.forward = forward
+        if row.runner:
+            row.runner.hand_on(forward)
 
     def _begin(self, forward: Forward) -> None:
         now, row_id = self._world.clock.now(), forward.id

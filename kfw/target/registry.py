@@ -131,6 +131,17 @@ class ClusterRegistry:
         for follower in self._followers_of(forward.id):
             follower.look_again()
 
+    def hand_on(self, old: Forward, new: Forward) -> None:
+        """The same in another project: it is followed as before."""
+        followers = self._followers.pop(old.id, [])
+        for follower in followers:
+            follower.forward = new
+        if followers:
+            self._followers[new.id] = followers
+        if old.id in self._wanted:
+            self._wanted.discard(old.id)
+            self._wanted.add(new.id)
+
     def want(self, forward: Forward, *, asked_for: bool = True) -> None:
         """Somebody waits for it (`asked_for`: by a command), so that a login that needs a person may begin."""
         followers = self._followers_of(forward.id)
