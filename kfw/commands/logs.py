@@ -17,7 +17,7 @@ from kfw import client, paths
 from kfw.commands import _output as output
 from kfw.commands._names import complete, meant_of
 from kfw.commands._options import InContext
-from kfw.errors import DaemonNotRunning, KfwError, UsageError
+from kfw.errors import KfwError, UsageError
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
@@ -76,9 +76,10 @@ def as_logged(name: str) -> str:
     """As it is in the log now: where several projects have the name, the one that is meant here. Raises UsageError."""
     try:
         rows = client.status().forwards
-        shown = [row.shown for row in meant_of([name], rows)]
-    except DaemonNotRunning:
+    except KfwError:  # the log can be read without a daemon
         return name
+    try:
+        shown = [row.shown for row in meant_of([name], rows)]
     except UsageError:
         if "/" not in name and not any(row.name == name for row in rows):
             return name  # of a forward that is gone, or any other word

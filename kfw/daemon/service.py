@@ -156,8 +156,7 @@ class DaemonService:
                 part = chosen.part(key, self._members(key))
                 project = wanted.down(self._project(key), part, members)
                 self._projects[key] = wanted.forget(project, members) if key == ADDED else project
-            shared = self.supervisor.unshare(chosen.rows)
-            own = [row for row in chosen.rows if row not in shared]
+            shared, own = self._shared_and_own(chosen.rows)
             removed = [*shared, *(await self.supervisor.remove(own) if own else ())]
             self._forget_what_is_down(projects)
             self._went()
@@ -390,9 +389,14 @@ class DaemonService:
         return wish is not None and wish.switch is Switch.DISABLED
 
     async def _down(self, rows: list[RowId]) -> list[RowId]:
-        shared = self.supervisor.unshare(rows)
-        own = [row for row in rows if row not in shared]
+        shared, own = self._shared_and_own(rows)
         return [*shared, *(await self.supervisor.down(own) if own else ())]  # none would be all
+
+    def _shared_and_own(self, rows: Iterable[RowId]) -> tuple[list[RowId], list[RowId]]:
+        """Those whose row is another project's, which are so no more, and those that are rows."""
+        rows = list(rows)
+        shared = dict.fromkeys(self.supervisor.unshare(rows))
+        return list(shared), [row for row in rows if row not in shared]
 
     # -- what is kept
 

@@ -3,11 +3,12 @@
 import pytest
 
 from kfw.config.layers import load as load_config
+from kfw.daemon.store import load
 from kfw.errors import UsageError
 from kfw.kubeconfig.pin import pin
-from kfw.model import Status
+from kfw.model import Forward, Status
 from kfw.names import RowId
-from kfw.protocol import AgainRequest, NamesRequest, Source, SwitchRequest, UpRequest
+from kfw.protocol import ADDED, AgainRequest, NamesRequest, Source, SwitchRequest, UpRequest
 from kfw.supervisor.plan import Plan
 from tests.daemon.test_core import Daemon, daemon
 from tests.fakes import forward, settle
@@ -43,13 +44,15 @@ class Projects:
     def row(self, project: str) -> RowId:
         return RowId(self.key(project), "api")
 
+    def wanted(self, project: str) -> list[Forward]:
+        folder = self.files[project].parent
+        settings = load_config(folder, flags={}, user_file=folder / "none.yaml")
+        return pin(settings.forwards.values(), self.kubeconfig)
+
     async def up(self, project: str) -> Plan:
         """As `kfw up` in its folder."""
-        settings = load_config(
-            self.files[project].parent, flags={}, user_file=self.files[project].parent / "none.yaml"
-        )
-        wanted = pin(settings.forwards.values(), self.kubeconfig)
-        done = await self.core.up(UpRequest(forwards=wanted, source=self.source(project), replace=True))
+        request = UpRequest(forwards=self.wanted(project), source=self.source(project), replace=True)
+        done = await self.core.up(request)
         await settle()
         return done
 
@@ -159,3 +162,21 @@ async def test_a_port_that_the_other_project_has_is_refused_with_its_name(daemon
     report = projects.core.supervisor.report
     await until(lambda: report(projects.row("blog")).status is Status.ERROR)
     assert "cannot listen on 18433: the forward 'shop/api' has it" in report(projects.row("blog")).message
+
+
+async def test_what_was_added_is_the_projects_from_the_moment_its_file_has_it_and_keeps_its_runner(
+    daemon: Daemon,
+) -> None:
+    projects = Projects(daemon, port=18434)
+    [wanted] = projects.wanted("shop")
+    added = Source(key=ADDED, cwd="/", kubeconfig=projects.kubeconfig)
+    await projects.core.up(UpRequest(forwards=[wanted], source=added, environ={"WHO": "ada"}))
+    await settle()
+    runner = projects.core.supervisor.runner(RowId(ADDED, "api"))
+    assert not (await projects.up("shop")).changes
+    assert projects.core.supervisor.runner(projects.row("shop")) is runner
+    assert list(projects.core.supervisor.rows()) == [projects.row("shop")]
+    assert daemon.fake.world.environs.of(projects.row("shop"))["WHO"] == "ada"
+    assert [one.source for one in load(daemon.folder / "up.json").forwards] == [projects.key("shop")]
+    assert await projects.core.down(projects.asked(project="shop")) == [projects.row("shop")]
+    assert projects.core.supervisor.is_idle()
