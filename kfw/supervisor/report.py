@@ -1,5 +1,8 @@
 """A runner as people and programs see it: ForwardStatus, and the log line that says what changed."""
 
+import logging
+import re
+
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
@@ -9,13 +12,18 @@ from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
 from kfw.system.clock import rfc3339
 
+#: A word with a digit in it: a count, a time, an address, the name of a pod.
+_NUMBERED = re.compile(r"\S*\d\S*")
+
 
 class Row:
     """One forward in the daemon's list. Remembers since when it has its status; lives on when it is stopped."""
 
-    def __init__(self, forward: Forward, runner: Runner | None, now: float) -> None:
+    def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
+        """`epoch`: of its start, see ForwardStatus."""
         #: Other projects that have it word for word: it serves them, too.
         self.also_for = set[str]()
+        self._started, self._epoch = now, epoch
         self.forward = forward
         self.runner = runner
         self.status = Status.STARTING if runner else Status.STOPPED
@@ -74,6 +82,8 @@ class Row:
             pid=active.tunnel.pid if active else None,
             restarts=counts.restarts if counts else 0,
             since=rfc3339(self.since),
+            started_at=rfc3339(self._started),
+            epoch=self._epoch,
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
             connections=listener.connections if listener and path else 0,
@@ -103,6 +113,21 @@ def line(status: ForwardStatus) -> str:
     if status.next_attempt_at:
         parts.append(f"next attempt at {status.next_attempt_at}")
     return " ".join(parts)
+
+
+def level_of(status: ForwardStatus, *, same: bool) -> int:
+    """Of its log line. `same`: it was told before."""
+    if same:
+        return logging.DEBUG  # only the time of the next attempt has changed
+    return logging.WARNING if status.status is Status.ERROR else logging.INFO
+
+
+def news_of(status: ForwardStatus) -> tuple[object, ...]:
+    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
+    unless it says what a person has to do."""
+    needs_person = status.reason is not None and status.reason.traits.needs_person
+    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
+    return status.status, status.reason, status.endpoint, status.local_port, words
 
 
 def _sentence(problem: Problem | None) -> str:

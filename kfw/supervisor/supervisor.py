@@ -1,8 +1,6 @@
 """All forwards of this daemon: what is wanted becomes runners; every change is told to `tell`."""
 
 import asyncio
-import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -15,7 +13,7 @@ from kfw.names import DisplayNames, RowId
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.relay.listener import Listener
 from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
-from kfw.supervisor.report import Row, line
+from kfw.supervisor.report import Row, level_of, line, news_of
 from kfw.supervisor.runner import Clusters, Runner, World
 
 #: A record of the log that has this says what `tell` says as well.
@@ -23,8 +21,6 @@ TOLD = "told"
 #: `tell(kind, status)`; kind is an Event.type.
 Tell = Callable[[str, ForwardStatus], None]
 
-#: A word with a digit in it: a count, a time, an address, the name of a pod.
-_NUMBERED = re.compile(r"\S*\d\S*")
 _BY_USER = Problem(Reason.USER_STOPPED, "stopped by the user")
 
 
@@ -40,6 +36,7 @@ class Supervisor:
         self._left_to_others = set[str]()
         self._turn = asyncio.Lock()  # one change of the set at a time
         self._has_left = False
+        self._epoch = 0
 
     # -- reading
 
@@ -379,14 +376,19 @@ class Supervisor:
         now, row_id = self._world.clock.now(), forward.id
         self.names.add(row_id)
         if not forward.enabled:
-            row = self._rows[row_id] = Row(forward, None, now)
+            row = self._rows[row_id] = Row(forward, None, now, self._next_epoch(now))
             row.end(Status.DISABLED, None, now)
             self._publish(row)
             return
         runner = Runner(forward, self._world, self._changed)
-        self._rows[row_id] = Row(forward, runner, now)
+        self._rows[row_id] = Row(forward, runner, now, self._next_epoch(now))
         self._told.pop(row_id, None)
         self._tasks[row_id] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
+
+    def _next_epoch(self, now: float) -> int:
+        """Milliseconds since 1970, so that the next daemon's are later; it grows also where the clock does not."""
+        self._epoch = max(self._epoch + 1, int(now * 1000))
+        return self._epoch
 
     async def _end(self, ids: Iterable[RowId], why: Problem) -> None:
         """Who is cancelled meanwhile leaves them to end by themselves, to be told by whoever ends them next."""
@@ -429,23 +431,9 @@ class Supervisor:
         if self._has_left:
             return  # what another process says of it counts
         status, row_id = self._report(row), row.forward.id
-        before, news = self._told.get(row_id, ()), _news(status)
+        before, news = self._told.get(row_id, ()), news_of(status)
         if before != (*news, status.next_attempt_at):
             self._told[row_id] = (*news, status.next_attempt_at)
-            level = _level(status, same=before[: len(news)] == news)
+            level = level_of(status, same=before[: len(news)] == news)
             self._world.log.log(level, "%s", line(status), extra={TOLD: True})
             self._tell("status", status)
-
-
-def _level(status: ForwardStatus, *, same: bool) -> int:
-    if same:
-        return logging.DEBUG  # only the time of the next attempt has changed
-    return logging.WARNING if status.status is Status.ERROR else logging.INFO
-
-
-def _news(status: ForwardStatus) -> tuple[object, ...]:
-    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
-    unless it says what a person has to do."""
-    needs_person = status.reason is not None and status.reason.traits.needs_person
-    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
-    return status.status, status.reason, status.endpoint, status.local_port, words
