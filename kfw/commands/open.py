@@ -7,7 +7,7 @@ import typer
 
 from kfw import client, view
 from kfw.commands import _output as output
-from kfw.commands._names import meant
+from kfw.commands._names import meant_of
 from kfw.commands._options import OneName
 from kfw.commands._waiting import Row, exit_code
 from kfw.errors import ALL_ERRORS, KfwError, UsageError
@@ -44,17 +44,18 @@ def _serving(name: str) -> Row:
     """The one row of this name, which serves. Raises UsageError, or KfwError with the exit code of its reason."""
     import msgspec
 
-    rows = {row.name: row for row in client.status().forwards}
-    names = meant([name], {row.name: row.profile for row in rows.values()})
-    if len(names) != 1:
-        raise UsageError(f"'{name}' is several forwards", f"name one of {few(names)}")
-    row: Row = msgspec.to_builtins(rows[names[0]])
+    chosen = meant_of([name], client.status().forwards)
+    if len(chosen) != 1:
+        raise UsageError(f"'{name}' is several forwards", f"name one of {few(row.shown for row in chosen)}")
+    row: Row = msgspec.to_builtins(chosen[0])
     if row["status"] in ("active", "degraded"):
         return row
     by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     why = f": {row['message']}" if row["message"] else ""
     kind = by_code.get(exit_code([row]), KfwError)
-    raise kind(f"cannot open {names[0]}: it is {row['status']}{why}", f"`kfw up {names[0]}` tries again")
+    raise kind(
+        f"cannot open {view.shown(row)}: it is {row['status']}{why}", f"`kfw up {row['name']}` tries again"
+    )
 
 
 def _browse(name: str, where: str) -> None:

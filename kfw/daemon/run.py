@@ -30,6 +30,7 @@ from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.choose import all_methods
+from kfw.names import RowName
 from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.inheritance import Inheritance
@@ -175,8 +176,8 @@ def _as_handed_over(options: DaemonOptions) -> Options:
 
 
 def _connections(events: Events) -> Connections:
-    def tell(name: str, message: str, connection: ConnectionInfo | None) -> None:
-        events.emit("connection", name=name, message=message, connection=connection)
+    def tell(name: RowName, message: str, connection: ConnectionInfo | None) -> None:
+        events.emit("connection", row=name.row, shown=str(name), message=message, connection=connection)
 
     return Connections(Clock(), tell)
 
@@ -196,7 +197,7 @@ async def _core(
         counters.hear(kind, status)
         if notifier:
             notifier.hear(kind, status)
-        events.emit(kind, name=status.name, message=status.message, forward=status)
+        events.emit(kind, row=status.id, shown=status.shown, message=status.message, forward=status)
 
     inheritance = Inheritance()
     if takeover:

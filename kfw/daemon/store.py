@@ -8,6 +8,7 @@ import msgspec
 from kfw.daemon.request_validation import fault, fault_of_profile, shortened
 from kfw.errors import KfwError, words_of
 from kfw.model import Forward
+from kfw.names import RowId
 from kfw.protocol import ADDED, Source
 from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
@@ -103,12 +104,12 @@ def _has_what_they_say(forward: Forward, source: Source) -> bool:
 
 
 def _possible(forwards: list[Forward], path: Path) -> list[Forward]:
-    found: dict[str, Forward] = {}
+    found: dict[RowId, Forward] = {}
     for forward in forwards:
         if why := fault(forward):
             log.warning("%s: a forward is left out: %s", path.name, why)
         else:
-            found[forward.name] = forward
+            found[forward.id] = forward
     return list(found.values())
 
 

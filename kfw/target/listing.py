@@ -18,6 +18,7 @@ from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import Kind
+from kfw.names import RowId
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -75,7 +76,7 @@ async def server_of(
 
     async with AsyncExitStack() as stack:
         known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
-        asker = environ or Environs(os.environ, known=True).of("")
+        asker = environ or Environs(os.environ, known=True).of(RowId("", ""))
         shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
             yield shared.server

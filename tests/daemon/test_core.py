@@ -12,8 +12,9 @@ from kfw.daemon import saved_record
 from kfw.daemon.events import Events
 from kfw.daemon.service import DaemonService
 from kfw.daemon.store import load
-from kfw.errors import ConfigError, UsageError
+from kfw.errors import ConfigError
 from kfw.model import Forward, Status
+from kfw.names import RowId
 from kfw.protocol import ADDED, NamesRequest, ReloadRequest, Source, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
@@ -68,7 +69,9 @@ class Daemon:
     async def reload(self, context: str = "") -> tuple[list[str], ...]:
         reply = await self.core.reload(ReloadRequest(context=context))
         await settle()
-        return reply.started, reply.restarted, reply.stopped, reply.unchanged
+        return tuple(
+            [row.name for row in rows] for rows in (reply.start, reply.restart, reply.stop, reply.keep)
+        )
 
 
 @pytest_asyncio.fixture
@@ -147,20 +150,20 @@ async def test_reload_brings_the_callers_environment_to_the_callers_project_and_
     environs = daemon.fake.world.environs
     await loaded(daemon, "a")
     await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "first"}))
-    assert environs.of("a")["WHO"] == "first"  # as after a restart of the daemon
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "first"  # as after a restart of the daemon
     await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "stranger"}))
-    assert environs.of("a")["WHO"] == "first"
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "first"
     await daemon.core.reload(ReloadRequest(project=str(daemon.config), environ={"WHO": "owner"}))
-    assert environs.of("a")["WHO"] == "owner"
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "owner"
     daemon.write("a", "b")
     await daemon.core.reload()  # HUP: nobody's environment, so that of the source
-    assert environs.of("b")["WHO"] == "owner"
+    assert environs.of(RowId(str(daemon.config), "b"))["WHO"] == "owner"
 
 
 async def test_nothing_of_an_environment_is_stored(daemon: Daemon) -> None:
     request = UpRequest(forwards=[forward("a")], source=daemon.source(), environ={"KEY": "S3CR3T-value"})
     await daemon.core.up(request)
-    assert daemon.fake.world.environs.of("a")["KEY"] == "S3CR3T-value"
+    assert daemon.fake.world.environs.of(RowId(str(daemon.config), "a"))["KEY"] == "S3CR3T-value"
     written = (daemon.folder / "up.json").read_text()
     assert "KEY" not in written and "S3CR3T" not in written
     assert "S3CR3T" not in "".join(map(str, daemon.events.since(0)))
@@ -216,7 +219,7 @@ async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_noth
     again = Daemon(daemon.folder)
     await again.core.restore()
     reply = await again.core.up(UpRequest(forwards=[forward("a")], source=again.source(), replace=True))
-    assert (reply.unchanged, reply.started) == (["a"], [])
+    assert ([row.name for row in reply.keep], reply.start) == (["a"], ())
     await again.core.supervisor.close()
 
 
@@ -228,13 +231,6 @@ async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_pat
         assert not daemon.core.ended.is_set()
         await getattr(daemon.core, end)(NamesRequest(["b"]))
         assert daemon.core.ended.is_set()
-
-
-async def test_two_projects_cannot_fight_for_one_name(daemon: Daemon) -> None:
-    await daemon.up(forward("a"))
-    other = Source(key="/other/kfw.yaml", cwd="/")
-    with pytest.raises(UsageError, match="is up already"):
-        await daemon.core.up(UpRequest(forwards=[forward("a", local_port=1234)], source=other))
 
 
 async def test_a_disabled_forward_is_a_row_without_a_process(daemon: Daemon) -> None:
