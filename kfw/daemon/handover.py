@@ -40,7 +40,6 @@ from kfw.daemon.handover_messages import (
 )
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.service import DaemonService
-from kfw.daemon.store import WantedRecord
 from kfw.environ import Environs
 from kfw.errors import KfwError, UsageError
 from kfw.model import SERVING
@@ -227,7 +226,7 @@ class Handover:
         legacy = Legacy(
             pid=os.getpid(),
             options=self._options,
-            record=WantedRecord(record.forwards, record.projects),
+            record=record,
             environs=[SharedEnviron(dict(one), *whose) for one, *whose in self._environs.memory()],
             has_metrics=metrics is not None,
             ports={name: len(files) for name, files in sockets.items()},

@@ -62,6 +62,7 @@ class DaemonService:
         self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
         self._taking = set[asyncio.Task[UpReply]]()
         self._saved = SavedRecord(store, self.record, self._tell_daemon)
+        supervisor.moved_ports.on_change = lambda: self._saved.save_soon() if self.heir is None else None
         self.heir: int | None = None  # the pid of the daemon that serves instead of this one
         self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         self.ended = asyncio.Event()
@@ -84,6 +85,7 @@ class DaemonService:
         """Bring back what was up when the last daemon ended, or what it hands over."""
         record = record or load(self._store)
         self._projects = dict(record.projects)
+        self.supervisor.moved_ports.remember(record.moved)
         if record.forwards:
             log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
             await self.bring_back(record.forwards)
@@ -93,7 +95,8 @@ class DaemonService:
             await self.supervisor.up(forwards, asked_for=False)
 
     def record(self) -> WantedRecord:
-        return WantedRecord(list(self.supervisor.running().values()), self._projects)
+        moved = self.supervisor.moved_ports.all()
+        return WantedRecord(list(self.supervisor.running().values()), self._projects, moved=moved)
 
     def unchanged(self) -> asyncio.Lock:
         """While it is held nobody changes what is wanted."""
@@ -163,6 +166,7 @@ class DaemonService:
                 project = wanted.down(self._project(key), part, members)
                 self._projects[key] = wanted.forget(project, chosen) if key == ADDED else project
             removed = await self.supervisor.remove(chosen) if chosen else []
+            self.supervisor.moved_ports.forget(chosen.values())
             self._forget_what_is_down(projects)
             self._went()
             return removed
@@ -247,7 +251,7 @@ class DaemonService:
 
     def stop(self, why: str) -> None:
         log.info("the daemon stops: %s", why)
-        self._saved.close()
+        self._saved.finish()
         self.ended.set()
 
     # -- reading the files again

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from kfw import __version__, paths
 from kfw.daemon.counters import Counters
 from kfw.daemon.events import Events
@@ -96,7 +98,7 @@ class Takeover:
         later = set(self.legacy.later)
         record = self.legacy.record
         first = [forward for forward in record.forwards if forward.name not in later]
-        work = asyncio.create_task(self._open(core, WantedRecord(first, record.projects)))
+        work = asyncio.create_task(self._open(core, msgspec.structs.replace(record, forwards=first)))
         with _in_words():
             decision = asyncio.create_task(hear_any(self._channel))
             try:

@@ -9,7 +9,7 @@ from socket import socket
 from typing import Any
 
 from kfw.choices import has_own_address
-from kfw.errors import KfwError, Shortage
+from kfw.errors import KfwError, PortInUse, Shortage
 from kfw.methods.base import CountsLosses, HasOwnAddress, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Methods,
@@ -25,6 +25,7 @@ from kfw.relay.dialer import Dialer
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.inheritance import Inheritance
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 
@@ -46,6 +47,7 @@ class ForwardPath:
         environ: Callable[[], Mapping[str, str] | None] = lambda: None,
         on_hint: Callable[[Hint], None] = lambda _: None,
         inheritance: Inheritance | None = None,
+        moved_ports: MovedPorts | None = None,
     ) -> None:
         """`environ`: that of whoever wants the forward now. `on_hint`: see Listener."""
         self.forward = forward
@@ -73,6 +75,7 @@ class ForwardPath:
         self._environ = environ
         self._on_hint = on_hint
         self._inheritance = inheritance or Inheritance()
+        self._moved_ports = moved_ports or MovedPorts()
         self._manners: dict[str, EofBehaviour] = {}  # by method
         self._avoided: Endpoint | None = None
         self._old: list[Tunnel] = []  # they drain
@@ -82,21 +85,22 @@ class ForwardPath:
         """Take the local port. Raises PortInUse and binds nothing."""
         if has_own_address(self.forward.method):
             return
-        wanted = self.forward.local_port
+        before = self._moved_ports.of(self.forward)
         sockets = self._inheritance.take(self.forward.name)
         if sockets:
             self.port = sockets[0].getsockname()[1]
         else:
-            on_port_in_use = self.forward.on_port_in_use
-            sockets, self.port = self._bind(
-                self.forward.addresses, wanted, on_port_in_use=on_port_in_use, claims=self._claims
+            sockets, self.port = self._bind_again(before) or self._bind(
+                self.forward.addresses,
+                self.forward.local_port,
+                on_port_in_use=self.forward.on_port_in_use,
+                claims=self._claims,
             )
         if not owned_by_child(self.methods, self.forward):
             local_ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
-        if wanted not in (0, self.port):
-            who = self._claims.get(wanted) or local_ports.holder(wanted) or "another program"
-            self._log.warning("%s: on %d, not on %d: %s has it", self.forward.name, self.port, wanted, who)
+        self._say_where(before)
+        self._moved_ports.put(self.forward, self.port)
         if owned_by_child(self.methods, self.forward):
             _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here
             self._claims[self.port] = f"the forward '{self.forward.name}'"
@@ -112,6 +116,26 @@ class ForwardPath:
             on_hint=self._on_hint,
         )
         self._inheritance.start(self.listener)
+
+    def _bind_again(self, before: int | None) -> tuple[list[socket], int] | None:
+        """Where it was moved to before; None: nowhere, or that is taken by now."""
+        if before is None:
+            return None
+        try:
+            return self._bind(self.forward.addresses, before, claims=self._claims)
+        except PortInUse:
+            return None
+
+    def _say_where(self, before: int | None) -> None:
+        """A port is never another one than expected without a word."""
+        name, wanted = self.forward.name, self.forward.local_port
+        if before == self.port:
+            self._log.info("%s: on %d as before, not on %d", name, self.port, wanted)
+        elif before or wanted not in (0, self.port):
+            missed = before or wanted
+            who = self._claims.get(missed) or local_ports.holder(missed) or "another program"
+            as_before = " as before" if before else ""
+            self._log.warning("%s: on %d, not on %d%s: %s has it", name, self.port, missed, as_before, who)
 
     async def open(self, resolution: Resolution) -> None:
         """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""

@@ -42,6 +42,7 @@ from kfw.supervisor.machine_events import (
     Slow,
     Started,
 )
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 from kfw.system.clock import Clock
@@ -78,6 +79,7 @@ class World:
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
     inheritance: Inheritance = field(default_factory=Inheritance)
+    moved_ports: MovedPorts = field(default_factory=MovedPorts)
 
 
 class Runner:
@@ -102,6 +104,7 @@ class Runner:
             environ=lambda: world.environs.of(forward.name),
             on_hint=self._hear_hint,
             inheritance=world.inheritance,
+            moved_ports=world.moved_ports,
         )
         self._health = HealthChecks(
             forward.health,
