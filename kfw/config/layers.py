@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kfw import paths
 from kfw.choices import has_own_address
@@ -25,6 +26,9 @@ from kfw.config.unused import unused
 from kfw.errors import ConfigError
 from kfw.model import Forward
 
+if TYPE_CHECKING:
+    from kfw.config.save import Draft
+
 EMBEDDED = Path(__file__).with_name("defaults.yaml")
 SCHEMA = Path(__file__).with_name("schema.json")
 
@@ -37,14 +41,18 @@ def load(
     config_files: Sequence[Path] = (),
     flags: Mapping[str, str] = _NO_FLAGS,
     user_file: Path | None = None,
+    draft: "Draft | None" = None,
 ) -> Settings:
     """All layers over each other. Flags: context, namespace, kubeconfig, method, address, hold; they win everywhere.
 
-    `user_file` None is the one of kfw.paths. Raises ConfigError with every problem of every file.
+    `user_file` None is the one of kfw.paths; a `draft` is read in place of its project file. Raises ConfigError with every
+    problem of every file.
     """
     cwd, warnings = cwd.absolute(), list[str]()
     found = sources.find(cwd, user_file or paths.config_file(), config_files, warnings)
-    return _settings(found, flags, cwd, warnings)
+    if draft and draft.path not in [source.path for source in found]:
+        found.append(sources.project_source(draft.path, cwd))
+    return _settings(found, flags, cwd, warnings, draft)
 
 
 def load_only(files: Sequence[Path], cwd: Path) -> Settings:
@@ -53,7 +61,11 @@ def load_only(files: Sequence[Path], cwd: Path) -> Settings:
 
 
 def _settings(
-    found: list[ConfigSource], flags: Mapping[str, str], cwd: Path, warnings: list[str]
+    found: list[ConfigSource],
+    flags: Mapping[str, str],
+    cwd: Path,
+    warnings: list[str],
+    draft: "Draft | None" = None,
 ) -> Settings:
     problems: list[ConfigProblem] = []
     layers = [_embedded()]
@@ -61,7 +73,8 @@ def _settings(
         if problem := foreign(source):
             problems.append(problem)
             continue
-        tree, reading = read(source.path, source.at)
+        text = draft.text if draft and draft.path == source.path else None
+        tree, reading = read(source.path, source.at, text)
         problems += reading.problems
         layers += [tree] if tree else []
     flag_layer = _flags(flags, cwd, problems)

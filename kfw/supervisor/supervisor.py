@@ -104,7 +104,8 @@ class Supervisor:
             named = {forward.name: forward for forward in forwards}
             wanted = only_in(context, running, keep_pins(running, named))
             _refuse_foreign(running, wanted)
-            todo = plan(running, wanted, replaces=replaces, context=context)
+            self._hand_on(running, wanted)
+            todo = plan(self.running(), wanted, replaces=replaces, context=context)
             self._take_environ(wanted, environ)
             moves = [name for name in todo.restart if self._moves(wanted[name])]
             await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)
@@ -309,6 +310,16 @@ class Supervisor:
         if row.runner:
             row.forward = forward
             row.runner.move(forward)
+
+    def _hand_on(self, running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
+        """What is up as it is wanted, and was brought by another source, is that of the new one: nothing else changes."""
+        for name, forward in wanted.items():
+            old = running.get(name)
+            if old and old != forward and replace(old, source=forward.source) == forward:
+                row = self._rows[name]
+                row.forward = forward
+                if row.runner:
+                    row.runner.forward = row.runner.path.forward = forward
 
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()

@@ -14,7 +14,7 @@ import msgspec
 
 from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection
-from kfw.protocol import Source, UpRequest
+from kfw.protocol import ADDED, Source, UpRequest
 from kfw.supervisor.plan import keep_pins, only_in
 
 
@@ -114,6 +114,16 @@ def forget(project: Project, names: Collection[str]) -> Project:
     return msgspec.structs.replace(
         project, names={name: wish for name, wish in project.names.items() if name not in names}
     )
+
+
+def not_added(projects: Mapping[str, Project], key: str, forwards: Iterable[Forward]) -> dict[str, Project]:
+    """These are those of the project `key` now: what was added and then saved in a file is only the file's."""
+    found = dict(projects)
+    if key != ADDED and ADDED in found:
+        found[ADDED] = forget(found[ADDED], {forward.name for forward in forwards})
+        if is_empty(found[ADDED]):
+            del found[ADDED]
+    return found
 
 
 def with_files(project: Project, files: Mapping[str, FileStamp]) -> Project:

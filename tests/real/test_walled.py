@@ -11,6 +11,7 @@ from tests.quick_start.engine import docker
 from tests.quick_start.host import Host
 from tests.quick_start.kind import FORWARDS, FRONT_ENDS, path, rig_is_here, run
 from tests.real import socat_image
+from tests.real.running import until
 
 _DESKTOP = f"""#!/bin/sh
 PATH=${{PATH#*:}} # without this folder, which is the first of it
@@ -58,13 +59,17 @@ def test_a_service_with_another_node_port_gets_a_container(host: Host) -> None:
     patch = json.dumps([{"op": "replace", "path": "/spec/ports/0/nodePort", "value": 31808}])
     where = ("--kubeconfig", str(host.kubeconfig), "-n", "wso2-amp")
     run("kubectl", *where, "patch", "service", "amp-api", "--type", "json", "-p", patch)
+    # what was published before answers until kube-proxy has heard of it
+    until(lambda: _node_port(host) == 31808, 60, lambda: f"amp-api to go to 31808, not {_node_port(host)}")
     host.until_all_answer()
     assert len(_forwarders(host)) == 1
-    row = host.kfw.wait("amp-api", "active")
-    assert row["endpoint"]["port"] == 31808
     assert host.kfw.status("amp-console")["restarts"] == 0
     host.kfw("down")
     assert _forwarders(host) == []
+
+
+def _node_port(host: Host) -> int:
+    return int(host.kfw.wait("amp-api", "active")["endpoint"]["port"])
 
 
 def _forwarders(host: Host) -> list[str]:
