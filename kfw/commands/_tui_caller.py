@@ -40,18 +40,16 @@ def caller() -> Caller:
 
 def look() -> Look:
     """Files that are wrong are no reason not to look at what runs."""
-    from kfw.config.durations import seconds
     from kfw.config.layers import load
     from kfw.tui.themes import NAMES
 
     try:
-        options = load(Path.cwd()).values["uiOptions"]
+        ui = load(Path.cwd()).ui
     except KfwError as error:
         return Look(warning=f"the configuration cannot be read, `kfw config check` says why: {error.what}")
-    theme, refresh = str(options["theme"]), seconds(options["refreshRate"])
-    if theme not in NAMES:
-        return Look(NAMES[0], refresh, f"there is no theme '{theme}'; use {listed(NAMES)}")
-    return Look(theme, refresh)
+    if ui.theme not in NAMES:
+        return Look(NAMES[0], ui.refresh_rate, f"there is no theme '{ui.theme}'; use {listed(NAMES)}")
+    return Look(ui.theme, ui.refresh_rate)
 
 
 def preview(words: Sequence[str]) -> tuple[str, int | None]:

@@ -18,6 +18,14 @@ class DaemonSettings:
 
 
 @dataclass(frozen=True)
+class UiSettings:
+    """Of `kfw tui`. `refresh_rate` in seconds; a theme that it does not have is told there."""
+
+    refresh_rate: float = 1.0
+    theme: str = "dark"
+
+
+@dataclass(frozen=True)
 class Settings:
     #: By name; those of profiles too, and also what is disabled.
     forwards: Mapping[str, Forward]
@@ -29,6 +37,7 @@ class Settings:
     #: Profiles that select by namespaces and labels, by name; also what is disabled.
     selections: Mapping[str, SelectingProfile]
     daemon: DaemonSettings
+    ui: UiSettings
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]
     project_file: Path | None
