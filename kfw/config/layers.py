@@ -157,10 +157,9 @@ def _daemon(block: Branch) -> DaemonSettings:
 
 
 def _ui(block: Branch) -> UiSettings:
-    rate = block.value("refreshRate", str)
     return UiSettings(
-        refresh_rate=seconds(rate) if rate else UiSettings.refresh_rate,
         theme=block.value("theme", str) or UiSettings.theme,
+        refresh_rate=seconds(block.value("refreshRate", str) or "1s"),
     )
 
 

@@ -19,10 +19,10 @@ class DaemonSettings:
 
 @dataclass(frozen=True)
 class UiSettings:
-    """Of `kfw tui`. `refresh_rate` in seconds; a theme that it does not have is told there."""
+    """`refresh_rate`: seconds between two pictures of what changes by itself, such as ages."""
 
-    refresh_rate: float = 1.0
     theme: str = "dark"
+    refresh_rate: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> 
     ]
 
 
-NOT_DONE = API.replace("}", ", type: rpc}") + "monitoringInterval: 5s\n"
+NOT_DONE = API.replace("}", ", type: rpc}") + "monitoringInterval: 1s\n"
 
 
 def test_check_tells_what_kfw_does_not_do_yet_and_this_is_no_mistake(shell: Shell) -> None:

@@ -155,7 +155,7 @@ profiles:
         localPort: 3
         type: rest
         apiPath: api/v1
-monitoringInterval: 5s
+monitoringInterval: 1s
 daemon: {logFile: null, pidFile: /run/p}
 collector: {enabled: true}
 """,
@@ -171,7 +171,7 @@ collector: {enabled: true}
 
 
 @pytest.mark.parametrize(
-    "text", ["{}", "collector: {enabled: false}", "collector: {}", "uiOptions: {theme: dark}"]
+    "text", ["{}", "collector: {enabled: false}", "uiOptions: {theme: light}", "collector:"]
 )
 def test_what_asks_for_nothing_is_not_told(project: Project, text: str) -> None:
     project.write("kfw.yaml", f"{text}\n")
