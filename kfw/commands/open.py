@@ -17,6 +17,9 @@ from kfw.names import few
 def open(  # noqa: A001 - the name of the command
     name: OneName,
     only_print: Annotated[bool, typer.Option("--print", help="Show the URL, open nothing.")] = False,
+    as_own_host: Annotated[
+        bool, typer.Option("--own-host", help="At NAME.NAMESPACE.localhost, which has cookies of its own.")
+    ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the clipboard.")] = False,
 ) -> int:
     """Open a forward in the browser.
@@ -25,10 +28,18 @@ def open(  # noqa: A001 - the name of the command
 
     \b
     kfw open api
+    kfw open api --own-host
     kfw open db --print
     kfw open db --copy
     """
-    where = view.local(_serving(name))
+    row = _serving(name)
+    where = view.local(row)
+    if as_own_host:
+        where = view.own_host(row) or ""
+        if not where:
+            raise UsageError(
+                f"{name} has no URL on loopback, it is on {view.local(row)}", "leave --own-host away"
+            )
     if copy:
         from kfw.system.clipboard import copy as copy_text
 

@@ -252,32 +252,32 @@ def _say_what_needs_the_daemon(request: UpRequest) -> None:
         output.say(
             "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
         )
-    for profile in request.selections:
-        if profile.template.enabled:
-            output.say(
-                f"kfw: the profile {profile.profile} selects services, which needs the daemon: left out"
-            )
 
 
 def _foreground(request: UpRequest, *, as_json: bool) -> int:
-    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here."""
+    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here. A profile that
+    selects may have something later."""
     import time
 
     import msgspec
 
     from kfw import view
-    from kfw.daemon.run import foreground
+    from kfw.daemon.foreground import foreground
     from kfw.protocol import ForwardStatus
 
     first = FirstVerdicts(forward.name for forward in request.forwards if forward.enabled)
+    selects = any(one.template.enabled for one in request.selections)
 
     def tell(kind: str, row: ForwardStatus) -> None:
         if kind == "status":
             first.hear(msgspec.to_builtins(row))
             output.say(view.change_line(msgspec.to_builtins(row), time.time()))
 
-    foreground(request, tell, first.are_all_errors)
-    code = exit_code(first.rows.values()) if first.are_all_errors() else 0
+    def is_hopeless() -> bool:
+        return first.are_all_errors() and not selects
+
+    foreground(request, tell, is_hopeless)
+    code = exit_code(first.rows.values()) if is_hopeless() else 0
     output.say("nothing can come up" if code else "forwards stopped")
     if as_json:
         output.show_json({"forwards": list(first.rows.values())})

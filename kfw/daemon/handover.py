@@ -41,7 +41,6 @@ from kfw.daemon.handover_messages import (
 )
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.service import DaemonService
-from kfw.daemon.store import WantedRecord
 from kfw.environ import Environs
 from kfw.errors import KfwError, UsageError
 from kfw.model import SERVING
@@ -230,7 +229,7 @@ class Handover:
         legacy = Legacy(
             pid=os.getpid(),
             options=self._options,
-            record=WantedRecord(record.forwards, record.projects),
+            record=record,
             environs=[
                 SharedEnviron(dict(one), list(map(str, rows)), sources)
                 for one, rows, sources in self._environs.memory()

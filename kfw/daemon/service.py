@@ -52,6 +52,7 @@ class DaemonService:
         self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
         self._taking = set[asyncio.Task[object]]()
         self._saved = SavedRecord(store, self.record, self._tell_daemon)
+        supervisor.moved_ports.on_change = lambda: self._saved.save_soon() if self.heir is None else None
         self.heir: int | None = None  # the pid of the daemon that serves instead of this one
         self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         #: Somebody looks who may start something, so that a daemon without forwards stays.
@@ -76,6 +77,7 @@ class DaemonService:
         """Bring back what was up when the last daemon ended, or what it hands over."""
         record = record or load(self._store)
         self._projects = dict(record.projects)
+        self.supervisor.moved_ports.remember(record.moved)
         if record.forwards:
             shown = self.supervisor.names.of_all(forward.id for forward in record.forwards)
             log.info("bringing back what was up: %s", few(shown.values()))
@@ -87,7 +89,7 @@ class DaemonService:
 
     def record(self) -> WantedRecord:
         running = [*self.supervisor.running().values(), *self.supervisor.shared()]
-        return WantedRecord(running, self._projects)
+        return WantedRecord(running, self._projects, moved=self.supervisor.moved_ports.all())
 
     def unchanged(self) -> asyncio.Lock:
         """While it is held nobody changes what is wanted."""
@@ -159,6 +161,8 @@ class DaemonService:
                 project = wanted.down(self._project(key), part, members)
                 self._projects[key] = wanted.forget(project, members) if key == ADDED else project
             shared, own = self._shared_and_own(chosen.rows)
+            rows = self.supervisor.rows()
+            self.supervisor.moved_ports.forget([rows[row_id] for row_id in own])
             removed = [*shared, *(await self.supervisor.remove(own) if own else ())]
             self._forget_what_is_down(projects)
             self._went()
@@ -254,7 +258,7 @@ class DaemonService:
 
     def stop(self, why: str) -> None:
         log.info("the daemon stops: %s", why)
-        self._saved.close()
+        self._saved.finish()
         self.ended.set()
 
     # -- reading the files again

@@ -10,6 +10,7 @@ from kfw.errors import KfwError, words_of
 from kfw.model import Forward
 from kfw.names import RowId
 from kfw.protocol import ADDED, Source
+from kfw.supervisor.moved_ports import MovedPort
 from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
 
@@ -26,6 +27,8 @@ class WantedRecord(msgspec.Struct, frozen=True):
     forwards: list[Forward] = []
     projects: dict[str, Project] = {}
     version: int = VERSION
+    #: Also of what is down.
+    moved: list[MovedPort] = []
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -64,7 +67,8 @@ def load(path: Path) -> WantedRecord:
         _put_aside(path)
         return WantedRecord()
     projects = {key: _without_faulty_profiles(project, path) for key, project in record.projects.items()}
-    return WantedRecord(_possible(record.forwards, path), projects)
+    moved = [one for one in record.moved if 0 < one.port < 65536]
+    return WantedRecord(_possible(record.forwards, path), projects, moved=moved)
 
 
 def _decode(data: bytes) -> WantedRecord:

@@ -11,6 +11,8 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from kfw import __version__, paths
 from kfw.daemon.counters import Counters
 from kfw.daemon.events import Events
@@ -101,7 +103,7 @@ class Takeover:
         """Returns when this process is the one that serves. Raises KfwError when it will not be."""
         record, later = self.legacy.record, self._later()
         first = [forward for forward in record.forwards if forward not in later]
-        work = asyncio.create_task(self._open(core, WantedRecord(first, record.projects)))
+        work = asyncio.create_task(self._open(core, msgspec.structs.replace(record, forwards=first)))
         with _in_words():
             decision = asyncio.create_task(hear_any(self._channel))
             try:

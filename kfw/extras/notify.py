@@ -16,7 +16,7 @@ from html import escape
 from kfw.aio import Complaints
 from kfw.errors import KfwError, words_of
 from kfw.model import SERVING, Status
-from kfw.names import RowId
+from kfw.names import RowId, few
 from kfw.protocol import ForwardStatus
 from kfw.system.clock import Clock
 from kfw.system.tools import which
@@ -27,8 +27,8 @@ log = logging.getLogger("kfw.notify")
 SETTLE = 5.0
 #: Seconds between two losses of one cluster that are told.
 INTERVAL = 60.0
-#: Names in one notice, and characters of its words.
-NAMED, LONGEST = 3, 200
+#: Characters of the words of one notice.
+LONGEST = 200
 #: Seconds that the program may take.
 LIMIT = 5.0
 #: Notices that wait for the program; more are dropped.
@@ -109,12 +109,10 @@ def _due_at(outage: _Outage) -> float:
 
 def _lost(context: str, lost: Iterable[tuple[str, str]]) -> Notice:
     lost = list(lost)
-    names = [name for name, _ in lost]
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    are = "is" if len(names) == 1 else "are"
+    are = "is" if len(lost) == 1 else "are"
     why = next((why for _, why in lost if why), "")
-    body = f"{', '.join(names[:NAMED])}{more}{f': {why}' if why else ''}"
-    return Notice(f"kfw: {len(names)} of {context} {are} not there", body[:LONGEST])
+    body = f"{few(name for name, _ in lost)}{f': {why}' if why else ''}"
+    return Notice(f"kfw: {len(lost)} of {context} {are} not there", body[:LONGEST])
 
 
 def command_line(

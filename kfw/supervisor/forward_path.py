@@ -26,6 +26,7 @@ from kfw.relay.dialer import Dialer
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.inheritance import Inheritance
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 
@@ -49,6 +50,7 @@ class ForwardPath:
         inheritance: Inheritance | None = None,
         name: RowName | None = None,
         owners: dict[tuple[str, int], RowName] | None = None,
+        moved_ports: MovedPorts | None = None,
     ) -> None:
         """`environ`: that of whoever wants the forward now. `on_hint`: see Listener. `name`: for log lines.
         `owners`: whose each listener is, by address and port."""
@@ -79,6 +81,7 @@ class ForwardPath:
         self._environ = environ
         self._on_hint = on_hint
         self._inheritance = inheritance or Inheritance()
+        self._moved_ports = moved_ports or MovedPorts()
         self._manners: dict[str, EofBehaviour] = {}  # by method
         self._avoided: Endpoint | None = None
         self._old: list[Tunnel] = []  # they drain
@@ -88,19 +91,17 @@ class ForwardPath:
         """Take the local port. Raises PortInUse and binds nothing."""
         if has_own_address(self.forward.method):
             return
-        wanted = self.forward.local_port
+        before = self._moved_ports.of(self.forward)
         sockets = self._inheritance.take(self.forward.id)
         if sockets:
             self.port = sockets[0].getsockname()[1]
         else:
-            sockets, self.port = self._bind_new(wanted)
+            sockets, self.port = self._bind_again(before) or self._bind_new(self.forward.local_port)
         if not owned_by_child(self.methods, self.forward):
             local_ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
-        if wanted not in (0, self.port):
-            owner = self._claims.get(wanted) or self._owner_of(wanted)
-            who = owner or local_ports.holder(wanted) or "another program"
-            self._log.warning("%s: on %d, not on %d: %s has it", self.name, self.port, wanted, who)
+        self._say_where(before)
+        self._moved_ports.put(self.forward, self.port)
         if owned_by_child(self.methods, self.forward):
             _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here
             self._claims[self.port] = f"the forward '{self.name}'"
@@ -141,6 +142,31 @@ class ForwardPath:
         """ "" where it is not one of kfw's own."""
         owners = (self._owners.get((address, port)) for address in self.forward.addresses)
         return next((f"the forward '{owner}'" for owner in owners if owner), "")
+
+    def _bind_again(self, before: int | None) -> tuple[list[socket], int] | None:
+        """Where it was moved to before; None: nowhere, or that is taken by now."""
+        if before is None:
+            return None
+        try:
+            return self._bind(self.forward.addresses, before, claims=self._claims)
+        except PortInUse:
+            return None
+
+    def _say_where(self, before: int | None) -> None:
+        """A port is never another one than expected without a word."""
+        name, wanted = self.name, self.forward.local_port
+        if before == self.port:
+            self._log.info("%s: on %d as before, not on %d", name, self.port, wanted)
+        elif before or wanted not in (0, self.port):
+            missed = before or wanted
+            who = (
+                self._claims.get(missed)
+                or self._owner_of(missed)
+                or local_ports.holder(missed)
+                or "another program"
+            )
+            as_before = " as before" if before else ""
+            self._log.warning("%s: on %d, not on %d%s: %s has it", name, self.port, missed, as_before, who)
 
     async def open(self, resolution: Resolution) -> None:
         """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""

@@ -43,6 +43,7 @@ from kfw.supervisor.machine_events import (
     Slow,
     Started,
 )
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 from kfw.system.clock import Clock
@@ -82,6 +83,7 @@ class World:
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
     inheritance: Inheritance = field(default_factory=Inheritance)
+    moved_ports: MovedPorts = field(default_factory=MovedPorts)
     #: What people read in place of a row's id.
     shown: Callable[[RowId], str] = lambda row: row.name
 
@@ -111,6 +113,7 @@ class Runner:
             inheritance=world.inheritance,
             name=self._name,
             owners=world.owners,
+            moved_ports=world.moved_ports,
         )
         self._health = HealthChecks(
             forward.health,

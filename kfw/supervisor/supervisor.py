@@ -12,6 +12,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.names import DisplayNames, RowId
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.relay.listener import Listener
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
 from kfw.supervisor.report import Row, level_of, line, news_of
 from kfw.supervisor.runner import Clusters, Runner, World
@@ -43,6 +44,10 @@ class Supervisor:
     @property
     def clusters(self) -> Clusters:
         return self._world.clusters
+
+    @property
+    def moved_ports(self) -> MovedPorts:
+        return self._world.moved_ports
 
     def running(self) -> dict[RowId, Forward]:
         """What is up or wants to be: these come back after a restart of the daemon."""

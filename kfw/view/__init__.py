@@ -153,6 +153,18 @@ def local(row: Row) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def own_host(row: Row) -> str | None:
+    """`http://web.shop.localhost:8080`: in a browser each such host has cookies of its own, which all ports of localhost
+    share. Browsers and curl know these names without any DNS (RFC 6761, 6.3); other programs may not.
+
+    None: it does not speak HTTP, or is not on loopback."""
+    scheme, _, place = str(row.get("url") or "").partition("://localhost:")
+    on_loopback = {"127.0.0.1", "::1", "0.0.0.0", "::"} & set(row.get("localAddresses", ()))
+    if not (place and on_loopback):
+        return None
+    return f"{scheme}://{row['target'].partition('/')[2]}.{row['namespace']}.localhost:{place}"
+
+
 def address(row: Row) -> tuple[str, int]:
     """Host and port to connect to."""
     if names := row.get("localNames"):
@@ -278,6 +290,10 @@ def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[s
         header.append("CONTEXT")
         for texts, row in zip(cells, rows, strict=True):
             texts.append(clean(row["context"]))
+    if wide and any(map(own_host, rows)):
+        header.append("BROWSER")
+        for texts, row in zip(cells, rows, strict=True):
+            texts.append(clean(own_host(row) or "-"))
     return header, cells
 
 

@@ -14,6 +14,7 @@ from kfw.view import (
     clean,
     cut,
     local,
+    own_host,
     paint,
     painted_status,
     shown,
@@ -58,6 +59,8 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     """The forward, then each method with `>` before the chosen one, then what that one cannot do."""
     row = explanation["forward"]
     lines = [clean(f"{shown(row)}: {local(row)} -> {target(row)} in {row['context']}")]
+    if browser := own_host(row):
+        lines.append(clean(f"in a browser also: {browser}"))
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
     note = clean(row.get("message") or "")
     if note:

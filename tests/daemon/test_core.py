@@ -1,6 +1,7 @@
 """What the daemon does with whole sets: up, down, reload, and what is on disk afterwards."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -221,6 +222,57 @@ async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_noth
     reply = await again.core.up(UpRequest(forwards=[forward("a")], source=again.source(), replace=True))
     assert ([row.name for row in reply.keep], reply.start) == (["a"], ())
     await again.core.supervisor.close()
+
+
+async def test_A39_a_moved_forward_keeps_its_port_in_the_next_daemon_until_another_program_has_that(
+    daemon: Daemon,
+) -> None:
+    """Although its own is free again. `down` does not forget it, `remove` does."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own = other.getsockname()[1]
+        web = forward("web", local_port=own, addresses=("127.0.0.1",), on_port_in_use="next")
+        await daemon.up(web)
+        moved = port_of(daemon)
+    assert moved != own
+    daemon = await next_daemon(daemon)
+    assert port_of(daemon) == moved
+    await daemon.core.down(NamesRequest(["web"]))
+    daemon = await next_daemon(daemon)
+    await daemon.up(web)
+    assert port_of(daemon) == moved
+    await daemon.core.down(NamesRequest(["web"]))
+    with socket.create_server(("127.0.0.1", moved)):
+        await daemon.up(web)
+        assert port_of(daemon) == own
+        await daemon.core.supervisor.close()
+    daemon = await next_daemon(daemon)
+    assert port_of(daemon) == own
+    await daemon.core.supervisor.close()
+
+
+async def test_A39_a_removed_forward_begins_at_its_own_port(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own = other.getsockname()[1]
+        web = forward("web", local_port=own, addresses=("127.0.0.1",), on_port_in_use="next")
+        await daemon.up(web)
+        await daemon.core.remove(NamesRequest(["web"]))
+    await daemon.up(web)
+    assert port_of(daemon) == own
+
+
+def port_of(daemon: Daemon) -> int:
+    (row,) = daemon.core.supervisor.statuses()
+    return row.local_port
+
+
+async def next_daemon(before: Daemon) -> Daemon:
+    """As after `kfw stop` and `kfw start`."""
+    before.core.stop("the test wants another one")
+    await before.core.supervisor.close()
+    again = Daemon(before.folder)
+    await again.core.restore()
+    await settle()
+    return again
 
 
 async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_path: Path) -> None:
