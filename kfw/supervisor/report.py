@@ -22,8 +22,6 @@ class Row:
 
     def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
         """`epoch`: of its start, see ForwardStatus."""
-        #: Other projects that have it word for word: it serves them, too.
-        self.also_for = set[str]()
         self._started, self._epoch = now, epoch
         self.forward = forward
         self.runner = runner
