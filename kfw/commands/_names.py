@@ -1,9 +1,14 @@
-"""Names of forwards on the command line: what to say about one that is not there, and completion by Tab."""
+"""Names of forwards on the command line: what to say about one that is not there."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kfw.errors import KfwError, UsageError
+from kfw.errors import UsageError
 from kfw.names import few, probably
+
+if TYPE_CHECKING:
+    from kfw.config.settings import Settings
 
 
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
@@ -26,14 +31,25 @@ def known_names(names: Sequence[str]) -> str:
     return f"known: {few(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
 
 
-def complete(incomplete: str) -> list[str]:
-    """For the shell: the daemon's forwards, nothing if it does not answer at once."""
-    import json
+def no_forwards(settings: "Settings") -> UsageError:
+    """Which file has none yet, and where they go in it; or where a file was looked for."""
+    from kfw import paths
 
-    from kfw import client
+    file = settings.project_file or next(reversed(settings.files), None)
+    if file is None:
+        here = f"there is no kfw.yaml in {Path.cwd()} or above, and no {paths.config_file()}"
+        fix = "`kfw init --from-cluster` writes a kfw.yaml of what is there, `kfw add svc/NAME` needs none"
+        return UsageError(f"no forwards are configured: {here}", fix)
+    line = _line_of_forwards(file)
+    where = f"below portForwards in line {line}" if line else "below `portForwards:`"
+    fix = f"write one {where}; `kfw targets` shows what there is, `kfw add svc/NAME` needs no file"
+    return UsageError(f"{file} has no forwards yet", fix)
 
+
+def _line_of_forwards(file: Path) -> int:
+    """0: it has no such line."""
     try:
-        rows = json.loads(client.status_raw(timeout=1.0))["forwards"]
-    except KfwError:
-        return []
-    return [row["name"] for row in rows if row["name"].startswith(incomplete)]
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("portForwards:")), 0)

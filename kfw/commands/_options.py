@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from kfw.choices import METHOD_CHOICES, listed
-from kfw.commands._names import complete
 from kfw.config.durations import seconds
 
 
@@ -29,10 +28,9 @@ Names = Annotated[
     typer.Argument(
         metavar="[NAME]...",
         help="Forwards, profiles or patterns; all when none is named.",
-        autocompletion=complete,
     ),
 ]
-OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.", autocompletion=complete)]
+OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
 Timeout = Annotated[
     float,

@@ -14,7 +14,6 @@ import typer
 
 from kfw import paths
 from kfw.commands import _output as output
-from kfw.commands._names import complete
 from kfw.errors import KfwError
 from kfw.view import details
 
@@ -25,9 +24,7 @@ Keep = Callable[[str], object]
 
 
 def logs(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
     ] = 20,

@@ -6,13 +6,12 @@ import typer
 
 from kfw import client
 from kfw.commands import _output as output
-from kfw.commands._names import complete
 from kfw.commands._options import InContext, Json
 from kfw.names import few
 
 
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
     context: InContext = None,
     as_json: Json = False,
 ) -> int:

@@ -15,6 +15,7 @@ from kfw.kube.decoder import Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -32,7 +33,6 @@ PAGE = 500
 _REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
-_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Place(Wire, frozen=True):
@@ -41,14 +41,6 @@ class _Place(Wire, frozen=True):
 
 class _Placed(Wire, frozen=True):
     metadata: _Place = _Place()
-
-
-class _Verdict(Wire, frozen=True):
-    allowed: bool = False
-
-
-class _Review(Wire, frozen=True):
-    status: _Verdict = _Verdict()
 
 
 @dataclass(frozen=True)
@@ -159,20 +151,7 @@ def _namespace_of(raw: msgspec.Raw) -> str:
 
 async def may_forward(server: ApiServer, namespace: str) -> bool | None:
     """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    session = server.session()
-    try:
-        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
-        return msgspec.json.decode(said, type=_Review).status.allowed
-    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
-        return None
-    finally:
-        server.close_session(session)
+    return await may(server, FORWARD, namespace)
 
 
 async def _reviews(
