@@ -11,20 +11,37 @@ if TYPE_CHECKING:
     from kfw.config.settings import Settings
 
 
-def unknown_name(name: str, known: Iterable[str]) -> UsageError:
-    """Says which names there are, and which one was probably meant."""
+def unknown_name(name: str, known: Iterable[str], context: str | None = None) -> UsageError:
+    """Says which names there are, and which one was probably meant. `context`: only its forwards are asked about."""
     names = sorted(known)
-    return UsageError(f"there is no forward named '{name}'", probably(name, names) + known_names(names))
+    where = f" in the context {context}" if context else ""
+    return UsageError(
+        f"there is no forward named '{name}'{where}", probably(name, names) + known_names(names)
+    )
 
 
-def meant(words: Sequence[str], profile_of: Mapping[str, str | None]) -> list[str]:
-    """The forwards that these names, profiles and patterns mean. Raises UsageError for one that means nothing."""
+def meant(
+    words: Sequence[str], profile_of: Mapping[str, str | None], context: str | None = None
+) -> list[str]:
+    """The forwards that these names, profiles and patterns mean. Raises UsageError for one that means nothing.
+
+    `context`: that of all of them, if only those of one were asked for."""
     from kfw.names import select
 
     chosen = select(words, profile_of)
     if chosen.unknown:
-        raise unknown_name(chosen.unknown[0], profile_of)
+        raise unknown_name(chosen.unknown[0], profile_of, context)
     return [name for name, profile in profile_of.items() if chosen.has(name, profile)]
+
+
+def in_context(context: str | None, context_of: Mapping[str, str]) -> list[str]:
+    """The forwards that are in it; without one all. Raises UsageError where none is: it may be mistyped."""
+    found = [name for name, its in context_of.items() if context in (None, its)]
+    if found or context is None:
+        return found
+    contexts = sorted(set(context_of.values()))
+    fix = f"{probably(context, contexts)}forwards are in: {few(contexts)}" if contexts else known_names(())
+    raise UsageError(f"no forward is in the context {context}", fix)
 
 
 def known_names(names: Sequence[str]) -> str:

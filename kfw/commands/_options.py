@@ -43,7 +43,12 @@ Configs = Annotated[
 ]
 Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
 InContext = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="Only forwards in this kubeconfig context.")
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="Only forwards in this kubeconfig context.",
+    ),
 ]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of the targets.")

@@ -21,7 +21,7 @@ from kfw.short_paths import with_short_paths
 from kfw.view import findings
 
 if TYPE_CHECKING:
-    from kfw.doctor.examination import Question
+    from kfw.doctor.examination import DoctorQuestion
     from kfw.doctor.hops import Hop, Section
 
 #: Of the daemon's log, in a report.
@@ -55,14 +55,14 @@ def doctor(
     """
     if report == "-" and as_json:
         raise UsageError("--json and --report - both go to stdout", "name a file: --report FILE")
-    from kfw.doctor.examination import Question
+    from kfw.doctor.examination import DoctorQuestion
     from kfw.doctor.hops import as_json as in_json
     from kfw.system.loop import run
 
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig}
     given = {name: value for name, value in flags.items() if value is not None}
     shown = not as_json and report != "-"
-    sections = run(_examine(Question(tuple(names or ()), tuple(config or ()), given), shown=shown))
+    sections = run(_examine(DoctorQuestion(tuple(names or ()), tuple(config or ()), given), shown=shown))
     examined = in_json(sections)
     if report:
         _write_report(report, examined)
@@ -75,7 +75,7 @@ def doctor(
     return code
 
 
-async def _examine(question: "Question", *, shown: bool) -> "list[Section]":
+async def _examine(question: "DoctorQuestion", *, shown: bool) -> "list[Section]":
     """Shown as they come."""
     from kfw.doctor.examination import examine
     from kfw.doctor.hops import section_as_json

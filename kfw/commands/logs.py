@@ -5,7 +5,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -14,17 +15,21 @@ import typer
 
 from kfw import paths
 from kfw.commands import _output as output
+from kfw.commands._options import InContext
 from kfw.errors import KfwError
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
+#: Seconds after which it is asked again which forwards are in a context.
+_PAUSE_OF_NAMES = 1.0
 
 Keep = Callable[[str], object]
 
 
 def logs(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
+    context: InContext = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
     ] = 20,
@@ -40,10 +45,11 @@ def logs(
     \b
     kfw logs -n 100
     kfw logs -f api
+    kfw logs --context kind-dev
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep: Keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search if name else bool
+    keep = _about(name, context)
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -52,13 +58,45 @@ def logs(
             _show(line, as_json=as_json)
     if not path.exists():
         output.say(f"there is no log yet: {path}")
-    elif name and count and not lines:
-        output.say(f"the log has no line about '{name}'")
+    elif (name or context) and count and not lines:
+        where = f" in the context {context}" if context else ""
+        about = f"'{name}'" if name else "a forward"
+        output.say(f"the log has no line about {about}{where}")
     if follow:
         for line in coming_lines(path):
             if keep(line):
                 _show(line, as_json=as_json)
     return 0
+
+
+def _about(name: str | None, context: str | None) -> Keep:
+    """Which lines are shown. Raises DaemonNotRunning for a context: only the daemon knows what is in it."""
+    if context is None:
+        return _names([name]) if name else bool
+    known = _in_context(context)
+    about, looked = _names(known), time.monotonic()
+
+    def keep(line: str) -> object:
+        nonlocal about, looked
+        if time.monotonic() - looked > _PAUSE_OF_NAMES:  # while it is followed: forwards come
+            with suppress(KfwError):  # a daemon that ended has still a log
+                known.update(_in_context(context))
+            about, looked = _names(known), time.monotonic()
+        return about(line) and (not name or _names([name])(line))
+
+    return keep
+
+
+def _in_context(context: str) -> dict[str, None]:
+    from kfw import client
+
+    return {row.name: None for row in client.status().forwards if row.context == context}
+
+
+def _names(names: Iterable[str]) -> Keep:
+    """Lines that have one of these as a word."""
+    words = "|".join(map(re.escape, names))
+    return re.compile(rf"(?<![\w-])({words})(?![\w-])").search if words else lambda _: False
 
 
 #: See daemon/logs.py.

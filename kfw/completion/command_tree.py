@@ -83,7 +83,7 @@ def _node(command: Any, name: str) -> dict[str, Any]:
     return {
         "help": first_line(command),
         "options": dict(_options(command, name)) | _MORE.get(name, {}) | {"--help": None},
-        "arguments": [_kind(one, name) for one in arguments],
+        "arguments": [_kind(one, command, name) for one in arguments],
         "many": bool(arguments and arguments[-1].nargs == -1),
         "commands": {verb: _node(one, verb) for verb, one in getattr(command, "commands", {}).items()},
     }
@@ -92,11 +92,11 @@ def _node(command: Any, name: str) -> dict[str, Any]:
 def _options(command: Any, name: str) -> Iterator[tuple[str, object]]:
     for one in command.params:
         if one.param_type_name == "option":
-            kind = None if one.is_flag else _kind(one, name)
+            kind = None if one.is_flag else _kind(one, command, name)
             yield from ((spelling, kind) for spelling in (*one.opts, *one.secondary_opts))
 
 
-def _kind(parameter: Any, command: str) -> object:
+def _kind(parameter: Any, command: Any, name: str) -> object:
     """Never empty for what takes a value: asked.py tells flags by that."""
     if choices := getattr(parameter.type, "choices", None):
         return [str(getattr(one, "value", one)) for one in choices]
@@ -105,7 +105,9 @@ def _kind(parameter: Any, command: str) -> object:
     from kfw.choices import METHOD_CHOICES, READINESS, TYPES  # not for who reads the tree from its file
 
     closed = {"method": METHOD_CHOICES, "readiness": READINESS, "kind": TYPES}
-    kind = {**_KINDS, **closed, **_KINDS_OF.get(command, {})}.get(parameter.name, "text")
-    if kind == "rows" and command in FROM_FILES:
+    kind = {**_KINDS, **closed, **_KINDS_OF.get(name, {})}.get(parameter.name, "text")
+    if kind == "rows" and name in FROM_FILES:
         return "names"
+    if kind == "contexts" and not any(one.name == "namespace" for one in command.params):
+        return "row contexts"  # it narrows what the daemon has
     return kind if isinstance(kind, str) else list(kind)

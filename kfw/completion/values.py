@@ -25,10 +25,19 @@ def values_of(asked: Asked) -> Iterable[Suggestion]:
     return _VALUES[kind](asked) if kind in _VALUES else ()
 
 
-def _rows(asked: Asked) -> list[Suggestion]:
+def _all_rows() -> list[dict[str, Any]]:
     from kfw import client
 
-    rows = json.loads(client.status_raw(timeout=_DAEMON))["forwards"]
+    rows: list[dict[str, Any]] = json.loads(client.status_raw(timeout=_DAEMON))["forwards"]
+    return rows
+
+
+def _row_contexts(asked: Asked) -> list[Suggestion]:
+    return [Suggestion(name) for name in dict.fromkeys(row["context"] for row in _all_rows())]
+
+
+def _rows(asked: Asked) -> list[Suggestion]:
+    rows = _all_rows()
     names = {row["name"]: f"{row['status']}, {row['namespace']}/{row['target']}" for row in rows}
     profiles = dict.fromkeys((row["profile"] for row in rows if row.get("profile")), "profile")
     return _unused(asked, {**profiles, **names})
@@ -176,6 +185,7 @@ def _ports_in_words(ports: Iterable[tuple[int, str]]) -> str:
 
 _VALUES: Mapping[str, Callable[[Asked], list[Suggestion]]] = {
     "rows": _rows,
+    "row contexts": _row_contexts,
     "names": _names,
     "contexts": _contexts,
     "namespaces": _namespaces,

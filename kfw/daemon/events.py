@@ -67,6 +67,11 @@ class Events:
             if not queue.full():
                 queue.put_nowait(None)
 
+    @property
+    def last(self) -> int:
+        """The number of the last one, 0 before the first."""
+        return self._seq
+
     def since(self, seq: int) -> list[Event]:
         return [event for event in self._kept if event.seq > seq]
 

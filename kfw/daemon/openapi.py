@@ -70,6 +70,7 @@ def _operation(route: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
         operation["parameters"] = [
             _parameter("since", "query", kind="integer"),
             _parameter("follow", "query"),
+            _parameter("traffic", "query", kind="number"),
         ]
     if route.takes is not None:
         operation["requestBody"] = {**_content("", schema_of[str(route.takes)]), "required": True}

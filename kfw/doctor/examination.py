@@ -29,7 +29,7 @@ _PIN, _READING = HOPS[Hop.KUBECONFIG].seconds, HOPS[Hop.KUBECONFIG].doing
 
 
 @dataclass(frozen=True)
-class Question:
+class DoctorQuestion:
     """`names`: forwards, profiles or patterns; none: all that are enabled. `flags` as in config.layers.load."""
 
     names: Sequence[str] = ()
@@ -47,7 +47,7 @@ class _Cluster:
 
 
 async def examine(
-    question: Question, on_hop: OnHop, say: Callable[[str], None]
+    question: DoctorQuestion, on_hop: OnHop, say: Callable[[str], None]
 ) -> AsyncGenerator[Section, None]:
     """Each section when it is complete, in order. Raises UsageError for a name that nothing has."""
     machine = ThisMachine(question.config_files, question.flags)

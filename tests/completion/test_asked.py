@@ -35,6 +35,7 @@ def at(tree: dict[str, Any], line: str) -> Asked:
         ("targets w", "targets", "w"),
         ("up --context de", "contexts", "de"),
         ("up --context=de", "contexts", "de"),
+        ("down --context de", "row contexts", "de"),
         ("up api --context dev -n s", "namespaces", "s"),
         ("up --config ", "files", ""),
         ("config check ", "files", ""),
