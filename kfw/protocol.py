@@ -13,6 +13,14 @@
     POST   /v1/reload      ReloadRequest        -> UpReply         read the files of what is up again
     POST   /v1/stop                             -> {}              end the daemon, and what it started
     POST   /v1/handover    HandoverRequest      -> HandoverReply   a new daemon takes over the ports
+    POST   /v1/start       StartRequest         -> ForwardStatus   one forward; answers when it is active
+    GET    /v1/clusters?kubeconfig=FILES        -> ClustersReply   contexts, and how many forwards each has
+    POST   /v1/targets     TargetsRequest       -> TargetsReply    what can be forwarded in a namespace
+    POST   /v1/target-ports PortsRequest        -> PortsReply      the ports of one target
+    GET    /v1/local-ports/{port}               -> LocalPort       is it free, and who has it
+    GET    /v1/logs?name=NAME&lines=N           -> LogReply        the last lines of the daemon's log
+    POST   /v1/web         WebRequest           -> WebReply        serve the page, and a link that logs in to it
+    POST   /v1/web/stop                         -> {}              serve it no more
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
                       &traffic=SECONDS             and between them an Event of type traffic, so often
     GET    /v1/ping                             -> DaemonInfo
@@ -70,6 +78,9 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     pid: int | None = None  # the child's, if the method has one
     restarts: int = 0
     since: str  # when this status began
+    started_at: str = ""  # when it was asked for last; "" of a daemon that does not say
+    #: Grows with each start: what comes with a lower one than was seen is old. After "stopped" only a new start comes.
+    epoch: int = 0
     uptime_seconds: float = 0.0  # since it became active
     next_attempt_at: str | None = None
     connections: int = 0  # open now
@@ -88,12 +99,14 @@ class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     rss_bytes: int | None = None
     socket: str
     metrics: str | None = None  # address:port of the metrics page; None: it is off
+    web: str | None = None  # address:port of `kfw web`; None: it is off
     warnings: list[str] = []  # what is wrong with the daemon itself, in sentences: files, disk
 
 
 class StatusReply(msgspec.Struct, rename="camel", frozen=True):
     daemon: DaemonInfo
     forwards: list[ForwardStatus]
+    seq: int = 0  # of the last event that is in it: follow those after it
 
 
 #: The key of what `add` brought: no file stands behind it, so `reload` leaves it alone.
@@ -285,3 +298,101 @@ class ErrorReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     fix: str = ""
     reason: Reason = Reason.INTERNAL
     exit_code: int = 1
+
+
+class StartRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    """One forward, for a screen on which somebody waits for it."""
+
+    target: str  # "service/api"
+    namespace: str = ""  # "": that of the context
+    context: str = ""  # "": the current one
+    kubeconfig: str | None = None  # as $KUBECONFIG; None: that of `environ`
+    name: str = ""  # "": made from the target's, and unique
+    target_port: int | str | None = None  # None: the only one
+    local_port: int = 0  # 0: any free one
+    #: Seconds until it must be active, else it is removed again and the answer says why; 0 does not wait.
+    wait: float = 30.0
+
+
+class ClusterCount(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """A context of the kubeconfig, or of a forward."""
+
+    context: str
+    namespace: str = ""  # where its forwards go when they name none
+    current: bool = False
+    forwards: int = 0  # that are up or want to be
+    by_status: dict[str, int] = {}  # also those that are stopped
+
+
+class ClustersReply(msgspec.Struct, rename="camel", frozen=True):
+    clusters: list[ClusterCount]
+
+
+class TargetsRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    context: str = ""  # "": the current one
+    kubeconfig: str | None = None  # as $KUBECONFIG
+    namespace: str = ""  # "": that of the context
+    word: str = ""  # a part of kind/name
+
+
+class PortsRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    target: str  # "service/api"
+    context: str = ""
+    kubeconfig: str | None = None
+    namespace: str = ""
+
+
+class TargetPort(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """`container` is that of a pod's port; a service's has none. Only TCP can be forwarded."""
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+    container: str = ""
+    node_port: int = 0  # 0: there is none
+    usual_local_port: int  # the same number, or 8000 more for one below 1024
+
+
+class PortsReply(msgspec.Struct, rename="camel", frozen=True):
+    ports: list[TargetPort]
+
+
+class FoundTarget(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """`ready` of `pods`: None where they cannot be known. `may_forward` None: the API server does not say."""
+
+    target: str
+    ready: int | None = None
+    pods: int | None = None
+    may_forward: bool | None = None
+
+
+class TargetsReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    context: str
+    namespace: str
+    namespaces: list[str]  # all of the cluster; [] where the user may not list them
+    targets: list[FoundTarget]
+    denied: str = ""  # kinds that the user may not list, in words
+
+
+class LocalPort(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    port: int
+    free: bool
+    why: str = ""  # who has it, in a sentence
+    forward: str | None = None  # that has it, or wants it
+    nearby: int | None = None  # a free one, where this is not
+
+
+class LogReply(msgspec.Struct, rename="camel", frozen=True):
+    lines: list[str]  # the oldest first
+
+
+class WebRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    """`environ` and `kubeconfig` are for what is started on the page."""
+
+    port: int | None = None  # None: the usual one, or one nearby
+    kubeconfig: str | None = None
+
+
+class WebReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    address: str  # address:port
+    url: str  # with a token that logs one browser in, once

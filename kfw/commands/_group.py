@@ -19,7 +19,10 @@ GROUPS = {
         *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
         *("run", "port-forward"),
     ),
-    "Looking": ("targets", "status", "tui", "explain", "doctor", "verify", "top", "open", "logs", "events"),
+    "Looking": (
+        *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
+        *("top", "open", "logs", "events"),
+    ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
     "Daemon": ("start", "stop", "serve", "service", "version"),

@@ -14,10 +14,10 @@ from kfw.commands import _output as output
 from kfw.commands._crash import command_line
 from kfw.commands._live import Live, can_draw
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Namespace
-from kfw.commands.logs import last_lines
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.secret import redact
 from kfw.short_paths import with_short_paths
+from kfw.system.log_lines import last_lines
 from kfw.view import findings
 
 if TYPE_CHECKING:

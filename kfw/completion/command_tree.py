@@ -1,4 +1,4 @@
-"""The tree of commands for asked.py: made of what Typer knows, kept in a file, made again when a command's file changes."""
+"""The tree of commands for typed.py: made of what Typer knows, kept in a file, made again when a command's file changes."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from kfw import __version__, folders
 from kfw.errors import KfwError
 
-#: By the name of a parameter: what fits there, as in asked.Tree. `name` and `names` are those of rows, unless the command
+#: By the name of a parameter: what fits there, as in typed.Tree. `name` and `names` are those of rows, unless the command
 #: is one of FROM_FILES. What is not here takes any text, and what Typer knows to be a file or a choice need not be.
 _KINDS: Mapping[str, str | tuple[str, ...]] = {
     "context": "contexts",
@@ -97,7 +97,7 @@ def _options(command: Any, name: str) -> Iterator[tuple[str, object]]:
 
 
 def _kind(parameter: Any, command: Any, name: str) -> object:
-    """Never empty for what takes a value: asked.py tells flags by that."""
+    """Never empty for what takes a value: typed.py tells flags by that."""
     if choices := getattr(parameter.type, "choices", None):
         return [str(getattr(one, "value", one)) for one in choices]
     if type(parameter.type).__name__ == "TyperPath":

@@ -4,9 +4,9 @@ import os
 import sys
 from collections.abc import Mapping
 
-from kfw.completion.asked import NOTHING, Asked, asked
 from kfw.completion.command_tree import command_tree
 from kfw.completion.shells import FILES, Suggestion, answer, question_of
+from kfw.completion.typed import NOTHING, Asked, asked
 from kfw.completion.values import values_of
 from kfw.errors import KfwError
 

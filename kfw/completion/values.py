@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kfw.completion.asked import Asked, with_short_kind
 from kfw.completion.recent import recently
 from kfw.completion.shells import Suggestion
+from kfw.completion.typed import Asked, with_short_kind
 from kfw.errors import KfwError
 from kfw.folders import user_home
 

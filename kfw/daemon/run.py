@@ -117,6 +117,8 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         metrics = MetricsPage(lambda: counters.sample(core.supervisor.statuses()), core.uptime)
         handover = Handover(core, counters, environs, _as_handed_over(options), lock=held, metrics=metrics)
         handlers = Handlers(core, connections, counters, metrics, handover)
+        stack.push_async_callback(handlers.web.close)
+        core.is_watched = lambda: handlers.web.address is not None
         _handle_signals(core)
         if takeover:
             core.leave(takeover.legacy.pid)

@@ -59,6 +59,8 @@ class DaemonService:
         self._saved = SavedRecord(store, self.record, self._tell_daemon)
         self.heir: int | None = None  # the pid of the daemon that serves instead of this one
         self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
+        #: Somebody looks who may start something, so that a daemon without forwards stays.
+        self.is_watched: Callable[[], bool] = lambda: False
         self.ended = asyncio.Event()
 
     def uptime(self) -> float:
@@ -408,7 +410,11 @@ class DaemonService:
     def _went(self) -> None:
         """After forwards ended: a daemon that nobody asked for ends with the last."""
         self._save()
-        if self._on_demand and self.supervisor.is_idle() and self._services.is_idle:
+        self.end_if_unused()
+
+    def end_if_unused(self) -> None:
+        is_idle = self.supervisor.is_idle() and self._services.is_idle
+        if self._on_demand and is_idle and not self.is_watched():
             self.stop("nothing is up any more")
 
     def _forget_what_is_down(self, projects: Iterable[str]) -> None:

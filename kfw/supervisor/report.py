@@ -13,7 +13,9 @@ from kfw.system.clock import rfc3339
 class Row:
     """One forward in the daemon's list. Remembers since when it has its status; lives on when it is stopped."""
 
-    def __init__(self, forward: Forward, runner: Runner | None, now: float) -> None:
+    def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
+        """`epoch`: of its start, see ForwardStatus."""
+        self._started, self._epoch = now, epoch
         self.forward = forward
         self.runner = runner
         self.status = Status.STARTING if runner else Status.STOPPED
@@ -70,6 +72,8 @@ class Row:
             pid=active.tunnel.pid if active else None,
             restarts=counts.restarts if counts else 0,
             since=rfc3339(self.since),
+            started_at=rfc3339(self._started),
+            epoch=self._epoch,
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
             connections=listener.connections if listener and path else 0,

@@ -37,6 +37,7 @@ class Supervisor:
         self._told: dict[str, tuple[object, ...]] = {}
         self._turn = asyncio.Lock()  # one change of the set at a time
         self._has_left = False
+        self._epoch = 0
 
     # -- reading
 
@@ -319,14 +320,19 @@ class Supervisor:
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()
         if not forward.enabled:
-            row = self._rows[forward.name] = Row(forward, None, now)
+            row = self._rows[forward.name] = Row(forward, None, now, self._next_epoch(now))
             row.end(Status.DISABLED, None, now)
             self._publish(row)
             return
         runner = Runner(forward, self._world, self._changed)
-        self._rows[forward.name] = Row(forward, runner, now)
+        self._rows[forward.name] = Row(forward, runner, now, self._next_epoch(now))
         self._told.pop(forward.name, None)
         self._tasks[forward.name] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
+
+    def _next_epoch(self, now: float) -> int:
+        """Milliseconds since 1970, so that the next daemon's are later; it grows also where the clock does not."""
+        self._epoch = max(self._epoch + 1, int(now * 1000))
+        return self._epoch
 
     async def _end(self, names: Iterable[str], why: Problem) -> None:
         """Who is cancelled meanwhile leaves them to end by themselves, to be told by whoever ends them next."""

@@ -2,16 +2,18 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
-from kfw.environ import Environs
+from kfw.environ import Environ, Environs
 from kfw.errors import KfwError, NotPermitted, TimedOut, UsageError
 from kfw.kube.api_errors import Absent, NotUnderstood, not_understood
 from kfw.kube.api_server import ApiServer
-from kfw.kube.decoder import Wire
+from kfw.kube.decoder import Decoder, Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
@@ -51,17 +53,37 @@ class Listing:
     denied: str
 
 
-async def find_targets(access: Access, namespace: str, word: str) -> Listing:
-    """In this namespace, or with "" in all of them. Raises KfwError."""
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+@asynccontextmanager
+async def server_of(
+    access: Access, environ: Environ | None = None, registry: ClusterRegistry | None = None
+) -> AsyncIterator[ApiServer]:
+    """To be asked once. `environ`: of who asks, None for this process's own. `registry`: where a login and a connection may
+    be already; None: of this question alone."""
+
+    def ignore() -> None:
+        """Who asks once needs to hear of no change."""
+
+    async with AsyncExitStack() as stack:
+        known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
+        asker = environ or Environs(os.environ, known=True).of("")
+        shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
-            shared.server.want(asked_for=True)
-            return await _find(shared.server, namespace, word)
+            yield shared.server
         finally:
-            await registry.leave(shared, _nobody)
+            await known.leave(shared, ignore)
+
+
+async def find_targets(
+    access: Access,
+    namespace: str,
+    word: str,
+    environ: Environ | None = None,
+    registry: ClusterRegistry | None = None,
+) -> Listing:
+    """In this namespace, or with "" in all of them. Raises KfwError."""
+    async with server_of(access, environ, registry) as server:
+        server.want(asked_for=True)
+        return await _find(server, namespace, word)
 
 
 async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedPort, ...]:
@@ -71,25 +93,16 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
     """
     kind = target.partition("/")[0]
     resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+    async with server_of(access) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(shared.server, one, namespace) for one in resources}
+                lists = {one: await list_objects(server, one, namespace) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
             ) from error
-        finally:
-            await registry.leave(shared, _nobody)
     rows = inventory(lists, target, {})
     return next((row.ports for row in rows if row.target == target), ())
-
-
-def _nobody() -> None:
-    """Who asks once needs to hear of no change."""
 
 
 async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
@@ -120,11 +133,19 @@ def _complain(answers: list[list[Placed] | BaseException]) -> None:
             raise said
 
 
-async def list_objects(server: ApiServer, resource: Resource, namespace: str) -> list[Placed]:
-    """All pages. Raises KfwError."""
-    session, read = server.session(), decoder(resource)
+async def list_objects(
+    server: ApiServer,
+    resource: Resource,
+    namespace: str,
+    *,
+    shape: type[Any] | None = None,
+    select: Mapping[str, str] | None = None,
+) -> list[Placed]:
+    """All pages. `shape`: what is read of each, where that is not what kfw usually keeps; `select`: labelSelector,
+    fieldSelector. Raises KfwError."""
+    session, read = server.session(), Decoder(shape) if shape else decoder(resource)
     found: list[Placed] = []
-    query: dict[str, str | int] = {"limit": PAGE}
+    query: dict[str, str | int] = {"limit": PAGE, **(select or {})}
     try:
         while True:
             page = read.page(await session.read(resource.path(namespace), query))

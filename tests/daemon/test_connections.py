@@ -13,7 +13,8 @@ from kfw.relay.dialer import Dialer
 from kfw.relay.listener import Listener
 from kfw.system.clock import Clock
 from kfw.system.local_ports import bind
-from tests.relay.world import LOCAL, Refusing, app, echo, send_reset, until
+from tests.relay.world import LOCAL, Refusing, app, echo, send_reset
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 

@@ -15,6 +15,7 @@ from kfw.model import Endpoint, Problem, Reason, Resolution, Retry, Status
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeDialer, FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
+from tests.stream_server import streams
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
@@ -29,13 +30,9 @@ async def echo() -> AsyncIterator[int]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(1000):
             writer.write(data)
-        writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+    async with streams(answer) as server:
+        yield server.port
 
 
 class Watched:

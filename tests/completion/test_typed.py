@@ -6,9 +6,9 @@ import pytest
 
 from kfw.cli import ALIASES
 from kfw.commands._group import COMMANDS
-from kfw.completion.asked import NOTHING, Asked, asked, with_short_kind
 from kfw.completion.command_tree import FROM_FILES, made
 from kfw.completion.shells import Suggestion, TabQuestion, answer, question_of, split
+from kfw.completion.typed import NOTHING, Asked, asked, with_short_kind
 
 
 @pytest.fixture(scope="module")
