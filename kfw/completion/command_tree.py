@@ -39,7 +39,7 @@ FROM_FILES = frozenset({"up", "run", "doctor", "enable", "disable"})
 
 def command_tree() -> dict[str, Any]:
     """From the file where it is of these commands, else from Typer: 0.3 s."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
+    with suppress(OSError, ValueError, KeyError, TypeError, KfwError):
         kept = json.loads(_file().read_bytes())
         if kept["of"] == _stamp():
             return dict(kept["tree"])

@@ -21,7 +21,6 @@ from kfw.methods.tunnel.method import TunnelMethod
 from kfw.model import Endpoint, Forward, Health, Problem, Reason, Resolution
 from kfw.names import few
 from kfw.quickstart.checks import Finding, ok, warning
-from kfw.reasons import About
 from kfw.relay.dialer import DialFailed
 from kfw.system import local_ports
 from kfw.system.files import outside
@@ -199,12 +198,10 @@ class ForwardHops:
         if status in (None, "stopped", "disabled"):
             up = "is not up" if status is None else f"is {status}"
             return [ok(Hop.LOCAL_PORT, f"{self._forward.name} {up}; `kfw up {self._forward.name}` starts it")]
-        what = (
-            f"the daemon says {status}: {self._row.get('message') or self._row.get('reason') or 'no reason'}"
-        )
-        reason = self._row.get("reason")
-        in_port = reason and Reason(reason).traits.about is About.MACHINE
-        fix = "" if in_port else f"kfw retry {self._forward.name}, in this shell"
+        why = str(self._row.get("message") or self._row.get("reason") or "it does not say why")
+        what = f"the daemon says {status}: {why.partition('; ')[0]}"
+        is_busy = self._row.get("reason") == Reason.PORT_IN_USE
+        fix = "" if is_busy else f"kfw retry {self._forward.name}, in this shell"
         return [warning(Hop.LOCAL_PORT, what, fix)]
 
     async def answer(self) -> list[Finding]:
