@@ -8,7 +8,7 @@ from typing import Any
 from kfw import client
 from kfw.errors import KfwError
 from kfw.names import few
-from kfw.tui.caller import Caller, Wanted
+from kfw.tui.caller import Caller, NewForward
 
 Row = Mapping[str, Any]
 _OFF = ("stopped", "disabled")
@@ -45,7 +45,7 @@ def close_cluster(context: str) -> str:
     return _said("stopped", client.down([], "", context).names)
 
 
-def add(wanted: Wanted, caller: Caller) -> str:
+def add(wanted: NewForward, caller: Caller) -> str:
     """Also the daemon is started, if there is none. What became of it stands in its row."""
     request = caller.request(wanted)
     client.up(request)

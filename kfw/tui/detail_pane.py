@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
@@ -28,11 +26,6 @@ Load = Callable[[str, int], list[str]]
 
 class DetailPane(Vertical):
     """Below the table; `show` a section of a forward."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+up,K", "scroll(-3)", show=False),
-        Binding("ctrl+down,J", "scroll(3)", show=False),
-    ]
 
     class Loaded(Message):
         def __init__(self, name: str, section: str, lines: list[str]) -> None:
@@ -103,7 +96,7 @@ class DetailPane(Vertical):
         if self.section in ("events", "log") and at_end:
             self.call_after_refresh(self._scroll.scroll_end, animate=False)
 
-    def scroll_by(self, lines: int) -> None:
+    def scroll_lines(self, lines: int) -> None:
         self._scroll.scroll_relative(y=lines, animate=False)
 
 

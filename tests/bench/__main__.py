@@ -20,6 +20,7 @@ from tests.real.rig import ROOT, Rig, RigMissing
 #: From the quickest to those that make a cluster of their own.
 AREAS = (
     "startup",
+    "tui",
     "daemon",
     "recovery",
     "relay",
