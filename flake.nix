@@ -97,7 +97,17 @@
         let
           format = pkgs.formats.yaml { };
           kfw = config.services.kfw;
+          kubefwd = config.services.kubefwd-daemon;
         in {
+          # The daemon for kubefwd has these two: a configuration of it holds for kfw as it is.
+          options.services.kubefwd-daemon = {
+            enable = lib.mkEnableOption "kfw, with these profiles";
+            profiles = lib.mkOption {
+              type = lib.types.attrsOf format.type;
+              default = { };
+              description = "The same as services.kfw.settings.profiles.";
+            };
+          };
           options.services.kfw = serviceOptions { inherit lib pkgs; } // {
             settings = lib.mkOption {
               type = lib.types.submodule { options = settingsOptions lib format.type; };
@@ -105,29 +115,37 @@
               description = "~/.config/kfw/config.yaml; `kfw up` brings what is in it.";
             };
           };
-          config = lib.mkIf kfw.enable {
-            home.packages = [ kfw.package ];
-            xdg.configFile."kfw/config.yaml".source = format.generate "kfw.yaml" (said lib kfw.settings);
-            systemd.user.services.kfw = lib.mkIf pkgs.stdenv.isLinux {
-              Unit = {
-                Description = "kfw keeps the ports of Kubernetes clusters on localhost";
-                After = [ "network-online.target" ];
+          config = lib.mkMerge [
+            (lib.mkIf kubefwd.enable {
+              services.kfw = {
+                enable = true;
+                settings.profiles = kubefwd.profiles;
               };
-              Service = service { inherit lib; config = kfw; };
-              Install.WantedBy = [ "default.target" ];
-            };
-            launchd.agents.kfw = lib.mkIf pkgs.stdenv.isDarwin {
-              enable = true;
-              config = {
-                Label = "dev.kfw.daemon";
-                ProgramArguments = [ "${kfw.package}/bin/kfw" "serve" "--to-log-file" ];
-                RunAtLoad = true;
-                KeepAlive = { SuccessfulExit = false; Crashed = true; };
-                ProcessType = "Background";
-                EnvironmentVariables = { PATH = lib.makeBinPath kfw.path + ":/usr/bin:/bin"; } // kfw.environment;
+            })
+            (lib.mkIf kfw.enable {
+              home.packages = [ kfw.package ];
+              xdg.configFile."kfw/config.yaml".source = format.generate "kfw.yaml" (said lib kfw.settings);
+              systemd.user.services.kfw = lib.mkIf pkgs.stdenv.isLinux {
+                Unit = {
+                  Description = "kfw keeps the ports of Kubernetes clusters on localhost";
+                  After = [ "network-online.target" ];
+                };
+                Service = service { inherit lib; config = kfw; };
+                Install.WantedBy = [ "default.target" ];
               };
-            };
-          };
+              launchd.agents.kfw = lib.mkIf pkgs.stdenv.isDarwin {
+                enable = true;
+                config = {
+                  Label = "dev.kfw.daemon";
+                  ProgramArguments = [ "${kfw.package}/bin/kfw" "serve" "--to-log-file" ];
+                  RunAtLoad = true;
+                  KeepAlive = { SuccessfulExit = false; Crashed = true; };
+                  ProcessType = "Background";
+                  EnvironmentVariables = { PATH = lib.makeBinPath kfw.path + ":/usr/bin:/bin"; } // kfw.environment;
+                };
+              };
+            })
+          ];
         };
 
       # A service of each user of the machine; what is forwarded is in each user's own config.

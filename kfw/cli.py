@@ -53,7 +53,10 @@ def _what_is_up() -> int:
     from kfw.commands._status import status
 
     try:
-        return status([], as_json=False)
+        code = status([], as_json=False)
+        if output.is_terminal(sys.stdout) and output.is_terminal(sys.stdin):
+            output.say("`kfw tui` shows it live, with keys for every action; `kfw --help` lists all commands")
+        return code
     except _kfw_error() as error:
         if error.exit_code not in (2, 3):  # 2: there is no home, so nothing is up; help works all the same
             raise
@@ -114,6 +117,10 @@ def _dispatch(argv: Sequence[str]) -> int | None:
 
             names = [arg for arg in argv[1:] if arg != "--json"]
             return status(names, as_json="--json" in argv[1:])
+        if list(argv) == ["tui"]:  # without typer it is there 0.1 s earlier
+            from kfw.commands.tui import tui
+
+            return tui()
         if argv[0] == "port-forward":
             from kfw.commands.port_forward import main
 

@@ -22,6 +22,7 @@
     POST   /v1/web         WebRequest           -> WebReply        serve the page, and a link that logs in to it
     POST   /v1/web/stop                         -> {}              serve it no more
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
+                      &traffic=SECONDS             and between them an Event of type traffic, so often
     GET    /v1/ping                             -> DaemonInfo
     GET    /v1/openapi.json
 
@@ -59,6 +60,7 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
 
     name: str
     profile: str | None = None
+    project: str = ""  # the file that it is of; "added" of `kfw add`
     status: Status
     reason: Reason | None = None
     message: str = ""  # a sentence for people
@@ -189,6 +191,8 @@ class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_
 
 class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
     project: str = ""
+    #: Only forwards that are in this one, or come into it.
+    context: str = ""
 
 
 class SwitchRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
@@ -241,16 +245,27 @@ class HandoverReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     moved: list[str]  # forwards whose port a child has, so that it was closed for a moment
 
 
+class ForwardTraffic(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """What a forward carries: as of the same fields of its ForwardStatus."""
+
+    name: str
+    connections: int
+    bytes_in: int
+    bytes_out: int
+
+
 class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """A change. `forward` is the whole status after it; None for the daemon's own events. `seq` counts from 1."""
 
     seq: int
     time: str
-    type: str  # status, removed, connection, daemon, reload, log
+    type: str  # status, removed, connection, daemon, reload, log; traffic for who asked for it
     name: str | None = None
     message: str = ""
     forward: ForwardStatus | None = None
     connection: ConnectionInfo | None = None  # type connection: the one that was lost
+    #: Type traffic: of each forward for which it changed since the event before of this type; `seq` is the last event's.
+    traffic: list[ForwardTraffic] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Candidate(msgspec.Struct, rename="camel", frozen=True, kw_only=True):

@@ -39,21 +39,21 @@ takes_value() {
 	return 1
 }
 
-# set_up: kfw in .venv. A second time it is there, unless pyproject.toml has changed. A dry run makes nothing.
+# set_up: kfw in .venv, with the terminal app. A second time it is there, unless pyproject.toml has changed. A dry run makes nothing.
 set_up() {
 	is_up_to_date && return
 	if [ -n "${dry_run:-}" ]; then
-		printf '%s\n' "$ROOT/scripts/setup.sh"
+		printf '%s\n' "$ROOT/scripts/setup.sh tui"
 		is_set_up && return
 		say "what comes then kfw itself can say, when it is installed"
 		exit 0
 	fi
 	install_missing
-	"$ROOT/scripts/setup.sh"
+	"$ROOT/scripts/setup.sh" tui
 }
 
 is_up_to_date() {
-	for stamp in "$VENV/.installed" "$VENV/.installed-dev"; do
+	for stamp in "$VENV/.installed" "$VENV/.installed-tui" "$VENV/.installed-dev"; do
 		[ -e "$stamp" ] && [ -z "$(find "$ROOT/pyproject.toml" -newer "$stamp" 2>/dev/null)" ] && return
 	done
 	return 1

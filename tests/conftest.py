@@ -1,6 +1,7 @@
 """The quick tests first: pure ones, then those of the sandbox, then those of a real cluster. And what tests of processes
 share: a ledger, children of it, and programs on PATH that are stubs."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -29,6 +30,27 @@ def no_secret_of_another_test() -> Iterator[None]:
     yield
     for made in set(secret._known) - before:
         secret._known.pop(made, None)
+
+
+@pytest.fixture(autouse=True)
+def no_logging_of_another_test() -> Iterator[None]:
+    """pytest listens at the root logger, and when a test begins at those that do not propagate: what one test leaves behind
+    doubles the lines of the next, or loses them."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in ("kfw", "asyncio")]
+    kept = {
+        logger: (list(logger.handlers), logger.propagate, logger.level)
+        for logger in map(logging.getLogger, {"kfw", "asyncio", *names})
+    }
+    raises = logging.raiseExceptions
+    yield
+    logging.raiseExceptions = raises
+    for logger, (handlers, propagate, level) in kept.items():
+        for handler in [one for one in logger.handlers if one not in handlers]:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.propagate = propagate
+        if logger.level != level:  # it forgets what all loggers have looked up
+            logger.setLevel(level)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ DaemonNotRunning when nobody listens, else what the daemon refused, as the class
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kfw.client import control_http
 
@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, TypeVar
 
+    from kfw.client.control_http import ControlConnection
     from kfw.errors import KfwError
     from kfw.protocol import (
         ClustersReply,
@@ -86,15 +87,14 @@ def up(request: UpRequest) -> UpReply:
     return _decode(_ask("POST", "/v1/up", msgspec.json.encode(request), timeout=SLOW), UpReply)
 
 
-def reload(project: str = "", environ: Mapping[str, str] | None = None) -> UpReply:
-    """`environ`: of the caller, for the forwards of `project`, the key of its source."""
+def reload(project: str = "", environ: Mapping[str, str] | None = None, context: str = "") -> UpReply:
+    """`environ`: of the caller, for the forwards of `project`, the key of its source. `context`: only what is in it."""
     import msgspec
 
     from kfw.protocol import ReloadRequest, UpReply
 
-    body = msgspec.json.encode(
-        ReloadRequest(project=project, environ=None if environ is None else dict(environ))
-    )
+    sent = None if environ is None else dict(environ)
+    body = msgspec.json.encode(ReloadRequest(project=project, environ=sent, context=context))
     return _decode(_ask("POST", "/v1/reload", body, timeout=SLOW), UpReply)
 
 
@@ -212,10 +212,23 @@ def events(*, since: int | None = None) -> list[Event]:
     return _decode(_ask("GET", _events_target(since, follow=False)), list[Event])
 
 
-def follow(*, since: int | None = None, timeout: float | None = None) -> Iterator[Event]:
-    """Events as they come, until the daemon ends or `timeout` is over (s). Subscribed when this returns."""
-    stream = _stream(_events_target(since, follow=True), timeout)
-    next(stream)
+def follow(
+    *,
+    since: int | None = None,
+    timeout: float | None = None,
+    traffic: float | None = None,
+    on_open: Callable[[ControlConnection], object] | None = None,
+) -> Iterator[Event]:
+    """Events as they come, until the daemon ends or `timeout` is over (s). Subscribed when this returns.
+
+    `traffic`: also what goes through, so often (s), in events of this type. `on_open` is given the connection then, whose
+    `shut` ends the stream from another thread.
+    """
+    query = "" if traffic is None else f"&traffic={traffic:g}"
+    stream = _stream(_events_target(since, follow=True) + query, timeout)
+    connection = next(stream)
+    if on_open:
+        on_open(connection)
     return stream
 
 
@@ -224,7 +237,7 @@ def _events_target(since: int | None, *, follow: bool) -> str:
 
 
 def _stream(target: str, timeout: float | None) -> Iterator[Any]:
-    """First None, when the daemon has answered: nothing after that is missed. Then the events."""
+    """First the connection, when the daemon has answered: nothing after that is missed. Then the events."""
     from kfw.protocol import Event
 
     with control_http.ControlConnection() as connection:
@@ -232,7 +245,7 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
         code, headers = connection.head()
         if code >= 400:
             raise _refused(code, b"".join(connection.body(headers)))
-        yield None
+        yield connection
         connection.wait(timeout)
         try:
             for data in control_http.server_sent(connection, headers):

@@ -39,6 +39,13 @@ class ControlConnection:
         """From now on reading raises TimeoutError after this many seconds; None: never."""
         self._deadline = None if timeout is None else time.monotonic() + timeout
 
+    def shut(self) -> None:
+        """End it from another thread, which reading in this one would not hear of otherwise."""
+        try:  # noqa: SIM105 - contextlib is not on the fast path
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has ended by itself
+
     def __enter__(self) -> ControlConnection:
         try:
             self._socket = _connect(self._path, self._timeout)

@@ -19,7 +19,7 @@ GROUPS = {
         *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
         *("run", "port-forward"),
     ),
-    "Looking": ("targets", "status", "explain", "verify", "top", "open", "web", "logs", "events"),
+    "Looking": ("targets", "status", "tui", "explain", "verify", "top", "open", "web", "logs", "events"),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
     "Daemon": ("start", "stop", "serve", "service", "version"),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kfw.choices import METHOD_CHOICES, listed
-from kfw.commands._names import complete
+from kfw.commands._names import complete, complete_context
 from kfw.config.durations import seconds
 
 
@@ -45,7 +45,13 @@ Configs = Annotated[
 ]
 Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
 InContext = Annotated[
-    str | None, typer.Option("--context", metavar="NAME", help="Only forwards in this kubeconfig context.")
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        help="Only forwards in this kubeconfig context.",
+        autocompletion=complete_context,
+    ),
 ]
 Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of the targets.")

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _FINE = ("active", "stopped", "disabled")
 
 
-def status(names: Sequence[str], *, as_json: bool) -> int:
+def status(names: Sequence[str], *, as_json: bool, context: str | None = None) -> int:
     """The exit code: 1 when some forward is not ready.
 
-    Raises DaemonNotRunning, after the JSON that says so; UsageError for a name that is not there.
+    Raises DaemonNotRunning, after the JSON that says so; UsageError for a name or context that is not there.
     """
     try:
-        reply = reply_of(client.status_raw(), names)
+        reply = reply_of(client.status_raw(), names, context)
     except _daemon_not_running():
         if as_json:
             output.show_json(no_daemon())
@@ -45,15 +45,20 @@ def exit_code(reply: dict[str, Any]) -> int:
     return 0 if all(row["status"] in _FINE for row in reply["forwards"]) else 1
 
 
-def reply_of(raw: bytes, names: Sequence[str]) -> dict[str, Any]:
-    """The daemon's answer with only these forwards; no names: all."""
+def reply_of(raw: bytes, names: Sequence[str], context: str | None = None) -> dict[str, Any]:
+    """The daemon's answer with only these forwards, and of those the ones in the context; no names: all."""
     reply: dict[str, Any] = json.loads(raw)
+    if context:
+        from kfw.commands._names import in_context
+
+        here = in_context(context, {row["name"]: row["context"] for row in reply["forwards"]})
+        reply["forwards"] = [row for row in reply["forwards"] if row["name"] in set(here)]
     if names:
         rows = {row["name"]: row for row in reply["forwards"]}
         if not rows.keys() >= set(names):  # a profile or a pattern, or a mistake: no hurry
             from kfw.commands._names import meant
 
-            names = meant(names, {name: row.get("profile") for name, row in rows.items()})
+            names = meant(names, {name: row.get("profile") for name, row in rows.items()}, context)
         reply["forwards"] = [rows[name] for name in dict.fromkeys(names)]
     return reply
 

@@ -1,6 +1,7 @@
 """kfw add: one more forward, without a config file."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, 
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import KfwError, PortInUse, UsageError
 from kfw.model import Forward, Kind, Target
-from kfw.protocol import ADDED, Source, UpRequest
+from kfw.protocol import ADDED, ForwardStatus, Source, UpRequest
 
 
 def add(
@@ -42,6 +43,9 @@ def add(
     next_port: Annotated[
         bool, typer.Option("--next-port", help="If LOCAL is taken, use one nearby.")
     ] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Write it into the project's kfw.yaml, once it is active.")
+    ] = False,
     timeout: Timeout = TIMEOUT,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -57,8 +61,36 @@ def add(
     kfw add web deploy/web 80
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
+    kfw add svc/api 8080:http --save      (and keep it in kfw.yaml)
     """
-    common = Forward(
+    common = replace(
+        common_of(namespace, context, kubeconfig, method),
+        type=_one_of("type", kind, TYPES),
+        readiness=_one_of("readiness", readiness, READINESS),
+        on_port_in_use="next" if next_port else "error",
+        addresses=tuple(address) if address else Forward.addresses,
+    )
+    asked, typed, forwards = _resolved(words, common)
+    if not save:
+        return _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    from kfw.commands._saving import forwards_to_save, not_saved, write
+
+    named = [replace(one, local_port=done.local_port) for one, done in zip(typed, forwards, strict=True)]
+    draft, to_save = forwards_to_save(named, asked)
+    forwards = [replace(forward, source=ADDED) for forward in _pinned(to_save)]
+    code = _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
+    if code == 0:
+        write(draft, [forward.name for forward in forwards])
+    else:
+        not_saved(draft)
+    return code
+
+
+def common_of(
+    namespace: str | None, context: str | None, kubeconfig: str | None, method: str | None
+) -> Forward:
+    """What is the same in all that are added at once. Raises UsageError."""
+    return Forward(
         name="",
         target=Target(Kind.POD, ""),
         target_port=None,
@@ -69,20 +101,33 @@ def add(
         context_is_default=context is None,
         kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
         method=_one_of("method", method or "auto", METHOD_CHOICES),
-        type=_one_of("type", kind, TYPES),
-        readiness=_one_of("readiness", readiness, READINESS),
-        on_port_in_use="next" if next_port else "error",
         source=ADDED,
-        addresses=tuple(address) if address else Forward.addresses,
     )
+
+
+def request_of(words: Sequence[str], common: Forward, environ: dict[str, str]) -> UpRequest:
+    """May ask the cluster which ports a target has. Raises UsageError, and KfwError of the kubeconfig."""
+    return _request(_resolved(words, common)[2], environ)
+
+
+def _resolved(words: Sequence[str], common: Forward) -> tuple[list[Addition], list[Forward], list[Forward]]:
+    """What the words ask for, the forwards as typed, and as they are to be."""
     asked = additions(words)
-    pinned = _pinned([_forward(common, one) for one in asked])
+    typed = [_forward(common, one) for one in asked]
+    pinned = _pinned(typed)
     forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
-    request = UpRequest(forwards=forwards, source=_source(), environ=caller_environ())
+    return asked, typed, forwards
+
+
+def _request(forwards: list[Forward], environ: dict[str, str]) -> UpRequest:
+    return UpRequest(forwards=forwards, source=_source(), environ=environ)
+
+
+def _bring(forwards: list[Forward], *, wait: bool, timeout: float, as_json: bool) -> int:
+    request = _request(forwards, caller_environ())
     ensure_daemon(on_demand=True)
-    for forward in forwards:
-        _refuse_what_is_there(forward)
-    return bring(request, wait=not no_wait, timeout=timeout, as_json=as_json)
+    refuse_what_is_there(request)
+    return bring(request, wait=wait, timeout=timeout, as_json=as_json)
 
 
 def _forward(common: Forward, one: Addition) -> Forward:
@@ -136,12 +181,24 @@ def _source() -> Source:
     return Source(key=ADDED, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))
 
 
-def _refuse_what_is_there(forward: Forward) -> None:
-    for row in client.status().forwards:
+def _is_same(row: ForwardStatus, forward: Forward) -> bool:
+    there = (row.context, row.namespace, row.target, row.configured_port)
+    return there == (forward.context, forward.namespace, str(forward.target), forward.local_port)
+
+
+def refuse_what_is_there(request: UpRequest) -> None:
+    """Raises UsageError, PortInUse for a name or a local port of another forward."""
+    rows = client.status().forwards
+    for forward in request.forwards:
+        _refuse_same(forward, rows)
+
+
+def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
+    for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and row.status == "error":
-            continue  # who corrects a mistake types the same name again
+        if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):
+            continue  # who corrects a mistake types the same name again, as who saves what was added before
         if row.name == forward.name:
             what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
             raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")

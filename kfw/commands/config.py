@@ -1,5 +1,6 @@
-"""kfw config: check the files, show what they come to, print the schema."""
+"""kfw config: check the files, show what they come to, edit them, print the schema."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
     from kfw.config.settings import Settings
 
 app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, help="Check the configuration, show it, or print its schema."
+    rich_markup_mode=None,
+    add_completion=False,
+    help="Check the configuration, show it, edit it, or print its schema.",
 )
 
 Files = Annotated[
@@ -27,7 +30,7 @@ Files = Annotated[
 def check(files: Files = None, as_json: Json = False) -> int:
     """Find every mistake in every file.
 
-    Exit code 2 if there is one.
+    Exit code 2 if there is one. What kfw reads and does not do yet is told, too; that is not a mistake.
 
     \b
     kfw config check
@@ -42,10 +45,10 @@ def check(files: Files = None, as_json: Json = False) -> int:
             raise
         output.show_json({"problems": error.problems, "warnings": [], "files": [], "forwards": 0})
         return error.exit_code
-    _warn(settings)
     if as_json:
         output.show_json(_summary(settings))
     else:
+        _warn(_warnings(settings))
         output.show("\n".join(_report(settings)))
     return 0
 
@@ -64,12 +67,39 @@ def show(
     from kfw.config.yaml_text import as_yaml
 
     settings = _settings(config or [], alone=False)
-    _warn(settings)
+    _warn(settings.warnings)
     if as_json:
         values = settings.values
         output.show_json({"settings": values, "origin": settings.origin} if origin else values)
     else:
         output.show(as_yaml(settings.tree, with_origin=origin))
+    return 0
+
+
+@app.command()
+def edit(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Not the nearest kfw.yaml.", show_default=False)
+    ] = None,
+) -> int:
+    """Open the config in $VISUAL or $EDITOR, and check it after that.
+
+    Where there is a mistake it offers to open it again at that line. What runs goes on as it was until the file is right.
+
+    \b
+    kfw config edit
+    kfw config edit ~/.config/kfw/config.yaml
+    """
+    from kfw.commands._editor import edit as edit_file
+    from kfw.config.sources import project_file
+    from kfw.errors import UsageError
+
+    path = file or project_file(Path.cwd())
+    if path is None:
+        raise UsageError("there is no kfw.yaml here or in a folder above", "`kfw init` writes one")
+    settings, has_changed = edit_file(path, lambda: _settings([file] if file else [], alone=False))
+    _warn(_warnings(settings))
+    output.say("\n".join(_report(settings)) if has_changed else f"{path} is as it was")
     return 0
 
 
@@ -92,15 +122,19 @@ def _settings(files: list[Path], *, alone: bool) -> "Settings":
     return load_only(files, Path.cwd()) if alone else load(Path.cwd(), config_files=files)
 
 
-def _warn(settings: "Settings") -> None:
-    for warning in settings.warnings:
-        output.say(f"kfw: {warning}")
+def _warnings(settings: "Settings") -> list[str]:
+    return [*settings.warnings, *map(str, settings.unused)]
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for each in warnings:
+        output.say(f"kfw: {each}")
 
 
 def _summary(settings: "Settings") -> dict[str, Any]:
     return {
         "problems": [],
-        "warnings": list(settings.warnings),
+        "warnings": _warnings(settings),
         "files": [str(path) for path in settings.files],
         "forwards": len(settings.forwards),
     }

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import msgspec
@@ -11,6 +11,7 @@ import typer
 from kfw import client
 from kfw.client.control_http import ended_meanwhile
 from kfw.commands import _output as output
+from kfw.commands._options import InContext
 from kfw.errors import KfwError
 from kfw.protocol import Event
 from kfw.view import details
@@ -20,6 +21,7 @@ _PAUSE = 0.2
 
 
 def events(
+    context: InContext = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Each change as it comes.")] = False,
     since: Annotated[
         int | None, typer.Option(min=0, metavar="NUMBER", help="Only what came after this one; 0: all.")
@@ -32,14 +34,28 @@ def events(
 
     \b
     kfw events
+    kfw events --context kind-dev
     kfw events --follow --json | jq -r .message
     """
+    found = _coming(since) if follow else client.events(since=since)
+    if context:
+        found = _about(context, found)
     if as_json and not follow:
-        output.show_json(msgspec.to_builtins(client.events(since=since)))
+        output.show_json(msgspec.to_builtins(list(found)))
         return 0
-    for event in _coming(since) if follow else client.events(since=since):
+    for event in found:
         _show(event, as_json)
     return 0
+
+
+def _about(context: str, events: Iterable[Event]) -> Iterator[Event]:
+    """Those of forwards in this context, as it was then. What does not say it is where its forward was told to be last."""
+    context_of = {row.name: row.context for row in client.status().forwards}
+    for event in events:
+        if event.forward:
+            context_of[event.forward.name] = event.forward.context
+        if event.name and context_of.get(event.name) == context:
+            yield event
 
 
 def _coming(since: int | None) -> Iterator[Event]:

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, TextIO
@@ -14,17 +15,22 @@ import typer
 from kfw import paths
 from kfw.commands import _output as output
 from kfw.commands._names import complete
-from kfw.system.log_lines import about, last_lines, opened
+from kfw.commands._options import InContext
+from kfw.errors import KfwError
+from kfw.system.log_lines import Keep, about, last_lines, opened
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
+#: Seconds after which it is asked again which forwards are in a context.
+_PAUSE_OF_NAMES = 1.0
 
 
 def logs(
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
     ] = None,
+    context: InContext = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
     ] = 20,
@@ -40,10 +46,11 @@ def logs(
     \b
     kfw logs -n 100
     kfw logs -f api
+    kfw logs --context kind-dev
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep = about(name) if name else bool
+    keep = _about(name, context)
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -52,13 +59,39 @@ def logs(
             _show(line, as_json=as_json)
     if not path.exists():
         output.say(f"there is no log yet: {path}")
-    elif name and count and not lines:
-        output.say(f"the log has no line about '{name}'")
+    elif (name or context) and count and not lines:
+        where = f" in the context {context}" if context else ""
+        whom = f"'{name}'" if name else "a forward"
+        output.say(f"the log has no line about {whom}{where}")
     if follow:
         for line in coming_lines(path):
             if keep(line):
                 _show(line, as_json=as_json)
     return 0
+
+
+def _about(name: str | None, context: str | None) -> Keep:
+    """Which lines are shown. Raises DaemonNotRunning for a context: only the daemon knows what is in it."""
+    if context is None:
+        return about([name]) if name else bool
+    known = _in_context(context)
+    keeps, looked = about(known), time.monotonic()
+
+    def keep(line: str) -> object:
+        nonlocal keeps, looked
+        if time.monotonic() - looked > _PAUSE_OF_NAMES:  # while it is followed: forwards come
+            with suppress(KfwError):  # a daemon that ended has still a log
+                known.update(_in_context(context))
+            keeps, looked = about(known), time.monotonic()
+        return keeps(line) and (not name or about([name])(line))
+
+    return keep
+
+
+def _in_context(context: str) -> dict[str, None]:
+    from kfw import client
+
+    return {row.name: None for row in client.status().forwards if row.context == context}
 
 
 #: See daemon/logs.py.

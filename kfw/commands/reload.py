@@ -3,20 +3,21 @@
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
-from kfw.commands._options import Json
+from kfw.commands._options import InContext, Json
 from kfw.names import few
 from kfw.protocol import UpReply
 
 
-def reload(as_json: Json = False) -> int:
+def reload(context: InContext = None, as_json: Json = False) -> int:
     """Read the config files again and apply what changed.
 
     Only forwards that differ are touched. A broken file changes nothing.
 
     \b
     kfw reload
+    kfw reload --context kind-dev
     """
-    reply = client.reload(caller_source(), caller_environ())
+    reply = client.reload(caller_source(), caller_environ(), context or "")
     if as_json:
         output.show_json(as_dict(reply))
     output.say("\n".join(changes(reply)) or "nothing is up")

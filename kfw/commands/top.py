@@ -10,8 +10,8 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._live import Live, can_draw
-from kfw.commands._names import meant
-from kfw.commands._options import Json, Names
+from kfw.commands._names import in_context, meant
+from kfw.commands._options import InContext, Json, Names
 from kfw.errors import UsageError
 from kfw.view.details import top_lines
 
@@ -21,6 +21,7 @@ _PAUSE = 1.0
 
 def top(
     names: Names = None,
+    context: InContext = None,
     ended: Annotated[
         int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also the last ones that are over.")
     ] = 0,
@@ -36,32 +37,39 @@ def top(
     \b
     kfw top
     kfw top api --ended 10
+    kfw top --context kind-dev --watch
     kfw top --json | jq '.connections[] | select(.state == "lost")'
     """
     if watch and as_json:
         raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each loss")
     if as_json:
-        output.show_json({"connections": _asked(names or [])})
+        output.show_json({"connections": _asked(names or [], context)})
         return 0
     if watch and can_draw(sys.stdout):
         with Live(sys.stdout, screen=True) as live:
             while True:
-                live.draw(_lines(names or [], ended))
+                live.draw(_lines(names or [], context, ended))
                 time.sleep(_PAUSE)
     while True:
-        output.show("\n".join(_lines(names or [], ended)))
+        output.show("\n".join(_lines(names or [], context, ended)))
         if not watch:
             return 0
         time.sleep(_PAUSE)
 
 
-def _lines(names: list[str], ended: int) -> list[str]:
-    return top_lines(_asked(names), ended=ended, width=output.width(), colour=output.colours(sys.stdout))
+def _lines(names: list[str], context: str | None, ended: int) -> list[str]:
+    return top_lines(
+        _asked(names, context), ended=ended, width=output.width(), colour=output.colours(sys.stdout)
+    )
 
 
-def _asked(names: list[str]) -> list[dict[str, Any]]:
-    """Raises UsageError for a name that is not there."""
-    if names:
-        names = meant(names, {row.name: row.profile for row in client.status().forwards})
+def _asked(names: list[str], context: str | None) -> list[dict[str, Any]]:
+    """Raises UsageError for a name or context that is not there."""
     rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
-    return [row for row in rows if not names or row["forward"] in names]
+    if not (names or context):
+        return rows
+    forwards = client.status().forwards
+    here = set(in_context(context, {row.name: row.context for row in forwards}))
+    if names:
+        here = set(meant(names, {row.name: row.profile for row in forwards if row.name in here}, context))
+    return [row for row in rows if row["forward"] in here]

@@ -120,6 +120,12 @@ def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
     settings = load(Path.cwd(), config_files=files, flags=flags)
     for warning in settings.warnings:
         output.say(f"kfw: {warning}")
+    if settings.unused:
+        words = dict.fromkeys(each.word for each in settings.unused)
+        check = " ".join(["kfw config check", *map(str, files)])
+        output.say(
+            f"kfw: the configuration says what kfw does not do yet: {few(words)}; `{check}` shows where"
+        )
     return settings
 
 

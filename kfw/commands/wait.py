@@ -9,8 +9,8 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress
-from kfw.commands._names import meant
-from kfw.commands._options import Json, Names, Timeout
+from kfw.commands._names import in_context, meant
+from kfw.commands._options import InContext, Json, Names, Timeout
 from kfw.commands._waiting import Row, exit_code, follow_until, needs_user
 from kfw.errors import UsageError
 from kfw.model import Status
@@ -19,6 +19,7 @@ from kfw.names import few
 
 def wait(
     names: Names = None,
+    context: InContext = None,
     wanted: Annotated[Status, typer.Option("--for", help="The status to wait for.")] = Status.ACTIVE,
     timeout: Timeout = 60.0,
     fail_fast: Annotated[
@@ -34,9 +35,9 @@ def wait(
     \b
     kfw wait api db --timeout 2m
     kfw wait api --for stopped
-    kfw wait --fail-fast
+    kfw wait --fail-fast --context kind-dev
     """
-    chosen = _chosen(names)
+    chosen = _chosen(names, context)
 
     def failed(row: Row) -> bool:
         return fail_fast and row["status"] != wanted and needs_user(row)
@@ -65,10 +66,12 @@ def _of_late(
     return f"after {timeout:g} s not {wanted.value}: {few(row['name'] for row in late)}"
 
 
-def _chosen(names: list[str] | None) -> list[str]:
+def _chosen(names: list[str] | None, context: str | None) -> list[str]:
     rows = client.status().forwards
+    here = in_context(context, {row.name: row.context for row in rows})
+    rows = [row for row in rows if row.name in set(here)]
     if names:
-        return meant(names, {row.name: row.profile for row in rows})
+        return meant(names, {row.name: row.profile for row in rows}, context)
     wanted = [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
     if not wanted:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")

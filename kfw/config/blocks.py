@@ -90,12 +90,14 @@ class Named:
         names = Branch(at)
         for key, value in node.pairs:
             full = f"{path}.{shorten(key.raw)}"
-            if key.raw in names.children:
-                _twice(key, full, names.children[key.raw].at, reading)
+            first = names.children.get(key.raw)
+            if first:
+                _twice(key, full, first.at, reading)
             elif fix := _bad_name(key):
                 reading.wrong(key.at, f"the name {quote(key.raw)} in {path} cannot be used", fix)
-            else:
-                names.children[key.raw] = self.block.read(value, full, key.at, reading)
+            # Read all the same: a wrong name hides no other mistake.
+            entry = self.block.read(value, full, key.at, reading)
+            names.children[key.raw] = first or entry
         return names
 
     def json(self, defs: dict[str, Any]) -> dict[str, Any]:

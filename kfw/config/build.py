@@ -7,6 +7,7 @@ from kfw.choices import FOLLOW, has_own_address, usual_local_port
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, Leaf, Tree, merge
 from kfw.config.schema import COMMON
+from kfw.config.tree import shorten
 from kfw.model import Forward, Health, Retry, SelectingProfile, Target
 
 _COMMON = frozenset(COMMON)
@@ -14,7 +15,8 @@ _BOTH_LOOPBACKS = ("127.0.0.1", "::1")
 
 
 class ForwardEntry(NamedTuple):
-    """A forward as the config says it. `block.at` is where its name stands, in the last file that has it."""
+    """A forward as the config says it. `block.at` is where its name stands, in the last file that has it. The name is one
+    that cannot be used where that is among the problems."""
 
     name: str
     profile: str | None
@@ -39,10 +41,11 @@ def complete(merged: Branch, flags: Branch) -> Branch:
 
 def entries(completed: Branch) -> Iterator[ForwardEntry]:
     for name, block in completed.branch("portForwards").branches():
-        yield ForwardEntry(name, None, f"portForwards.{name}", block)
+        yield ForwardEntry(name, None, f"portForwards.{shorten(name)}", block)
     for profile, its in completed.branch("profiles").branches():
         for name, block in its.branch("portForwards").branches():
-            yield ForwardEntry(name, profile, f"profiles.{profile}.portForwards.{name}", block)
+            path = f"profiles.{shorten(profile)}.portForwards.{shorten(name)}"
+            yield ForwardEntry(name, profile, path, block)
 
 
 def _profile(profile: Branch, defaults: Branch, flags: Branch) -> Branch:

@@ -6,7 +6,7 @@ from kfw.choices import has_own_address
 from kfw.config.build import ForwardEntry, addresses, entries, is_enabled, texts
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
-from kfw.config.tree import ConfigProblem, Place
+from kfw.config.tree import ConfigProblem, Place, shorten
 from kfw.model import Kind, Target
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})
@@ -73,7 +73,9 @@ def _same_names(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
         if other is not entry:
             what = f"{entry.path} has the same name as {other.path} ({other.block.at})"
             yield ConfigProblem(
-                entry.block.at, what, f"choose another, for example {entry.profile}-{entry.name}"[:160]
+                entry.block.at,
+                what,
+                shorten(f"choose another, for example {entry.profile}-{entry.name}", 160),
             )
 
 
@@ -90,9 +92,7 @@ def _same_ports(listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:
         is_strict = entry.block.value("onPortInUse", str) != "next"
         rivals = anyone if is_strict else strict
         if other := next((rivals[port, each] for each in looked_at if (port, each) in rivals), None):
-            what = (
-                f"{entry.path} has the localPort {port} of {other.name} ({_place(other.block, 'localPort')})"
-            )
+            what = f"{entry.path} has the localPort {port} of {shorten(other.name)} ({_place(other.block, 'localPort')})"
             fix = "choose another, or write onPortInUse: next for both"
             yield ConfigProblem(_place(entry.block, "localPort"), what, fix)
         for each in (*here, _ANY):
@@ -121,7 +121,7 @@ def _empty_profiles(completed: Branch) -> Iterator[ConfigProblem]:
     for name, profile in completed.branch("profiles").branches():
         if "portForwards" not in profile.children and not selecting(profile):
             fix = "write namespaces to select by, or portForwards"
-            yield ConfigProblem(profile.at, f"profiles.{name} forwards nothing", fix)
+            yield ConfigProblem(profile.at, f"profiles.{shorten(name)} forwards nothing", fix)
 
 
 def _unclear_namespaces(completed: Branch, listed: list[ForwardEntry]) -> Iterator[ConfigProblem]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from kfw import paths
 from kfw.choices import has_own_address
@@ -21,8 +22,12 @@ from kfw.config.shapes import Reading
 from kfw.config.sources import ConfigSource, foreign
 from kfw.config.tree import ConfigProblem, Place, text_at
 from kfw.config.tree import Mapping as MappingNode
+from kfw.config.unused import unused
 from kfw.errors import ConfigError
 from kfw.model import Forward
+
+if TYPE_CHECKING:
+    from kfw.config.save import Draft
 
 EMBEDDED = Path(__file__).with_name("defaults.yaml")
 SCHEMA = Path(__file__).with_name("schema.json")
@@ -36,14 +41,18 @@ def load(
     config_files: Sequence[Path] = (),
     flags: Mapping[str, str] = _NO_FLAGS,
     user_file: Path | None = None,
+    draft: "Draft | None" = None,
 ) -> Settings:
     """All layers over each other. Flags: context, namespace, kubeconfig, method, address, hold; they win everywhere.
 
-    `user_file` None is the one of kfw.paths. Raises ConfigError with every problem of every file.
+    `user_file` None is the one of kfw.paths; a `draft` is read in place of its project file. Raises ConfigError with every
+    problem of every file.
     """
     cwd, warnings = cwd.absolute(), list[str]()
     found = sources.find(cwd, user_file or paths.config_file(), config_files, warnings)
-    return _settings(found, flags, cwd, warnings)
+    if draft and draft.path not in [source.path for source in found]:
+        found.append(sources.project_source(draft.path, cwd))
+    return _settings(found, flags, cwd, warnings, draft)
 
 
 def load_only(files: Sequence[Path], cwd: Path) -> Settings:
@@ -52,7 +61,11 @@ def load_only(files: Sequence[Path], cwd: Path) -> Settings:
 
 
 def _settings(
-    found: list[ConfigSource], flags: Mapping[str, str], cwd: Path, warnings: list[str]
+    found: list[ConfigSource],
+    flags: Mapping[str, str],
+    cwd: Path,
+    warnings: list[str],
+    draft: "Draft | None" = None,
 ) -> Settings:
     problems: list[ConfigProblem] = []
     layers = [_embedded()]
@@ -60,7 +73,8 @@ def _settings(
         if problem := foreign(source):
             problems.append(problem)
             continue
-        tree, reading = read(source.path, source.at)
+        text = draft.text if draft and draft.path == source.path else None
+        tree, reading = read(source.path, source.at, text)
         problems += reading.problems
         layers += [tree] if tree else []
     flag_layer = _flags(flags, cwd, problems)
@@ -71,7 +85,6 @@ def _settings(
     warnings = [
         *warnings,
         *_absent_kubeconfigs(completed),
-        *_without_effect(completed),
         *_longer_than_hold(completed),
         *_of_own_address(completed),
     ]
@@ -95,19 +108,9 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),
         warnings=tuple(warnings),
+        unused=tuple(sorted(unused(completed), key=lambda each: _position(each.at, found))),
         tree=completed,
     )
-
-
-def _without_effect(completed: Branch) -> list[str]:
-    """What other programs' configs say and kfw does not follow yet."""
-    block = completed.branch("daemon")
-    what = {
-        "socketPath": "KFW_HOME moves the socket",
-        "pidFile": "KFW_HOME moves the pidfile",
-        "logFile": "KFW_HOME moves the log",
-    }
-    return [f"daemon.{key} has no effect: {why}" for key, why in what.items() if block.value(key, str)]
 
 
 def _longer_than_hold(completed: Branch) -> list[str]:
@@ -145,15 +148,8 @@ def _of_own_address(completed: Branch) -> list[str]:
 
 
 def _daemon(block: Branch) -> DaemonSettings:
-    def path(key: str) -> Path | None:
-        text = block.value(key, str)
-        return Path(text) if text else None
-
     return DaemonSettings(
         log_level=block.value("logLevel", str) or DaemonSettings.log_level,
-        log_file=path("logFile"),
-        socket_path=path("socketPath"),
-        pid_file=path("pidFile"),
         metrics_listen=block.value("metricsListen", str),
         notices=block.value("notices", bool) or False,
     )
@@ -193,7 +189,10 @@ def _absent_kubeconfigs(completed: Branch) -> list[str]:
 
 
 def _in_order(problems: list[ConfigProblem], found: list[ConfigSource]) -> list[ConfigProblem]:
-    order = {source.name: number for number, source in enumerate(found)}
-    return sorted(
-        problems, key=lambda each: (order.get(each.at.file, len(order)), each.at.line, each.at.column)
-    )
+    return sorted(problems, key=lambda each: _position(each.at, found))
+
+
+def _position(at: Place, found: list[ConfigSource]) -> tuple[int, int, int]:
+    """As the files are read, and as each is written."""
+    order = [source.name for source in found]
+    return (order.index(at.file) if at.file in order else len(order), at.line, at.column)

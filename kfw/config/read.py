@@ -17,11 +17,13 @@ from kfw.errors import words_of
 LARGEST = 1_000_000
 
 
-def read(path: Path, at: Place) -> tuple[Branch | None, Reading]:
-    """What `path` says, None if nothing of it can be used, and its problems; `at` names the file and its layer."""
+def read(path: Path, at: Place, text: str | None = None) -> tuple[Branch | None, Reading]:
+    """What `path` says, None if nothing of it can be used, and its problems; `at` names the file and its layer. `text`:
+    what it would say.
+    """
     reading = Reading(lambda text: _absolute(text, path.parent))
     try:
-        document = _document(text_of(path, at), path, at)
+        document = _document(text_of(path, at) if text is None else text, path, at)
     except Unparsable as error:
         reading.problems.append(error.problem)
         return None, reading

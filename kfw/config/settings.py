@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from kfw.config.merge import Branch, origins, plain
+from kfw.config.unused import Unused
 from kfw.model import Forward, SelectingProfile
 
 
 @dataclass(frozen=True)
 class DaemonSettings:
-    """None is kfw's own place for it, of kfw.paths; for `metrics_listen` it is not a metrics page."""
-
     log_level: str = "info"  # debug, info, warn, error
-    log_file: Path | None = None
-    socket_path: Path | None = None
-    pid_file: Path | None = None
-    metrics_listen: str | None = None  # "127.0.0.1:9464"
+    metrics_listen: str | None = None  # "127.0.0.1:9464"; None: no metrics page
     notices: bool = False  # on the desktop
 
 
@@ -38,6 +34,8 @@ class Settings:
     project_file: Path | None
     #: Sentences, as `file:line:column: what, what to do`.
     warnings: tuple[str, ...]
+    #: What was said and kfw does not do, in the order of the files.
+    unused: tuple[Unused, ...]
     #: The merged layers, forwards complete.
     tree: Branch
 

@@ -35,6 +35,11 @@ def project_file(cwd: Path) -> Path | None:
     return next(iter(_upward(cwd)), None)
 
 
+def project_source(path: Path, cwd: Path) -> ConfigSource:
+    """Of one that is not there yet, too."""
+    return ConfigSource("project", path, _shown(path, cwd))
+
+
 def named(config_files: Sequence[Path], cwd: Path) -> list[ConfigSource]:
     return _once([ConfigSource("config", cwd / path, _shown(cwd / path, cwd)) for path in config_files])
 

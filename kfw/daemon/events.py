@@ -30,11 +30,6 @@ class Events:
         self._queues: set[asyncio.Queue[Event | None]] = set()  # None: no more will come
         self._ended: dict[str, None] = {}  # forwards, the last to end comes last
 
-    @property
-    def seq(self) -> int:
-        """Of the last one."""
-        return self._seq
-
     def emit(
         self,
         kind: str,
@@ -87,6 +82,11 @@ class Events:
             self._queues.discard(queue)
             if not queue.full():
                 queue.put_nowait(None)
+
+    @property
+    def last(self) -> int:
+        """The number of the last one, 0 before the first."""
+        return self._seq
 
     def since(self, seq: int) -> list[Event]:
         return [event for event in self._kept if event.seq > seq]

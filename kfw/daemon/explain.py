@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from kfw.choices import METHODS
 from kfw.daemon.project_files import has_files, origins_of
-from kfw.daemon.service import READ_AGAIN, DaemonService
+from kfw.daemon.project_reader import READ_AGAIN
+from kfw.daemon.service import DaemonService
 from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, why_not

@@ -1,9 +1,8 @@
 """One short handler per request of kfw.protocol. Errors of the KfwError family become ErrorReply here."""
 
-import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -13,12 +12,13 @@ import msgspec
 from kfw import __version__, paths
 from kfw.daemon.connections import Connections
 from kfw.daemon.counters import Counters
-from kfw.daemon.events import Dropped
+from kfw.daemon.event_stream import event_stream, interval_of
 from kfw.daemon.explain import explain
 from kfw.daemon.handover import Handover
 from kfw.daemon.metrics_page import MetricsPage
+from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
-from kfw.daemon.service import READ_AGAIN, DaemonService
+from kfw.daemon.service import DaemonService
 from kfw.daemon.starts import Starts
 from kfw.daemon.target_discovery import Discovery
 from kfw.daemon.web_page import WebPage
@@ -57,8 +57,6 @@ from kfw.system.loop import rss_bytes
 
 log = logging.getLogger("kfw.handlers")
 
-#: Seconds between comments on an event stream, so that a dead reader is noticed.
-HEARTBEAT = 15.0
 #: Of a request that is for several forwards.
 MOST_NAMES, LONGEST_NAME = 5000, 253
 #: Characters of each part of an error: a list of unknown names may be long.
@@ -125,7 +123,7 @@ class Handlers:
 
     async def status(self, _: Request) -> Response:
         rows = self._counters.sample(self._core.supervisor.statuses())
-        return _json(StatusReply(self._info(), rows, self._core.events.seq))
+        return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
@@ -195,7 +193,7 @@ class Handlers:
         count = min(_whole_number(request.query, "lines") or LOG_LINES, MOST_LOG_LINES)
         name = request.query.get("name", "")[:LONGEST_NAME]
         found = await outside(
-            lambda: last_lines(paths.log_file(), count, about(name) if name else bool), READ_AGAIN
+            lambda: last_lines(paths.log_file(), count, about([name]) if name else bool), READ_AGAIN
         )
         return _json(LogReply(found))
 
@@ -225,32 +223,14 @@ class Handlers:
             raise UsageError(f"'follow' must be true or false, not {shown(follow)}")
         if follow == "false" or request.method == "HEAD":
             return _json(self._core.events.since(since or 0))
-        return Response(content_type="text/event-stream", body=self._event_stream(since))
+        interval = interval_of(request.query.get("traffic") or "")
+        stream = event_stream(self._core.events, since, self._core.supervisor.statuses, interval)
+        return Response(content_type="text/event-stream", body=stream)
 
     async def openapi(self, _: Request) -> Response:
         from kfw.daemon.openapi import encoded  # 40 ms that no ordinary request pays
 
         return Response(body=encoded(ROUTES))
-
-    async def _event_stream(self, since: int | None) -> AsyncGenerator[bytes, None]:
-        async with self._core.events.following(since) as events:
-            yield b": connected\n\n"  # from here on nothing is missed
-            coming = asyncio.ensure_future(anext(events))
-            try:
-                while True:
-                    done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT)
-                    if not done:
-                        yield b": alive\n\n"
-                        continue
-                    try:
-                        event = coming.result()
-                    except Dropped:
-                        yield b": too slow, or another daemon goes on: come back with since\n\n"
-                        return
-                    yield b"id: %d\ndata: %s\n\n" % (event.seq, msgspec.json.encode(event))
-                    coming = asyncio.ensure_future(anext(events))
-            finally:
-                coming.cancel()
 
     def _info(self) -> DaemonInfo:
         return DaemonInfo(

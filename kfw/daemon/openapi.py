@@ -80,7 +80,11 @@ def _parameter(name: str, where: str, *, required: bool = False, kind: str = "st
 
 #: What stands behind the `?`, by path.
 QUERIES = {
-    "/v1/events": [_parameter("since", "query", kind="integer"), _parameter("follow", "query")],
+    "/v1/events": [
+        _parameter("since", "query", kind="integer"),
+        _parameter("follow", "query"),
+        _parameter("traffic", "query", kind="number"),
+    ],
     "/v1/clusters": [_parameter("kubeconfig", "query")],
     "/v1/logs": [_parameter("name", "query"), _parameter("lines", "query", kind="integer")],
 }

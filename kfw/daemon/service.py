@@ -10,13 +10,14 @@ import msgspec
 
 from kfw.daemon import logs
 from kfw.daemon.events import Events
-from kfw.daemon.project_files import ProjectReading, has_files, read_again
+from kfw.daemon.project_files import ProjectReading, has_files
+from kfw.daemon.project_reader import ProjectReader
 from kfw.daemon.project_watch import ProjectWatch
 from kfw.daemon.saved_record import SavedRecord
 from kfw.daemon.selected import SelectedServices
 from kfw.daemon.store import WantedRecord, load
 from kfw.environ import Environ
-from kfw.errors import ConfigError, KfwError, UsageError
+from kfw.errors import UsageError
 from kfw.model import Forward
 from kfw.names import Selection, few, probably, select
 from kfw.protocol import (
@@ -24,7 +25,6 @@ from kfw.protocol import (
     AgainRequest,
     NamesRequest,
     ReloadRequest,
-    Source,
     SwitchRequest,
     UpReply,
     UpRequest,
@@ -34,13 +34,9 @@ from kfw.supervisor.supervisor import Supervisor
 from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
-from kfw.system.files import outside
 from kfw.system.open_files import OPEN_FILES
 
 log = logging.getLogger("kfw.daemon")
-
-#: Seconds that reading one project's config and kubeconfigs again may take.
-READ_AGAIN = 10.0
 
 
 class DaemonService:
@@ -57,8 +53,7 @@ class DaemonService:
         self._on_demand = on_demand
         self._projects: dict[str, Project] = {}
         self._turn = asyncio.Lock()  # one change of what is wanted at a time
-        self._unread: dict[str, str] = {}  # projects whose files have changed and are wrong now
-        self._watch: ProjectWatch | None = None
+        self._files = ProjectReader(self._project, self._take_changed, events)
         self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
         self._taking = set[asyncio.Task[UpReply]]()
         self._saved = SavedRecord(store, self.record, self._tell_daemon)
@@ -74,13 +69,13 @@ class DaemonService:
     def warnings(self) -> list[str]:
         """What is wrong with this process or its disk, in sentences."""
         own = (OPEN_FILES.shortage(), self._saved.problem, logs.problem(), *(note() for note in self.notes))
-        return [said for said in (*own, *self._unread.values(), *self._services.problems()) if said]
+        return [said for said in (*own, *self._files.problems(), *self._services.problems()) if said]
 
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
         """From now on. The caller closes it."""
-        self._watch = ProjectWatch(changes, self._on_changed_files)
-        self._follow_files()
-        return self._watch
+        watch = self._files.watch(changes)
+        self._follow()
+        return watch
 
     async def restore(self, record: WantedRecord | None = None) -> None:
         """Bring back what was up when the last daemon ended, or what it hands over."""
@@ -106,8 +101,7 @@ class DaemonService:
         self.heir = heir
         self._services.close()
         self._saved.close()
-        if self._watch:
-            self._watch.close()
+        self._files.close()
 
     async def up(self, request: UpRequest) -> UpReply:
         async with self._turn:
@@ -131,9 +125,9 @@ class DaemonService:
                 self.supervisor.look_for_services(selection.template, environ)
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
-            self._projects[key] = project
+            self._projects = wanted.not_added(self._projects, key, forwards) | {key: project}
             if request.replace:
-                self._unread.pop(key, None)
+                self._files.is_in_use(key)
             self._save()
         if project.selections:
             await self._services.wait_until_listed(key)
@@ -237,12 +231,15 @@ class DaemonService:
         request = request or ReloadRequest()
         environ = self.supervisor.environ_of(request.environ)
         found = [
-            (key, *await self._read_again(key)) for key in list(self._projects) if self._has_to_be_read(key)
+            (key, *await self._files.read_again(key))
+            for key in list(self._projects)
+            if self._files.has_to_be_read(key)
         ]
         total = UpReply([], [], [], [])
         for key, project, read in found:
             takes = key == request.project or self.supervisor.environ_is_missing(key)
-            total += await self._take(key, project, read, environ if takes else None)
+            sent = environ if takes else None
+            total += await self._take(key, project, read, sent, request.context)
         self._tell_of(total, "read the configs again")
         return total
 
@@ -253,51 +250,29 @@ class DaemonService:
 
     # -- reading the files again
 
-    def _has_to_be_read(self, key: str) -> bool:
-        return has_files(key) and bool(wanted.sources(self._project(key)))
-
-    async def _read_again(self, key: str) -> tuple[Project, ProjectReading]:
-        """With the record that it was read by. Off the loop: a project may be on a file system that hangs."""
-        project = self._project(key)
-        return project, await self._read(key, project)
-
-    async def _read(self, key: str, project: Project, ways: Iterable[Source] = ()) -> ProjectReading:
-        try:
-            return await outside(lambda: read_again(key, project, ways), READ_AGAIN)
-        except TimeoutError as error:
-            what = f"cannot read the files of {key} again: it takes more than {READ_AGAIN:g} s"
-            raise KfwError(what, "check the file system that it is on") from error
-
     async def _take(
-        self, key: str, project: Project, found: ProjectReading, environ: Environ | None
+        self, key: str, project: Project, found: ProjectReading, environ: Environ | None, context: str = ""
     ) -> UpReply:
-        """What was read, unless something else was said of the project meanwhile: then it is read once more."""
+        """What was read, unless something else was said of the project meanwhile: then it is read once more. `context`:
+        the forwards in other ones stay as they are."""
         while True:
             async with self._turn:
                 if self._project(key) is project:
-                    project = wanted.with_selections(project, found.selections)
+                    project = wanted.with_selections(
+                        project, wanted.selections_in(context, found.selections, project)
+                    )
                     forwards = [*found.forwards, *self._selected(key, project)]
-                    reply = await self.supervisor.up(forwards, replaces=key, environ=environ)
+                    reply = await self.supervisor.up(forwards, replaces=key, environ=environ, context=context)
                     self._projects[key] = wanted.with_files(project, found.files)
-                    self._unread.pop(key, None)
+                    self._files.is_in_use(key)
                     self._save()
                     return reply
-            if not self._has_to_be_read(key):  # it was taken down meanwhile
+            if not self._files.has_to_be_read(key):  # it was taken down meanwhile
                 return UpReply([], [], [], [])
-            project, found = await self._read_again(key)
+            project, found = await self._files.read_again(key)
 
-    async def _on_changed_files(self, key: str) -> None:
-        """What is wrong changes nothing, and is said until it is right again."""
-        if self.heir is not None or not self._has_to_be_read(key):
-            return
-        try:
-            project, found = await self._read_again(key)
-            reply = await self._take(key, project, found, None)
-        except KfwError as error:
-            self._unread[key] = _why_unread(key, error)
-            log.error("%s", self._unread[key])
-            self.events.emit("reload", message=f"nothing changed: {error.what}")
-            return
+    async def _take_changed(self, key: str, project: Project, found: ProjectReading) -> None:
+        reply = await self._take(key, project, found, None)
         if reply.started or reply.restarted or reply.stopped:
             self._tell_of(reply, "read the configs again")
 
@@ -331,12 +306,9 @@ class DaemonService:
                 self._tell_of(reply, "services have changed")
             return reply
 
-    def _follow_files(self) -> None:
+    def _follow(self) -> None:
         self._services.follow(self._projects)
-        read = [key for key in self._projects if self._has_to_be_read(key)]
-        self._unread = {key: said for key, said in self._unread.items() if key in read}
-        if self._watch:
-            self._watch.follow({key: files for key in read if (files := self._project(key).files)})
+        self._files.follow(self._projects)
 
     def _tell_daemon(self, message: str) -> None:
         self.events.emit("daemon", message=message)
@@ -401,7 +373,7 @@ class DaemonService:
         known = dict(rows)
         profile_of = {name: forward.profile for name, forward in rows.items()}
         if select(request.names, profile_of).unknown and has_files(key):
-            found = await self._read(key, Project(), [request.source])
+            found = await self._files.read(key, Project(), [request.source])
             known = {entry.forward.name: entry.forward for entry in found.entries} | rows
             profile_of = {name: forward.profile for name, forward in known.items()}
         chosen = select(request.names, profile_of)
@@ -411,7 +383,7 @@ class DaemonService:
     async def _as_now(self, key: str, project: Project, rows: Mapping[str, Forward]) -> list[Forward]:
         """The project's forwards as they are wanted; what no file has is as its row is."""
         if has_files(key):
-            return [*(await self._read(key, project)).forwards, *self._selected(key, project)]
+            return [*(await self._files.read(key, project)).forwards, *self._selected(key, project)]
         return [wanted.switched(project, row) for row in rows.values() if row.source == key]
 
     def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
@@ -456,14 +428,8 @@ class DaemonService:
 
     def _save(self) -> None:
         if self.heir is None:
-            self._follow_files()
+            self._follow()
             self._saved.save()
-
-
-def _why_unread(key: str, error: KfwError) -> str:
-    if isinstance(error, ConfigError):
-        return f"{key} has changed, and is not in use: {error.what}"
-    return f"{key} was read again, and all stays where it is: {error.what}"
 
 
 def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:

@@ -12,8 +12,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from kfw.daemon.events import ENDED
+from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.request_validation import check
-from kfw.daemon.service import READ_AGAIN, DaemonService
+from kfw.daemon.service import DaemonService
 from kfw.errors import ALL_ERRORS, KfwError, PortInUse, TimedOut, UsageError
 from kfw.model import SERVING, Forward, Status, Target
 from kfw.protocol import ADDED, ForwardStatus, NamesRequest, Source, StartRequest, UpRequest

@@ -13,7 +13,7 @@ import msgspec
 
 from kfw.choices import usual_local_port
 from kfw.daemon.events import ENDED
-from kfw.daemon.service import READ_AGAIN
+from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.starts import kubeconfig_of, port_owner
 from kfw.environ import Environ
 from kfw.errors import TimedOut, UsageError

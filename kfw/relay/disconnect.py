@@ -59,12 +59,16 @@ class DisconnectWatcher:
 def departed(sock: socket.socket) -> bool | None:
     """True: no process has the other end of this accepted connection any more. None: it cannot be known here.
 
-    Asks sock_diag(7) for that very socket; one that was closed lives on without an inode, or not at all.
+    Asks sock_diag(7) for that very socket; one that was closed lives on without an inode, or not at all. Of a connection
+    that was reset while nobody read from it, our own end knows no peer any more.
     """
     if sys.platform != "linux" or sock.fileno() < 0:
         return None
     try:
         ours, theirs = sock.getsockname()[:2], sock.getpeername()[:2]
+    except OSError as error:
+        return True if error.errno == errno.ENOTCONN else None
+    try:
         if theirs[0] != ours[0] and not ip_address(theirs[0]).is_loopback:
             return None  # another machine, or another container
         return _inode(sock.family, theirs, ours) == 0

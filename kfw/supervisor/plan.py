@@ -17,10 +17,15 @@ class Plan:
     keep: tuple[str, ...]
 
 
-def plan(running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, replaces: str | None) -> Plan:
-    """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends."""
+def plan(
+    running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, replaces: str | None, context: str = ""
+) -> Plan:
+    """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends. `context`:
+    only those in this one do."""
     gone = (
-        n for n, f in running.items() if n not in wanted and replaces is not None and f.source == replaces
+        n
+        for n, f in running.items()
+        if n not in wanted and replaces is not None and f.source == replaces and context in ("", f.context)
     )
     return Plan(
         stop=tuple(gone),
@@ -28,6 +33,17 @@ def plan(running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, repla
         restart=tuple(n for n, f in wanted.items() if n in running and running[n] != f),
         keep=tuple(n for n, f in wanted.items() if n in running and running[n] == f),
     )
+
+
+def only_in(
+    context: str, running: Mapping[str, Forward], wanted: Mapping[str, Forward]
+) -> dict[str, Forward]:
+    """Of `wanted` what is in this context, before or now; "": all."""
+    return {
+        name: forward
+        for name, forward in wanted.items()
+        if context in ("", forward.context) or (name in running and running[name].context == context)
+    }
 
 
 def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> dict[str, Forward]:

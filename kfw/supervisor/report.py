@@ -52,6 +52,7 @@ class Row:
         return ForwardStatus(
             name=forward.name,
             profile=forward.profile,
+            project=forward.source,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
             message=with_short_paths(_sentence(self.problem)) or (_warning(active.tunnel) if active else ""),

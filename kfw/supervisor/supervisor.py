@@ -14,7 +14,7 @@ from kfw.model import SERVING, Forward, Problem, Reason, Status
 from kfw.names import probably
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import keep_pins, only_moves, plan
+from kfw.supervisor.plan import keep_pins, only_in, only_moves, plan
 from kfw.supervisor.report import Row, line
 from kfw.supervisor.runner import Clusters, Runner, World
 
@@ -89,15 +89,19 @@ class Supervisor:
         replaces: str | None = None,
         environ: Environ | None = None,
         asked_for: bool = True,
+        context: str = "",
     ) -> UpReply:
         """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source.
-        `asked_for`: somebody waits for it, so that a login that needs a person may begin.
+        `asked_for`: somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this
+        one is touched.
         """
         async with self._turn:
             running = self.running()
-            wanted = keep_pins(running, {forward.name: forward for forward in forwards})
+            named = {forward.name: forward for forward in forwards}
+            wanted = only_in(context, running, keep_pins(running, named))
             _refuse_foreign(running, wanted)
-            todo = plan(running, wanted, replaces=replaces)
+            self._hand_on(running, wanted)
+            todo = plan(self.running(), wanted, replaces=replaces, context=context)
             self._take_environ(wanted, environ)
             moves = [name for name in todo.restart if self._moves(wanted[name])]
             await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)
@@ -302,6 +306,16 @@ class Supervisor:
         if row.runner:
             row.forward = forward
             row.runner.move(forward)
+
+    def _hand_on(self, running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
+        """What is up as it is wanted, and was brought by another source, is that of the new one: nothing else changes."""
+        for name, forward in wanted.items():
+            old = running.get(name)
+            if old and old != forward and replace(old, source=forward.source) == forward:
+                row = self._rows[name]
+                row.forward = forward
+                if row.runner:
+                    row.runner.forward = row.runner.path.forward = forward
 
     def _begin(self, forward: Forward) -> None:
         now = self._world.clock.now()

@@ -14,8 +14,8 @@ import msgspec
 
 from kfw.model import Forward, SelectingProfile
 from kfw.names import Selection
-from kfw.protocol import Source, UpRequest
-from kfw.supervisor.plan import keep_pins
+from kfw.protocol import ADDED, Source, UpRequest
+from kfw.supervisor.plan import keep_pins, only_in
 
 
 class Switch(StrEnum):
@@ -116,6 +116,16 @@ def forget(project: Project, names: Collection[str]) -> Project:
     )
 
 
+def not_added(projects: Mapping[str, Project], key: str, forwards: Iterable[Forward]) -> dict[str, Project]:
+    """These are those of the project `key` now: what was added and then saved in a file is only the file's."""
+    found = dict(projects)
+    if key != ADDED and ADDED in found:
+        found[ADDED] = forget(found[ADDED], {forward.name for forward in forwards})
+        if is_empty(found[ADDED]):
+            del found[ADDED]
+    return found
+
+
 def with_files(project: Project, files: Mapping[str, FileStamp]) -> Project:
     """`files`: all that were read for it."""
     return msgspec.structs.replace(project, files=dict(files))
@@ -128,6 +138,19 @@ def with_selections(project: Project, found: Iterable[SelectingProfile], *, whol
     pinned = keep_pins(before, {name: one.template for name, one in now.items()})
     now = {name: replace(one, template=pinned[name]) for name, one in now.items()}
     return msgspec.structs.replace(project, selections=({} if whole else project.selections) | now)
+
+
+def selections_in(
+    context: str, found: Iterable[SelectingProfile], project: Project
+) -> list[SelectingProfile]:
+    """`found`, but of the profiles that are in another context, before and now, those that the project has; "": all."""
+    now, before = {one.profile: one for one in found}, project.selections
+    old, new = ({name: one.template for name, one in which.items()} for which in (before, now))
+    meant = only_in(context, old, keep_pins(old, new))
+    kept = [
+        one for name, one in before.items() if name not in meant and context not in ("", old[name].context)
+    ]
+    return [*kept, *(now[name] for name in meant)]
 
 
 def followed(project: Project) -> dict[str, SelectingProfile]:

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -12,9 +12,10 @@ from kfw.errors import KfwError
 Keep = Callable[[str], object]
 
 
-def about(name: str) -> Keep:
-    """Lines that have this word, and not only as a part of a longer name."""
-    return re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search
+def about(names: Iterable[str]) -> Keep:
+    """Lines that have one of these as a word, and not only as a part of a longer one."""
+    words = "|".join(map(re.escape, names))
+    return re.compile(rf"(?<![\w-])({words})(?![\w-])").search if words else lambda _: False
 
 
 def last_lines(path: Path, count: int, keep: Keep) -> list[str]:

@@ -20,15 +20,17 @@ def on_a_terminal(
     env: Mapping[str, str] | None = None,
     cwd: Path = Path("/"),
     interrupt_at: str = "",
+    keys: bytes = b"\x03",
     size: tuple[int, int] = (80, 24),
 ) -> tuple[int, str]:
-    """Exit code and output of `kfw ARGV`; Ctrl+C as soon as `interrupt_at` is in it. `size`: columns and lines."""
+    """Exit code and output of `kfw ARGV`; Ctrl+C, or other `keys`, as soon as `interrupt_at` is in it. `size`: columns and
+    lines."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *reversed(size), 0, 0))
         os.execve(sys.executable, [sys.executable, "-m", "kfw", *argv], _environment(env or {}))
-    output = _read_to_the_end(terminal, interrupt_at.encode())
+    output = _read_to_the_end(terminal, interrupt_at.encode(), keys)
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status), output
@@ -46,12 +48,12 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     return env | {"TERM": "xterm"} | dict(more)
 
 
-def _read_to_the_end(terminal: int, interrupt_at: bytes) -> str:
+def _read_to_the_end(terminal: int, interrupt_at: bytes, keys: bytes) -> str:
     output = b""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if interrupt_at and interrupt_at in output:
-            os.write(terminal, b"\x03")
+            os.write(terminal, keys)
             interrupt_at = b""
         if select.select([terminal], [], [], 0.05)[0]:
             try:

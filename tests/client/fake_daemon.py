@@ -27,6 +27,7 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
     return {
         "name": name,
         "profile": None,
+        "project": "/home/ada/shop/kfw.yaml",
         "status": status,
         "reason": None,
         "message": "",

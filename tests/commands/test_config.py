@@ -72,6 +72,21 @@ def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> 
     ]
 
 
+NOT_DONE = API.replace("}", ", type: rpc}") + "uiOptions: {theme: dark}\n"
+
+
+def test_check_tells_what_kfw_does_not_do_yet_and_this_is_no_mistake(shell: Shell) -> None:
+    (shell.folder / "kfw.yaml").write_text(NOT_DONE)
+    said = [
+        "kfw.yaml:2:69: type rpc has no effect: kfw has no gRPC UI yet",
+        "kfw.yaml:3:1: uiOptions has no effect: kfw has no terminal interface yet",
+    ]
+    assert shell.kfw("config", "check") == 0
+    assert shell.err.splitlines() == [f"kfw: {each}" for each in said]
+    assert shell.json("config", "check")["warnings"] == said
+    assert shell.err == ""
+
+
 def test_check_of_a_file_reads_it_alone(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text(BAD)
     (shell.folder / "other.yaml").write_text(API)
@@ -191,3 +206,39 @@ def test_what_init_writes_changes_nothing_until_a_sign_is_taken_away() -> None:
 def _settings(line: str) -> str:
     """`#  hold: 30s` is a setting of a block: two spaces after the sign, at the very start of the line."""
     return line[1:] if line.startswith("#  ") and not line.startswith("#   yaml") else line
+
+
+def test_what_is_to_be_saved_in_a_broken_file_is_refused_before_anything_runs(shell: Shell) -> None:
+    file = shell.folder / "kfw.yaml"
+    (shell.folder / "kubeconfig").write_text(
+        json.dumps(
+            {
+                "current-context": "c",
+                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+                "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "u", "user": {"token": "t"}}],
+            }
+        )
+    )
+    words = ("add", "api", "svc/api", "9080:80", "--kubeconfig", "kubeconfig", "--save", "--no-wait")
+    for text, why in (
+        (BAD, "kfw.yaml:2:9: unknown key 'tagret'"),
+        (API.replace("api", "web", 1) + "    localPort: [\n", "this is not YAML"),
+        (API, "cannot change kfw.yaml: 'api' is in it already"),
+        (API.replace("api:", "web:").replace("80,", "80, localPort: 9080,"), "has the localPort 9080 of web"),
+    ):
+        file.write_text(text)
+        assert shell.kfw(*words) == 2
+        assert why in shell.err
+        assert file.read_text() == text
+    assert shell.kfw("status") == 3
+
+
+def test_what_no_file_here_has_cannot_be_taken_out_of_it(shell: Shell) -> None:
+    assert shell.kfw("remove", "api", "--save") == 2
+    assert "there is no kfw.yaml here" in shell.err
+    (shell.folder / "kfw.yaml").write_text(API)
+    assert shell.kfw("remove", "apo", "--save") == 2
+    assert "there is no 'apo' in it\n     known in its files: api" in shell.err
+    assert shell.kfw("remove", "api", "--save") == 0  # not up, so there is nothing to stop
+    assert (shell.folder / "kfw.yaml").read_text() == "portForwards:\n"

@@ -40,6 +40,20 @@ def test_up_asks_for_all_that_is_configured(project: Path, daemon: FakeDaemon, c
     assert "api: active on http://localhost:8080" in err
 
 
+def test_up_says_in_one_line_what_kfw_does_not_do_yet(
+    project: Path, daemon: FakeDaemon, capsys: Captured
+) -> None:
+    file = configure(
+        project, {"api": API | {"type": "rpc"}}, uiOptions={"theme": "dark"}, collector={"tenants": []}
+    )
+    daemon.forwards = [row("api")]
+    assert cli.run(["up"]) == 0
+    said = "kfw: the configuration says what kfw does not do yet: type rpc, uiOptions, collector; `kfw config check"
+    assert f"{said}` shows where\n" in capsys.readouterr().err
+    assert cli.run(["up", "--config", str(file)]) == 0
+    assert capsys.readouterr().err.count(f"{said} {file}` shows where\n") == 1
+
+
 def test_up_with_names_touches_only_these(project: Path, daemon: FakeDaemon) -> None:
     configure(project, {"api": API, "db": DB})
     daemon.forwards = [row("db")]

@@ -1,7 +1,10 @@
 """The configs that the seeds print, byte for byte, and what they come to."""
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +12,7 @@ from kfw.config.layers import EMBEDDED
 from kfw.model import Forward, Kind, Target
 from tests.config.fakes import DATA, Project
 
+NIX_BLOCK = DATA / "seed_004_home_manager.nix"
 SEEDS = Path(__file__).parents[3] / "shared" / "seeds"
 
 
@@ -58,7 +62,7 @@ def test_seed_004_the_profiles_load_unchanged(project: Project, monkeypatch: pyt
         "dev-services": True,
         "staging-api": False,
     }
-    assert str(settings.daemon.socket_path) == "/run/kubefwd-daemon.sock"
+    assert settings.values["daemon"]["socketPath"] == "/run/kubefwd-daemon.sock"
     dev = settings.values["profiles"]["dev-services"]
     assert dev == {
         "enabled": True,
@@ -72,12 +76,50 @@ def test_seed_004_the_profiles_load_unchanged(project: Project, monkeypatch: pyt
     assert settings.values["defaults"]["retry"]["maxDelay"] == "1m"
 
 
+def test_FR_CFG_01_seed_004_its_toml_twin_means_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/ann")
+    yaml_file, toml_file = (DATA / f"seed_004_profiles.{suffix}" for suffix in ("yaml", "toml"))
+    as_yaml, as_toml = project.load(yaml_file), project.load(toml_file)
+    assert as_toml.values == as_yaml.values
+    assert as_toml.daemon == as_yaml.daemon
+    assert [each.word for each in as_toml.unused] == [each.word for each in as_yaml.unused]
+    for name, selecting in as_yaml.selections.items():
+        template = replace(selecting.template, source=str(toml_file))
+        assert as_toml.selections[name] == replace(selecting, template=template)
+
+
+def test_FR_CFG_07_seed_004_the_nix_block_selects_what_the_yaml_does(project: Project) -> None:
+    """Its options are those of the flake (test_flake.py), which writes its profiles into kfw's own file."""
+    [(option, block)] = nix(NIX_BLOCK.read_text(encoding="utf-8")).items()
+    assert option == "services.kubefwd-daemon"
+    assert list(block) == ["enable", "profiles"]
+    project.user_file.write_text(json.dumps({"profiles": block["profiles"]}))  # JSON is YAML
+    said, full = (
+        project.load(*files).selections["dev-services"] for files in ((), (DATA / "seed_004_profiles.yaml",))
+    )
+    assert said.template.enabled is block["enable"] is True
+    assert (said.namespaces, said.labels) == (full.namespaces, full.labels)
+    assert said.template.context == full.template.context == "dev-cluster"
+
+
+def nix(text: str) -> dict[str, Any]:
+    """What the block says: sets, lists, strings and booleans, which are JSON but for their signs."""
+    text = re.sub(r"#[^\n]*", "", text)
+    text = re.sub(r"([\w.-]+) = ", r'"\1": ', text)
+    text = re.sub(r'" +"', '", "', text)
+    text = re.sub(r",(\s*)}", r"\1}", text.replace(";", ","))
+    found: dict[str, Any] = json.loads("{" + text.strip().rstrip(",") + "}")
+    return found
+
+
 @pytest.mark.skipif(not SEEDS.is_dir(), reason="the seeds are not here")
-@pytest.mark.parametrize("seed", ["000", "004"])
-def test_the_examples_are_those_that_the_seeds_print(seed: str) -> None:
+@pytest.mark.parametrize(("seed", "suffix"), [("000", "yaml"), ("004", "yaml"), ("004", "nix")])
+def test_the_examples_are_those_that_the_seeds_print(seed: str, suffix: str) -> None:
     [printed] = [path.read_text(encoding="utf-8") for path in SEEDS.glob(f"{seed}_*.txt")]
-    blocks = re.findall(r"```yaml\n(.*?)```", printed, re.DOTALL)
-    kept = [path.read_text(encoding="utf-8") for path in DATA.glob(f"seed_{seed}_*.yaml")]
+    blocks = re.findall(rf"```{suffix}\n(.*?)```", printed, re.DOTALL)
+    kept = [path.read_text(encoding="utf-8") for path in DATA.glob(f"seed_{seed}_*.{suffix}")]
     assert sorted(blocks) == sorted(kept)
 
 

@@ -83,6 +83,17 @@ def test_FR_CFG_07_each_key_of_the_daemon_that_a_user_may_want_is_an_option() ->
     assert camel - ours <= moved_by_home
 
 
+def test_FR_CFG_07_the_options_of_the_daemon_for_kubefwd_hold_for_kfw() -> None:
+    own = NIX[NIX.index("options.services.kubefwd-daemon = {") :]
+    own = own[: own.index("};\n          options.services.kfw")]
+    assert re.findall(r"^ {12}(\w+) = lib\.mk\w+", own, re.M) == ["enable", "profiles"]
+    handed_on = NIX[NIX.index("lib.mkIf kubefwd.enable {") :].partition("})")[0]
+    assert re.findall(r"([\w.]+) = ([\w.]+);", handed_on) == [
+        ("enable", "true"),
+        ("settings.profiles", "kubefwd.profiles"),
+    ]
+
+
 def test_the_service_of_the_flake_is_the_one_that_install_writes() -> None:
     said = dict(re.findall(r"^\s+(\w+) = \"?([^\";]+)\"?;", block_of_service(), re.M))
     unit = dict(

@@ -438,14 +438,12 @@ p = {namespaces = ["a", "b"], labels = ["x=y"]}
     assert values[0] == values[1]
 
 
-def test_the_daemons_settings_are_absolute_paths(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_daemons_paths_are_absolute(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(project.home))
-    project.user_file.write_text(
-        "daemon: {log_file: ~/kfw.log, socket_path: run/s, pid_file: /run/p, metricsListen: '[::1]:1'}\n"
-    )
-    assert project.load().daemon == DaemonSettings(
-        "info", project.home / "kfw.log", project.home / "run/s", Path("/run/p"), "[::1]:1"
-    )
+    project.user_file.write_text("daemon: {log_file: ~/kfw.log, socket_path: run/s, pid_file: /run/p}\n")
+    daemon = project.load().values["daemon"]
+    said = [daemon[key] for key in ("logFile", "socketPath", "pidFile")]
+    assert said == [f"{project.home}/kfw.log", f"{project.home}/run/s", "/run/p"]
 
 
 def test_two_profiles_may_not_have_a_forward_of_the_same_name(project: Project) -> None:

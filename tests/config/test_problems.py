@@ -112,6 +112,29 @@ def test_a_file_that_cannot_be_read_does_not_hide_the_mistakes_of_the_others(pro
     ], "nothing is called missing: the unreadable file may have it"
 
 
+@pytest.mark.parametrize("name", ["API", "a_b", "on", "''", "ä", "a" * 64, '"a\\tb"', "b"])
+def test_a_wrong_name_hides_no_other_mistake_of_its_forward(project: Project, name: str) -> None:
+    """Also one that is there twice. What is wrong line by line, and what is missing."""
+    text = f"portForwards:\n  b: {{target: pod/x, localPort: 1}}\n  {name}:\n    localPort: 70000\n    tpye: web\n"
+    said = project.problems(text)
+    assert [each.split(" ")[0] for each in said if "has no target" not in each] == [
+        "kfw.yaml:3:3:",
+        "kfw.yaml:4:16:",
+        "kfw.yaml:5:5:",
+    ]
+    assert ("has no target" in " ".join(said)) is (name != "b")  # of two, the first counts
+
+
+def test_a_wrong_name_of_a_profile_hides_no_mistake_of_its_forwards(project: Project) -> None:
+    text = "profiles:\n  DEV:\n    portForwards:\n      API: {target: '', localPort: 70000}\n"
+    assert [each.split(" ")[0] for each in project.problems(text)] == [
+        "kfw.yaml:2:3:",
+        "kfw.yaml:4:7:",
+        "kfw.yaml:4:21:",
+        "kfw.yaml:4:36:",
+    ]
+
+
 def test_no_advice_is_given_that_would_be_a_mistake_again(project: Project) -> None:
     """Write X in quotes, and write X without quotes, are followed to the letter, and then there is no problem there."""
     for line, said in blocks("bad_lines.txt"):

@@ -28,7 +28,9 @@ kind: Config
 current-context: test
 clusters: [{name: c, cluster: {server: "http://127.0.0.1:1"}}]
 users: [{name: u, user: {token: t}}]
-contexts: [{name: test, context: {cluster: c, user: u}}]
+contexts:
+- {name: test, context: {cluster: c, user: u}}
+- {name: other, context: {cluster: c, user: u}}
 """
 
 
@@ -63,8 +65,8 @@ class Daemon:
         await self.core.up(UpRequest(forwards=list(forwards), source=self.source(), replace=whole))
         await settle()
 
-    async def reload(self) -> tuple[list[str], ...]:
-        reply = await self.core.reload()
+    async def reload(self, context: str = "") -> tuple[list[str], ...]:
+        reply = await self.core.reload(ReloadRequest(context=context))
         await settle()
         return reply.started, reply.restarted, reply.stopped, reply.unchanged
 
@@ -102,6 +104,34 @@ async def test_a_broken_config_changes_nothing_that_runs(daemon: Daemon) -> None
     with pytest.raises(ConfigError):
         await daemon.core.reload()
     assert daemon.statuses["a"] is Status.STARTING
+
+
+async def test_reload_of_a_context_touches_only_what_is_in_it_and_the_rest_waits_for_the_next_one(
+    daemon: Daemon,
+) -> None:
+    text = "portForwards:\n  %s: {target: svc/x, localPort: 0}\n  %s: {target: svc/x, localPort: 0, context: other}\n"
+    text += "profiles:\n  %s: {namespaces: [a], context: other}\n"
+    daemon.config.write_text(text % ("a", "b", "by-label"))
+    await daemon.up(forward("first"))
+    await daemon.reload()
+    daemon.config.write_text(text % ("c", "d", "by-name"))
+    assert await daemon.reload("other") == (["d"], [], ["b"], [])
+    assert set(daemon.statuses) == {"a", "d"}
+    assert list(daemon.core.record().projects[str(daemon.config)].selections) == ["by-name"]
+    assert await daemon.reload("elsewhere") == ([], [], [], [])
+    assert await daemon.reload() == (["c"], [], ["a"], ["d"])
+
+
+async def test_reload_of_a_context_brings_the_environment_to_what_is_in_it(daemon: Daemon) -> None:
+    environs = daemon.fake.world.environs
+    daemon.config.write_text(
+        "portForwards:\n  a: {target: svc/x, localPort: 0}\n  b: {target: svc/x, localPort: 0, context: other}\n"
+    )
+    await daemon.up(forward("first"))
+    await daemon.core.reload(ReloadRequest(project=str(daemon.config), environ={"WHO": "first"}))
+    request = ReloadRequest(project=str(daemon.config), environ={"WHO": "second"}, context="other")
+    await daemon.core.reload(request)
+    assert (environs.of("a")["WHO"], environs.of("b")["WHO"]) == ("first", "second")
 
 
 async def test_reload_leaves_what_was_added_by_hand_alone(daemon: Daemon) -> None:

@@ -1,7 +1,6 @@
 """What SIGUSR1 writes: bounded, private, without secrets, and of use."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 import pytest
@@ -69,6 +68,5 @@ async def test_a_disk_that_takes_nothing_is_said(
 
     monkeypatch.setattr("kfw.daemon.dump.write_atomic", full)
     fake = FakeWorld()
-    logging.getLogger("kfw").propagate = True
     assert write_dump(tmp_path, Supervisor(fake.world, lambda *_: None), 1.0, fake.clock) is None  # type: ignore[arg-type]
     assert "no dump: cannot write it: no space left on device" in caplog.text

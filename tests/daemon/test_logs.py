@@ -1,7 +1,6 @@
 import errno
 import logging
 import os
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -30,16 +29,6 @@ def test_an_ordinary_line_stays_as_it_is() -> None:
     assert redact(line) == line
 
 
-@pytest.fixture
-def clean_loggers() -> Iterator[None]:
-    yield
-    for handler in logging.getLogger("kfw").handlers:
-        handler.close()
-    logging.getLogger("kfw").handlers = []
-    logging.getLogger("asyncio").handlers = []
-
-
-@pytest.mark.usefixtures("clean_loggers")
 @pytest.mark.parametrize(
     "message",
     [
@@ -60,7 +49,6 @@ def test_a_message_cannot_look_like_another_line_or_paint_a_terminal(tmp_path: P
     assert "one" in text
 
 
-@pytest.mark.usefixtures("clean_loggers")
 def test_a_link_in_place_of_the_log_is_put_aside_and_what_it_leads_to_stays_as_it_is(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("not a log")
@@ -79,7 +67,6 @@ class Full(StringIO):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.usefixtures("clean_loggers")
 @pytest.mark.parametrize("how", ["removed", "renamed", "replaced"])
 def test_a_log_that_somebody_has_taken_away_is_begun_again(tmp_path: Path, how: str) -> None:
     log = tmp_path / "kfw.log"
@@ -94,7 +81,6 @@ def test_a_log_that_somebody_has_taken_away_is_begun_again(tmp_path: Path, how: 
     assert problem() == ""
 
 
-@pytest.mark.usefixtures("clean_loggers")
 def test_a_log_whose_place_is_taken_is_a_problem_until_it_is_free(tmp_path: Path) -> None:
     log = tmp_path / "kfw.log"
     log_to(log, "info")
@@ -108,7 +94,6 @@ def test_a_log_whose_place_is_taken_is_a_problem_until_it_is_free(tmp_path: Path
     assert problem() == ""
 
 
-@pytest.mark.usefixtures("clean_loggers")
 def test_a_log_that_takes_no_more_is_a_problem_until_it_does_again(tmp_path: Path) -> None:
     log_to(tmp_path / "kfw.log", "info")
     logger = logging.getLogger("kfw.forward")
@@ -128,14 +113,8 @@ def test_B24_the_log_has_times_is_private_and_is_rotated_by_size(
     monkeypatch.setattr("kfw.daemon.logs.MAX_BYTES", 2000)
     log_to(tmp_path / "kfw.log", "info")
     logger = logging.getLogger("kfw.forward")
-    try:
-        for number in range(100):
-            logger.info("line %s", number)
-    finally:
-        for handler in logging.getLogger("kfw").handlers:
-            handler.close()
-        logging.getLogger("kfw").handlers = []
-        logging.getLogger("asyncio").handlers = []
+    for number in range(100):
+        logger.info("line %s", number)
     text = (tmp_path / "kfw.log").read_text()
     assert text.splitlines()[-1].endswith("INFO    line 99")
     assert text.startswith("20")

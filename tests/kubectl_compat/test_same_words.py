@@ -1,6 +1,5 @@
 """The forms of kubectl's arguments, given to both: the same lines on stdout, the same errors, the same exit code."""
 
-import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,14 +32,6 @@ def taken() -> Iterator[int]:
         yield port
 
 
-@pytest.fixture
-def _log_as_before() -> Iterator[None]:
-    log = logging.getLogger("kfw")
-    before = log.handlers, log.propagate, log.level
-    yield
-    log.handlers, log.propagate, log.level = before
-
-
 @needs_kubectl
 @pytest.mark.parametrize("line", HERE)
 def test_the_lines_on_stdout_and_the_exit_code_are_the_same(
@@ -53,7 +44,6 @@ def test_the_lines_on_stdout_and_the_exit_code_are_the_same(
     assert kubectl.code == 0
 
 
-@pytest.mark.usefixtures("_log_as_before")
 @pytest.mark.parametrize("line", ERRORS)
 def test_the_error_is_the_one_that_kubectl_says(line: str, env: dict[str, str], taken: int) -> None:
     """kubectl's are recorded (tests/kubectl_compat/table.py), and kfw runs in this process: each takes a moment only."""

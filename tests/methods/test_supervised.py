@@ -22,7 +22,6 @@ os.write(2, b"caf\xe9 \xff\xfe\n" + b"x" * 70000 + b"\nlast")
 async def test_FR_MON_05_every_line_of_a_child_is_logged_with_forward_tool_and_stream(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("kfw").propagate = True
     with caplog.at_level(logging.INFO, "kfw.forward"):
         children = Children(Ledger(tmp_path / "ledger.json"))
         on_line = logged("api", "stub", lambda stream, line: logging.INFO)

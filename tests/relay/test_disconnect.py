@@ -46,6 +46,18 @@ def test_a_client_that_said_something_and_closed_has_left(pair: tuple[socket.soc
     assert departed(accepted) is True
 
 
+def test_a_client_that_had_closed_before_its_answer_came_has_left(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    client, accepted = pair
+    client.close()
+    assert accepted.recv(1) == b""
+    accepted.sendall(b"an answer")  # the kernel says at once that nobody wants it
+    with pytest.raises(OSError, match="not connected"):
+        accepted.getpeername()
+    assert departed(accepted) is True
+
+
 def test_of_a_socket_that_is_closed_nothing_is_known(pair: tuple[socket.socket, socket.socket]) -> None:
     _, accepted = pair
     accepted.close()

@@ -307,6 +307,9 @@ class NeverOver(Stream):
     def can_write_eof(self) -> bool:
         return True
 
+    def answer(self) -> None:
+        self._protocol.data_received(b"an answer")
+
     def end(self) -> None:
         self._protocol.connection_lost(None)
 
@@ -348,7 +351,7 @@ async def test_a_client_that_has_left_keeps_no_file_open_however_long_the_far_si
 
 
 @linux
-async def test_a_client_that_listened_before_it_was_joined_and_then_left_is_let_go() -> None:
+async def test_a_client_that_had_left_before_its_answer_came_is_let_go() -> None:
     way = ToNeverOver()
     async with listening(why="no pod of it is ready") as local:
         _, writer = await local.client()
@@ -358,6 +361,8 @@ async def test_a_client_that_listened_before_it_was_joined_and_then_left_is_let_
         local.listener.use(way)
         await until(lambda: local.began[0].joined)
         writer.close()
+        await writer.wait_closed()
+        way.streams[0].answer()
         await until(lambda: local.began[0].near.gone)
         way.streams[0].end()
 

@@ -78,7 +78,7 @@ def test_kfw_is_told_where_the_files_of_the_quick_start_are(ready: Machine) -> N
 def test_B1_a_dry_run_on_a_bare_machine_makes_nothing(machine: Machine) -> None:
     machine.stub("python3")
     done = machine.run(BOOTSTRAP, "--dry-run", "--yes")
-    assert (done.returncode, done.stdout) == (0, f"{ROOT}/scripts/setup.sh\n")
+    assert (done.returncode, done.stdout) == (0, f"{ROOT}/scripts/setup.sh tui\n")
     assert machine.calls() == []
 
 

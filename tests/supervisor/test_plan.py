@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from kfw.model import Forward, Target
-from kfw.supervisor.plan import Plan, keep_pins, only_moves, plan
+from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan
 
 
 def forward(name: str, **changes: object) -> Forward:
@@ -26,6 +26,22 @@ def test_only_forwards_of_the_replaced_source_end() -> None:
 
 def test_nothing_ends_when_names_were_given() -> None:
     assert plan(by_name(forward("a")), by_name(forward("b")), replaces=None).stop == ()
+
+
+def test_only_what_is_in_the_context_before_or_afterwards_is_touched() -> None:
+    there = {"context": "two"}
+    running = by_name(forward("a"), forward("gone"), forward("b", **there), forward("gone-there", **there))
+    wanted = by_name(
+        forward("a", local_port=1),
+        forward("b", local_port=2, **there),
+        forward("new"),
+        forward("new-there", **there),
+    )
+    here = plan(running, only_in("one", running, wanted), replaces="kfw.yaml", context="one")
+    assert here == Plan(stop=("gone",), start=("new",), restart=("a",), keep=())
+    moved = by_name(forward("a", **there), forward("b"))
+    assert [*only_in("one", running, moved)] == [*only_in("two", running, moved)] == ["a", "b"]
+    assert only_in("", running, wanted) == wanted
 
 
 def test_A9_a_forward_without_a_context_of_its_own_stays_in_its_cluster() -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 #: Milliseconds for what should happen at once: the machine may be busy.
-PATIENCE = 30_000
+PATIENCE = 60_000
 #: A name that is made to point to this machine.
 REBOUND = "rebound.example"
 
@@ -43,7 +43,7 @@ def somebody(
 
 def tab(who: BrowserContext, url: str) -> Page:
     page = who.new_page()
-    page.goto(url)
+    page.goto(url, wait_until="commit")
     return page
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,7 @@ class StubDaemon:
         self.seq = 0
         self.listed = 0
         self.port = 0
+        self._told: list[tuple[int, bytes]] = []
         self._followers: set[asyncio.Queue[bytes | None]] = set()
         self._loop = asyncio.new_event_loop()
 
@@ -40,6 +42,10 @@ class StubDaemon:
         self._loop.call_soon_threadsafe(self._say, one, kind, missed)
 
     def cut(self) -> None:
+        """Once there is a stream."""
+        deadline = time.monotonic() + _PATIENCE
+        while not self._followers and time.monotonic() < deadline:
+            time.sleep(0.01)
         self._loop.call_soon_threadsafe(lambda: [queue.put_nowait(None) for queue in self._followers])
 
     def _say(self, one: dict[str, Any], kind: str, missed: int) -> None:
@@ -48,9 +54,17 @@ class StubDaemon:
             self.rows.pop(one["name"], None)
         elif self.rows.get(one["name"], one)["epoch"] <= one["epoch"]:
             self.rows[one["name"]] = one
-        event = {"seq": self.seq, "time": "", "type": kind, "name": one["name"], "forward": one}
+        event: dict[str, Any] = {
+            "seq": self.seq,
+            "time": "",
+            "type": kind,
+            "name": one["name"],
+            "forward": one,
+        }
+        data = b"data: %s\n\n" % json.dumps(event).encode()
+        self._told.append((self.seq, data))
         for queue in self._followers:
-            queue.put_nowait(b"data: %s\n\n" % json.dumps(event).encode())
+            queue.put_nowait(data)
 
     async def _api(self, request: Request) -> Response:
         if request.path == "/v1/status":
@@ -58,13 +72,16 @@ class StubDaemon:
             daemon = {"version": "0.1.0", "pid": 1, "warnings": []}
             return _json({"daemon": daemon, "forwards": list(self.rows.values()), "seq": self.seq})
         if request.path == "/v1/events":
-            return Response(content_type="text/event-stream", body=self._stream())
+            return Response(content_type="text/event-stream", body=self._stream(int(request.query["since"])))
         if request.path == "/v1/clusters":
             return _json({"clusters": self.clusters})
         return Response(409, b'{"what": "a stub does not do that", "fix": ""}')
 
-    async def _stream(self) -> AsyncGenerator[bytes, None]:
+    async def _stream(self, since: int) -> AsyncGenerator[bytes, None]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        for seq, data in self._told:
+            if seq > since:
+                queue.put_nowait(data)
         self._followers.add(queue)
         try:
             yield b": connected\n\n"

@@ -7,9 +7,9 @@ import pytest
 
 from kfw.errors import UsageError
 from kfw.http.messages import Request
-from kfw.web.asked import ACTS, Caller, translated
+from kfw.web.asked import ACTS, WebCaller, translated
 
-CALLER = Caller("/home/ada/.kube/config", {"PATH": "/bin", "AWS_PROFILE": "ada"})
+CALLER = WebCaller("/home/ada/.kube/config", {"PATH": "/bin", "AWS_PROFILE": "ada"})
 
 
 def post(path: str, body: Any) -> Any:
@@ -101,4 +101,4 @@ def test_a_body_that_is_no_object_is_a_mistake_of_its_sender(body: bytes) -> Non
 
 
 def test_the_environment_is_in_no_repr() -> None:
-    assert "ada" not in repr(Caller(None, {"TOKEN": "ada"}))
+    assert "ada" not in repr(WebCaller(None, {"TOKEN": "ada"}))

@@ -1,0 +1,44 @@
+"""kfw tui: all forwards on a screen of their own, live."""
+
+import sys
+from typing import TYPE_CHECKING
+
+from kfw.commands import _output as output
+from kfw.errors import ToolMissing, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kfw.tui.app import TuiApp
+
+
+def tui() -> int:
+    """Show all forwards live, and act on them with keys.
+
+    ? lists the keys, q quits. Forwards go on without it.
+
+    \b
+    kfw tui
+    """
+    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
+        raise UsageError("kfw tui needs a terminal", "`kfw status --watch` goes on without one")
+    from kfw.commands._first_picture import FirstPicture
+
+    with FirstPicture() as picture:
+        app = _app(picture.end)
+        return app.run() or 0
+
+
+def _app(on_load: "Callable[[], object]") -> "TuiApp":
+    try:
+        from kfw.tui.app import TuiApp
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "textual":
+            raise
+        raise ToolMissing(
+            "kfw tui needs the package textual, which is not installed",
+            f"{sys.executable} -m pip install 'kfw[tui]'",
+        ) from error
+    from kfw.commands._tui_caller import caller, look
+
+    return TuiApp(caller(), look(), on_load)

@@ -1,0 +1,84 @@
+"""What a config may say and kfw does not do: it is read, kept, and told with its place. Pure.
+
+`tests/config/test_unused.py` proves the table total: a key of the schema either changes what kfw does or stands here.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from kfw.config import build
+from kfw.config.merge import Branch, Leaf
+from kfw.config.tree import Place
+
+_NO_SWAGGER = "kfw has no Swagger UI yet"
+_NO_COLLECTOR = "kfw collects no usage figures yet"
+
+#: Dotted keys, a block standing for all of its keys, and why they have no effect. `forward.` is any entry of portForwards,
+#: also of those in a profile.
+KEYS: Mapping[str, str] = {
+    "forward.apiPath": _NO_SWAGGER,
+    "forward.swaggerPath": _NO_SWAGGER,
+    "daemon.logFile": "KFW_HOME moves the log",
+    "daemon.pidFile": "KFW_HOME moves the pidfile",
+    "daemon.socketPath": "KFW_HOME moves the socket",
+    "monitoringInterval": "kfw watches the cluster and does not poll",
+    "uiOptions": "kfw has no terminal interface yet",
+    "collector": _NO_COLLECTOR,
+}
+
+#: Values that do less than they say, of keys that have an effect.
+VALUES: Mapping[tuple[str, str], str] = {
+    ("forward.type", "rest"): f"only makes the address an http:// one: {_NO_SWAGGER}",
+    ("forward.type", "rpc"): "has no effect: kfw has no gRPC UI yet",
+}
+
+
+class Unused(NamedTuple):
+    """`word`: the key, with its value where only that is meant; `what` goes after it."""
+
+    at: Place
+    word: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.word} {self.what}"
+
+
+def unused(completed: Branch) -> list[Unused]:
+    """Each place once, in no order. What is empty, or off by its own `enabled`, says nothing."""
+    found = dict.fromkeys(_without_effect(completed))
+    for entry in build.entries(completed):
+        found |= dict.fromkeys(_of_forward(entry.block))
+    return list(found)
+
+
+def _without_effect(completed: Branch) -> Iterator[Unused]:
+    for path, why in KEYS.items():
+        parent, _, key = path.rpartition(".")
+        block = completed.branch(parent) if parent else completed
+        if parent != "forward" and (at := _said(block, key)):
+            yield Unused(at, path, f"has no effect: {why}")
+
+
+def _of_forward(block: Branch) -> Iterator[Unused]:
+    for path, why in KEYS.items():
+        parent, _, key = path.rpartition(".")
+        if parent == "forward" and (at := _said(block, key)):
+            yield Unused(at, key, f"has no effect: {why}")
+    for (path, value), what in VALUES.items():
+        key = path.rpartition(".")[2]
+        leaf = block.leaf(key)
+        if leaf and leaf.value == value:
+            yield Unused(leaf.at, f"{key} {value}", what)
+
+
+def _said(block: Branch, key: str) -> Place | None:
+    """Where a file of the user says it."""
+    match block.children.get(key):
+        case Leaf(value=value, at=at) if value not in (None, ""):
+            return at
+        case Branch(at=at, children=children) as inner if (
+            children and inner.value("enabled", bool) is not False
+        ):
+            return at
+    return None

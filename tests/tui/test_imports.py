@@ -1,0 +1,54 @@
+"""Textual costs 0.3 s and 25 MB: only `kfw tui` pays that."""
+
+import sys
+
+import grimp
+import pytest
+
+from kfw import cli
+from tests.cli.test_fast_path import modules
+from tests.client.fake_daemon import FakeDaemon, row
+
+
+def test_only_the_command_imports_the_app_and_only_the_app_imports_textual() -> None:
+    graph = grimp.build_graph("kfw", include_external_packages=True)
+    app = {name for name in graph.modules if name.startswith("kfw.tui")}
+    importers = {importer for name in app for importer in graph.find_modules_that_directly_import(name)}
+    assert importers - app == {"kfw.commands.tui", "kfw.commands._tui_caller"}
+    assert set(graph.find_modules_that_directly_import("textual")) <= app
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["status"],
+        ["status", "-o", "wide"],
+        ["events"],
+        ["top"],
+        ["explain", "api"],
+        ["tui", "--help"],
+        ["--help"],
+    ],
+)
+def test_other_commands_and_all_help_load_no_textual(daemon: FakeDaemon, arguments: list[str]) -> None:
+    daemon.forwards = [row("api")]
+    assert not {name for name in modules(*arguments) if name.split(".")[0] == "textual"}
+
+
+def test_where_textual_is_missing_the_command_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("textual", "kfw.tui"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "textual", None)
+    monkeypatch.setattr("kfw.commands._output.is_terminal", lambda stream: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert cli.run(["tui"]) == 8
+    said = capsys.readouterr().err
+    assert said.startswith("kfw: kfw tui needs the package textual, which is not installed\n")
+    assert "-m pip install 'kfw[tui]'" in said
+
+
+def test_without_a_terminal_it_names_the_command_that_needs_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["tui"]) == 2
+    assert "`kfw status --watch`" in capsys.readouterr().err
