@@ -67,6 +67,9 @@ class Sample(msgspec.Struct, frozen=True):
         return Sample(*(now - then for now, then in pairs))
 
 
+_NOTHING = Sample()
+
+
 def add(totals: Totals, more: Sample, uptime: float) -> Totals:
     return msgspec.structs.replace(
         totals,
@@ -188,12 +191,13 @@ class Counters:
 
     def _count(self, status: ForwardStatus) -> None:
         name, now = status.name, Sample.of(status)
-        more = now.since(self._samples.get(name, Sample()))
+        before = self._samples.get(name, _NOTHING)
+        more = _NOTHING if now == before else now.since(before)
         self._samples[name] = now
         uptime = self._served(status)
         totals = self._totals.pop(name, None) or Totals(since=rfc3339(self._clock.now()))
         self._totals[name] = add(totals, more, uptime)  # the one seen last is last
-        self._news = self._news or more != Sample()
+        self._news = self._news or more != _NOTHING
 
     def _served(self, status: ForwardStatus) -> float:
         """Seconds in which it has served since it was asked last."""

@@ -11,7 +11,7 @@ from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.methods.choose import owned_by_child
 from kfw.model import SERVING, Forward, Problem, Reason, Status
-from kfw.names import probably
+from kfw.names import few, probably
 from kfw.protocol import ADDED, ForwardStatus, UpReply
 from kfw.relay.listener import Listener
 from kfw.supervisor.plan import keep_pins, only_in, only_moves, plan
@@ -278,8 +278,8 @@ class Supervisor:
         if unknown:
             known = sorted(self._rows)
             raise UsageError(
-                f"there is no forward named {', '.join(map(repr, unknown))}",
-                f"{probably(unknown[0], known)}known are: {', '.join(known) or 'none'}",
+                f"there is no forward named {few(map(repr, unknown))}",
+                f"{probably(unknown[0], known)}known are: {few(known) or 'none'}",
             )
         return names or list(self._rows)
 
