@@ -21,7 +21,7 @@ yes 'a line of a child that has much to say, and none of it helps: {dots}' | hea
 exit 1
 """
 #: Seconds that all may take.
-_PATIENCE = 300.0
+_PATIENCE = 600.0
 
 
 def rows(config: Config) -> list[Row]:

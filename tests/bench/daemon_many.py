@@ -18,7 +18,7 @@ from tests.whole.program import Program
 SERVICES = 100
 SOME, MANY = 200, 1600
 #: Seconds until all must be active, or the bench gives up.
-_PATIENCE = 120.0
+_PATIENCE = 240.0
 #: Seconds between two looks at the statuses: each look costs the daemon some, too.
 _LOOK = 0.25
 #: Seconds until what follows the start is over: 10 until a path counts as settled, and memory that goes back to the system.
