@@ -1,11 +1,13 @@
 """One daemon with 200 and with 1,600 tunnel forwards to one API server: a sandbox in a process of its own."""
 
+import http.client
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from tests.bench.processes import memory, processor_seconds, processor_share
 from tests.bench.row import Config, Row, row
@@ -87,9 +89,16 @@ def _many(here: BenchSandbox, *, short: bool) -> list[Row]:
 
 def _until_active(kfw: Program, count: int, pause: float) -> None:
     deadline = time.monotonic() + _PATIENCE
-    while (active := sum(one["status"] == "active" for one in kfw.rows().values())) < count:
+    while (active := _active(kfw)) < count:
         assert time.monotonic() < deadline, f"{active} of {count} are active after {_PATIENCE:g} s"
         time.sleep(pause)
+
+
+def _active(kfw: Program) -> int:
+    """0 when it does not say in time: on a busy machine that is not what is measured here."""
+    with suppress(OSError, http.client.HTTPException):
+        return sum(one["status"] == "active" for one in kfw.rows().values())
+    return 0
 
 
 def _changed_one(kfw: Program, forwards: dict[str, dict[str, object]], number: int) -> float:
