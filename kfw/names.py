@@ -210,11 +210,6 @@ class DisplayNames:
             self.discard(row)
         return shown
 
-    def namesakes(self, row: RowId) -> list[RowId]:
-        """Those of other projects."""
-        others = self._projects_with.get(row.name, set()) - {row.project}
-        return [RowId(project, row.name) for project in sorted(others)]
-
     def _project(self, project: str) -> str:
         if self._short.keys() != self._rows_of.keys() or project not in self._short:
             self._short = short_projects((*self._rows_of, project))
@@ -254,11 +249,11 @@ def probably_row(word: str, shown: Mapping[RowId, str]) -> str:
     return f"did you mean {' or '.join(meant[alike[0]])}? " if alike else ""
 
 
-def completable(rows: Iterable[RowId], caller: str) -> set[str]:
+def completable(rows: Iterable[RowId], caller: str) -> dict[str, RowId]:
     """Words that mean one row each to who is in this project: names, and `project/name` of those that several have."""
     shown = DisplayNames().of_all(rows)
-    own = {row.name for row in shown if row.project == caller}
-    return own | set(shown.values())
+    own = {row.name: row for row in shown if row.project == caller}
+    return {text: row for row, text in shown.items()} | own
 
 
 def few(names: Iterable[str]) -> str:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 
+#: With more lines than a window has they are drawn only so often, in seconds: each of 1,600 changes would draw 1,600 lines.
+_MANY, _PAUSE = 60, 0.25
+
+
 def can_draw(stream: TextIO | None) -> bool:
     return output.is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
@@ -91,6 +95,7 @@ class Progress:
         self._rows: dict[RowId, dict[str, Any]] = {}
         self._live = Live(sys.stderr, screen=False) if can_draw(sys.stderr) else None
         self._asked = set[str]()
+        self._drawn_at = 0.0
         self._outages: dict[tuple[str, str | None, str], str] = {}
 
     def __enter__(self) -> Progress:
@@ -128,6 +133,9 @@ class Progress:
             live.say(view.clean(row["message"]))
 
     def _draw(self, live: Live) -> None:
+        if len(self._rows) > _MANY and time.monotonic() - self._drawn_at < _PAUSE:
+            return
+        self._drawn_at = time.monotonic()
         width, colour = output.width(), output.colours(sys.stderr)
         rows = list(self._rows.values())
         live.draw(view.live_lines(rows, names=self._width, width=width, colour=colour, now=time.time()))

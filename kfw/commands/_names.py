@@ -1,14 +1,18 @@
-"""Names of forwards on the command line: what to say about one that is not there, and completion by Tab."""
+"""Names of forwards on the command line: what to say about one that is not there."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kfw.commands._caller import caller_source
-from kfw.errors import KfwError, UsageError
-from kfw.names import DisplayNames, RowId, completable, few, probably, probably_row, select_rows
+from kfw.errors import UsageError
+from kfw.names import DisplayNames, RowId, few, probably, probably_row, select_rows
 from kfw.protocol import ForwardStatus
 
 K = TypeVar("K")
+
+if TYPE_CHECKING:
+    from kfw.config.settings import Settings
 
 
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
@@ -72,26 +76,25 @@ def known_names(names: Sequence[str]) -> str:
     return f"known: {few(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
 
 
-def complete(incomplete: str) -> list[str]:
-    """For the shell: the daemon's forwards, nothing if it does not answer at once. As `project/name` where several
-    projects have the name."""
-    words = completable(map(id_of, _rows()), caller_source())
-    return sorted(word for word in words if word.startswith(incomplete))
+def no_forwards(settings: "Settings") -> UsageError:
+    """Which file has none yet, and where they go in it; or where a file was looked for."""
+    from kfw import paths
+
+    file = settings.project_file or next(reversed(settings.files), None)
+    if file is None:
+        here = f"there is no kfw.yaml in {Path.cwd()} or above, and no {paths.config_file()}"
+        fix = "`kfw init --from-cluster` writes a kfw.yaml of what is there, `kfw add svc/NAME` needs none"
+        return UsageError(f"no forwards are configured: {here}", fix)
+    line = _line_of_forwards(file)
+    where = f"below portForwards in line {line}" if line else "below `portForwards:`"
+    fix = f"write one {where}; `kfw targets` shows what there is, `kfw add svc/NAME` needs no file"
+    return UsageError(f"{file} has no forwards yet", fix)
 
 
-def complete_context(incomplete: str) -> list[str]:
-    """For the shell: the contexts that the daemon's forwards are in."""
-    contexts = dict.fromkeys(row["context"] for row in _rows())
-    return [context for context in contexts if context.startswith(incomplete)]
-
-
-def _rows() -> list[dict[str, Any]]:
-    import json
-
-    from kfw import client
-
+def _line_of_forwards(file: Path) -> int:
+    """0: it has no such line."""
     try:
-        rows: list[dict[str, Any]] = json.loads(client.status_raw(timeout=1.0))["forwards"]
-    except KfwError:
-        return []
-    return rows
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if line.startswith("portForwards:")), 0)

@@ -14,7 +14,7 @@ import typer
 
 from kfw import client, paths
 from kfw.commands import _output as output
-from kfw.commands._names import complete, meant_of
+from kfw.commands._names import meant_of
 from kfw.commands._options import InContext
 from kfw.errors import KfwError, UsageError
 from kfw.system.log_lines import Keep, about, last_lines, opened
@@ -27,9 +27,7 @@ _PAUSE_OF_NAMES = 1.0
 
 
 def logs(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
     context: InContext = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")

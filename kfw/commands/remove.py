@@ -7,7 +7,7 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_source
-from kfw.commands._names import apart, complete
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json
 from kfw.commands._waiting import rows_of_project
 from kfw.errors import DaemonNotRunning
@@ -16,7 +16,7 @@ from kfw.protocol import NamesReply
 
 
 def remove(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
     context: InContext = None,
     save: Annotated[
         bool, typer.Option("--save", help="Take them out of the project's kfw.yaml, too.")

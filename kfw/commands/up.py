@@ -13,7 +13,7 @@ from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._handover import offer
-from kfw.commands._names import unknown_name
+from kfw.commands._names import no_forwards, unknown_name
 from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
 from kfw.config.settings import Settings
@@ -150,7 +150,7 @@ def _chosen(settings: Settings, words: list[str], key: str) -> Selection | None:
     profile_of = {name: forward.profile for name, forward in settings.forwards.items()}
     profile_of |= {_any_of(profile): profile for profile in settings.selections}
     if not profile_of:
-        raise UsageError("no forwards are configured", "`kfw init` writes a kfw.yaml to begin with")
+        raise no_forwards(settings)
     chosen = select(words, profile_of)
     if chosen.unknown:
         profile_of |= _selected(settings, key)

@@ -74,6 +74,9 @@ class Sample(msgspec.Struct, frozen=True):
         return Sample(*(now - then for now, then in pairs))
 
 
+_NOTHING = Sample()
+
+
 def add(totals: Totals, more: Sample, uptime: float) -> Totals:
     return msgspec.structs.replace(
         totals,
@@ -198,13 +201,14 @@ class Counters:
 
     def _count(self, status: ForwardStatus) -> None:
         row, now = status.id, Sample.of(status)
-        more = now.since(self._samples.get(row, Sample()))
+        before = self._samples.get(row, _NOTHING)
+        more = _NOTHING if now == before else now.since(before)
         self._samples[row] = now
         uptime = self._served(status)
         totals = self._totals.pop(row, None) or self._totals.pop(RowId("", row.name), None)
         totals = totals or Totals(since=rfc3339(self._clock.now()))
         self._totals[row] = add(totals, more, uptime)  # the one seen last is last
-        self._news = self._news or more != Sample()
+        self._news = self._news or more != _NOTHING
 
     def _served(self, status: ForwardStatus) -> float:
         """Seconds in which it has served since it was asked last."""

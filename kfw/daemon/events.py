@@ -31,11 +31,6 @@ class Events:
         self._queues: set[asyncio.Queue[Event | None]] = set()  # None: no more will come
         self._ended: dict[RowId, None] = {}  # forwards, the last to end comes last
 
-    @property
-    def seq(self) -> int:
-        """Of the last one."""
-        return self._seq
-
     def emit(
         self,
         kind: str,

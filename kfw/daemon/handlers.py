@@ -125,7 +125,7 @@ class Handlers:
 
     async def status(self, _: Request) -> Response:
         rows = self._counters.sample(self._core.supervisor.statuses())
-        return _json(StatusReply(self._info(), rows, self._core.events.seq))
+        return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
@@ -211,7 +211,9 @@ class Handlers:
         return _json({})
 
     async def handover(self, request: Request) -> Response:
-        return _json(await self._handover.give(_body(request, HandoverRequest)))
+        reply = await self._handover.give(_body(request, HandoverRequest))
+        await self.web.close()  # its browsers are not handed over: `kfw web` logs them in to the new daemon
+        return _json(reply)
 
     async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")

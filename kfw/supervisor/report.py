@@ -2,6 +2,7 @@
 
 import logging
 import re
+from typing import cast
 
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
@@ -22,12 +23,12 @@ class Row:
 
     def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
         """`epoch`: of its start, see ForwardStatus."""
-        self._started, self._epoch = now, epoch
+        self._started, self._epoch = rfc3339(now), epoch
         self.forward = forward
         self.runner = runner
         self.status = Status.STARTING if runner else Status.STOPPED
         self.problem: Problem | None = None
-        self.since = now
+        self._since = rfc3339(now)
         self.up_since: float | None = None
         self._carried: ForwardPath | None = None  # what it was, for its counts
 
@@ -38,7 +39,7 @@ class Row:
         status = status_of(self.runner.now)
         self.problem = self.runner.now.problem or self.runner.now.api_problem
         if status != self.status:
-            self.status, self.since = status, now
+            self.status, self._since = status, rfc3339(now)
         if status not in SERVING:
             self.up_since = None
         elif self.up_since is None:
@@ -46,7 +47,8 @@ class Row:
 
     def end(self, status: Status, problem: Problem | None, now: float) -> None:
         self._carried = self.runner.path if self.runner else self._carried
-        self.runner, self.status, self.problem, self.since, self.up_since = None, status, problem, now, None
+        self.runner, self.status, self.problem, self.up_since = None, status, problem, None
+        self._since = rfc3339(now)
 
     def report(self, now: float, shown: str) -> ForwardStatus:
         """`shown`: what it is called where people read it."""
@@ -81,8 +83,8 @@ class Row:
             endpoint=_endpoint(active.tunnel.endpoint) if active else None,
             pid=active.tunnel.pid if active else None,
             restarts=counts.restarts if counts else 0,
-            since=rfc3339(self.since),
-            started_at=rfc3339(self._started),
+            since=self._since,
+            started_at=self._started,
             epoch=self._epoch,
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
@@ -131,7 +133,8 @@ def news_of(status: ForwardStatus) -> tuple[object, ...]:
 
 
 def _warning(tunnel: Tunnel) -> str:
-    return tunnel.warning if isinstance(tunnel, Warns) else ""
+    """`isinstance` of a protocol takes as long as all the rest of a report, of which there are many."""
+    return cast(Warns, tunnel).warning if hasattr(tunnel, "warning") else ""
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointInfo:

@@ -19,6 +19,7 @@ from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import Kind
 from kfw.names import RowId
+from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -37,7 +38,6 @@ PAGE = 500
 _REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
-_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Place(Wire, frozen=True):
@@ -46,14 +46,6 @@ class _Place(Wire, frozen=True):
 
 class _Placed(Wire, frozen=True):
     metadata: _Place = _Place()
-
-
-class _Verdict(Wire, frozen=True):
-    allowed: bool = False
-
-
-class _Review(Wire, frozen=True):
-    status: _Verdict = _Verdict()
 
 
 @dataclass(frozen=True)
@@ -188,20 +180,7 @@ def _namespace_of(raw: msgspec.Raw) -> str:
 
 async def may_forward(server: ApiServer, namespace: str) -> bool | None:
     """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    session = server.session()
-    try:
-        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
-        return msgspec.json.decode(said, type=_Review).status.allowed
-    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
-        return None
-    finally:
-        server.close_session(session)
+    return await may(server, FORWARD, namespace)
 
 
 async def _reviews(

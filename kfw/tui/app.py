@@ -24,7 +24,7 @@ from kfw.tui.rows import LiveForward, key_of
 from kfw.tui.themes import NAMES, THEMES
 
 #: Seconds between two pictures while much changes; the first change after a pause is shown at once.
-_BUSY = 0.4
+_BUSY = 0.5
 #: What an exit by Ctrl+C returns, as from every other command.
 INTERRUPTED = 130
 #: Seconds between two samples of what goes through, at least.

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.logs import coming_lines, last_lines, parsed
+from kfw.commands.logs import coming_lines, parsed
+from kfw.system.log_lines import last_lines
 
 Captured = pytest.CaptureFixture[str]
 

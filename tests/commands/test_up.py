@@ -115,7 +115,7 @@ def test_a_profile_that_selects_goes_to_the_daemon_as_it_is_with_its_context_pin
         ({"api": API}, ["up", "--config", "absent.yaml"], "absent.yaml"),
         ({"api": API}, ["up", "--method", "magic"], "--method"),
         ({"api": API}, ["up", "--timeout", "soon"], "30s"),
-        ({}, ["up"], "kfw init"),
+        ({}, ["up"], "has no forwards yet"),
     ],
 )
 def test_what_is_wrong_with_the_config_is_2_before_anything_starts(
