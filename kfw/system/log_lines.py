@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
@@ -12,8 +12,8 @@ from kfw.errors import KfwError
 Keep = Callable[[str], object]
 
 
-def about(names: Iterable[str]) -> Keep:
-    """Lines that have one of these as a word, and not only as a part of a longer one."""
+def about(*names: str) -> Keep:
+    """Lines that have one of these as a word, and not only as a part of a longer name."""
     words = "|".join(map(re.escape, names))
     return re.compile(rf"(?<![\w-])({words})(?![\w-])").search if words else lambda _: False
 
