@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from kfw.choices import listed, usual_local_port
 from kfw.commands._add_words import additions
 from kfw.commands._caller import caller_environ, caller_project, names_source
 from kfw.errors import KfwError
+from kfw.system.log_lines import about, last_lines
 from kfw.tui.caller import Caller, Look, NewForward, Offers
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _port_in_words(port: ListedPort) -> str:
 
 
 def _log_tail(name: str) -> list[str]:
-    from kfw.commands.logs import last_lines, on_screen  # and typer
+    from kfw.commands.logs import as_logged, on_screen  # and typer
 
-    keep = re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])").search
+    keep = about(as_logged(name))
     return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, keep)]

@@ -178,7 +178,10 @@ def test_init_writes_a_file_that_kfw_reads_under_any_umask(shell: Shell) -> None
 def test_init_does_not_overwrite_unless_it_is_told_to(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text("mine")
     assert shell.kfw("init") == 2
-    assert "kfw: cannot write kfw.yaml: it is there already\n     --force overwrites it" in shell.err
+    assert (
+        "kfw: cannot write kfw.yaml: it is there already\n     edit it, or name another file; --force overwrites it"
+        in shell.err
+    )
     assert (shell.folder / "kfw.yaml").read_text() == "mine"
     assert shell.kfw("init", "--force") == 0
     assert (shell.folder / "kfw.yaml").read_text() == template(EMBEDDED.read_text())
