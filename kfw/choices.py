@@ -1,8 +1,9 @@
 """The closed sets a configuration chooses from, each once: read by the config, the control API, commands, and docs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from zlib import crc32
 
 
 @dataclass(frozen=True)
@@ -184,3 +185,18 @@ _UNPRIVILEGED = 8000
 def usual_local_port(target_port: int) -> int:
     """Where a port is expected when nobody has said where: the same number, or one that needs no privilege."""
     return target_port if target_port >= 1024 else target_port + _UNPRIVILEGED
+
+
+#: Where a port goes whose usual place is taken: below the range that systems give to clients (32768 on Linux).
+_FIRST, _MANY = 20000, 12000
+
+
+def free_local_port(target_port: int, whose: str, used: Collection[int]) -> int:
+    """The usual one, else one that follows from `whose` alone (`shop/web:80`), so that it is the same next time; 0 where
+    all are used."""
+    usual = usual_local_port(target_port)
+    if usual not in used:
+        return usual
+    begin = crc32(whose.encode())
+    places = (_FIRST + (begin + step) % _MANY for step in range(_MANY))
+    return next((port for port in places if port not in used), 0)

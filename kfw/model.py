@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from kfw.choices import GOOD_STATUSES, LABEL_SELECTOR, is_selector, kind_named
 from kfw.errors import KfwError
+from kfw.names import RowId
 from kfw.reasons import Reason as Reason
 from kfw.reasons import Status as Status
 from kfw.secret import Shown, redact
@@ -133,6 +134,11 @@ class Forward:
     selected: bool = False  # a service that its profile selects: it comes and goes with it
     enabled: bool = True
     source: str = ""  # the file it came from, then the key of its protocol.Source
+
+    @property
+    def id(self) -> RowId:
+        """Two projects may have forwards of one name."""
+        return RowId(self.source, self.name)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,6 @@ OTHER_OPTIONS = {
 OUTSIDE = re.compile(
     r"\bshared/(?!cluster)\w*|\bdesign/\w|\bPRODUCT\b|\bpeer-figures\b|\bseed-systems\b|\bstyle-anchors\b"
 )
-#: Being written by others at this time; to be taken away.
-LEFT_OUT = ROOT / "kfw/methods/tunnel"
 
 TICKED = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"(?<![\w/~$*{}.-])([\w.-][\w./-]*\.(?:py|md|sh))\b(?![\w/(])")
@@ -55,10 +53,6 @@ KFW = re.compile(r"(?<!-u)(?:^|[\s`$])kfw((?: [a-z][a-z-]*| --?[a-z][\w-]*| [A-Z
 MAKE = re.compile(r"(?:^ {4}|`)make ([a-z][a-z-]*)", re.M)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 OPTION = re.compile(r"`(--[a-z][\w.-]*)")
-
-
-def code_said() -> list[Said]:
-    return [said for said in comments() if not said.file.is_relative_to(LEFT_OUT)]
 
 
 def nothing(lost: Iterable[str]) -> None:
@@ -83,12 +77,12 @@ def lost_files(said: Said) -> Iterator[str]:
 
 
 def test_every_file_that_is_named_is_there() -> None:
-    nothing(lost for said in (*code_said(), *pages(), *scripts()) for lost in lost_files(said))
+    nothing(lost for said in (*comments(), *pages(), *scripts()) for lost in lost_files(said))
 
 
 def test_nothing_points_out_of_the_repository_but_to_the_rig() -> None:
     here = Path(__file__)
-    everything = [said for said in (*code_said(), *pages(), *scripts()) if said.file != here]
+    everything = [said for said in (*comments(), *pages(), *scripts()) if said.file != here]
     nothing(said.at(found.start()) for said in everything for found in OUTSIDE.finditer(said.text))
 
 
@@ -142,7 +136,7 @@ def imports(parts: list[str]) -> bool:
 
 
 def test_every_name_in_backticks_in_a_comment_is_there() -> None:
-    nothing(lost for said in code_said() for lost in lost_names(said, sources()[said.file]))
+    nothing(lost for said in comments() for lost in lost_names(said, sources()[said.file]))
 
 
 def test_every_module_and_name_of_kfw_on_a_page_is_there() -> None:
@@ -185,7 +179,7 @@ def what_is_not_kfws(words: list[str]) -> str:
 
 def test_every_command_on_a_page_or_in_a_comment_is_kfws() -> None:
     ticked = [
-        Said(said.file, said.line, found[0]) for said in code_said() for found in TICKED.finditer(said.text)
+        Said(said.file, said.line, found[0]) for said in comments() for found in TICKED.finditer(said.text)
     ]
     nothing(lost for said in (*code_lines(), *ticked) for lost in lost_commands(said))
 
@@ -219,7 +213,7 @@ def test_every_option_on_a_page_is_an_option() -> None:
 
 def test_every_word_of_make_is_in_the_makefile() -> None:
     words = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
-    said = [*pages(), *code_said()]
+    said = [*pages(), *comments()]
     nothing(
         one.at(found.start()) for one in said for found in MAKE.finditer(one.text) if found[1] not in words
     )

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+from tests.stopwatch import Stopwatch
+
 
 async def until(true: Callable[[], object], seconds: float = 10.0) -> None:
     """Raises TimeoutError if it does not come true."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110  # anything can be waited for, so there is no event for it
-            await asyncio.sleep(0.005)
+    watch = Stopwatch()
+    while not true():
+        if watch.seconds() > seconds:
+            raise TimeoutError
+        await asyncio.sleep(0.005)

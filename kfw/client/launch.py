@@ -23,8 +23,6 @@ _PAUSE = 0.02
 _MOST_WORDS = 1_000_000
 #: Bytes of one block of most file systems.
 _BLANK = 4096
-#: Nobody waits for these; without a reference Python would complain of that.
-_LEFT_RUNNING: list[subprocess.Popen[bytes]] = []
 _FIX = "`kfw logs` shows its log, `kfw serve` runs it in this terminal"
 
 
@@ -115,7 +113,7 @@ def _start(command: list[str], limit: float) -> tuple[DaemonInfo, bool]:
             if running.pid != child.pid:
                 _end(child)  # it waits for the lock, and would be the daemon after a `kfw stop`
                 return running, False
-            _LEFT_RUNNING.append(child)
+            child.returncode = 0  # it goes on without us: Python complains of who is not waited for
             return running, True
         if child.poll() is not None and not is_locked(paths.daemon_lock()):
             why = last_words() or f"it ended with code {child.returncode}"

@@ -1,7 +1,7 @@
 """kfw add: one more forward, without a config file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,7 @@ from kfw import client
 from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed, usual_local_port
 from kfw.client.launch import ensure_daemon
 from kfw.commands._add_words import Addition, additions
-from kfw.commands._caller import caller_environ
+from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import KfwError, PortInUse, UsageError
@@ -217,24 +217,26 @@ def _is_same(row: ForwardStatus, forward: Forward) -> bool:
 
 
 def refuse_what_is_there(request: UpRequest) -> None:
-    """Raises UsageError, PortInUse for a name or a local port of another forward."""
+    """Raises UsageError, PortInUse for a name or a local port of another forward. Other projects may have the name."""
     rows = client.status().forwards
+    here = {request.source.key, ADDED, caller_source(), ""}
     for forward in request.forwards:
-        _refuse_same(forward, rows)
+        _refuse_same(forward, rows, here)
 
 
-def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
+def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus], here: Collection[str]) -> None:
     for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):
+        is_here = row.name == forward.name and row.project in here
+        if row.name == forward.name and (_is_same(row, forward) or (is_here and row.status == "error")):
             continue  # who corrects a mistake types the same name again, as who saves what was added before
-        if row.name == forward.name:
-            what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
-            raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")
+        if is_here:
+            what = f"there is a forward named '{row.shown}' already, to {row.namespace}/{row.target}"
+            raise UsageError(what, f"take another name, or `kfw remove {row.shown}` first")
         if row.status == "error":
             continue  # the daemon takes its port away
         if forward.on_port_in_use == "error" and row.local_port == forward.local_port != 0:
-            what = f"cannot listen on {row.local_port}: the forward '{row.name}' has it"
-            fix = f"take another port, add --next-port, or `kfw remove {row.name}` first"
+            what = f"cannot listen on {row.local_port}: the forward '{row.shown}' has it"
+            fix = f"take another port, add --next-port, or `kfw remove {row.shown}` first"
             raise PortInUse(what, fix)

@@ -184,8 +184,10 @@ _DAEMON = Block(
 _UI = Block(
     "uiOptions",
     {
-        "refreshRate": BlockKey(s.duration(0.05), "Time between two pictures."),
-        "theme": BlockKey(s.text("the name of a theme such as dark"), "Colours."),
+        "refreshRate": BlockKey(s.duration(0.05), "Time between two pictures of what changes by itself."),
+        "theme": BlockKey(
+            s.text("the name of a theme such as dark"), "Colours: dark, light or high-contrast."
+        ),
     },
 )
 
@@ -255,7 +257,7 @@ SETTINGS = Block(
         "defaults": BlockKey(DEFAULTS, "What holds where a forward and its profile say nothing."),
         "daemon": BlockKey(_DAEMON, "The program in the background."),
         "monitoringInterval": BlockKey(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
-        "uiOptions": BlockKey(_UI, "The terminal interface."),
+        "uiOptions": BlockKey(_UI, "The terminal app, `kfw tui`."),
         "collector": BlockKey(_COLLECTOR, "The collector of usage figures."),
     },
 )

@@ -12,6 +12,7 @@ from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, why_not
 from kfw.methods.probe import probe
 from kfw.model import Forward, Health, Problem, Status
+from kfw.names import RowId
 from kfw.protocol import Candidate, Explanation, ForwardStatus, Origin
 from kfw.supervisor.fixes import fix_for, sentence
 from kfw.supervisor.runner import Runner
@@ -19,12 +20,12 @@ from kfw.supervisor.wanted import Wish, who_said_so
 from kfw.system.files import outside
 
 
-async def explain(core: DaemonService, name: str) -> Explanation:
+async def explain(core: DaemonService, row: RowId) -> Explanation:
     """Raises UsageError for an unknown name."""
-    status = core.supervisor.report(name)
+    status = core.supervisor.report(row)
     if status.status in (Status.STOPPED, Status.DISABLED):
-        return await _explain_what_is_down(core, status)
-    runner = core.supervisor.runner(name)
+        return await _explain_what_is_down(core, row, status)
+    runner = core.supervisor.runner(row)
     active = runner.path.active
     project, wish = core.word_about(runner.forward)
     return Explanation(
@@ -32,14 +33,14 @@ async def explain(core: DaemonService, name: str) -> Explanation:
         candidates=[_candidate(runner, method) for method in _order(runner)],
         limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits] if active else [],
         round_trip_ms=await _round_trip(runner),
-        wanted=who_said_so(project, name, runner.forward.profile),
+        wanted=who_said_so(project, row.name, runner.forward.profile),
         origins=await _origins(runner.forward, wish),
     )
 
 
-async def _explain_what_is_down(core: DaemonService, status: ForwardStatus) -> Explanation:
+async def _explain_what_is_down(core: DaemonService, row: RowId, status: ForwardStatus) -> Explanation:
     """It has no way, and none is looked for."""
-    forward = core.supervisor.rows()[status.name]
+    forward = core.supervisor.rows()[row]
     project, wish = core.word_about(forward)
     return Explanation(
         forward=status,
@@ -79,7 +80,7 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     for rejected in active.rejected if active else ():
         if rejected.method == name:
             return Candidate(method=name, chosen=False, why=sentence(runner.forward, rejected.problem))
-    environ = runner.world.environs.of(runner.forward.name)
+    environ = runner.world.environs.of(runner.forward.id)
     problem = why_not(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
     if problem:
         return Candidate(method=name, chosen=False, why=sentence(runner.forward, problem))

@@ -14,7 +14,7 @@ from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import NAMED_KINDS
 from kfw.target.decode.meta import OwnerReference
-from kfw.target.listing import PAGE, asked_once
+from kfw.target.listing import PAGE, server_of
 from kfw.target.registry import decoder
 
 _HASH = "pod-template-hash"
@@ -42,7 +42,8 @@ class AnnotatedPod:
 async def annotated_pods(access: Access, namespace: str, names: Collection[str]) -> list[AnnotatedPod]:
     """Those that have one of these annotations. Raises KfwError."""
     found: list[AnnotatedPod] = []
-    async with asked_once(access) as server:
+    async with server_of(access) as server:
+        server.want(asked_for=True)
         session, read, query = server.session(), decoder(PODS), dict[str, str | int](limit=PAGE)
         try:
             for _ in range(MOST_OBJECTS // PAGE):

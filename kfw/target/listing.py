@@ -2,21 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
-from kfw.environ import Environs
+from kfw.environ import Environ, Environs
 from kfw.errors import KfwError, NotPermitted, TimedOut, UsageError
 from kfw.kube.api_errors import Absent, NotUnderstood, not_understood
 from kfw.kube.api_server import ApiServer
-from kfw.kube.decoder import Wire
+from kfw.kube.decoder import Decoder, Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import Kind
+from kfw.names import RowId
+from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -35,7 +38,6 @@ PAGE = 500
 _REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
-_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Place(Wire, frozen=True):
@@ -46,14 +48,6 @@ class _Placed(Wire, frozen=True):
     metadata: _Place = _Place()
 
 
-class _Verdict(Wire, frozen=True):
-    allowed: bool = False
-
-
-class _Review(Wire, frozen=True):
-    status: _Verdict = _Verdict()
-
-
 @dataclass(frozen=True)
 class Listing:
     """`denied`: the kinds that this user may not list, in words; "" if there are none."""
@@ -62,25 +56,37 @@ class Listing:
     denied: str
 
 
-async def find_targets(access: Access, namespace: str, word: str) -> Listing:
-    """In this namespace, or with "" in all of them. Raises KfwError."""
-    async with asked_once(access) as server:
-        return await _find(server, namespace, word)
-
-
 @asynccontextmanager
-async def asked_once(access: Access, *, by_person: bool = True) -> AsyncGenerator[ApiServer, None]:
-    """Its API server, in the environment of this process. `by_person`: a login that needs one may begin."""
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+async def server_of(
+    access: Access, environ: Environ | None = None, registry: ClusterRegistry | None = None
+) -> AsyncIterator[ApiServer]:
+    """To be asked once. `environ`: of who asks, None for this process's own. `registry`: where a login and a connection may
+    be already; None: of this question alone."""
+
+    def ignore() -> None:
+        """Who asks once needs to hear of no change."""
+
+    async with AsyncExitStack() as stack:
+        known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
+        asker = environ or Environs(os.environ, known=True).of(RowId("", ""))
+        shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
-            if by_person:
-                shared.server.want(asked_for=True)
             yield shared.server
         finally:
-            await registry.leave(shared, _nobody)
+            await known.leave(shared, ignore)
+
+
+async def find_targets(
+    access: Access,
+    namespace: str,
+    word: str,
+    environ: Environ | None = None,
+    registry: ClusterRegistry | None = None,
+) -> Listing:
+    """In this namespace, or with "" in all of them. Raises KfwError."""
+    async with server_of(access, environ, registry) as server:
+        server.want(asked_for=True)
+        return await _find(server, namespace, word)
 
 
 async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedPort, ...]:
@@ -90,13 +96,13 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
     """
     kind, _, name = target.partition("/")
     if kind == Kind.PODS:
-        resources, labels = {PODS}, name
+        resources, select = {PODS}, {"labelSelector": name}
     else:
-        resources, labels = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), ""
-    async with asked_once(access, by_person=False) as server:
+        resources, select = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), {}
+    async with server_of(access) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(server, one, namespace, labels) for one in resources}
+                lists = {one: await list_objects(server, one, namespace, select=select) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
@@ -105,10 +111,6 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
         return ports_of_pods(placed.object for placed in lists[PODS])
     rows = inventory(lists, target, {}, (kind,))
     return next((row.ports for row in rows if row.target == target), ())
-
-
-def _nobody() -> None:
-    """Who asks once needs to hear of no change."""
 
 
 async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
@@ -140,12 +142,18 @@ def _complain(answers: list[list[Placed] | BaseException]) -> None:
 
 
 async def list_objects(
-    server: ApiServer, resource: Resource, namespace: str, labels: str = ""
+    server: ApiServer,
+    resource: Resource,
+    namespace: str,
+    *,
+    shape: type[Any] | None = None,
+    select: Mapping[str, str] | None = None,
 ) -> list[Placed]:
-    """All pages. `labels`: a labelSelector; "" selects all. Raises KfwError."""
-    session, read = server.session(), decoder(resource)
+    """All pages. `shape`: what is read of each, where that is not what kfw usually keeps; `select`: labelSelector,
+    fieldSelector. Raises KfwError."""
+    session, read = server.session(), Decoder(shape) if shape else decoder(resource)
     found: list[Placed] = []
-    query: dict[str, str | int] = {"limit": PAGE} | ({"labelSelector": labels} if labels else {})
+    query: dict[str, str | int] = {"limit": PAGE, **(select or {})}
     try:
         while True:
             page = read.page(await session.read(resource.path(namespace), query))
@@ -172,20 +180,7 @@ def _namespace_of(raw: msgspec.Raw) -> str:
 
 async def may_forward(server: ApiServer, namespace: str) -> bool | None:
     """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    session = server.session()
-    try:
-        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
-        return msgspec.json.decode(said, type=_Review).status.allowed
-    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
-        return None
-    finally:
-        server.close_session(session)
+    return await may(server, FORWARD, namespace)
 
 
 async def _reviews(

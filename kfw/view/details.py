@@ -14,8 +14,10 @@ from kfw.view import (
     clean,
     cut,
     local,
+    own_host,
     paint,
     painted_status,
+    shown,
     size,
     target,
     uptime,
@@ -39,7 +41,11 @@ def event_line(event: Row, *, colour: bool) -> str:
     if event["type"] == "status" and row:
         text = change_line(row, moment.timestamp())
     else:
-        said = (clean(event.get("name") or ""), event["type"], clean(event["message"]))
+        said = (
+            clean(event.get("displayName") or event.get("name") or ""),
+            event["type"],
+            clean(event["message"]),
+        )
         text = ": ".join(part for part in said if part)
     return f"{paint(on_screen(moment), DIM, colour)}  {text}"
 
@@ -52,7 +58,9 @@ def on_screen(moment: datetime, timespec: str = "seconds") -> str:
 def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     """The forward, then each method with `>` before the chosen one, then what that one cannot do."""
     row = explanation["forward"]
-    lines = [clean(f"{row['name']}: {local(row)} -> {target(row)} in {row['context']}")]
+    lines = [clean(f"{shown(row)}: {local(row)} -> {target(row)} in {row['context']}")]
+    if browser := own_host(row):
+        lines.append(clean(f"in a browser also: {browser}"))
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
     note = clean(row.get("message") or "")
     if note:
@@ -84,13 +92,13 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
 
 
 def verify_lines(results: Sequence[Row], *, colour: bool) -> list[str]:
-    names = max(len(result["name"]) for result in results)
+    names = max(len(shown(result)) for result in results)
     places = max(len(result["local"]) for result in results)
     lines = []
     for result in results:
         mark = paint("✓", "32", colour) if result["ok"] else paint("✗", "31", colour)
         said = f"{result['protocol']} {clean(result['answer'])}".strip()
-        lines.append(f"{mark} {clean(result['name']):{names}}  {result['local']:{places}}  {said}")
+        lines.append(f"{mark} {clean(shown(result)):{names}}  {result['local']:{places}}  {said}")
     return lines
 
 
@@ -124,7 +132,7 @@ def _table(rows: Sequence[Row], width: int, colour: bool) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     first = row["firstByteSeconds"]
     return (
-        clean(row["forward"]),
+        clean(row.get("displayName") or row["forward"]),
         clean(row["process"] or row["client"] or "-"),
         clean(row["endpoint"] or "-"),
         uptime(row["seconds"]),

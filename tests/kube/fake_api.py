@@ -4,13 +4,15 @@ checks nothing that it is sent. (The sandbox is one; this one can be broken in e
 import asyncio
 import ssl
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
 import msgspec
+
+from tests.stream_server import StreamServer
 
 Object = dict[str, Any]
 
@@ -39,6 +41,7 @@ class FakeApi:
         self.tokens: set[str] | None = None  # None: everybody may in
         self.requests: list[Request] = []
         self.connections = 0
+        self.on_connection: Callable[[asyncio.StreamWriter], object] = lambda _: None
         self.version = 100
         self.oldest = 0  # watches from before it are Gone
         self.gone_in_stream = False
@@ -51,9 +54,8 @@ class FakeApi:
         self._prefix = prefix
         self._history: list[tuple[int, str, Object]] = []
         self._news = asyncio.Condition()
-        self._server: asyncio.Server | None = None
+        self._server = StreamServer(self._serve)
         self._open = set[asyncio.StreamWriter]()
-        self._tasks = set[asyncio.Task[None]]()
 
     @property
     def url(self) -> str:
@@ -96,20 +98,16 @@ class FakeApi:
     # -- what happens to the wire
 
     async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, ssl=self._tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.start(self.host, self.port, self._tls)
+        self.port = self._server.port
 
     async def stop(self) -> None:
-        if self._server:
-            self._server.close()
-            self._server = None
-        self.drop()
-        await asyncio.sleep(0)
+        """Refuses connections, and resets those that there are."""
+        await self._server.close()
 
     def drop(self) -> None:
         """Resets every connection."""
-        for writer in self._open:
-            writer.transport.abort()
+        self._server.break_off()
 
     def freeze(self) -> None:
         """From now on nothing is answered, and nothing sent into watches."""
@@ -131,21 +129,12 @@ class FakeApi:
         self.frozen.clear()
         self._thawed.set()
 
-    async def close(self) -> None:
-        await self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
     # -- HTTP
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         self._open.add(writer)
         self.connections += 1
+        self.on_connection(writer)
         http = h11.Connection(h11.SERVER)
         try:
             while True:
@@ -159,13 +148,10 @@ class FakeApi:
                     http.start_next_cycle()
                 elif isinstance(event, h11.ConnectionClosed):
                     return
-        except (OSError, h11.ProtocolError, asyncio.CancelledError):
-            return  # asyncio's streams log a handler that was cancelled as an error
+        except (OSError, h11.ProtocolError):
+            return
         finally:
             self._open.discard(writer)
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
 
     async def _patience(self, writer: asyncio.StreamWriter) -> None:
         if writer in self._lost:
@@ -271,4 +257,4 @@ async def serving(tls: ssl.SSLContext | None = None, prefix: str = "") -> AsyncI
     try:
         yield api
     finally:
-        await api.close()
+        await api.stop()

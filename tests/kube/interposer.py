@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from tests.stream_server import StreamServer
+
 #: Where the good server is.
 Upstream = tuple[str, int, ssl.SSLContext]
 
@@ -163,7 +165,7 @@ class Interposer:
     good_tls: ssl.SSLContext
     port: int = 0
     _is_good: bool = False
-    _server: asyncio.Server | None = None
+    _server: StreamServer | None = None
     _talks: dict[asyncio.Task[None], Talk] = field(default_factory=dict)
 
     @property
@@ -173,7 +175,7 @@ class Interposer:
     async def start(self) -> None:
         await self._listen()
         if not self.mode.listens and self._server:
-            self._server.close()
+            await self._server.close()
             self._server = None
 
     async def turn_good(self) -> None:
@@ -187,23 +189,24 @@ class Interposer:
                 talk.abort()
 
     async def close(self) -> None:
-        if self._server:
-            self._server.close()
-        for task, talk in tuple(self._talks.items()):
-            task.cancel()
+        for talk in self._talks.values():
             talk.abort()
-        await asyncio.gather(*self._talks, return_exceptions=True)
-        await asyncio.sleep(0.01)  # until their transports are closed
+        if self._server:
+            await self._server.close()
 
     async def _listen(self) -> None:
-        self._server = await asyncio.start_server(self._came, "127.0.0.1", self.port, limit=_MOST_HEAD)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = StreamServer(self._came, _MOST_HEAD)
+        await self._server.start(port=self.port)
+        self.port = self._server.port
 
-    def _came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        talk = Talk(reader, writer, self.upstream)
-        task = asyncio.ensure_future(self._serve(talk, is_good=self._is_good))
-        self._talks[task] = talk
-        task.add_done_callback(lambda ended: self._talks.pop(ended, None))
+    async def _came(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._talks[task] = talk = Talk(reader, writer, self.upstream)
+        try:
+            await self._serve(talk, is_good=self._is_good)
+        finally:
+            del self._talks[task]
 
     async def _serve(self, talk: Talk, *, is_good: bool) -> None:
         try:

@@ -5,6 +5,8 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from tests.stream_server import streams
+
 Handshake = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[tuple[str, int] | None]]
 
 
@@ -13,13 +15,8 @@ class Proxy:
         self.asked: list[tuple[str, int]] = []
         self.port = 0
         self._handshake = handshake
-        self._tasks = set[asyncio.Task[None]]()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         where = await self._handshake(reader, writer)
         if where is None:
             writer.close()
@@ -30,12 +27,7 @@ class Proxy:
             await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
         finally:
             writer.close()
-            far_writer.close()
-
-    async def end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+            far_writer.transport.abort()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,10 +79,6 @@ def socks5(user: str = "", password: str = "") -> Handshake:
 async def proxying(handshake: Handshake, tls: ssl.SSLContext | None = None) -> AsyncIterator[Proxy]:
     """`tls`: of an https proxy."""
     proxy = Proxy(handshake)
-    server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0, ssl=tls)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
+    async with streams(proxy.serve, tls=tls) as server:
+        proxy.port = server.port
         yield proxy
-    finally:
-        server.close()
-        await proxy.end()

@@ -21,6 +21,7 @@ from tests.kube import certificates
 from tests.kube.fake_api import serving
 from tests.kube.proxies import connect, proxying, socks5
 from tests.kube.wire import PODS, pod
+from tests.stream_server import streams
 
 ADA = UserEntry("ada", token="good")
 
@@ -273,21 +274,12 @@ async def test_a_server_that_cannot_be_reached_says_why(url: str, words: str) ->
 
 @pytest.mark.asyncio
 async def test_something_that_speaks_no_http_is_no_api_server() -> None:
-    done = asyncio.Event()
-
     async def greet(_: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 smtp ready\r\n")
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
-        done.set()
 
-    other = await asyncio.start_server(greet, "127.0.0.1", 0)
-    port = other.sockets[0].getsockname()[1]
-    with pytest.raises(ClusterUnreachable, match="cannot reach the API server"):
-        await read(ClusterEntry("dev", f"http://127.0.0.1:{port}"))
-    await done.wait()
-    other.close()
+    async with streams(greet) as other:
+        with pytest.raises(ClusterUnreachable, match="cannot reach the API server"):
+            await read(ClusterEntry("dev", f"http://127.0.0.1:{other.port}"))
 
 
 @pytest.mark.asyncio

@@ -18,6 +18,7 @@ from kfw.secret import Secret
 from tests.kube import certificates
 from tests.kube.proxies import connect, proxying
 from tests.kube.test_api_server import serves
+from tests.stream_server import streams
 
 pytestmark = pytest.mark.asyncio
 
@@ -72,14 +73,9 @@ class Issuer:
 @asynccontextmanager
 async def issuing() -> AsyncIterator[Issuer]:
     issuer = Issuer()
-    server = await asyncio.start_server(
-        issuer.serve, "127.0.0.1", 0, ssl=serves("127.0.0.1", "issuer.invalid")
-    )
-    issuer.port = server.sockets[0].getsockname()[1]
-    try:
+    async with streams(issuer.serve, tls=serves("127.0.0.1", "issuer.invalid")) as server:
+        issuer.port = server.port
         yield issuer
-    finally:
-        server.close()
 
 
 def user(issuer: str = "https://127.0.0.1:1", **config: str) -> UserEntry:

@@ -179,16 +179,7 @@ async def server_with_files(folder: Path) -> AsyncIterator[tuple[ApiServer, ssl.
     context.verify_mode = ssl.CERT_REQUIRED
     renew_client(folder, "ada")
     async with serving(context) as api:
-        real = api._serve
-
-        async def noting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            subject = writer.get_extra_info("peercert")["subject"]
-            names.append(subject[0][0][1])
-            await real(reader, writer)
-
-        await api.stop()
-        api._serve = noting  # type: ignore[method-assign]
-        await api.start()
+        api.on_connection = lambda writer: names.append(writer.get_extra_info("peercert")["subject"][0][0][1])
         user = UserEntry(
             "ada", certificate=Pem(file=str(folder / "c.crt")), key=Pem(file=str(folder / "c.key")), file="/k"
         )

@@ -7,6 +7,7 @@ import threading
 from kfw.kube import tls
 from tests.kube import certificates
 from tests.kube.test_api_server import serves
+from tests.stream_server import streams
 
 #: Bytes that each of two loops gets, enough for them to read at the same moment many times.
 AMOUNT = 30_000_000
@@ -34,13 +35,12 @@ def _outcome() -> int | BaseException:
 
 async def _transfer() -> int:
     """How many bytes have come over TLS."""
-    server = await asyncio.start_server(_send, "127.0.0.1", 0, ssl=serves("127.0.0.1"))
-    async with server, asyncio.timeout(50):
-        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname(), ssl=_trusting())
+    async with streams(_send, tls=serves("127.0.0.1")) as server, asyncio.timeout(50):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=_trusting())
         count = 0
         while piece := await reader.read(65536):
             count += len(piece)
-        writer.close()
+        writer.transport.abort()
         return count
 
 

@@ -5,13 +5,14 @@ asked for, so that any host name can be tried."""
 import asyncio
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from tests.kube import certificates
+from tests.stream_server import Handler, streams
 
 #: The names that the server's certificate has.
 HOSTS = ("127.0.0.1", "::1", "localhost", "api.example.com", "kubernetes", "xn--bcher-kva.example")
@@ -153,9 +154,6 @@ def server_tls(asks: bool) -> ssl.SSLContext:
     return made
 
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
 @asynccontextmanager
 async def recording() -> AsyncIterator[Recorder]:
     recorder = Recorder()
@@ -167,34 +165,10 @@ async def recording() -> AsyncIterator[Recorder]:
         "https-proxy": (recorder.http_proxy, server_tls(False)),
         "socks": (recorder.socks, None),
     }
-    tasks = set[asyncio.Task[None]]()
     async with AsyncExitStack() as stack:
         for kind, (handler, tls) in kinds.items():
-            server = await asyncio.start_server(_owned(handler, tasks), "127.0.0.1", 0, ssl=tls)
-            stack.callback(server.close)
-            port = recorder.ports[kind] = server.sockets[0].getsockname()[1]
+            server = await stack.enter_async_context(streams(handler, tls=tls))
+            recorder.ports[kind] = server.port
             with suppress(OSError):  # without IPv6, or somebody else has that port there
-                second = await asyncio.start_server(_owned(handler, tasks), "::1", port, ssl=tls)
-                stack.callback(second.close)
-        try:
-            yield recorder
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _owned(handler: Handler, tasks: set[asyncio.Task[None]]) -> Handler:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        tasks.add(task)
-        try:
-            await handler(reader, writer)
-        except asyncio.CancelledError:
-            pass  # by `recording`, at its end: asyncio would log it
-        finally:
-            tasks.discard(task)
-            writer.transport.abort()
-
-    return handle
+                await stack.enter_async_context(streams(handler, "::1", server.port, tls))
+        yield recorder

@@ -18,6 +18,7 @@ from kfw.model import Health, Reason
 from kfw.relay.dialer import RefusedByApp, TcpDialer
 from tests.kube.certificates import pair, server_context
 from tests.relay.world import LOCAL, Refusing, app
+from tests.stream_server import streams
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
@@ -245,9 +246,8 @@ async def secure_app(status: bytes) -> AsyncIterator[TcpDialer]:
         writer.write(b"HTTP/1.1 " + status + b"\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(answer, LOCAL, 0, ssl=server_context(pair("app", "shop.example")))
-    async with server:
-        yield TcpDialer(LOCAL, server.sockets[0].getsockname()[1])
+    async with streams(answer, LOCAL, tls=server_context(pair("app", "shop.example"))) as server:
+        yield TcpDialer(LOCAL, server.port)
 
 
 async def test_http_over_tls_takes_any_certificate_and_looks_at_the_status() -> None:

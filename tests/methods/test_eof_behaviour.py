@@ -1,7 +1,6 @@
 """A probe that proves the app's side: what ends connections is learned, and expected from then on."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -12,7 +11,9 @@ from kfw.methods import probe as probing
 from kfw.methods.eof_behaviour import LEAST, LONGEST, REMEMBERED, EofBehaviour
 from kfw.methods.probe import Prober, Unanswered
 from kfw.model import Health
-from tests.relay.world import Talk, app, echo, until
+from tests.relay.world import Talk, app, echo
+from tests.stopwatch import Stopwatch
+from tests.until import until
 
 TCP = Health(type="tcp", timeout=5)
 
@@ -60,9 +61,9 @@ async def prober(
 async def test_a_plain_probe_learns_without_waiting_that_the_far_side_ends_what_we_end(talk: Talk) -> None:
     eof_behaviour = EofBehaviour()
     async with prober(talk, eof_behaviour) as (one, dial):
-        began = time.monotonic()
+        watch = Stopwatch()
         await one.probe(dial)  # type: ignore[arg-type]
-        assert time.monotonic() - began < probing.SETTLE_SECONDS + 0.15
+        assert watch.seconds() < probing.SETTLE_SECONDS + 0.15
         await until(lambda: eof_behaviour.known and not one.leaving)
 
 
@@ -80,10 +81,10 @@ async def test_of_an_app_that_never_ended_anything_silence_says_nothing() -> Non
 @pytest.mark.asyncio
 async def test_one_that_did_and_does_not_any_more_is_not_well_within_a_second_and_a_half() -> None:
     async with prober(deaf, known(0.01)) as (one, dial):
-        began = time.monotonic()
+        watch = Stopwatch()
         with pytest.raises(Unanswered, match="no answer within 1 s"):
             await one.prove(dial, soon=True)  # type: ignore[arg-type]
-        assert time.monotonic() - began < LEAST + 0.5
+        assert watch.seconds() < LEAST + 0.5
 
 
 @pytest.mark.asyncio

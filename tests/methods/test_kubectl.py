@@ -22,6 +22,7 @@ from kfw.system.process import Children
 from kfw.system.process_identity import look
 from tests.fakes import forward, pod
 from tests.methods.test_kubectl_messages import LOST, REFUSED, RESET
+from tests.stopwatch import Stopwatch, soon
 from tests.stubs import FOREVER, Stubs, eventually
 
 SAYS_PORT = {"out": "Forwarding from 127.0.0.1:{port} -> 8080"}
@@ -129,7 +130,7 @@ async def test_A2_a_pod_that_is_not_there_is_told_in_kubectls_words_at_once(
         KfwError, match=r'^kubectl: Error from server .NotFound.: pods "web-1" not found$'
     ) as error:
         await opened()
-    assert time.monotonic() - before < 1
+    assert time.monotonic() - before < 5  # all time-outs are longer
     assert error.value.reason == "endpoint-gone"
     assert ledger.entries() == []
 
@@ -221,10 +222,10 @@ async def test_a_missing_kubectl_comes_with_its_install_line(
 async def test_A6_a_killed_kubectl_is_noticed_at_once(opened: Open, stubs: Stubs):
     stubs.script("kubectl", *ECHOES, FOREVER)
     tunnel = await opened()
-    before = time.monotonic()
+    watch = Stopwatch()
     os.kill(tunnel.pid or 0, signal.SIGKILL)
-    problem = await asyncio.wait_for(tunnel.broken(), 1)
-    assert time.monotonic() - before < 0.5
+    problem = await soon(tunnel.broken(), 10)
+    assert watch.seconds() < 0.5
     assert problem.reason is Reason.CHILD_EXITED
     assert problem.message == "kubectl was killed by SIGKILL"
     assert tunnel.dialer
@@ -239,7 +240,7 @@ async def test_its_last_words_say_why_it_ended(opened: Open, stubs: Stubs):
     tunnel = await opened()
     waiting = asyncio.ensure_future(tunnel.broken())
     stubs.go("end")
-    problem = await asyncio.wait_for(waiting, 2)
+    problem = await soon(waiting, 2)
     assert problem.message.startswith("kubectl exited with code 1: ")
     assert problem.message.endswith("read: connection reset by peer")
 
@@ -252,7 +253,7 @@ async def test_a_line_that_says_that_nothing_goes_through_breaks_it_although_kub
     tunnel = await opened()
     waiting = asyncio.ensure_future(tunnel.broken())
     stubs.go("end")
-    problem = await asyncio.wait_for(waiting, 2)
+    problem = await soon(waiting, 2)
     assert problem.reason is Reason.APP_REFUSES
     assert "connection refused" in problem.message
 
@@ -313,9 +314,9 @@ async def test_a_kubectl_that_ignores_TERM_is_killed(
     monkeypatch.setattr(kubectl, "_GRACE", 0.1)
     stubs.script("kubectl", {"ignore": "TERM"}, *ECHOES, FOREVER)
     tunnel = await opened()
-    before = time.monotonic()
+    watch = Stopwatch()
     await tunnel.close()
-    assert time.monotonic() - before < 1
+    assert watch.seconds() < 1
     assert look(tunnel.pid or 0) is None
 
 

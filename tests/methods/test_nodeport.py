@@ -17,7 +17,9 @@ from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.nodeport import NODES, NodePort, NodePortTunnel, directly
 from kfw.model import Endpoint, Forward, Health, Reason, Target
 from kfw.relay.dialer import DialFailed
-from tests.relay.world import App, Talk, app, echo, listening, silent_port, until
+from tests.relay.world import App, Talk, app, echo, listening, silent_port
+from tests.stopwatch import Stopwatch, soon
+from tests.until import until
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -112,7 +114,7 @@ async def test_a_node_that_does_not_serve_is_passed_over(kind: str) -> None:
                 silent_port(sockets, FIRST, two.port)
             if kind == "closes at once":
                 await stack.enter_async_context(app(closes, FIRST, two.port))
-            tunnel = await asyncio.wait_for(NodePort().open(way(two.port, FIRST, SECOND)), 1.5)
+            tunnel = await soon(NodePort().open(way(two.port, FIRST, SECOND)), 1.5)
             assert tunnel.endpoint.name == "node2"
 
 
@@ -163,12 +165,13 @@ async def test_a_silent_node_costs_one_connection_a_quarter_of_a_second_and_the_
         assert two.visits == 0
         with ExitStack() as stack:
             silent_port(stack, FIRST, one.port)
-            began = time.monotonic()
+            began, watch = time.monotonic(), Stopwatch()
             assert await dialed(tunnel) == SECOND
+            assert watch.seconds() < 2
             first = time.monotonic() - began
-            began = time.monotonic()
+            again = Stopwatch()
             assert await dialed(tunnel) == SECOND
-            assert time.monotonic() - began < 0.2 < first < 2  # HEAD_START is paid once
+            assert again.seconds() < 0.2 < first  # HEAD_START is paid once
 
 
 async def test_a_node_that_lost_two_attempts_gets_another_before_tcp_would_try_again() -> None:
@@ -181,7 +184,7 @@ async def test_a_node_that_lost_two_attempts_gets_another_before_tcp_would_try_a
             await asyncio.sleep(0.35)
             stack.close()
             await node.start()
-            assert await asyncio.wait_for(dialing, 0.55) == FIRST  # TCP: a second after an attempt
+            assert await soon(dialing, 0.55) == FIRST  # TCP: a second after an attempt
 
 
 async def test_a_dial_that_no_node_takes_is_safe_to_repeat() -> None:
@@ -201,7 +204,7 @@ async def test_a_way_that_no_node_takes_for_a_while_is_broken_and_says_why() -> 
         await node.stop()
         async with listening(tunnel) as local:  # whose connection is dialed for again and again
             _, writer = await local.client()
-            problem = await asyncio.wait_for(watching, 2)
+            problem = await soon(watching, 2)
             writer.close()
         assert problem.reason is Reason.APP_REFUSES
         assert problem.message == (
@@ -266,7 +269,7 @@ async def test_a_gap_of_an_instant_is_no_break_and_the_connection_gets_through()
             writer.write(b"hello")
             await asyncio.sleep(0.1)
             await node.start()
-            assert await asyncio.wait_for(reader.readexactly(5), 2) == b"hello"
+            assert await soon(reader.readexactly(5), 2) == b"hello"
             assert not watching.done()
             writer.close()
             await until(lambda: local.listener.connections == 0)
@@ -307,7 +310,7 @@ async def test_a_node_that_left_the_cluster_is_not_asked_any_more() -> None:
             assert tunnel.retarget(way(one.port, FIRST).endpoints)
             stack.close()
             await one.start()
-            assert await asyncio.wait_for(dialing, 1) == FIRST
+            assert await soon(dialing, 1) == FIRST
             assert tunnel.endpoint.address == FIRST
 
 
@@ -341,13 +344,14 @@ async def test_a_connection_that_every_node_refuses_is_reset_sooner_than_one_tha
             if other == "closes at once":
                 await apps.enter_async_context(app(closes, SECOND, two.port))
             async with listening(tunnel, hold=2.0, hold_refused=0.5) as local:
-                began = time.monotonic()
+                began, watch = time.monotonic(), Stopwatch()
                 reader, writer = await local.client()
                 with suppress(ConnectionResetError):
-                    await asyncio.wait_for(reader.read(), 5)
+                    await soon(reader.read(), 20)
                 writer.close()
-                took = time.monotonic() - began
-    assert {"refuses": 0.4 < took < 1.5, "is silent": took > 1.8, "closes at once": took < 1.0}[other], took
+                took, own = time.monotonic() - began, watch.seconds()
+    right = {"refuses": took > 0.4 and own < 1.5, "is silent": took > 1.8, "closes at once": own < 1.0}
+    assert right[other], (took, own)
 
 
 # -- a node or some of the pods behind it hang
@@ -385,9 +389,9 @@ async def test_a_node_that_takes_connections_and_does_not_answer_is_left_for_one
         await one.stop()
         async with app(deaf, FIRST, one.port):
             assert await dialed(tunnel) == FIRST
-            began = time.monotonic()
+            watch = Stopwatch()
             assert not (await tunnel.examine(soon=True)).errors
-            assert time.monotonic() - began < 2
+            assert watch.seconds() < 2
             assert await dialed(tunnel) == SECOND
             assert two.visits
 
@@ -449,7 +453,8 @@ async def test_the_next_node_is_dialed_within_0_3_seconds_of_silence(round_trips
         await one.stop()
         with ExitStack() as stack:
             silent_port(stack, FIRST, one.port)
-            began = time.monotonic()
+            began, watch = time.monotonic(), Stopwatch()
             assert await dialed(tunnel) == SECOND
-            assert 0.2 < time.monotonic() - began < 0.3 + 0.15
+            assert watch.seconds() < 0.3 + 0.15
+            assert time.monotonic() - began > 0.2
             assert two.visits

@@ -11,6 +11,7 @@ from kfw.methods.probe import probe
 from kfw.model import Health
 from kfw.relay.dialer import TcpDialer
 from tests.relay.world import LOCAL, Refusing, Talk, app, send_reset, silent_port
+from tests.stopwatch import soon
 
 pytestmark = pytest.mark.asyncio
 
@@ -182,5 +183,5 @@ async def test_a_probe_leaves_when_it_is_given_up() -> None:
         probing = asyncio.create_task(probe(far.dialer.dial, Health(type="http", timeout=30)))
         await asyncio.sleep(0.05)
         probing.cancel()
-        await asyncio.wait_for(left.wait(), 1)
+        await soon(left.wait(), 1)
         assert far.visits == 1

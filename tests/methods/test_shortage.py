@@ -22,6 +22,7 @@ from tests.methods.tunnel.far import far_side
 from tests.methods.tunnel.ways import Client, Servers, client, pods, server, tunnel, until
 from tests.relay.world import app, echo, listening
 from tests.shortage import ERRNOS, no_room
+from tests.stopwatch import soon
 
 pytestmark = pytest.mark.asyncio
 
@@ -119,7 +120,7 @@ async def test_a_client_that_waits_for_a_link_is_told_why_and_gets_one_when_ther
             await until(lambda: waits.waits_for == "too many open files")
             await asyncio.sleep(0.5)
             assert port.listener.waiting == 1
-        assert await asyncio.wait_for(reader.read(1), 3)
+        assert await soon(reader.read(1), 3)
         writer.close()
 
 

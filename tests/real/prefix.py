@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.kube import certificates
+from tests.stream_server import StreamServer
 
 PREFIX = "/k8s/clusters/c-1"
 _REFUSAL = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -54,25 +55,16 @@ class _Gateway:
     def __init__(self, upstream: str) -> None:
         self._host, _, port = upstream.rpartition(":")
         self._port = int(port)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._server = StreamServer(self._serve)
 
     async def start(self, tls: ssl.SSLContext) -> int:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
-        return int(self._server.sockets[0].getsockname()[1])
+        await self._server.start(tls=tls)
+        return self._server.port
 
     async def end(self) -> None:
-        self._server.close()
-        for _ in range(10):  # connections accepted a moment ago get their task some turns of the loop later
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await asyncio.sleep(0.01)
+        await self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         try:
             with suppress(OSError, asyncio.IncompleteReadError):
                 await self._join(reader, writer)

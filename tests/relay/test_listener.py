@@ -27,8 +27,9 @@ from tests.relay.world import (
     echo,
     listening,
     send_reset,
-    until,
 )
+from tests.stopwatch import soon
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -49,7 +50,7 @@ async def test_a_connection_waits_for_a_way_and_what_it_said_meanwhile_arrives_i
             writer.write(word)
             await asyncio.sleep(0.01)
         local.listener.use(behind.dialer)
-        assert await asyncio.wait_for(reader.readexactly(13), 1) == b"one two three"
+        assert await soon(reader.readexactly(13), 1) == b"one two three"
         writer.close()
 
 
@@ -69,7 +70,7 @@ async def test_when_the_hold_is_over_the_client_is_reset_and_the_log_says_why() 
     async with listening(why="no pod of it is ready", hold=0.1) as local:
         reader, writer = await local.client()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         assert len(local.said) == 1
         assert local.said[0].startswith("api: connection from 127.0.0.1 port ")
         assert local.said[0].endswith("is reset: no ready endpoint within 0.1 s: no pod of it is ready")
@@ -96,7 +97,7 @@ async def test_a_client_that_resets_while_it_waits_is_dropped_at_once() -> None:
         _, writer = await local.client()
         await until(lambda: local.listener.connections == 1)
         send_reset(writer)
-        await until(lambda: local.listener.connections == 0, within=0.2)
+        await until(lambda: local.listener.connections == 0, seconds=0.2)
 
 
 async def test_a_client_that_has_said_all_while_it_waits_still_gets_its_answer() -> None:
@@ -106,7 +107,7 @@ async def test_a_client_that_has_said_all_while_it_waits_still_gets_its_answer()
         writer.write_eof()
         await asyncio.sleep(0.15)  # longer than the first look whether it has left
         local.listener.use(behind.dialer)
-        assert await asyncio.wait_for(reader.read(), 1) == b"got question"
+        assert await soon(reader.read(), 1) == b"got question"
         writer.close()
 
 
@@ -119,7 +120,7 @@ async def test_64_kib_of_a_waiting_client_are_kept_and_the_rest_waits_in_the_cli
         await asyncio.sleep(0.1)
         assert writer.transport.get_write_buffer_size() > 1_000_000
         local.listener.use(behind.dialer)
-        assert await asyncio.wait_for(reader.read(), 3) == b"got " + everything
+        assert await soon(reader.read(), 3) == b"got " + everything
         writer.close()
 
 
@@ -129,7 +130,7 @@ async def test_a_dial_that_provably_did_not_reach_the_app_is_repeated() -> None:
         async with listening(refusing) as local:
             reader, writer = await local.client()
             writer.write(b"hello")
-            assert await asyncio.wait_for(reader.readexactly(5), 1) == b"hello"
+            assert await soon(reader.readexactly(5), 1) == b"hello"
             assert (refusing.dials, behind.visits) == (4, 1)
             writer.close()
 
@@ -139,7 +140,7 @@ async def test_a_dial_that_may_have_reached_the_app_is_not_repeated() -> None:
     async with listening(refusing) as local:
         reader, writer = await local.client()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         assert refusing.dials == 1
         assert local.said[0].endswith("is reset: broke off after the request")
         writer.close()
@@ -156,7 +157,7 @@ async def test_a_far_side_that_breaks_off_while_it_is_dialed_is_a_reset_for_the_
     async with app(echo) as behind, listening(BreaksOff()) as local:
         reader, writer = await local.client()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         assert local.listener.connections == 0
         writer.close()
 
@@ -166,7 +167,7 @@ async def test_dials_that_fail_until_the_hold_is_over_end_in_a_reset_with_the_la
     async with listening(refusing, hold=0.2) as local:
         reader, writer = await local.client()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         assert 3 <= refusing.dials <= 6  # 20 ms, 40 ms, 80 ms ... apart
         assert local.said[0].endswith("within 0.2 s: 10.0.0.7:30080: connection refused")
         writer.close()
@@ -181,7 +182,7 @@ async def test_a_connection_that_got_through_is_not_bound_to_the_hold_any_more()
         assert await reader.readexactly(1) == b"1"
         await asyncio.sleep(0.2)
         writer.write(b"2")
-        assert await asyncio.wait_for(reader.readexactly(1), 1) == b"2"
+        assert await soon(reader.readexactly(1), 1) == b"2"
         writer.close()
 
 
@@ -193,7 +194,7 @@ async def test_a_new_way_is_taken_at_once_also_from_a_dial_that_hangs() -> None:
             writer.write(b"hello")
             await hanging.dialing.wait()
             local.listener.use(behind.dialer)
-            assert await asyncio.wait_for(reader.readexactly(5), 1) == b"hello"
+            assert await soon(reader.readexactly(5), 1) == b"hello"
             assert hanging.given_up == 1
             writer.close()
 
@@ -210,7 +211,7 @@ async def test_a_dial_that_is_cancelled_from_inside_is_a_reset_for_the_client_an
     async with listening(Cancelled()) as local:
         reader, writer = await local.client()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 5)
+            await soon(reader.read(), 5)
         writer.close()
         await until(lambda: not local.listener.connections)
         assert local.listener.failed_connections == 1
@@ -246,7 +247,7 @@ async def test_a_way_that_is_taken_away_holds_new_connections_again() -> None:
         await until(lambda: len(local.knocks) == 1)
         assert behind.visits == 0
         local.listener.use(behind.dialer)
-        assert await asyncio.wait_for(reader.readexactly(5), 1) == b"hello"
+        assert await soon(reader.readexactly(5), 1) == b"hello"
         writer.close()
 
 
@@ -286,7 +287,7 @@ async def test_closing_refuses_new_connections_and_resets_live_and_waiting_ones(
         assert local.listener.connections == 0
         for reader, writer in (live, waiting):
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.read(), 1)
+                await soon(reader.read(), 1)
             writer.close()
         with pytest.raises(ConnectionRefusedError):
             await local.client()
@@ -300,18 +301,18 @@ async def test_closing_with_a_drain_lets_live_connections_finish() -> None:
         closing = asyncio.create_task(local.listener.close(drain=3))
         await asyncio.sleep(0.02)
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 1) == b"got all"
+        assert await soon(reader.read(), 1) == b"got all"
         writer.close()
-        await asyncio.wait_for(closing, 1)
+        await soon(closing, 1)
 
 
 async def test_closing_with_a_drain_does_not_wait_for_those_that_wait() -> None:
     async with listening() as local:
         reader, writer = await local.client()
         await until(lambda: local.listener.connections == 1)
-        await asyncio.wait_for(local.listener.close(drain=3), 1)
+        await soon(local.listener.close(drain=3), 1)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         writer.close()
 
 

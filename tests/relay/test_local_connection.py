@@ -14,7 +14,9 @@ from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.local_connection import ListenerState, LocalConnection
 from kfw.relay.suspicion import Suspicion
 from tests.relay import world
-from tests.relay.world import Port, Refusing, answer_after_eof, app, echo, send_reset, until
+from tests.relay.world import Port, Refusing, answer_after_eof, app, echo, send_reset
+from tests.stopwatch import soon
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -84,7 +86,7 @@ async def say_and_read(local: Port, what: bytes = b"x") -> bytes:
     reader, writer = await local.client()
     writer.write(what)
     try:
-        return await asyncio.wait_for(reader.read(), 3)
+        return await soon(reader.read(), 3)
     finally:
         writer.close()
 
@@ -376,5 +378,5 @@ async def test_a_client_that_only_listens_gets_its_answer_though_it_has_said_not
     async with app(late) as behind, listening(behind.dialer) as local:
         reader, writer = await local.client()
         writer.write_eof()
-        assert await asyncio.wait_for(reader.read(), 5) == b"late"
+        assert await soon(reader.read(), 5) == b"late"
         writer.close()

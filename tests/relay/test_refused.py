@@ -6,7 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from kfw.relay.dialer import Dialer, HearsRefusals, RefusedByApp
-from tests.relay.world import Port, Refusing, app, echo, listening, until
+from tests.relay.world import Port, Refusing, app, echo, listening
+from tests.stopwatch import soon
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio
 
@@ -18,7 +20,7 @@ async def lost(local: Port, within: float = 3.0) -> float:
     began = asyncio.get_running_loop().time()
     reader, writer = await local.client()
     with pytest.raises(ConnectionResetError):
-        await asyncio.wait_for(reader.read(), within)
+        await soon(reader.read(), within)
     writer.close()
     return asyncio.get_running_loop().time() - began
 
@@ -73,7 +75,7 @@ async def test_when_nobody_is_there_any_more_to_refuse_it_the_whole_hold_counts(
         local.listener.use(None, "no pod is ready")
         await asyncio.sleep(0.5)
         local.listener.use(behind.dialer)
-        assert await asyncio.wait_for(reader.readexactly(5), 1) == b"hello"
+        assert await soon(reader.readexactly(5), 1) == b"hello"
         writer.close()
 
 
@@ -84,7 +86,7 @@ async def test_one_that_waited_for_a_pod_is_refused_from_then_on() -> None:
         local.listener.use(None, WHY, refused=True)
         began = asyncio.get_running_loop().time()
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 1)
+            await soon(reader.read(), 1)
         assert asyncio.get_running_loop().time() - began > 0.15
         writer.close()
 
@@ -94,7 +96,7 @@ async def test_an_app_that_listens_in_time_gets_all_that_was_said() -> None:
         async with listening(Refusing(4, behind.dialer, why=WHY, refused=True), hold_refused=2.0) as local:
             reader, writer = await local.client()
             writer.write(b"hello")
-            assert await asyncio.wait_for(reader.readexactly(5), 2) == b"hello"
+            assert await soon(reader.readexactly(5), 2) == b"hello"
             await asyncio.sleep(0.05)
             assert not local.said
             writer.close()
@@ -128,7 +130,7 @@ async def test_a_way_that_tries_again_by_itself_tells_it_and_its_last_word_is_th
             (connection,) = local.listener._live
             way.protocol.connection_lost(RefusedByApp(WHY))
             with pytest.raises(ConnectionResetError):
-                await asyncio.wait_for(reader.read(), 1)
+                await soon(reader.read(), 1)
             assert (connection.how, connection.failed) == (WHY, True)
             writer.close()
             assert way.transport

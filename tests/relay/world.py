@@ -12,6 +12,7 @@ from kfw.relay.dialer import Dialer, DialFailed, TcpDialer
 from kfw.relay.listener import Listener
 from kfw.relay.local_connection import LocalConnection
 from kfw.system.local_ports import bind
+from tests.stream_server import streams
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOCAL = "127.0.0.1"
@@ -105,21 +106,10 @@ async def listening(
 class App:
     port: int = 0
     visits: int = 0
-    open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = field(default_factory=dict)
 
     @property
     def dialer(self) -> TcpDialer:
         return TcpDialer(LOCAL, self.port)
-
-    async def end(self) -> None:
-        """Break off every talk, and wait for it."""
-        talks = [talk for talk in self.open.values() if talk is not None]
-        for writer in self.open:
-            writer.transport.abort()
-        for talk in talks:
-            talk.cancel()
-        await asyncio.gather(*talks, return_exceptions=True)
-        await asyncio.sleep(0)
 
 
 @asynccontextmanager
@@ -129,22 +119,11 @@ async def app(talk: Talk, host: str = LOCAL, port: int = 0) -> AsyncIterator[App
 
     async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         running.visits += 1
-        running.open[writer] = asyncio.current_task()
-        try:
-            await talk(reader, writer)
-        except asyncio.CancelledError:  # broken off; Python 3.11 would complain of a cancelled visit
-            pass
-        finally:
-            del running.open[writer]
-            writer.close()
+        await talk(reader, writer)
 
-    server = await asyncio.start_server(visit, host, port)
-    running.port = server.sockets[0].getsockname()[1]
-    try:
+    async with streams(visit, host, port) as server:
+        running.port = server.port
         yield running
-    finally:
-        server.close()
-        await running.end()
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -208,14 +187,6 @@ class Hanging:
             self.given_up += 1
             raise
         raise AssertionError("waited for ever, and yet not")
-
-
-async def until(true: Callable[[], bool], within: float = 3.0) -> None:
-    async with asyncio.timeout(within):
-        while True:
-            if true():
-                return
-            await asyncio.sleep(0.005)
 
 
 def silent_port(stack: ExitStack, host: str = LOCAL, port: int = 0) -> int:

@@ -1,10 +1,13 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from kfw.sandbox.load_test import PAUSE, ProvedPort, Remote, trial
 from kfw.sandbox.sandbox import Sandbox
 from tests.fakes import FakeClock
+from tests.stream_server import streams
 
 pytestmark = pytest.mark.asyncio
 
@@ -19,17 +22,17 @@ class PassesInPauses(FakeClock):
             await super().sleep(seconds)
 
 
-async def served(answer: bytes, *, closing: bool = True) -> tuple[asyncio.Server, int]:
+@asynccontextmanager
+async def served(answer: bytes, *, closing: bool = True) -> AsyncIterator[int]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         await writer.drain()
         if not closing:
             await reader.read()
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    return server, server.sockets[0].getsockname()[1]
+    async with streams(serve) as server:
+        yield server.port
 
 
 async def nobody() -> str:
@@ -37,8 +40,7 @@ async def nobody() -> str:
 
 
 async def test_right_answers_are_counted_and_timed() -> None:
-    server, port = await served(b'HTTP/1.1 200 OK\r\n\r\n{"says": "me"}')
-    async with server:
+    async with served(b'HTTP/1.1 200 OK\r\n\r\n{"says": "me"}') as port:
         clock = PassesInPauses()
         result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.105, every=0.04, clock=clock)
     assert result.connections == len(result.seconds) == 11
@@ -48,8 +50,7 @@ async def test_right_answers_are_counted_and_timed() -> None:
 
 
 async def test_an_answer_of_known_length_need_not_end_with_its_connection() -> None:
-    server, port = await served(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"says": "me"}', closing=False)
-    async with server:
+    async with served(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"says": "me"}', closing=False) as port:
         result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.05, every=1)
     assert result.failures == []
 
@@ -64,17 +65,15 @@ async def test_an_answer_of_known_length_need_not_end_with_its_connection() -> N
     ],
 )
 async def test_wrong_answers_are_failures(answer: bytes, why: str) -> None:
-    server, port = await served(answer)
-    async with server:
+    async with served(answer) as port:
         result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.03, every=1)
     assert set(result.failures) == {why}
     assert result.seconds == []
 
 
 async def test_a_refused_connection_is_a_failure_too() -> None:
-    server, port = await served(b"")
-    server.close()
-    await server.wait_closed()
+    async with served(b"") as port:
+        pass
     result = await trial([ProvedPort("a", port, "me")], nobody, seconds=0.03, every=1)
     assert "Connect call failed" in result.failures[0]
 

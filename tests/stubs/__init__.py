@@ -58,7 +58,7 @@ class Stubs:
 FOREVER: dict[str, Any] = {"sleep": 1000}
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Wait for what another process does, and nothing here can signal."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for

@@ -10,7 +10,8 @@ from kfw.model import Problem, Reason, Resolution
 from kfw.target import objects as o
 from kfw.target.decode.pod import Pod
 from kfw.target.objects import ContainerPort, Objects, Selector, SlicePort
-from kfw.target.resolve import needs, resolve
+from kfw.target.resolve import LookupByKind, needs, resolve
+from tests.fakes import forward
 from tests.target.build import at, http, node, owner, part, pod, service, target, workload, world
 
 SVC = target("service/web")
@@ -330,3 +331,16 @@ def test_the_ports_that_a_pod_declares_go_with_its_endpoint_and_do_not_make_it_a
     assert known.pods[0].declared == ("8080 (http)", "9000")
     assert unknown.pods[0].declared is None
     assert known == unknown
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("doubt", [False, True])
+@pytest.mark.parametrize("readiness", ["ready", "running"])
+async def test_a_forwards_watcher_needs_and_finds_what_its_key_says(readiness: str, doubt: bool) -> None:
+    known = dict(kinds(("a", UNREADY)))["service/web"]
+    lookup = LookupByKind(forward("web", target=target("service/web"), target_port=80, readiness=readiness))
+
+    assert lookup.needs(known, doubt=doubt) == needs(
+        target("service/web"), known, doubt=doubt, unready=readiness == "running"
+    )
+    assert pods(await lookup.resolve(known, None)) == (["a"] if readiness == "running" else [])

@@ -22,7 +22,8 @@ _PATIENCE = 15.0
 class Place:
     """`do(lambda sandbox: sandbox.scale(...))` acts, and returns when the cluster has drawn its conclusions."""
 
-    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
+        self.thread_id = thread_id
         self._sandbox = sandbox
         self._loop = loop
         self.kubeconfig = sandbox.kubeconfig
@@ -79,7 +80,7 @@ def place(directory: Path, *objects: Object) -> Iterator[Place]:
     thread.start()
     sandbox = asyncio.run_coroutine_threadsafe(_entered(directory, objects), loop).result(_PATIENCE)
     try:
-        yield Place(sandbox, loop)
+        yield Place(sandbox, loop, thread.native_id or 0)
     finally:
         asyncio.run_coroutine_threadsafe(sandbox.__aexit__(None, None, None), loop).result(_PATIENCE)
         loop.call_soon_threadsafe(loop.stop)

@@ -5,16 +5,15 @@ import os
 import re
 import select
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import cache
-from pathlib import Path
 
 import pytest
 
 from tests.daemon.hostile_requests import head, post, requests
 from tests.real.running import until
+from tests.stopwatch import Stopwatch
 from tests.whole.program import Program
 
 SEED, COUNT = 20_261_129, 700
@@ -74,22 +73,9 @@ def pid_of(kfw: Program) -> int:
 
 
 def quick_status(kfw: Program) -> None:
-    """Within a second, not counting what this machine had no processor for: other programs are not the daemon's clients."""
-    processes = (os.getpid(), pid_of(kfw))
-    began = time.monotonic() - sum(map(kept_waiting, processes))
+    watch = Stopwatch(os.getpid(), pid_of(kfw))
     assert kfw.ask("/v1/status")["daemon"]["running"] is True
-    assert time.monotonic() - sum(map(kept_waiting, processes)) - began < 1
-
-
-def kept_waiting(pid: int) -> float:
-    """Seconds in which its main thread could have run and was not let; 0 where the system does not tell.
-
-    Source: /proc/PID/schedstat, Documentation/scheduler/sched-stats.rst of Linux.
-    """
-    try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except OSError:
-        return 0.0
+    assert watch.seconds() < 1
 
 
 def is_whole(kfw: Program) -> None:

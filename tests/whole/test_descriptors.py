@@ -21,6 +21,7 @@ from kfw.sandbox.manifests import deployment, namespace, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
 from tests.real.running import KFW, until
+from tests.stopwatch import Stopwatch
 from tests.whole.conftest import Make
 from tests.whole.place import Place
 from tests.whole.program import Entry, Program, kill
@@ -233,11 +234,11 @@ def test_under_load_nobody_is_reset_and_all_works_soon_after_the_hog_has_gone(
             [old] = shared.pods(WHERE, "web")
             shared.do(lambda sandbox: sandbox.delete("pods", WHERE, old))
             until(lambda: [old] != shared.pods(WHERE, "web") != [], 10, lambda: "there is another pod")
-            end, slowest = time.monotonic() + HOGGED, 0.0
+            pid, end, slowest = kfw.daemon_pid(), time.monotonic() + HOGGED, 0.0
             while time.monotonic() < end:
-                asked = time.monotonic()
+                watch = Stopwatch(os.getpid(), pid)
                 assert len(kfw.rows()) == len(METHODS)
-                slowest = max(slowest, time.monotonic() - asked)
+                slowest = max(slowest, watch.seconds())
                 time.sleep(0.1)
             assert slowest < 1
             for name, child in killed.items():

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 import kfw as package
 from kfw.sandbox.manifests import deployment, service
+from kfw.sandbox.manifests import namespace as namespace_object
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
 from tests.real.running import until
@@ -27,14 +29,18 @@ from tests.whole.program import Entry, Program
 OWN = ("tunnel", "nodeport")
 
 
-@pytest.fixture
-def where(shared: Place, namespace: str) -> str:
+def serve(shared: Place, namespace: str) -> None:
     shared.apply(
         deployment(namespace, "web", ports={"http": 8080}, replicas=2),
         service(namespace, "web", service_port(80, "http"), kind="NodePort"),
         deployment(namespace, "echo", "kfw/echo", ports={"echo": 9000}),
         service(namespace, "echo", service_port(7, "echo"), kind="NodePort"),
     )
+
+
+@pytest.fixture
+def where(shared: Place, namespace: str) -> str:
+    serve(shared, namespace)
     return namespace
 
 
@@ -269,42 +275,73 @@ def rest(): time.sleep(600)
 """
 
 
+@dataclass
+class Steady:
+    """A daemon with two forwards, to which all these tests come one after the other: each must leave it as it was."""
+
+    kfw: Program
+    forwards: dict[str, Entry]
+
+
+@pytest.fixture(scope="module")
+def steady(shared: Place) -> Iterator[Steady]:
+    where = "handover-fails"
+    shared.apply(namespace_object(where))
+    serve(shared, where)
+    kfw = Program(shared.kubeconfig)
+    forwards = {"web": entry(where, "nodeport"), "echo": entry(where, "tunnel", "echo")}
+    try:
+        kfw.up(forwards)
+        yield Steady(kfw, forwards)
+    finally:
+        kfw.close()
+        shared.do(lambda sandbox: sandbox.delete("namespaces", "", where))
+
+
 @pytest.fixture
-def stub(tmp_path: Path) -> Iterator[Path]:
+def stub(tmp_path: Path) -> Path:
     """An interpreter that is none: a stub of a new daemon."""
-    yield tmp_path / "python"
+    return tmp_path / "python"
 
 
 @pytest.mark.parametrize("does", STEPS.values(), ids=STEPS.keys())
 def test_a_new_daemon_that_fails_at_any_step_leaves_the_old_one_as_it_was(
-    own_kfw: Program, where: str, stub: Path, does: str
+    steady: Steady, stub: Path, does: str
 ) -> None:
     if does:
         stub.write_text(STUB.format(python=sys.executable, does=does))
         stub.chmod(0o755)
-    forwards = {"web": entry(where, "nodeport"), "echo": entry(where, "tunnel", "echo")}
-    own_kfw.up(forwards)
-    before = own_kfw.daemon()
-    state = {file.name: file.read_bytes() for file in own_kfw.home.glob("*/*.json")}
+    kfw, forwards = steady.kfw, steady.forwards
+    before = kfw.daemon()
+    state = {file.name: file.read_bytes() for file in kfw.home.glob("*/*.json")}
     with (
         socket.create_connection(("127.0.0.1", forwards["echo"]["localPort"]), 10) as client,
         arrivals([forwards["web"]["localPort"]], 50) as load,
     ):
         assert talk.answered(client, b"before")
-        refusal = own_kfw.post("/v1/handover", {"python": str(stub), "drain": 5})
+        refusal = kfw.post("/v1/handover", {"python": str(stub), "drain": 5})
         assert "did not take over" in refusal["what"], refusal
         assert "goes on as it was" in refusal["fix"]
         assert talk.answered(client, b"after")
         until_more(load, 20)
     assert load.failed == {}, load
-    assert own_kfw.daemon()["pid"] == before["pid"]
-    assert (own_kfw.home / "run" / "kfw.pid").read_text() == f"{before['pid']}\n"
-    assert (own_kfw.home / "run" / "kfw.lock").read_text() == f"{before['pid']}\n"
-    now = {file.name: file.read_bytes() for file in own_kfw.home.glob("*/*.json")}
+    assert kfw.daemon()["pid"] == before["pid"]
+    assert (kfw.home / "run" / "kfw.pid").read_text() == f"{before['pid']}\n"
+    assert (kfw.home / "run" / "kfw.lock").read_text() == f"{before['pid']}\n"
+    now = {file.name: file.read_bytes() for file in kfw.home.glob("*/*.json")}
     assert now["up.json"] == state["up.json"]
-    assert len(own_kfw.processes()) == 1, own_kfw.processes()
-    own_kfw("restart", "--daemon", "--drain", "1s")  # and the next one can
-    assert own_kfw.daemon()["pid"] != before["pid"]
+    assert len(kfw.processes()) == 1, kfw.processes()
+
+
+def test_after_all_that_failed_the_next_new_daemon_takes_over(steady: Steady) -> None:
+    before = steady.kfw.daemon()["pid"]
+    refusal = steady.kfw.post("/v1/handover", {"python": "/nonexistent", "drain": 5})
+    assert "did not take over" in refusal["what"]
+    steady.kfw("restart", "--daemon", "--drain", "1s")
+    assert steady.kfw.daemon()["pid"] != before
+    with socket.create_connection(("127.0.0.1", steady.forwards["echo"]["localPort"]), 10) as client:
+        assert talk.answered(client, b"new")
+    steady.kfw.until_row("echo", status="active")
 
 
 def test_a_forward_that_would_not_serve_in_the_new_daemon_is_a_reason_to_stay(

@@ -316,9 +316,13 @@ async def test_names_that_a_killed_root_side_has_left_go_when_kubefwd_is_started
     opened: Open, kubefwd: KubefwdStub
 ) -> None:
     second = free_port()
-    kubefwd.plans(("shop", "api", kubefwd.port, "api-1", 8080), ("shop", "db", second, "db-1", 5432))
+    services = ("shop", "api", kubefwd.port, "api-1", 8080), ("shop", "db", second, "db-1", 5432)
+    kubefwd.plans(
+        *services, deaf=True
+    )  # the kernel's TERM, when the root side is gone, would have it clean up
     api, db = await asyncio.gather(opened("api"), opened("db", target_port=second, pod_port=5432))
-    await eventually(lambda: list(kubefwd.home.glob("kfw/state/kubefwd/*.json")))
+    written = kubefwd.home.glob
+    await eventually(lambda: any("db.shop" in one.read_text() for one in written("kfw/state/kubefwd/*.json")))
     for pid in (api.pid or 0, kubefwd.calls[0].pid):
         os.kill(pid, signal.SIGKILL)
     await db.broken()

@@ -23,6 +23,7 @@ from kfw.wire.portforward import reset_text as reset_text
 from kfw.wire.spdy import SpdyConnection
 from kfw.wire.spdy_frames import Data, Event, Ping, Rst, SynStream, Type, control, data_frames
 from kfw.wire.websocket_frames import Payload
+from tests.stream_server import StreamServer
 
 WORKERS = 5
 
@@ -265,8 +266,7 @@ class Far:
     port: int = 0
     scheme: str = "http"
     prefix: str = ""
-    _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
-    _server: asyncio.Server | None = None
+    _server: StreamServer | None = None
 
     def app(self, pod: str) -> App:
         return self.apps.get(pod, ECHO)
@@ -279,35 +279,33 @@ class Far:
     def open(self) -> list[FarTunnel]:
         return [tunnel for tunnel in self.tunnels if tunnel.open]
 
+    @property
+    def tasks(self) -> set["asyncio.Task[None]"]:
+        """Of its own."""
+        return self._server.visits if self._server else set()
+
     async def start(self, tls: ssl.SSLContext | None = None) -> None:
         self.scheme = "https" if tls else "http"
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, ssl=tls)
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._server = StreamServer(self._serve)
+        await self._server.start(port=self.port, tls=tls)
+        self.port = self._server.port
 
     async def stop(self) -> None:
         """Refuse connections, and break those there are."""
-        if self._server:
-            self._server.close()
-            self._server = None
         for tunnel in self.tunnels:
             tunnel.abort()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0.01)
+        if self._server:
+            await self._server.close()
+            self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         try:
             tunnel, rest = await self._upgraded(reader, writer)
             if tunnel:
                 self.tunnels.append(tunnel)
                 await _pump(tunnel, reader, rest)
-        except (OSError, WireError, h11.RemoteProtocolError, asyncio.CancelledError):
-            return  # asyncio's streams log a handler that was cancelled as an error
+        except (OSError, WireError, h11.RemoteProtocolError):
+            return
         finally:
             writer.transport.abort()
 

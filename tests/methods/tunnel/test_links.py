@@ -369,7 +369,7 @@ async def test_closing_leaves_no_task_no_link_and_no_client_in_doubt() -> None:
         assert all(one.lost for one in some) or await _all_lost(some)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-        own = asyncio.all_tasks() - before - far._tasks
+        own = asyncio.all_tasks() - before - far.tasks
         assert not own
         await until(lambda: not far.open)
 

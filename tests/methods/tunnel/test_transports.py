@@ -142,7 +142,7 @@ async def test_nothing_is_left_of_a_way_that_could_not_be_opened() -> None:
         with pytest.raises(KfwError):
             async with tunnel(far, health=Health(timeout=60)):
                 pass
-        assert asyncio.all_tasks() - before - far._tasks == set()
+        assert asyncio.all_tasks() - before - far.tasks == set()
 
 
 async def test_bad_frames_one_after_the_other_end_one_link_each_and_leave_nothing() -> None:
