@@ -1,7 +1,7 @@
 """The control API: requests, replies and events, typed. JSON over HTTP/1.1 on the unix socket; events as SSE.
 
     GET    /v1/status                           -> StatusReply
-    GET    /v1/forwards/{name}/explain          -> Explanation
+    GET    /v1/forwards/{name}/explain?project= -> Explanation     `project`: as in NamesRequest
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all of `project`, without one all
@@ -13,6 +13,14 @@
     POST   /v1/reload      ReloadRequest        -> UpReply         read the files of what is up again
     POST   /v1/stop                             -> {}              end the daemon, and what it started
     POST   /v1/handover    HandoverRequest      -> HandoverReply   a new daemon takes over the ports
+    POST   /v1/start       StartRequest         -> ForwardStatus   one forward; answers when it is active
+    GET    /v1/clusters?kubeconfig=FILES        -> ClustersReply   contexts, and how many forwards each has
+    POST   /v1/targets     TargetsRequest       -> TargetsReply    what can be forwarded in a namespace
+    POST   /v1/target-ports PortsRequest        -> PortsReply      the ports of one target
+    GET    /v1/local-ports/{port}               -> LocalPort       is it free, and who has it
+    GET    /v1/logs?name=NAME&lines=N           -> LogReply        the last lines of the daemon's log
+    POST   /v1/web         WebRequest           -> WebReply        serve the page, and a link that logs in to it
+    POST   /v1/web/stop                         -> {}              serve it no more
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)
                       &traffic=SECONDS             and between them an Event of type traffic, so often
     GET    /v1/ping                             -> DaemonInfo
@@ -24,6 +32,7 @@ Errors are HTTP 4xx/5xx with ErrorReply. Field names are camelCase on the wire.
 import msgspec
 
 from kfw.model import Forward, Reason, SelectingProfile, Status
+from kfw.names import RowId
 
 
 class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
@@ -51,8 +60,11 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
 
     name: str
+    project: str = ""  # its file, or "added" of `kfw add`: the key of its Source; with `name` it says which forward this is
+    display_name: str = (
+        ""  # for people: `name`, and `project/name` in short while another project has one, too
+    )
     profile: str | None = None
-    project: str = ""  # the file that it is of; "added" of `kfw add`
     status: Status
     reason: Reason | None = None
     message: str = ""  # a sentence for people
@@ -70,6 +82,9 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     pid: int | None = None  # the child's, if the method has one
     restarts: int = 0
     since: str  # when this status began
+    started_at: str = ""  # when it was asked for last; "" of a daemon that does not say
+    #: Grows with each start: what comes with a lower one than was seen is old. After "stopped" only a new start comes.
+    epoch: int = 0
     uptime_seconds: float = 0.0  # since it became active
     next_attempt_at: str | None = None
     connections: int = 0  # open now
@@ -78,6 +93,15 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0  # from the client to the cluster
     totals: Totals | msgspec.UnsetType = msgspec.UNSET  # in a StatusReply only
+
+    @property
+    def id(self) -> RowId:
+        return RowId(self.project, self.name)
+
+    @property
+    def shown(self) -> str:
+        """For people. A daemon of an older version does not send it."""
+        return self.display_name or self.name
 
 
 class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
@@ -88,12 +112,14 @@ class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     rss_bytes: int | None = None
     socket: str
     metrics: str | None = None  # address:port of the metrics page; None: it is off
+    web: str | None = None  # address:port of `kfw web`; None: it is off
     warnings: list[str] = []  # what is wrong with the daemon itself, in sentences: files, disk
 
 
 class StatusReply(msgspec.Struct, rename="camel", frozen=True):
     daemon: DaemonInfo
     forwards: list[ForwardStatus]
+    seq: int = 0  # of the last event that is in it: follow those after it
 
 
 #: The key of what `add` brought: no file stands behind it, so `reload` leaves it alone.
@@ -140,24 +166,18 @@ class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
 
 
 class UpReply(msgspec.Struct, rename="camel", frozen=True):
+    """Display names. `forwards`: of each of them, project and name apart."""
+
     started: list[str]
     restarted: list[str]
     stopped: list[str]
     unchanged: list[str]
-
-    def __add__(self, later: "UpReply") -> "UpReply":
-        """What was told once is not told as unchanged."""
-        changed = {*self.started, *self.restarted, *self.stopped, *self.unchanged}
-        return UpReply(
-            self.started + later.started,
-            self.restarted + later.restarted,
-            self.stopped + later.stopped,
-            self.unchanged + [name for name in later.unchanged if name not in changed],
-        )
+    forwards: dict[str, RowId] = {}
 
 
 class NamesRequest(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
-    """Forwards, profiles or patterns of them; without any all of `project`, and without one all that there are."""
+    """Forwards, profiles or patterns of them, or `project/name`; without any all of `project`, and without one all that
+    there are."""
 
     names: list[str] = []
     #: The key of the source that the caller's folder belongs to: its names go before those of others.
@@ -170,7 +190,7 @@ class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_
     """Of retry and restart. Without names `environ` is for the forwards of `project` and those that have none yet."""
 
     names: list[str] = []
-    #: The key of the source that the caller's folder belongs to; "" outside of any project.
+    #: The key of the source that the caller's folder belongs to, whose names go before those of others; "" outside of any.
     project: str = ""
     #: Only those that are in this one.
     context: str = ""
@@ -183,20 +203,26 @@ class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit
 
 
 class SwitchRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
-    """Of enable and disable: forwards and profiles, which need not be up. `source`: the caller's files, which have them."""
+    """Of enable and disable: forwards and profiles, which need not be up. `source`: the caller's files, which have them,
+    and whose names go before those of others."""
 
     names: list[str]
     source: Source
 
 
 class NamesReply(msgspec.Struct, rename="camel", frozen=True):
+    """Display names. `forwards`: of each of them, project and name apart."""
+
     names: list[str]
+    forwards: dict[str, RowId] = {}
 
 
 class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One connection of a client."""
 
     forward: str
+    project: str = ""  # of that forward
+    display_name: str = ""  # of that forward, as in ForwardStatus
     client: str  # "127.0.0.1:51234"; "" if it left before it was known
     process: str | None = (
         None  # "curl (pid 41)", where the system tells and somebody looked while it was open
@@ -236,6 +262,7 @@ class ForwardTraffic(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """What a forward carries: as of the same fields of its ForwardStatus."""
 
     name: str
+    project: str = ""
     connections: int
     bytes_in: int
     bytes_out: int
@@ -248,6 +275,8 @@ class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     time: str
     type: str  # status, removed, connection, daemon, reload, log; traffic for who asked for it
     name: str | None = None
+    project: str | None = None
+    display_name: str | None = None  # as in ForwardStatus
     message: str = ""
     forward: ForwardStatus | None = None
     connection: ConnectionInfo | None = None  # type connection: the one that was lost
@@ -285,3 +314,101 @@ class ErrorReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     fix: str = ""
     reason: Reason = Reason.INTERNAL
     exit_code: int = 1
+
+
+class StartRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    """One forward, for a screen on which somebody waits for it."""
+
+    target: str  # "service/api"
+    namespace: str = ""  # "": that of the context
+    context: str = ""  # "": the current one
+    kubeconfig: str | None = None  # as $KUBECONFIG; None: that of `environ`
+    name: str = ""  # "": made from the target's, and unique
+    target_port: int | str | None = None  # None: the only one
+    local_port: int = 0  # 0: any free one
+    #: Seconds until it must be active, else it is removed again and the answer says why; 0 does not wait.
+    wait: float = 30.0
+
+
+class ClusterCount(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """A context of the kubeconfig, or of a forward."""
+
+    context: str
+    namespace: str = ""  # where its forwards go when they name none
+    current: bool = False
+    forwards: int = 0  # that are up or want to be
+    by_status: dict[str, int] = {}  # also those that are stopped
+
+
+class ClustersReply(msgspec.Struct, rename="camel", frozen=True):
+    clusters: list[ClusterCount]
+
+
+class TargetsRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    context: str = ""  # "": the current one
+    kubeconfig: str | None = None  # as $KUBECONFIG
+    namespace: str = ""  # "": that of the context
+    word: str = ""  # a part of kind/name
+
+
+class PortsRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    target: str  # "service/api"
+    context: str = ""
+    kubeconfig: str | None = None
+    namespace: str = ""
+
+
+class TargetPort(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """`container` is that of a pod's port; a service's has none. Only TCP can be forwarded."""
+
+    number: int
+    name: str = ""
+    protocol: str = "TCP"
+    container: str = ""
+    node_port: int = 0  # 0: there is none
+    usual_local_port: int  # the same number, or 8000 more for one below 1024
+
+
+class PortsReply(msgspec.Struct, rename="camel", frozen=True):
+    ports: list[TargetPort]
+
+
+class FoundTarget(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """`ready` of `pods`: None where they cannot be known. `may_forward` None: the API server does not say."""
+
+    target: str
+    ready: int | None = None
+    pods: int | None = None
+    may_forward: bool | None = None
+
+
+class TargetsReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    context: str
+    namespace: str
+    namespaces: list[str]  # all of the cluster; [] where the user may not list them
+    targets: list[FoundTarget]
+    denied: str = ""  # kinds that the user may not list, in words
+
+
+class LocalPort(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    port: int
+    free: bool
+    why: str = ""  # who has it, in a sentence
+    forward: str | None = None  # that has it, or wants it
+    nearby: int | None = None  # a free one, where this is not
+
+
+class LogReply(msgspec.Struct, rename="camel", frozen=True):
+    lines: list[str]  # the oldest first
+
+
+class WebRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
+    """`environ` and `kubeconfig` are for what is started on the page."""
+
+    port: int | None = None  # None: the usual one, or one nearby
+    kubeconfig: str | None = None
+
+
+class WebReply(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    address: str  # address:port
+    url: str  # with a token that logs one browser in, once

@@ -17,16 +17,27 @@ if TYPE_CHECKING:
     from kfw.client.control_http import ControlConnection
     from kfw.errors import KfwError
     from kfw.protocol import (
+        ClustersReply,
         ConnectionsReply,
         DaemonInfo,
         Event,
         Explanation,
+        ForwardStatus,
         HandoverReply,
+        LocalPort,
+        LogReply,
         NamesReply,
+        PortsReply,
+        PortsRequest,
         Source,
+        StartRequest,
         StatusReply,
+        TargetsReply,
+        TargetsRequest,
         UpReply,
         UpRequest,
+        WebReply,
+        WebRequest,
     )
 
     Answer = TypeVar("Answer")
@@ -60,12 +71,15 @@ def connections() -> ConnectionsReply:
     return _decode(_ask("GET", "/v1/connections"), ConnectionsReply)
 
 
-def explain(name: str) -> Explanation:
+def explain(name: str, project: str = "") -> Explanation:
+    """`project`: of the caller, whose names go before those of others."""
     from urllib.parse import quote
 
     from kfw.protocol import Explanation
 
-    return _decode(_ask("GET", f"/v1/forwards/{quote(name, safe='')}/explain"), Explanation)
+    target = f"/v1/forwards/{quote(name, safe='')}/explain"
+    target += f"?project={quote(project, safe='')}" if project else ""
+    return _decode(_ask("GET", target), Explanation)
 
 
 def up(request: UpRequest) -> UpReply:
@@ -120,8 +134,63 @@ def retry(
     return _again("retry", names, project, environ, context)
 
 
-def remove(names: Sequence[str], context: str = "") -> NamesReply:
-    return _names("remove", names, "", context)
+def remove(names: Sequence[str], project: str = "", context: str = "") -> NamesReply:
+    return _names("remove", names, project, context)
+
+
+def start(request: StartRequest) -> ForwardStatus:
+    """One forward, when it is active. Raises what keeps it from that; then it is removed again."""
+    from kfw.protocol import ForwardStatus
+
+    return _posted("start", request, ForwardStatus, timeout=SLOW + request.wait)
+
+
+def clusters(kubeconfig: str | None = None) -> ClustersReply:
+    """`kubeconfig` as $KUBECONFIG."""
+    from urllib.parse import quote
+
+    from kfw.protocol import ClustersReply
+
+    query = f"?kubeconfig={quote(kubeconfig, safe='')}" if kubeconfig else ""
+    return _decode(_ask("GET", f"/v1/clusters{query}", timeout=SLOW), ClustersReply)
+
+
+def targets(request: TargetsRequest) -> TargetsReply:
+    from kfw.protocol import TargetsReply
+
+    return _posted("targets", request, TargetsReply)
+
+
+def target_ports(request: PortsRequest) -> PortsReply:
+    from kfw.protocol import PortsReply
+
+    return _posted("target-ports", request, PortsReply)
+
+
+def local_port(port: int) -> LocalPort:
+    from kfw.protocol import LocalPort
+
+    return _decode(_ask("GET", f"/v1/local-ports/{port}"), LocalPort)
+
+
+def logs(name: str = "", lines: int = 100) -> LogReply:
+    """`name`: only lines about it."""
+    from urllib.parse import quote
+
+    from kfw.protocol import LogReply
+
+    return _decode(_ask("GET", f"/v1/logs?lines={lines}&name={quote(name, safe='')}"), LogReply)
+
+
+def open_web(request: WebRequest) -> WebReply:
+    """Serve the page if it is not served yet; the URL logs one browser in."""
+    from kfw.protocol import WebReply
+
+    return _posted("web", request, WebReply)
+
+
+def stop_web() -> None:
+    _ask("POST", "/v1/web/stop")
 
 
 def hand_over(python: str, folder: str, drain: float) -> HandoverReply:
@@ -218,6 +287,12 @@ def _names(verb: str, names: Sequence[str], project: str, context: str) -> Names
 
     body = msgspec.json.encode(NamesRequest(names=list(names), project=project, context=context))
     return _decode(_ask("POST", f"/v1/{verb}", body, timeout=SLOW), NamesReply)
+
+
+def _posted(verb: str, request: Any, shape: type[Answer], *, timeout: float = SLOW) -> Answer:
+    import msgspec
+
+    return _decode(_ask("POST", f"/v1/{verb}", msgspec.json.encode(request), timeout=timeout), shape)
 
 
 def _ask(method: str, target: str, body: bytes = b"", *, timeout: float = control_http.TIMEOUT) -> bytes:

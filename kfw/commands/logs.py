@@ -3,9 +3,8 @@
 import json
 import os
 import re
-import stat
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -13,11 +12,12 @@ from typing import Annotated, TextIO
 
 import typer
 
-from kfw import paths
+from kfw import client, paths
 from kfw.commands import _output as output
-from kfw.commands._names import complete
+from kfw.commands._names import meant_of
 from kfw.commands._options import InContext
-from kfw.errors import KfwError
+from kfw.errors import KfwError, UsageError
+from kfw.system.log_lines import Keep, about, last_lines, opened
 from kfw.view import details
 
 #: Seconds between two looks at a log that nobody writes to.
@@ -25,13 +25,9 @@ _PAUSE = 0.1
 #: Seconds after which it is asked again which forwards are in a context.
 _PAUSE_OF_NAMES = 1.0
 
-Keep = Callable[[str], object]
-
 
 def logs(
-    name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.", autocompletion=complete)
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
     context: InContext = None,
     count: Annotated[
         int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
@@ -52,7 +48,7 @@ def logs(
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep = _about(name, context)
+    keep = _kept(as_logged(name) if name else None, context)
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -63,8 +59,8 @@ def logs(
         output.say(f"there is no log yet: {path}")
     elif (name or context) and count and not lines:
         where = f" in the context {context}" if context else ""
-        about = f"'{name}'" if name else "a forward"
-        output.say(f"the log has no line about {about}{where}")
+        what = f"'{name}'" if name else "a forward"
+        output.say(f"the log has no line about {what}{where}")
     if follow:
         for line in coming_lines(path):
             if keep(line):
@@ -72,41 +68,49 @@ def logs(
     return 0
 
 
-def _about(name: str | None, context: str | None) -> Keep:
+def as_logged(name: str) -> str:
+    """As it is in the log now: where several projects have the name, the one that is meant here. Raises UsageError."""
+    try:
+        rows = client.status().forwards
+    except KfwError:  # the log can be read without a daemon
+        return name
+    try:
+        shown = [row.shown for row in meant_of([name], rows)]
+    except UsageError:
+        if "/" not in name and not any(row.name == name for row in rows):
+            return name  # of a forward that is gone, or any other word
+        raise
+    return shown[0] if len(shown) == 1 else name
+
+
+def _kept(name: str | None, context: str | None) -> Keep:
     """Which lines are shown. Raises DaemonNotRunning for a context: only the daemon knows what is in it."""
     if context is None:
-        return _names([name]) if name else bool
+        return about(name) if name else bool
     known = _in_context(context)
-    about, looked = _names(known), time.monotonic()
+    of_context, looked = about(*known), time.monotonic()
 
     def keep(line: str) -> object:
-        nonlocal about, looked
+        nonlocal of_context, looked
         if time.monotonic() - looked > _PAUSE_OF_NAMES:  # while it is followed: forwards come
             with suppress(KfwError):  # a daemon that ended has still a log
                 known.update(_in_context(context))
-            about, looked = _names(known), time.monotonic()
-        return about(line) and (not name or _names([name])(line))
+            of_context, looked = about(*known), time.monotonic()
+        return of_context(line) and (not name or about(name)(line))
 
     return keep
 
 
 def _in_context(context: str) -> dict[str, None]:
-    from kfw import client
-
-    return {row.name: None for row in client.status().forwards if row.context == context}
-
-
-def _names(names: Iterable[str]) -> Keep:
-    """Lines that have one of these as a word."""
-    words = "|".join(map(re.escape, names))
-    return re.compile(rf"(?<![\w-])({words})(?![\w-])").search if words else lambda _: False
+    return {row.shown: None for row in client.status().forwards if row.context == context}
 
 
 #: See daemon/logs.py.
 _RECORD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) +(.*)", re.DOTALL)
 #: `api: active`, and `api: socat stderr: E connect: refused`, see methods/supervised.py.
 _OF_A_FORWARD = re.compile(
-    r"(?P<forward>[a-z0-9][-a-z0-9]{0,62}): ((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
+    r"((?P<project>[^\s:]+)/)?(?P<forward>[a-z0-9][-a-z0-9]{0,62}): "
+    r"((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
     re.DOTALL,
 )
 
@@ -116,7 +120,11 @@ def parsed(line: str) -> dict[str, str | None]:
     record = _RECORD.fullmatch(line)
     time, level, rest = record.groups() if record else (None, None, line)
     about = _OF_A_FORWARD.fullmatch(rest) if record else None
-    found = about.groupdict() if about else {"forward": None, "tool": None, "stream": None, "message": rest}
+    found = (
+        about.groupdict()
+        if about
+        else {"project": None, "forward": None, "tool": None, "stream": None, "message": rest}
+    )
     return {"time": time, "level": level, **found}
 
 
@@ -136,29 +144,16 @@ def _show(line: str, *, as_json: bool) -> None:
     output.show(json.dumps(parsed(line)) if as_json else on_screen(line))
 
 
-def last_lines(path: Path, count: int, keep: Keep) -> list[str]:
-    """Of the file and of the rotated ones before it, oldest first."""
-    found: list[str] = []
-    for file in (path, *(path.with_name(f"{path.name}.{number}") for number in range(1, 10))):
-        text = _opened(file) if len(found) < count else None
-        if text is None:
-            break
-        with text:
-            lines = text.read().removesuffix("\n").split("\n")
-        found = [line for line in lines if keep(line)] + found
-    return found[max(len(found) - count, 0) :]
-
-
 def coming_lines(path: Path) -> Generator[str, None, None]:
     """What is written from now on, for ever. A file that is rotated away is read to its end first."""
-    file = _opened(path)
+    file = opened(path)
     if file:
         file.seek(0, 2)
     try:
         while True:
             if file:
                 yield from _complete_lines(file)
-            newer = _opened(path) if file is None or _was_rotated(path, file) else None
+            newer = opened(path) if file is None or _was_rotated(path, file) else None
             if newer is None:
                 time.sleep(_PAUSE)
                 continue
@@ -188,17 +183,3 @@ def _was_rotated(path: Path, file: TextIO) -> bool:
     except FileNotFoundError:
         return False  # between two files
     return now.st_ino != ours.st_ino or now.st_size < file.tell()
-
-
-def _opened(path: Path) -> TextIO | None:
-    """None: it is not there. Raises KfwError for what is not a file, such as a FIFO, which would be waited for."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise KfwError(
-            f"cannot read {path}: it is not a regular file", "remove it, then `kfw stop` and `kfw start`"
-        )
-    return os.fdopen(handle, encoding="utf-8", errors="replace", newline="\n")

@@ -16,35 +16,55 @@ from kfw.daemon.event_stream import event_stream, interval_of
 from kfw.daemon.explain import explain
 from kfw.daemon.handover import Handover
 from kfw.daemon.metrics_page import MetricsPage
+from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
 from kfw.daemon.service import DaemonService
+from kfw.daemon.starts import Starts
+from kfw.daemon.target_discovery import Discovery
+from kfw.daemon.web_page import WebPage
 from kfw.errors import KfwError, UsageError
 from kfw.http.messages import Request, Response
+from kfw.names import RowId
 from kfw.protocol import (
     AgainRequest,
+    ClustersReply,
     ConnectionsReply,
     DaemonInfo,
     ErrorReply,
     Event,
     Explanation,
+    ForwardStatus,
     HandoverReply,
     HandoverRequest,
+    LocalPort,
+    LogReply,
     NamesReply,
     NamesRequest,
+    PortsReply,
+    PortsRequest,
     ReloadRequest,
+    StartRequest,
     StatusReply,
     SwitchRequest,
+    TargetsReply,
+    TargetsRequest,
     UpReply,
     UpRequest,
+    WebReply,
+    WebRequest,
 )
+from kfw.supervisor.plan import Plan
+from kfw.system.files import outside
 from kfw.system.loop import rss_bytes
 
 log = logging.getLogger("kfw.handlers")
 
 #: Of a request that is for several forwards.
-MOST_NAMES, LONGEST_NAME = 5000, 253
+MOST_NAMES, LONGEST_NAME = 5000, 253 + 4096  # a project may be named by its path
 #: Characters of each part of an error: a list of unknown names may be long.
 LONGEST_WORDS = 4000
+#: Of the log, when nobody says how many, and at most.
+LOG_LINES, MOST_LOG_LINES = 100, 2000
 
 T = TypeVar("T")
 
@@ -75,6 +95,10 @@ class Handlers:
         self._connections = connections
         self._counters = counters
         self._metrics = metrics
+        self._starts = Starts(core)
+        self._discovery = Discovery(core.supervisor)
+        #: `kfw web`; it asks here what a page asks for.
+        self.web = WebPage(self)
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -100,11 +124,13 @@ class Handlers:
         return _json(self._info())
 
     async def status(self, _: Request) -> Response:
-        return _json(StatusReply(self._info(), self._counters.sample(self._core.supervisor.statuses())))
+        rows = self._counters.sample(self._core.supervisor.statuses())
+        return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
-        return _json(await explain(self._core, name))
+        project = unquote(request.query.get("project") or "")
+        return _json(await explain(self._core, self._core.one(name, project)))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
@@ -112,33 +138,82 @@ class Handlers:
     async def up(self, request: Request) -> Response:
         asked = _body(request, UpRequest)
         check(asked)
-        return _json(await self._core.up(asked))
+        return self._changes(await self._core.up(asked))
 
     async def down(self, request: Request) -> Response:
-        return _names(await self._core.down(_names_in(request)))
+        asked = _names_in(request)
+        if asked.context and not asked.names:
+            self._starts.close(asked.context)
+        return self._names(await self._core.down(asked))
 
     async def remove(self, request: Request) -> Response:
-        return _names(await self._core.remove(_names_in(request)))
+        return self._names(await self._core.remove(_names_in(request)))
 
     async def enable(self, request: Request) -> Response:
-        return _names(await self._core.enable(_switch(request)))
+        return self._names(await self._core.enable(_switch(request)))
 
     async def disable(self, request: Request) -> Response:
-        return _names(await self._core.disable(_switch(request)))
+        return self._names(await self._core.disable(_switch(request)))
 
     async def restart(self, request: Request) -> Response:
-        return _names(self._core.restart(_again(request)))
+        return self._names(self._core.restart(_again(request)))
 
     async def retry(self, request: Request) -> Response:
-        return _names(self._core.retry(_again(request)))
+        return self._names(self._core.retry(_again(request)))
 
     async def reload(self, request: Request) -> Response:
         asked = _body(request, ReloadRequest)
         check_environ(asked.environ)
-        return _json(await self._core.reload(asked))
+        return self._changes(await self._core.reload(asked))
+
+    async def start(self, request: Request) -> Response:
+        asked = _body(request, StartRequest)
+        check_environ(asked.environ)
+        return _json(await self._starts.start(asked))
+
+    async def clusters(self, request: Request) -> Response:
+        return _json(await self._discovery.clusters(request.query.get("kubeconfig")))
+
+    async def targets(self, request: Request) -> Response:
+        asked = _body(request, TargetsRequest)
+        check_environ(asked.environ)
+        return _json(await self._discovery.targets(asked))
+
+    async def target_ports(self, request: Request) -> Response:
+        asked = _body(request, PortsRequest)
+        check_environ(asked.environ)
+        return _json(await self._discovery.ports(asked))
+
+    async def local_port(self, request: Request) -> Response:
+        text = request.path.split("/")[3]
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= 65535):
+            raise UsageError(f"{shown(text)} is not a port", "a port is a number from 1 to 65535")
+        return _json(await self._discovery.local_port(int(text)))
+
+    async def logs(self, request: Request) -> Response:
+        from kfw.system.log_lines import about, last_lines  # for who looks at it only
+
+        count = min(_whole_number(request.query, "lines") or LOG_LINES, MOST_LOG_LINES)
+        name = request.query.get("name", "")[:LONGEST_NAME]
+        found = await outside(
+            lambda: last_lines(paths.log_file(), count, about(name) if name else bool), READ_AGAIN
+        )
+        return _json(LogReply(found))
+
+    async def open_web(self, request: Request) -> Response:
+        asked = _body(request, WebRequest)
+        check_environ(asked.environ)
+        return _json(self.web.open(asked))
+
+    async def stop_web(self, _: Request) -> Response:
+        await self.web.close()
+        self._core.end_if_unused()
+        return _json({})
 
     async def handover(self, request: Request) -> Response:
-        return _json(await self._handover.give(_body(request, HandoverRequest)))
+        reply = await self._handover.give(_body(request, HandoverRequest))
+        await self.web.close()  # its browsers are not handed over: `kfw web` logs them in to the new daemon
+        return _json(reply)
 
     async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")
@@ -160,6 +235,17 @@ class Handlers:
 
         return Response(body=encoded(ROUTES))
 
+    def _changes(self, done: Plan) -> Response:
+        kinds = (done.start, done.restart, done.stop, done.keep)
+        shown = self._core.supervisor.names.of_all(row for rows in kinds for row in rows)
+        started, restarted, stopped, unchanged = ([shown[row] for row in rows] for rows in kinds)
+        by_text = {text: row for row, text in shown.items()}
+        return _json(UpReply(started, restarted, stopped, unchanged, by_text))
+
+    def _names(self, rows: list[RowId]) -> Response:
+        shown = self._core.supervisor.names.of_all(rows)
+        return _json(NamesReply([shown[row] for row in rows], {text: row for row, text in shown.items()}))
+
     def _info(self) -> DaemonInfo:
         return DaemonInfo(
             running=True,
@@ -169,6 +255,7 @@ class Handlers:
             rss_bytes=rss_bytes(),
             socket=str(paths.socket_path()),
             metrics=self._metrics.address,
+            web=self.web.address,
             warnings=[*self._core.warnings(), *filter(None, [self._metrics.problem])],
         )
 
@@ -219,6 +306,32 @@ ROUTES = (
         HandoverReply,
         Handlers.handover,
     ),
+    Route(
+        "POST",
+        "/v1/start",
+        "Start one, answer when it is active.",
+        StartRequest,
+        ForwardStatus,
+        Handlers.start,
+    ),
+    Route(
+        "GET",
+        "/v1/clusters",
+        "Contexts, with their forwards counted.",
+        None,
+        ClustersReply,
+        Handlers.clusters,
+    ),
+    Route("POST", "/v1/targets", "What can be forwarded.", TargetsRequest, TargetsReply, Handlers.targets),
+    Route(
+        "POST", "/v1/target-ports", "The ports of a target.", PortsRequest, PortsReply, Handlers.target_ports
+    ),
+    Route(
+        "GET", "/v1/local-ports/{port}", "Is it free, and who has it.", None, LocalPort, Handlers.local_port
+    ),
+    Route("GET", "/v1/logs", "The last lines of the log.", None, LogReply, Handlers.logs),
+    Route("POST", "/v1/web", "Serve the page of `kfw web`.", WebRequest, WebReply, Handlers.open_web),
+    Route("POST", "/v1/web/stop", "Serve the page no more.", None, dict[str, str], Handlers.stop_web),
     Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),
     Route("GET", "/v1/events", "Changes, as a list or followed as SSE.", None, list[Event], Handlers.events),
     Route("GET", "/v1/openapi.json", "This API.", None, dict[str, Any], Handlers.openapi),
@@ -293,7 +406,3 @@ def _whole_number(query: Mapping[str, str], key: str) -> int | None:
 
 def _json(value: object, status: int = 200) -> Response:
     return Response(status, msgspec.json.encode(value))
-
-
-def _names(names: list[str]) -> Response:
-    return _json(NamesReply(names))

@@ -64,23 +64,31 @@ def _operation(route: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
             "default": _content("What went wrong, and the fix.", schema_of[str(ErrorReply)]),
         },
     }
-    if "{name}" in route.path:
-        operation["parameters"] = [_parameter("name", "path", required=True)]
-    if route.path == "/v1/events":
-        operation["parameters"] = [
-            _parameter("since", "query", kind="integer"),
-            _parameter("follow", "query"),
-            _parameter("traffic", "query", kind="number"),
-        ]
+    parts = [part.strip("{}") for part in route.path.split("/") if part.startswith("{")]
+    parameters = [_parameter(part, "path", required=True) for part in parts] + QUERIES.get(route.path, [])
+    if parameters:
+        operation["parameters"] = parameters
     if route.takes is not None:
         operation["requestBody"] = {**_content("", schema_of[str(route.takes)]), "required": True}
         del operation["requestBody"]["description"]
     return operation
 
 
-def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
 def _parameter(name: str, where: str, *, required: bool = False, kind: str = "string") -> dict[str, Any]:
     return {"name": name, "in": where, "required": required, "schema": {"type": kind}}
+
+
+#: What stands behind the `?`, by path.
+QUERIES = {
+    "/v1/events": [
+        _parameter("since", "query", kind="integer"),
+        _parameter("follow", "query"),
+        _parameter("traffic", "query", kind="number"),
+    ],
+    "/v1/clusters": [_parameter("kubeconfig", "query")],
+    "/v1/logs": [_parameter("name", "query"), _parameter("lines", "query", kind="integer")],
+}
+
+
+def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}

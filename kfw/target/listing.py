@@ -2,19 +2,24 @@
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 
-from kfw.environ import Environs
+from kfw.environ import Environ, Environs
 from kfw.errors import KfwError, NotPermitted, TimedOut, UsageError
 from kfw.kube.api_errors import Absent, NotUnderstood, not_understood
 from kfw.kube.api_server import ApiServer
-from kfw.kube.decoder import Wire
+from kfw.kube.decoder import Decoder, Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.model import Kind
+from kfw.names import RowId
+from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -23,6 +28,7 @@ from kfw.target.inventory import (
     inventory,
     kinds_in_words,
     namespaces_of,
+    ports_of_pods,
 )
 from kfw.target.registry import ClusterRegistry, decoder
 
@@ -32,7 +38,6 @@ PAGE = 500
 _REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
-_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Place(Wire, frozen=True):
@@ -43,14 +48,6 @@ class _Placed(Wire, frozen=True):
     metadata: _Place = _Place()
 
 
-class _Verdict(Wire, frozen=True):
-    allowed: bool = False
-
-
-class _Review(Wire, frozen=True):
-    status: _Verdict = _Verdict()
-
-
 @dataclass(frozen=True)
 class Listing:
     """`denied`: the kinds that this user may not list, in words; "" if there are none."""
@@ -59,17 +56,37 @@ class Listing:
     denied: str
 
 
-async def find_targets(access: Access, namespace: str, word: str) -> Listing:
-    """In this namespace, or with "" in all of them. Raises KfwError."""
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+@asynccontextmanager
+async def server_of(
+    access: Access, environ: Environ | None = None, registry: ClusterRegistry | None = None
+) -> AsyncIterator[ApiServer]:
+    """To be asked once. `environ`: of who asks, None for this process's own. `registry`: where a login and a connection may
+    be already; None: of this question alone."""
+
+    def ignore() -> None:
+        """Who asks once needs to hear of no change."""
+
+    async with AsyncExitStack() as stack:
+        known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
+        asker = environ or Environs(os.environ, known=True).of(RowId("", ""))
+        shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
-            shared.server.want(asked_for=True)
-            return await _find(shared.server, namespace, word)
+            yield shared.server
         finally:
-            await registry.leave(shared, _nobody)
+            await known.leave(shared, ignore)
+
+
+async def find_targets(
+    access: Access,
+    namespace: str,
+    word: str,
+    environ: Environ | None = None,
+    registry: ClusterRegistry | None = None,
+) -> Listing:
+    """In this namespace, or with "" in all of them. Raises KfwError."""
+    async with server_of(access, environ, registry) as server:
+        server.want(asked_for=True)
+        return await _find(server, namespace, word)
 
 
 async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedPort, ...]:
@@ -77,27 +94,23 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
 
     Raises KfwError.
     """
-    kind = target.partition("/")[0]
-    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
-    async with ClusterRegistry() as registry:
-        shared = registry.join(
-            replace(access, namespace=""), Environs(os.environ, known=True).of(""), _nobody
-        )
+    kind, _, name = target.partition("/")
+    if kind == Kind.PODS:
+        resources, select = {PODS}, {"labelSelector": name}
+    else:
+        resources, select = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), {}
+    async with server_of(access) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(shared.server, one, namespace) for one in resources}
+                lists = {one: await list_objects(server, one, namespace, select=select) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
             ) from error
-        finally:
-            await registry.leave(shared, _nobody)
-    rows = inventory(lists, target, {})
+    if kind == Kind.PODS:
+        return ports_of_pods(placed.object for placed in lists[PODS])
+    rows = inventory(lists, target, {}, (kind,))
     return next((row.ports for row in rows if row.target == target), ())
-
-
-def _nobody() -> None:
-    """Who asks once needs to hear of no change."""
 
 
 async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
@@ -128,11 +141,19 @@ def _complain(answers: list[list[Placed] | BaseException]) -> None:
             raise said
 
 
-async def list_objects(server: ApiServer, resource: Resource, namespace: str) -> list[Placed]:
-    """All pages. Raises KfwError."""
-    session, read = server.session(), decoder(resource)
+async def list_objects(
+    server: ApiServer,
+    resource: Resource,
+    namespace: str,
+    *,
+    shape: type[Any] | None = None,
+    select: Mapping[str, str] | None = None,
+) -> list[Placed]:
+    """All pages. `shape`: what is read of each, where that is not what kfw usually keeps; `select`: labelSelector,
+    fieldSelector. Raises KfwError."""
+    session, read = server.session(), Decoder(shape) if shape else decoder(resource)
     found: list[Placed] = []
-    query: dict[str, str | int] = {"limit": PAGE}
+    query: dict[str, str | int] = {"limit": PAGE, **(select or {})}
     try:
         while True:
             page = read.page(await session.read(resource.path(namespace), query))
@@ -159,20 +180,7 @@ def _namespace_of(raw: msgspec.Raw) -> str:
 
 async def may_forward(server: ApiServer, namespace: str) -> bool | None:
     """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    session = server.session()
-    try:
-        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
-        return msgspec.json.decode(said, type=_Review).status.allowed
-    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
-        return None
-    finally:
-        server.close_session(session)
+    return await may(server, FORWARD, namespace)
 
 
 async def _reviews(

@@ -27,6 +27,7 @@ class Port(Wire, frozen=True):
 
 
 class Container(Wire, frozen=True):
+    name: str = ""
     ports: list[Port] | None = None
     restart_policy: str = ""
 
