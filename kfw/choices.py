@@ -1,8 +1,9 @@
 """The closed sets a configuration chooses from, each once: read by the config, the control API, commands, and docs."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from zlib import crc32
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ FOLLOW = "follow"
 METHOD_CHOICES = ("auto", *METHODS)
 
 #: How the pods of an object are found: by its EndpointSlices, it is one itself, by their owner reference, by that of its
-#: replica sets, or by nothing but its selector, as kubectl does (then `kfw port-forward` alone forwards to it); "none": it
-#: has no pods.
-PodsBy = Literal["endpoints", "itself", "owner", "replicasets", "selector", "none"]
+#: replica sets; "none": it has no pods.
+PodsBy = Literal["endpoints", "itself", "owner", "replicasets", "none"]
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,9 @@ KINDS: Mapping[str, KindTraits] = {
     "deployment": KindTraits("Deployment", "deployments", "deploy", "replicasets", "apps"),
     "statefulset": KindTraits("StatefulSet", "statefulsets", "sts", "owner", "apps"),
     "daemonset": KindTraits("DaemonSet", "daemonsets", "ds", "owner", "apps"),
-    "replicaset": KindTraits("ReplicaSet", "replicasets", "rs", "selector", "apps"),
-    "job": KindTraits("Job", "jobs", "", "selector", "batch"),
-    "replicationcontroller": KindTraits("ReplicationController", "replicationcontrollers", "rc", "selector"),
+    "replicaset": KindTraits("ReplicaSet", "replicasets", "rs", "owner", "apps"),
+    "job": KindTraits("Job", "jobs", "", "owner", "batch"),
+    "replicationcontroller": KindTraits("ReplicationController", "replicationcontrollers", "rc", "owner"),
     "configmap": KindTraits("ConfigMap", "configmaps", "cm", "none"),
     "secret": KindTraits("Secret", "secrets", "", "none"),
     "endpoints": KindTraits("Endpoints", "endpoints", "ep", "none"),
@@ -119,6 +119,22 @@ def kind_named(text: str) -> str | None:
     """The key in KINDS of its singular, plural or short name; None: it is not there."""
     return next((name for name, one in KINDS.items() if text and text in (name, one.plural, one.short)), None)
 
+
+_LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
+_VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
+_REQUIREMENT = (
+    rf"(!?{_LABEL}|{_LABEL} *(==|=|!=) *{_VALUE}|{_LABEL} +(in|notin) +\( *{_VALUE}( *, *{_VALUE})* *\))"
+)
+#: As `kubectl get -l` takes it.
+LABEL_SELECTOR = f"{_REQUIREMENT}(,{_REQUIREMENT})*"
+
+
+def is_selector(name: str) -> bool:
+    """After TYPE/: none of these signs is in a name."""
+    return not _SELECTOR_SIGNS.isdisjoint(name)
+
+
+_SELECTOR_SIGNS = frozenset("=!(")
 
 TYPES = ("web", "rest", "rpc", "other")
 READINESS = ("ready", "running")
@@ -150,6 +166,13 @@ HEADER_LINE = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+: *[^\s].*$"
 ON_PORT_IN_USE = ("error", "next")
 
 
+#: Programs whose forwards `kfw config import` takes over: see config/imports/table.py.
+FOREIGN_KINDS = (
+    *("skaffold", "devspace", "kudev", "vscode", "kftray", "compose", "kubefwd-daemon", "kportforward"),
+    *("tilt", "k9s"),
+)
+
+
 def listed(words: tuple[str, ...], last: str = "or") -> str:
     """`tcp, http or none`"""
     return f"{', '.join(words[:-1])} {last} {words[-1]}" if len(words) > 1 else "".join(words)
@@ -162,3 +185,18 @@ _UNPRIVILEGED = 8000
 def usual_local_port(target_port: int) -> int:
     """Where a port is expected when nobody has said where: the same number, or one that needs no privilege."""
     return target_port if target_port >= 1024 else target_port + _UNPRIVILEGED
+
+
+#: Where a port goes whose usual place is taken: below the range that systems give to clients (32768 on Linux).
+_FIRST, _MANY = 20000, 12000
+
+
+def free_local_port(target_port: int, whose: str, used: Collection[int]) -> int:
+    """The usual one, else one that follows from `whose` alone (`shop/web:80`), so that it is the same next time; 0 where
+    all are used."""
+    usual = usual_local_port(target_port)
+    if usual not in used:
+        return usual
+    begin = crc32(whose.encode())
+    places = (_FIRST + (begin + step) % _MANY for step in range(_MANY))
+    return next((port for port in places if port not in used), 0)

@@ -109,9 +109,14 @@ def _alias(word: str) -> str:
 
 
 def _dispatch(argv: Sequence[str]) -> int | None:
-    if not argv and "_KFW_COMPLETE" not in os.environ:
+    if how := os.environ.get("_KFW_COMPLETE"):
+        if how in ("complete_bash", "complete_zsh", "complete_fish", "lines"):
+            from kfw.completion.tab import complete
+
+            return complete(how, ALIASES)
+    elif not argv:
         return _what_is_up()
-    if "_KFW_COMPLETE" not in os.environ and argv:
+    else:
         if argv[0] == "status" and all(arg == "--json" or not arg.startswith("-") for arg in argv[1:]):
             from kfw.commands._status import status
 

@@ -183,11 +183,11 @@ def paths() -> frozenset[str]:
 @cache
 def options() -> dict[str, frozenset[str]]:
     """Of every command of kfw, by its words: `config check`; "" is kfw itself, a noun has those of its verbs."""
-    from kfw.commands._group import COMMANDS, _load
+    from kfw.commands._group import COMMANDS, load_command
 
     found = {"": frozenset({"--help", "--version", "--install-completion", "--show-completion", "-h"})}
     for name in COMMANDS:
-        command = _load(name)
+        command = load_command(name)
         verbs = getattr(command, "commands", {})
         found |= {f"{name} {verb}": _options_of(one) for verb, one in verbs.items()}
         found[name] = _options_of(command).union(*(found[f"{name} {verb}"] for verb in verbs))

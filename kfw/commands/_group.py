@@ -19,10 +19,14 @@ GROUPS = {
         *("up", "down", "add", "remove", "enable", "disable", "restart", "retry", "reload", "wait"),
         *("run", "port-forward"),
     ),
-    "Looking": ("targets", "status", "tui", "web", "explain", "verify", "top", "open", "logs", "events"),
+    "Looking": (
+        *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
+        *("top", "open", "logs", "events"),
+    ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
     "Daemon": ("start", "stop", "serve", "service", "version"),
+    "Shell": ("completion",),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
 
@@ -32,14 +36,14 @@ class LazyGroup(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        return _load(cmd_name) if cmd_name in COMMANDS else None
+        return load_command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """The plain text; on a terminal typer has rich draw it."""
         width = max(map(len, COMMANDS))
         for title, names in GROUPS.items():
             with formatter.section(title):
-                rows = [(name.ljust(width), first_line(_load(name))) for name in names]
+                rows = [(name.ljust(width), first_line(load_command(name))) for name in names]
                 formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -109,7 +113,8 @@ def _markup() -> Any:
     return "rich" if output.is_terminal(sys.stdout) else None
 
 
-def _load(name: str) -> Any:
+def load_command(name: str) -> Any:
+    """Imports it, and what it imports."""
     function = name.replace("-", "_")
     module = import_module(f"kfw.commands.{function}")
     app = getattr(module, "app", None)

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from kfw.choices import METHOD_CHOICES, listed
-from kfw.commands._names import complete, complete_context
 from kfw.config.durations import seconds
 
 
@@ -29,10 +28,9 @@ Names = Annotated[
     typer.Argument(
         metavar="[NAME]...",
         help="Forwards, profiles or patterns; all when none is named.",
-        autocompletion=complete,
     ),
 ]
-OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.", autocompletion=complete)]
+OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
 Timeout = Annotated[
     float,
@@ -50,7 +48,6 @@ InContext = Annotated[
         "--context",
         metavar="NAME",
         help="Only forwards in this kubeconfig context.",
-        autocompletion=complete_context,
     ),
 ]
 Namespace = Annotated[

@@ -14,7 +14,7 @@ from kfw.commands._add_words import additions
 from kfw.commands._caller import caller_environ, caller_project, names_source
 from kfw.errors import KfwError
 from kfw.system.log_lines import about, last_lines
-from kfw.tui.caller import Caller, Look, Place, Wanted
+from kfw.tui.caller import Caller, Look, NewForward, Offers
 
 if TYPE_CHECKING:
     from kfw.protocol import UpRequest
@@ -40,18 +40,16 @@ def caller() -> Caller:
 
 def look() -> Look:
     """Files that are wrong are no reason not to look at what runs."""
-    from kfw.config.durations import seconds
     from kfw.config.layers import load
     from kfw.tui.themes import NAMES
 
     try:
-        options = load(Path.cwd()).values["uiOptions"]
+        ui = load(Path.cwd()).ui
     except KfwError as error:
         return Look(warning=f"the configuration cannot be read, `kfw config check` says why: {error.what}")
-    theme, refresh = str(options["theme"]), seconds(options["refreshRate"])
-    if theme not in NAMES:
-        return Look(NAMES[0], refresh, f"there is no theme '{theme}'; use {listed(NAMES)}")
-    return Look(theme, refresh)
+    if ui.theme not in NAMES:
+        return Look(NAMES[0], ui.refresh_rate, f"there is no theme '{ui.theme}'; use {listed(NAMES)}")
+    return Look(ui.theme, ui.refresh_rate)
 
 
 def preview(words: Sequence[str]) -> tuple[str, int | None]:
@@ -66,7 +64,7 @@ def preview(words: Sequence[str]) -> tuple[str, int | None]:
     return f"{one.name}: {remote} of {one.target} on localhost:{local}", local
 
 
-def _request(wanted: Wanted, environ: dict[str, str]) -> UpRequest:
+def _request(wanted: NewForward, environ: dict[str, str]) -> UpRequest:
     from kfw.client.launch import ensure_daemon
     from kfw.commands.add import common_of, refuse_what_is_there, request_of
 
@@ -87,7 +85,7 @@ def _contexts() -> tuple[str, list[str]]:
     return known.current_context, sorted(known.contexts)
 
 
-def _targets(context: str, namespace: str) -> Place:
+def _targets(context: str, namespace: str) -> Offers:
     from kfw.kubeconfig.load import default_files, load
     from kfw.kubeconfig.pin import current_context
     from kfw.system.loop import run
@@ -97,7 +95,7 @@ def _targets(context: str, namespace: str) -> Place:
     access = known.access(context or current_context(known))
     where = namespace or access.namespace
     found = run(find_targets(access, where, ""))
-    return Place(where, {one.target: [_port_in_words(port) for port in one.ports] for one in found.targets})
+    return Offers(where, {one.target: [_port_in_words(port) for port in one.ports] for one in found.targets})
 
 
 def _port_in_words(port: ListedPort) -> str:
@@ -105,6 +103,7 @@ def _port_in_words(port: ListedPort) -> str:
 
 
 def _log_tail(name: str) -> list[str]:
-    from kfw.commands.logs import on_screen  # and typer
+    from kfw.commands.logs import as_logged, on_screen  # and typer
 
-    return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, about(name))]
+    keep = about(as_logged(name))
+    return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, keep)]

@@ -8,13 +8,13 @@ from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, names_source
-from kfw.commands._names import complete
+from kfw.commands._names import apart
 from kfw.commands._options import Json
 from kfw.names import few
 
 
 def enable(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", autocompletion=complete)],
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
     as_json: Json = False,
 ) -> int:
     """Start forwards or profiles, and undo `kfw disable`.
@@ -26,8 +26,8 @@ def enable(
     kfw enable dev 'shop-*'
     """
     ensure_daemon(on_demand=True)
-    done = client.enable(names, names_source(), caller_environ()).names
+    done = client.enable(names, names_source(), caller_environ())
     if as_json:
-        output.show_json({"enabled": done})
-    output.say(f"enabled: {few(done)}")
+        output.show_json({"enabled": done.names, "forwards": apart(done.forwards)})
+    output.say(f"enabled: {few(done.names)}")
     return 0

@@ -1,4 +1,4 @@
-"""kfw init: write a first kfw.yaml, which is the manual with everything but the examples commented out."""
+"""kfw init: write a first kfw.yaml: the manual with everything but the examples commented out, or what a cluster has."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kfw.commands import _output as output
+from kfw.commands._options import Context, Kubeconfig, Namespace
 from kfw.errors import KfwError, UsageError
 
 _HEAD = """\
@@ -26,19 +27,51 @@ def init(
     path: Annotated[
         Path, typer.Argument(metavar="[PATH]", help="A file, or a folder for kfw.yaml.", show_default=False)
     ] = Path("kfw.yaml"),
+    from_cluster: Annotated[
+        bool, typer.Option("--from-cluster", help="With a forward for each service that is there.")
+    ] = False,
+    namespace: Namespace = None,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> int:
-    """Write an example kfw.yaml with every setting explained.
+    """Write a kfw.yaml: an example with every setting explained.
+
+    Or with --from-cluster what a cluster has: each TCP port of each service, with a local port of its own.
 
     \b
     kfw init
+    kfw init --from-cluster -n shop
+    kfw init --from-cluster -A --context dev
     """
+    target = path / "kfw.yaml" if path.is_dir() else path
+    if not from_cluster:
+        if namespace or everywhere or context or kubeconfig:
+            raise UsageError(
+                "the example is of no cluster", "kfw init --from-cluster writes what is in a cluster"
+            )
+        return _example(target, force=force)
+    if everywhere and namespace:
+        raise UsageError("-A and -n do not go together", "leave one of them out")
+    if target.exists() and not force:  # before the cluster is asked
+        raise _is_there(target)
+    from kfw.commands._from_cluster import config_of
+
+    config = config_of(context, kubeconfig, namespace, everywhere=everywhere)
+    _write(target, config.text, force=force)
+    output.say(f"wrote {target}: {config.summary}")
+    output.say("next: `kfw up` starts them" if config.started else f"next: change {target}, then `kfw up`")
+    return 0
+
+
+def _example(target: Path, *, force: bool) -> int:
     from kfw.config.layers import EMBEDDED
 
-    target = path / "kfw.yaml" if path.is_dir() else path
     _write(target, template(EMBEDDED.read_text(encoding="utf-8")), force=force)
     output.say(f"wrote {target}")
-    output.say(f"next: write your forwards into it, then `kfw config check {target}`, then `kfw up`")
+    output.say("next: write your forwards into it, below portForwards, then `kfw up`")
+    output.say("      `kfw targets` shows what there is; `kfw init --from-cluster --force` writes all of it")
     return 0
 
 
@@ -61,8 +94,14 @@ def _write(target: Path, text: str, *, force: bool) -> None:
         with os.fdopen(os.open(target, flags, 0o644), "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise UsageError(f"cannot write {target}: it is there already", "--force overwrites it") from error
+        raise _is_there(target) from error
     except OSError as error:
         raise KfwError(
             f"cannot write {target}: {error.strerror}", "name a folder that you can write"
         ) from error
+
+
+def _is_there(target: Path) -> UsageError:
+    return UsageError(
+        f"cannot write {target}: it is there already", "edit it, or name another file; --force overwrites it"
+    )

@@ -1,5 +1,6 @@
 """kfw tui: all forwards on a screen of their own, live."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,11 @@ def tui() -> int:
     \b
     kfw tui
     """
-    if not (output.is_terminal(sys.stdin) and output.is_terminal(sys.stdout)):
-        raise UsageError("kfw tui needs a terminal", "`kfw status --watch` goes on without one")
+    can_draw = os.environ.get("TERM") != "dumb" and output.is_terminal(sys.stdout)
+    if not (can_draw and output.is_terminal(sys.stdin)):
+        raise UsageError(
+            "kfw tui needs a terminal that can be drawn on", "`kfw status --watch` goes on without one"
+        )
     from kfw.commands._first_picture import FirstPicture
 
     with FirstPicture() as picture:

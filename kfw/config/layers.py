@@ -17,7 +17,7 @@ from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
 from kfw.config.read import read
 from kfw.config.schema import DEFAULTS, SETTINGS
-from kfw.config.settings import DaemonSettings, Settings
+from kfw.config.settings import DaemonSettings, Settings, UiSettings
 from kfw.config.shapes import Reading
 from kfw.config.sources import ConfigSource, foreign
 from kfw.config.tree import ConfigProblem, Place, text_at
@@ -105,6 +105,7 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
             if conflicts.selecting(profile)
         },
         daemon=_daemon(completed.branch("daemon")),
+        ui=_ui(completed.branch("uiOptions")),
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),
         warnings=tuple(warnings),
@@ -152,6 +153,13 @@ def _daemon(block: Branch) -> DaemonSettings:
         log_level=block.value("logLevel", str) or DaemonSettings.log_level,
         metrics_listen=block.value("metricsListen", str),
         notices=block.value("notices", bool) or False,
+    )
+
+
+def _ui(block: Branch) -> UiSettings:
+    return UiSettings(
+        theme=block.value("theme", str) or UiSettings.theme,
+        refresh_rate=seconds(block.value("refreshRate", str) or "1s"),
     )
 
 

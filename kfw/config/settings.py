@@ -18,6 +18,14 @@ class DaemonSettings:
 
 
 @dataclass(frozen=True)
+class UiSettings:
+    """`refresh_rate`: seconds between two pictures of what changes by itself, such as ages."""
+
+    theme: str = "dark"
+    refresh_rate: float = 1.0
+
+
+@dataclass(frozen=True)
 class Settings:
     #: By name; those of profiles too, and also what is disabled.
     forwards: Mapping[str, Forward]
@@ -29,6 +37,7 @@ class Settings:
     #: Profiles that select by namespaces and labels, by name; also what is disabled.
     selections: Mapping[str, SelectingProfile]
     daemon: DaemonSettings
+    ui: UiSettings
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]
     project_file: Path | None

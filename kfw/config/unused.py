@@ -22,7 +22,6 @@ KEYS: Mapping[str, str] = {
     "daemon.pidFile": "KFW_HOME moves the pidfile",
     "daemon.socketPath": "KFW_HOME moves the socket",
     "monitoringInterval": "kfw watches the cluster and does not poll",
-    "uiOptions": "kfw has no terminal interface yet",
     "collector": _NO_COLLECTOR,
 }
 

@@ -97,7 +97,7 @@ def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreach
     if isinstance(error, ssl.SSLCertVerificationError):
         return ClusterUnreachable(
             f"cannot trust the API server {error_context.server}: {error.verify_message}",
-            f"set certificate-authority-data of cluster {error_context.cluster} in the kubeconfig to the server's CA",
+            _fix_of_trust(error, error_context.cluster),
         )
     if isinstance(error, ssl.SSLError) and _refuses_certificate(error):
         return LoginError(
@@ -108,6 +108,19 @@ def unreachable(error_context: ErrorContext, error: Exception) -> ClusterUnreach
         f"cannot reach the API server {error_context.server}: {call_words(error)}",
         f"kubectl --context {error_context.context} cluster-info, then check the network, the VPN or the cluster",
     )
+
+
+def _fix_of_trust(error: ssl.SSLCertVerificationError, cluster: str) -> str:
+    """By OpenSSL's number for what did not verify (X509_V_ERR_... in openssl/x509_vfy.h)."""
+    match error.verify_code:
+        case 62 | 63 | 64:  # another host name, or another address
+            return (
+                f"set server of cluster {cluster} in the kubeconfig to a name that its certificate has, "
+                "or tls-server-name to such a name"
+            )
+        case 9 | 10:  # not yet valid, not valid any more
+            return "check this machine's clock, then have the certificate of the API server renewed"
+    return f"set certificate-authority-data of cluster {cluster} in the kubeconfig to the server's CA"
 
 
 def call_words(error: Exception) -> str:

@@ -1,15 +1,21 @@
 """A runner as people and programs see it: ForwardStatus, and the log line that says what changed."""
 
+import logging
+import re
 from typing import cast
 
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
 from kfw.short_paths import with_short_paths
+from kfw.supervisor.fixes import sentence
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
 from kfw.system.clock import rfc3339
+
+#: A word with a digit in it: a count, a time, an address, the name of a pod.
+_NUMBERED = re.compile(r"\S*\d\S*")
 
 
 class Row:
@@ -44,7 +50,8 @@ class Row:
         self.runner, self.status, self.problem, self.up_since = None, status, problem, None
         self._since = rfc3339(now)
 
-    def report(self, now: float) -> ForwardStatus:
+    def report(self, now: float, shown: str) -> ForwardStatus:
+        """`shown`: what it is called where people read it."""
         forward, runner = self.forward, self.runner
         path = runner.path if runner else None
         active = path.active if path and self.status in SERVING else None
@@ -54,11 +61,13 @@ class Row:
         serving = self.status in SERVING
         return ForwardStatus(
             name=forward.name,
-            profile=forward.profile,
             project=forward.source,
+            display_name=shown,
+            profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=with_short_paths(_sentence(self.problem)) or (_warning(active.tunnel) if active else ""),
+            message=with_short_paths(sentence(forward, self.problem))
+            or (_warning(active.tunnel) if active else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),
@@ -97,7 +106,7 @@ def url(forward: Forward, port: int, host: str = "localhost") -> str:
 
 def line(status: ForwardStatus) -> str:
     """One line for the log: what it is now, by which method, and why."""
-    parts = [f"{status.name}: {status.status.value}"]
+    parts = [f"{status.shown}: {status.status.value}"]
     if status.endpoint:
         end = status.endpoint
         parts.append(f"via {status.method} to {end.kind} {end.name}:{end.port}")
@@ -108,10 +117,19 @@ def line(status: ForwardStatus) -> str:
     return " ".join(parts)
 
 
-def _sentence(problem: Problem | None) -> str:
-    if problem is None:
-        return ""
-    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
+def level_of(status: ForwardStatus, *, same: bool) -> int:
+    """Of its log line. `same`: it was told before."""
+    if same:
+        return logging.DEBUG  # only the time of the next attempt has changed
+    return logging.WARNING if status.status is Status.ERROR else logging.INFO
+
+
+def news_of(status: ForwardStatus) -> tuple[object, ...]:
+    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
+    unless it says what a person has to do."""
+    needs_person = status.reason is not None and status.reason.traits.needs_person
+    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
+    return status.status, status.reason, status.endpoint, status.local_port, words
 
 
 def _warning(tunnel: Tunnel) -> str:

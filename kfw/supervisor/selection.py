@@ -8,14 +8,10 @@ namespace than the profile's first the namespace is appended, as kubefwd does.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from zlib import crc32
 
-from kfw.choices import usual_local_port
+from kfw.choices import free_local_port
 from kfw.model import Forward, Kind, SelectingProfile, Target
 from kfw.target.objects import Service, ServicePort
-
-#: Where a port goes whose usual place is taken: below the range that systems give to clients (32768 on Linux).
-_FIRST, _MANY = 20000, 12000
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,8 @@ def with_local_ports(
     used = {*taken, *remembered.values()}
     ports: dict[str, int] = {}
     for member in found:
-        port = remembered.get(member.name) or _free(member, used)
+        whose = f"{member.namespace}/{member.service}:{member.port.number}"
+        port = remembered.get(member.name) or free_local_port(member.port.number, whose, used)
         used.add(port)
         ports[member.name] = port
     return ports
@@ -74,12 +71,3 @@ def forward_of(member: Member, local_port: int, selection: SelectingProfile) -> 
 
 def _is_excluded(name: str, selection: SelectingProfile) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in selection.exclude)
-
-
-def _free(member: Member, used: Collection[int]) -> int:
-    usual = usual_local_port(member.port.number)
-    if usual not in used:
-        return usual
-    begin = crc32(f"{member.namespace}/{member.service}:{member.port.number}".encode())
-    places = (_FIRST + (begin + step) % _MANY for step in range(_MANY))
-    return next((port for port in places if port not in used), 0)

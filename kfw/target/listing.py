@@ -17,6 +17,9 @@ from kfw.kube.decoder import Decoder, Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.model import Kind
+from kfw.names import RowId
+from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -25,6 +28,7 @@ from kfw.target.inventory import (
     inventory,
     kinds_in_words,
     namespaces_of,
+    ports_of_pods,
 )
 from kfw.target.registry import ClusterRegistry, decoder
 
@@ -34,7 +38,6 @@ PAGE = 500
 _REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
-_REVIEW_PATH = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 
 
 class _Place(Wire, frozen=True):
@@ -43,14 +46,6 @@ class _Place(Wire, frozen=True):
 
 class _Placed(Wire, frozen=True):
     metadata: _Place = _Place()
-
-
-class _Verdict(Wire, frozen=True):
-    allowed: bool = False
-
-
-class _Review(Wire, frozen=True):
-    status: _Verdict = _Verdict()
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,7 @@ async def server_of(
 
     async with AsyncExitStack() as stack:
         known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
-        asker = environ or Environs(os.environ, known=True).of("")
+        asker = environ or Environs(os.environ, known=True).of(RowId("", ""))
         shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
             yield shared.server
@@ -99,17 +94,22 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
 
     Raises KfwError.
     """
-    kind = target.partition("/")[0]
-    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
+    kind, _, name = target.partition("/")
+    if kind == Kind.PODS:
+        resources, select = {PODS}, {"labelSelector": name}
+    else:
+        resources, select = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), {}
     async with server_of(access) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(server, one, namespace) for one in resources}
+                lists = {one: await list_objects(server, one, namespace, select=select) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
             ) from error
-    rows = inventory(lists, target, {})
+    if kind == Kind.PODS:
+        return ports_of_pods(placed.object for placed in lists[PODS])
+    rows = inventory(lists, target, {}, (kind,))
     return next((row.ports for row in rows if row.target == target), ())
 
 
@@ -180,20 +180,7 @@ def _namespace_of(raw: msgspec.Raw) -> str:
 
 async def may_forward(server: ApiServer, namespace: str) -> bool | None:
     """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    attributes = {"namespace": namespace, "verb": "create", "resource": "pods", "subresource": "portforward"}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    session = server.session()
-    try:
-        said = await session.review(_REVIEW_PATH, msgspec.json.encode(review))
-        return msgspec.json.decode(said, type=_Review).status.allowed
-    except (KfwError, msgspec.DecodeError, RecursionError):  # the list is worth showing without it
-        return None
-    finally:
-        server.close_session(session)
+    return await may(server, FORWARD, namespace)
 
 
 async def _reviews(

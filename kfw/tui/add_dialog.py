@@ -15,7 +15,7 @@ from textual.widgets import Button, Input, Label, Select, Static
 
 from kfw.choices import METHOD_CHOICES
 from kfw.errors import KfwError
-from kfw.tui.caller import Caller, Place, Wanted
+from kfw.tui.caller import Caller, NewForward, Offers
 from kfw.tui.daemon_actions import sentence
 
 #: Of the targets that are offered below the field.
@@ -34,7 +34,7 @@ _FIELDS = (
 )
 
 
-class AddDialog(ModalScreen[Wanted | None]):
+class AddDialog(ModalScreen[NewForward | None]):
     """None: the user wants nothing after all. `busy`: local ports that forwards have, and their names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,10 +42,10 @@ class AddDialog(ModalScreen[Wanted | None]):
         Binding("ctrl+s", "submit", "Add", show=False),
     ]
 
-    class Found(Message):
+    class TargetsFound(Message):
         """`place`: what there is to forward; `said`: why it is not known."""
 
-        def __init__(self, place: Place | None, said: str, where: tuple[str, str]) -> None:
+        def __init__(self, place: Offers | None, said: str, where: tuple[str, str]) -> None:
             super().__init__()
             self.place, self.said, self.where = place, said, where
 
@@ -58,7 +58,7 @@ class AddDialog(ModalScreen[Wanted | None]):
         super().__init__()
         self._caller = caller
         self._busy = busy
-        self._place: Place | None = None
+        self._place: Offers | None = None
         self._where: tuple[str, str] | None = None
         self._cannot_ask = ""
 
@@ -119,9 +119,9 @@ class AddDialog(ModalScreen[Wanted | None]):
     def _text(self, key: str) -> str:
         return self.query_one(f"#{key}", Input).value.strip()
 
-    def _wanted(self) -> Wanted:
+    def _wanted(self) -> NewForward:
         words = (self._text("name"), self._text("target"), self._text("port"))
-        return Wanted(
+        return NewForward(
             tuple(word for word in words if word),
             self._text("namespace"),
             self._text("context"),
@@ -175,11 +175,11 @@ class AddDialog(ModalScreen[Wanted | None]):
 
     def _find(self, where: tuple[str, str]) -> None:
         try:
-            self.post_message(self.Found(self._caller.targets(*where), "", where))
+            self.post_message(self.TargetsFound(self._caller.targets(*where), "", where))
         except KfwError as error:
-            self.post_message(self.Found(None, f"targets are not known: {error.what}", where))
+            self.post_message(self.TargetsFound(None, f"targets are not known: {error.what}", where))
 
-    def on_add_dialog_found(self, message: Found) -> None:
+    def on_add_dialog_targets_found(self, message: TargetsFound) -> None:
         if message.where != self._where:
             return
         self._place, self._cannot_ask = message.place, message.said
@@ -189,7 +189,7 @@ class AddDialog(ModalScreen[Wanted | None]):
         self._offer()
 
 
-def offer(place: Place | None, typed: str) -> str:
+def offer(place: Offers | None, typed: str) -> str:
     """Pure: the line below the fields."""
     if place is None:
         return ""

@@ -7,25 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from kfw.errors import KfwError
 from kfw.tui import daemon_actions, summary, user_actions
 from kfw.tui.arrangement import GROUPS, SORTS, ListOptions, arrange
-from kfw.tui.caller import Caller, Look, Wanted
+from kfw.tui.caller import Caller, Look
 from kfw.tui.detail_pane import SECTIONS, DetailPane
 from kfw.tui.feed import Changed, Feed, Lost, Synced
+from kfw.tui.forward_actions import ForwardActions
 from kfw.tui.forward_table import ForwardTable
 from kfw.tui.palette import ForwardCommands
-from kfw.tui.rows import LiveForward, LiveForwards
+from kfw.tui.rows import LiveForward, key_of
 from kfw.tui.themes import NAMES, THEMES
 
 #: Seconds between two pictures while much changes; the first change after a pause is shown at once.
-_BUSY = 0.2
+_BUSY = 0.5
 #: What an exit by Ctrl+C returns, as from every other command.
 INTERRUPTED = 130
 #: Seconds between two samples of what goes through, at least.
@@ -43,11 +42,13 @@ def _bindings() -> list[BindingType]:
         Binding("ctrl+c", f"quit_app({INTERRUPTED})", "Quit", show=False, priority=True),
         Binding("escape", "close_top", "Back", show=False),
         Binding("space", "details", "Details", show=False),
+        Binding("K", "scroll_details(-3)", show=False),
+        Binding("J", "scroll_details(3)", show=False),
         *numbers, *sorts, *actions,
     ]  # fmt: skip
 
 
-class TuiApp(App[int]):
+class TuiApp(ForwardActions):
     """All of `kfw tui`; returns the exit code."""
 
     CSS_PATH = "app.tcss"
@@ -58,25 +59,16 @@ class TuiApp(App[int]):
     class FeedReady(Message):
         """There is something to take."""
 
-    class Done(Message):
-        """An action: what it did, or why it did not."""
-
-        def __init__(self, said: str, error: KfwError | None = None) -> None:
-            super().__init__()
-            self.said, self.error = said, error
-
     def __init__(
         self, caller: Caller, look: Look | None = None, before_screen: Callable[[], object] | None = None
     ) -> None:
         """`before_screen` is called just before the app takes the terminal's screen."""
-        super().__init__()
+        super().__init__(caller)
         for one in THEMES:
             self.register_theme(one)
         look = look or Look()
         self.theme = look.theme if look.theme in NAMES else NAMES[0]
-        self.forwards = LiveForwards()
         self.list_options = ListOptions()
-        self._caller = caller
         self._look = look
         self._before_screen = before_screen
         self._feed = Feed(lambda: self.post_message(self.FeedReady()), max(look.refresh, _QUICKEST_SAMPLE))
@@ -84,6 +76,7 @@ class TuiApp(App[int]):
         self._problem = ""
         self._drawn_at = 0.0
         self._is_due = False
+        self._outage_count = 0
         self._notes: dict[str, str] = {}
         # Kept here: a query looks in the window on top, which may be a dialog.
         self._summary = Static(id="summary", markup=False)
@@ -98,7 +91,6 @@ class TuiApp(App[int]):
 
     @property
     def selected(self) -> str:
-        """The name of the forward that actions are for, "" where there is none."""
         return self._table.selected
 
     def compose(self) -> ComposeResult:
@@ -130,6 +122,9 @@ class TuiApp(App[int]):
     # -- what the daemon says
 
     def on_tui_app_feed_ready(self) -> None:
+        self._draw_soon()
+
+    def _take_news(self) -> None:
         shown = self._details.name_shown
         for news in self._feed.take():
             match news:
@@ -143,7 +138,6 @@ class TuiApp(App[int]):
                         self._details.load()
                 case Lost(error):
                     self._daemon, self._problem = None, daemon_actions.sentence(error)
-        self._draw_soon()
 
     def _draw_soon(self) -> None:
         """Many changes make one picture."""
@@ -155,6 +149,7 @@ class TuiApp(App[int]):
 
     def _draw(self) -> None:
         self._is_due, self._drawn_at = False, time.monotonic()
+        self._take_news()
         now = time.time()
         known = list(self.forwards.by_name.values())
         options = self.list_options
@@ -162,8 +157,9 @@ class TuiApp(App[int]):
         shown = sum(isinstance(line, LiveForward) for line in lines)
         self._notes = summary.notes(known, now)
         self._table.empty = summary.empty_line(len(known), self._problem, options.search)
+        self._table.is_stale = self._daemon is None
         self._table.show(lines, self._notes, sort=options.sort, reverse=options.reverse)
-        self._summary.update(summary.summary_line(known, shown, self._daemon))
+        _update(self._summary, summary.summary_line(known, shown, self._daemon))
         self._draw_texts(now)
 
     def _on_tick(self) -> None:
@@ -173,8 +169,12 @@ class TuiApp(App[int]):
     def _draw_texts(self, now: float) -> None:
         known = list(self.forwards.by_name.values())
         lines = [self._problem] if self._problem else summary.outage_lines(known, now)
-        _update(self._outages, "\n".join(lines))
-        self._outages.set_class(bool(lines), "shown")
+        if len(lines) != self._outage_count:
+            self._outage_count = len(lines)
+            self._outages.update("\n".join(lines))
+            self._outages.set_class(bool(lines), "shown")
+        else:
+            _update(self._outages, "\n".join(lines))
         _update(self._note, self._notes.get(self.selected, ""))
 
     # -- what the user does with the list
@@ -243,66 +243,12 @@ class TuiApp(App[int]):
         else:
             self._details.show(self.selected, section or self._details.section)
 
+    def action_scroll_details(self, lines: int) -> None:
+        self._details.scroll_lines(lines)
+
     def _list(self, **changes: Any) -> None:
         self.list_options = replace(self.list_options, **changes)
         self._draw()
-
-    # -- what the user does with forwards
-
-    def action_retry(self) -> None:
-        self._on_selected(daemon_actions.retry)
-
-    def action_restart(self) -> None:
-        self._on_selected(daemon_actions.restart)
-
-    def action_down(self) -> None:
-        self._on_selected(daemon_actions.down)
-
-    def action_switch(self) -> None:
-        self._on_selected(daemon_actions.switch)
-
-    def action_retry_all(self) -> None:
-        self._do(lambda: daemon_actions.retry_all(self._caller))
-
-    def action_remove(self) -> None:
-        from kfw.tui.dialogs import Question
-
-        if row := self._row():
-            question = Question(f"Remove {row['name']}? It is stopped, and its row goes away.", "Remove")
-            self._ask(question, lambda: daemon_actions.remove(row, self._caller))
-
-    def action_close_cluster(self) -> None:
-        from kfw.tui.dialogs import Question
-
-        if not (row := self._row()):
-            return
-        context = row["context"]
-        count = sum(one.row["context"] == context for one in self.forwards.by_name.values())
-        question = Question(f"Stop all {count} forwards of {context}?", "Stop & Close")
-        self._ask(question, lambda: daemon_actions.close_cluster(context))
-
-    def action_add(self) -> None:
-        from kfw.tui.add_dialog import AddDialog
-
-        def add(wanted: Wanted | None) -> None:
-            if wanted:
-                self._do(lambda: daemon_actions.add(wanted, self._caller))
-
-        rows = [one.row for one in self.forwards.by_name.values()]
-        busy = {row["localPort"]: row["name"] for row in rows if row["status"] not in ("stopped", "disabled")}
-        self.push_screen(AddDialog(self._caller, busy), add)
-
-    def action_open(self) -> None:
-        from kfw.tui.desktop import browse
-
-        if row := self._row():
-            self._do(lambda: browse(row))
-
-    def action_copy(self, what: str) -> None:
-        from kfw.tui.desktop import copy
-
-        if row := self._row():
-            self._do(lambda: copy(row, what))
 
     def action_next_theme(self) -> None:
         self.action_theme(NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)])
@@ -318,43 +264,15 @@ class TuiApp(App[int]):
     def action_quit_app(self, code: int) -> None:
         self.exit(code)
 
-    def _row(self) -> dict[str, Any] | None:
-        forward = self.forwards.by_name.get(self.selected)
-        return forward.row if forward else None
-
-    def _on_selected(self, action: Callable[[dict[str, Any], Caller], str]) -> None:
-        if row := self._row():
-            self._do(lambda: action(row, self._caller))
-
-    def _ask(self, question: Screen[bool], action: Callable[[], str]) -> None:
-        self.push_screen(question, lambda yes: self._do(action) if yes else None)
-
-    def _do(self, action: Callable[[], str]) -> None:
-        """In a thread: the daemon may take seconds to end a child."""
-
-        def act() -> None:
-            try:
-                self.post_message(self.Done(action()))
-            except KfwError as error:
-                self.post_message(self.Done("", error))
-
-        self.run_worker(act, thread=True, group="actions")
-
-    def on_tui_app_done(self, message: Done) -> None:
-        if message.error:
-            self.notify(daemon_actions.sentence(message.error), severity="error", timeout=10, markup=False)
-        else:
-            self.notify(message.said, timeout=4, markup=False)
-
 
 def _is_about(event: dict[str, Any], name: str) -> bool:
     """Of traffic only what changed is told."""
     if event["type"] == "traffic":
-        return any(one["name"] == name for one in event["traffic"])
-    return bool(event["name"] == name)
+        return any(key_of(one) == name for one in event["traffic"])
+    return bool(event["name"]) and key_of(event) == name
 
 
 def _update(widget: Static, text: str) -> None:
-    """Without a picture where nothing changed."""
+    """Without a picture where nothing changed, and without a new layout: it stays as large as it is."""
     if str(widget.content) != text:
-        widget.update(text)
+        widget.update(text, layout=False)

@@ -7,7 +7,7 @@ from kfw.protocol import Source, UpRequest
 
 
 @dataclass(frozen=True)
-class Wanted:
+class NewForward:
     """What the dialog for a new forward asks for. `words` are those of `kfw add`; "" is the default."""
 
     words: tuple[str, ...]
@@ -28,7 +28,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Place:
+class Offers:
     """What can be forwarded. `targets`: `service/api` and its ports in words, such as `80 (http)`."""
 
     namespace: str
@@ -48,7 +48,7 @@ class Caller:
     preview: Callable[
         [Sequence[str]], tuple[str, int | None]
     ]  # what would come of these words, on which local port
-    request: Callable[[Wanted], UpRequest]  # with a daemon that runs, where nothing of it is yet
+    request: Callable[[NewForward], UpRequest]  # with a daemon that runs, where nothing of it is yet
     contexts: Callable[[], tuple[str, Sequence[str]]]  # the current one, and all
-    targets: Callable[[str, str], Place]  # of a context and a namespace, "" is the default
+    targets: Callable[[str, str], Offers]  # of a context and a namespace, "" is the default
     log_tail: Callable[[str], Sequence[str]]  # the last lines about a forward

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import msgspec
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
@@ -17,6 +15,7 @@ from kfw import client
 from kfw.errors import KfwError
 from kfw.printable import printable
 from kfw.tui.caller import Caller
+from kfw.tui.rows import key_of
 from kfw.view import details, local
 
 SECTIONS = ("explain", "connections", "events", "log")
@@ -28,11 +27,6 @@ Load = Callable[[str, int], list[str]]
 
 class DetailPane(Vertical):
     """Below the table; `show` a section of a forward."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+up,K", "scroll(-3)", show=False),
-        Binding("ctrl+down,J", "scroll(3)", show=False),
-    ]
 
     class Loaded(Message):
         def __init__(self, name: str, section: str, lines: list[str]) -> None:
@@ -103,7 +97,7 @@ class DetailPane(Vertical):
         if self.section in ("events", "log") and at_end:
             self.call_after_refresh(self._scroll.scroll_end, animate=False)
 
-    def scroll_by(self, lines: int) -> None:
+    def scroll_lines(self, lines: int) -> None:
         self._scroll.scroll_relative(y=lines, animate=False)
 
 
@@ -118,12 +112,18 @@ def explain_lines(name: str, width: int) -> list[str]:
 
 
 def connection_lines(name: str, width: int) -> list[str]:
-    found = [one for one in msgspec.to_builtins(client.connections().connections) if one["forward"] == name]
+    found = [
+        one
+        for one in msgspec.to_builtins(client.connections().connections)
+        if key_of(one | {"name": one["forward"]}) == name
+    ]
     return details.top_lines(found, ended=_MOST, width=width, colour=True)
 
 
 def event_lines(name: str, _: int) -> list[str]:
-    found = [event for event in client.events() if event.name == name][-_MOST:]
-    return [details.event_line(msgspec.to_builtins(event), colour=True) for event in found] or [
+    found = [
+        event for event in msgspec.to_builtins(client.events()) if event["name"] and key_of(event) == name
+    ]
+    return [details.event_line(event, colour=True) for event in found[-_MOST:]] or [
         "nothing has happened to it yet"
     ]

@@ -15,6 +15,8 @@ from kfw.errors import KfwError
 
 #: Seconds until it is tried again. A daemon that restarts is back within one.
 _PAUSE = 0.3
+#: Seconds for which a sample may be late. After that the daemon hangs, or is stopped, and is asked again.
+_SILENCE = 10.0
 
 
 class Synced(NamedTuple):
@@ -86,6 +88,8 @@ class Feed:
         """Subscribed before it asks what there is, so that nothing is missed between the two."""
         for event in client.follow(traffic=self._interval, on_open=self._on_open):
             self._tell(Changed(msgspec.to_builtins(event)))
+            if event.type == "traffic" and self._connection:
+                self._connection.wait(self._interval + _SILENCE)
 
     def _on_open(self, connection: ControlConnection) -> None:
         self._connection = connection

@@ -19,7 +19,7 @@ from textual.strip import Strip
 
 from kfw.tui.arrangement import GroupLine, Line
 from kfw.tui.rows import LiveForward
-from kfw.tui.table_columns import GAP, RIGHT, Column, cell, column_at, columns
+from kfw.tui.table_columns import GAP, RIGHT, Column, cell, column_at, columns, stale_cell
 
 #: What is drawn of a line: its columns' texts, whether it is the selected one, and its status.
 Drawn = tuple[Any, ...]
@@ -65,6 +65,7 @@ class ForwardTable(ScrollView, can_focus=True):
         self.selected = ""
         self.sort, self.reverse = "", False
         self.empty = ""  # what stands there instead of lines
+        self.is_stale = False  # nobody says any more what they are
         self._lines: Sequence[Line] = ()
         self._notes: dict[str, str] = {}
         self._columns: list[Column] = []
@@ -188,6 +189,9 @@ class ForwardTable(ScrollView, can_focus=True):
             return ("empty", self.empty if y == 2 and not self._lines else "")
         if isinstance(line, GroupLine):
             return ("group", line)
+        if self.is_stale:
+            texts = tuple(stale_cell(line, column) for column in self._columns)
+            return ("forward", line.name == self.selected, "stopped", *texts)
         note = self._notes.get(line.name, "")
         texts = tuple(cell(line, column, now, note) for column in self._columns)
         return ("forward", line.name == self.selected, line.row["status"], *texts)

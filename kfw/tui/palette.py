@@ -9,11 +9,12 @@ from typing import NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from kfw.tui.arrangement import GROUPS, SORTS
+from kfw.tui.forward_actions import ForwardActions
 from kfw.tui.themes import NAMES
 from kfw.tui.user_actions import ALL, key_label
 
 
-class Entry(NamedTuple):
+class PaletteEntry(NamedTuple):
     """`call`: an action of the app."""
 
     title: str
@@ -21,19 +22,19 @@ class Entry(NamedTuple):
     call: str
 
 
-def entries(statuses: list[str], clusters: list[str], profiles: list[str]) -> Iterator[Entry]:
+def entries(statuses: list[str], clusters: list[str], profiles: list[str]) -> Iterator[PaletteEntry]:
     """`statuses`, `clusters` and `profiles` that forwards have now."""
     for action in ALL:
-        yield Entry(action.title, f"{key_label(action.keys)}  {action.help}", action.call)
+        yield PaletteEntry(action.title, f"{key_label(action.keys)}  {action.help}", action.call)
     for title in SORTS:
-        yield Entry(f"Sort by {title.lower()}", "again: the other way round", f"sort('{title}')")
+        yield PaletteEntry(f"Sort by {title.lower()}", "again: the other way round", f"sort('{title}')")
     for group in (*GROUPS, ""):
-        yield Entry(f"Group by {group}" if group else "Do not group", "", f"group('{group}')")
+        yield PaletteEntry(f"Group by {group}" if group else "Do not group", "", f"group('{group}')")
     for field, values in (("status", statuses), ("cluster", clusters), ("profile", profiles)):
         for value in values:
-            yield Entry(f"Show only {field} {value}", "Esc shows all", f"show_only('{field}:{value}')")
+            yield PaletteEntry(f"Show only {field} {value}", "Esc shows all", f"show_only('{field}:{value}')")
     for name in NAMES:
-        yield Entry(f"Theme {name}", "", f"theme('{name}')")
+        yield PaletteEntry(f"Theme {name}", "", f"theme('{name}')")
 
 
 class ForwardCommands(Provider):
@@ -49,8 +50,9 @@ class ForwardCommands(Provider):
                     score, matcher.highlight(entry.title), partial(self._run, entry.call), help=entry.help
                 )
 
-    def _entries(self) -> Iterator[Entry]:
-        rows = [forward.row for forward in getattr(self.app, "forwards").by_name.values()]  # noqa: B009
+    def _entries(self) -> Iterator[PaletteEntry]:
+        assert isinstance(self.app, ForwardActions)
+        rows = [forward.row for forward in self.app.forwards.by_name.values()]
         return entries(
             sorted({row["status"] for row in rows}),
             sorted({row["context"] for row in rows}),

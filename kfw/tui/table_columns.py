@@ -89,6 +89,17 @@ def cell(forward: LiveForward, column: Column, now: float, note: str) -> str:
     return text.rjust(column.width) if column.title in RIGHT else text
 
 
+def stale_cell(forward: LiveForward, column: Column) -> str:
+    """While nobody says what it is: only what does not change by itself."""
+    match column.title:
+        case "STATUS":
+            return "? unknown"
+        case "CONN" | "RATE" | "AGE" | "NOTE":
+            return ""
+        case _:
+            return cell(forward, column, 0.0, "")
+
+
 def middle_cut(text: str, width: int) -> str:
     """`shop/ser…api:http`: the end is the longer part."""
     if len(text) <= width or width < 3:

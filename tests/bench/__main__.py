@@ -22,6 +22,7 @@ from tests.real.rig import ROOT, Rig, RigMissing
 #: From the quickest to those that make a cluster of their own.
 AREAS = (
     "startup",
+    "tui",
     "daemon",
     "daemon_many",
     "daemon_changes",

@@ -72,14 +72,14 @@ def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> 
     ]
 
 
-NOT_DONE = API.replace("}", ", type: rpc}") + "uiOptions: {theme: dark}\n"
+NOT_DONE = API.replace("}", ", type: rpc}") + "monitoringInterval: 1s\n"
 
 
 def test_check_tells_what_kfw_does_not_do_yet_and_this_is_no_mistake(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text(NOT_DONE)
     said = [
         "kfw.yaml:2:69: type rpc has no effect: kfw has no gRPC UI yet",
-        "kfw.yaml:3:1: uiOptions has no effect: kfw has no terminal interface yet",
+        "kfw.yaml:3:21: monitoringInterval has no effect: kfw watches the cluster and does not poll",
     ]
     assert shell.kfw("config", "check") == 0
     assert shell.err.splitlines() == [f"kfw: {each}" for each in said]
@@ -178,7 +178,10 @@ def test_init_writes_a_file_that_kfw_reads_under_any_umask(shell: Shell) -> None
 def test_init_does_not_overwrite_unless_it_is_told_to(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text("mine")
     assert shell.kfw("init") == 2
-    assert "kfw: cannot write kfw.yaml: it is there already\n     --force overwrites it" in shell.err
+    assert (
+        "kfw: cannot write kfw.yaml: it is there already\n     edit it, or name another file; --force overwrites it"
+        in shell.err
+    )
     assert (shell.folder / "kfw.yaml").read_text() == "mine"
     assert shell.kfw("init", "--force") == 0
     assert (shell.folder / "kfw.yaml").read_text() == template(EMBEDDED.read_text())

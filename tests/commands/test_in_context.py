@@ -1,13 +1,11 @@
 """`--context` narrows what is looked at to the forwards of one cluster's context, in every command that shows them."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kfw import cli, paths
-from kfw.commands._names import complete_context
 from tests.client.fake_daemon import FakeDaemon, answer, connection, event, row
 
 Captured = pytest.CaptureFixture[str]
@@ -111,7 +109,11 @@ def test_reload_asks_for_the_context(project: Path, daemon: FakeDaemon, capsys: 
     assert capsys.readouterr().err == "restarted: api\n"
 
 
-def test_tab_completes_the_contexts_that_there_are(two: FakeDaemon) -> None:
-    complete: Callable[[str], list[str]] = complete_context
-    assert complete("") == ["kind-dev", "prod"]
-    assert complete("p") == ["prod"]
+@pytest.mark.parametrize(("typed", "found"), [("", "kind-dev\nprod\n"), ("p", "prod\n")])
+def test_tab_completes_the_contexts_that_there_are(
+    two: FakeDaemon, typed: str, found: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_KFW_COMPLETE", "lines")
+    monkeypatch.setenv("COMP_LINE", f"kfw down --context {typed}")
+    assert cli.run([]) == 0
+    assert capsys.readouterr().out == found

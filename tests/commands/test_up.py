@@ -44,11 +44,11 @@ def test_up_says_in_one_line_what_kfw_does_not_do_yet(
     project: Path, daemon: FakeDaemon, capsys: Captured
 ) -> None:
     file = configure(
-        project, {"api": API | {"type": "rpc"}}, uiOptions={"theme": "dark"}, collector={"tenants": []}
+        project, {"api": API | {"type": "rpc"}}, monitoringInterval="1s", collector={"tenants": []}
     )
     daemon.forwards = [row("api")]
     assert cli.run(["up"]) == 0
-    said = "kfw: the configuration says what kfw does not do yet: type rpc, uiOptions, collector; `kfw config check"
+    said = "kfw: the configuration says what kfw does not do yet: type rpc, monitoringInterval, collector; `kfw config check"
     assert f"{said}` shows where\n" in capsys.readouterr().err
     assert cli.run(["up", "--config", str(file)]) == 0
     assert capsys.readouterr().err.count(f"{said} {file}` shows where\n") == 1
@@ -115,7 +115,7 @@ def test_a_profile_that_selects_goes_to_the_daemon_as_it_is_with_its_context_pin
         ({"api": API}, ["up", "--config", "absent.yaml"], "absent.yaml"),
         ({"api": API}, ["up", "--method", "magic"], "--method"),
         ({"api": API}, ["up", "--timeout", "soon"], "30s"),
-        ({}, ["up"], "kfw init"),
+        ({}, ["up"], "has no forwards yet"),
     ],
 )
 def test_what_is_wrong_with_the_config_is_2_before_anything_starts(

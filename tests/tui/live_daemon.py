@@ -24,7 +24,12 @@ class LiveDaemon(FakeDaemon):
         )
         self.forwards = others if kind == "removed" else [*others[:place], forward, *others[place:]]
         self._seq += 1
-        self.send(event(self._seq, forward, kind) | {"forward": forward})
+        self.send(event(1, forward, kind) | {"seq": self._seq, "forward": forward})
+
+    def send_status(self, forward: dict[str, Any]) -> None:
+        """The event alone, for who sends many."""
+        self._seq += 1
+        self.send(event(1, forward) | {"seq": self._seq, "forward": forward})
 
     def send(self, value: dict[str, Any]) -> None:
         data = b"data: %s\n\n" % json.dumps(value).encode()

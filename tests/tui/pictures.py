@@ -23,10 +23,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 #: The size of a window in which all columns have room.
 SIZE = (150, 26)
 _UP = 7_400.0
+#: Seconds since 1970; in the pictures it is always then.
+_NOW = 1_796_000_000.0
 
 
 def at(seconds_ago: float) -> str:
-    return datetime.fromtimestamp(time.time() - seconds_ago, UTC).isoformat()
+    return datetime.fromtimestamp(_NOW - seconds_ago, UTC).isoformat()
 
 
 def forwards() -> list[dict[str, Any]]:
@@ -60,7 +62,8 @@ def traffic(second: int, total: dict[str, int]) -> dict[str, Any]:
 @asynccontextmanager
 async def scene(theme: str) -> AsyncIterator[Window]:
     """The app before a daemon that says all this, after ten seconds of traffic."""
-    with home() as folder, patch.dict(os.environ, {"KUBECONFIG": "/nowhere"}):
+    always_then = patch.object(time, "time", lambda: _NOW)
+    with home() as folder, always_then, patch.dict(os.environ, {"KUBECONFIG": "/nowhere"}):
         daemon = LiveDaemon(folder / "run" / "kfw.sock")
         daemon.forwards = forwards()
         daemon.replies["GET /v1/forwards/api/explain"] = answer(explanation(daemon.forwards[1]))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kfw.tui.add_dialog import offer
-from kfw.tui.caller import Place
+from kfw.tui.caller import Offers
 from tests.client.fake_daemon import row
 from tests.commands.project import kubeconfig
 from tests.tui.live_daemon import LiveDaemon
@@ -30,7 +30,7 @@ def kubeconfig_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("svc/api", "65536:80", "'65536' is not a port"),
         ("svc/api", "5432:80", "cannot listen on 5432: the forward 'db' has it"),
         ("api", "80", "'api' does not say what to forward to"),
-        ("cm/api", "80", "'configmap"),
+        ("cm/api", "80", "'cm' cannot be forwarded to"),
     ],
 )
 async def test_A36_it_says_what_will_come_of_it_or_what_is_wrong(
@@ -58,7 +58,7 @@ async def test_what_is_filled_in_is_asked_of_the_daemon_with_the_context_pinned(
         await shown.wait_for("added: web")
 
 
-PLACE = Place(
+PLACE = Offers(
     "shop", {"service/api": ["80 (http)", "9090"], "service/db": ["5432"], "deployment/api": [], "pod/x": []}
 )
 

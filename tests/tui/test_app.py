@@ -5,6 +5,7 @@ import pytest
 from tests.client.fake_daemon import row
 from tests.tui.live_daemon import LiveDaemon
 from tests.tui.screens import window
+from tests.tui.test_rows import traffic
 
 pytestmark = pytest.mark.asyncio
 
@@ -55,12 +56,25 @@ async def test_a_daemon_that_is_gone_is_said_and_its_return_is_seen(daemon: Live
     async with window() as shown:
         await shown.wait_for("● active")
         daemon.close()
-        await shown.wait_for("the daemon is not running; `kfw up` starts it", "no daemon")
+        await shown.wait_for("the daemon is not running; `kfw up` starts it", "no daemon", "? unknown")
+        assert "active" not in shown.text()
         again = LiveDaemon(daemon.path)
         again.forwards = [row("api", "degraded", reason="unhealthy")]
         await shown.wait_for("▲ degraded")
         await shown.wait_without("the daemon is not running")
         again.close()
+
+
+async def test_a_daemon_that_falls_silent_is_asked_again(
+    daemon: LiveDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kfw.tui.feed._SILENCE", -0.5)
+    daemon.forwards = [row("api")]
+    async with window() as shown:
+        await shown.wait_for("● active")
+        daemon.forwards = [row("api", "error")]
+        daemon.send(traffic(0))
+        await shown.wait_for("✗ error")
 
 
 async def test_without_a_daemon_it_says_how_to_start_one(home: object) -> None:

@@ -1,11 +1,12 @@
 """Textual costs 0.3 s and 25 MB: only `kfw tui` pays that."""
 
-import sys
+from pathlib import Path
 
 import grimp
 import pytest
 
 from kfw import cli
+from tests.cli.terminal import on_a_terminal
 from tests.cli.test_fast_path import modules
 from tests.client.fake_daemon import FakeDaemon, row
 
@@ -35,17 +36,12 @@ def test_other_commands_and_all_help_load_no_textual(daemon: FakeDaemon, argumen
     assert not {name for name in modules(*arguments) if name.split(".")[0] == "textual"}
 
 
-def test_where_textual_is_missing_the_command_says_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name in [name for name in sys.modules if name.startswith(("textual", "kfw.tui"))]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "textual", None)
-    monkeypatch.setattr("kfw.commands._output.is_terminal", lambda stream: True)
-    monkeypatch.setenv("NO_COLOR", "1")
-    assert cli.run(["tui"]) == 8
-    said = capsys.readouterr().err
-    assert said.startswith("kfw: kfw tui needs the package textual, which is not installed\n")
+def test_where_textual_is_missing_the_command_says_how_to_install_it(home: object, tmp_path: Path) -> None:
+    stub = "raise ModuleNotFoundError(\"No module named 'textual'\", name='textual')\n"
+    (tmp_path / "textual.py").write_text(stub)
+    code, said = on_a_terminal(["tui"], env={"PYTHONPATH": str(tmp_path), "NO_COLOR": "1"})
+    assert code == 8
+    assert "kfw: kfw tui needs the package textual, which is not installed\n" in said
     assert "-m pip install 'kfw[tui]'" in said
 
 

@@ -44,9 +44,8 @@ def test_A17_a_day_in_a_window_of_80_by_24_with_40_services(services: LiveDaemon
         shown.type(f"echo before; {KFW} tui; echo code $?")
         shown.wait_for("40 forwards: 39 active, 1 error", "svc-00", "? help  q quit")
         seen = set(re.findall(r"svc-\d\d", shown.screen()))
-        for last in ("svc-20", "svc-39"):
-            shown.keys("PageDown")
-            seen |= set(re.findall(r"svc-\d\d", shown.wait_for(last)))
+        shown.keys("PageDown", "PageDown", "PageDown")
+        seen |= set(re.findall(r"svc-\d\d", shown.wait_for("svc-39")))
         assert len(seen) == 40
         shown.keys("Home", "F2")
         shown.wait_for("STATUS▲")
@@ -68,7 +67,7 @@ def test_A17_a_day_in_a_window_of_80_by_24_with_40_services(services: LiveDaemon
 def test_a_window_of_60_by_15_is_enough_and_may_change_its_size(services: LiveDaemon) -> None:
     with terminal(services.path.parent, size=(120, 40)) as shown:
         shown.type(f"{KFW} tui")
-        shown.wait_for("svc-39", "TARGET", "METHOD")
+        shown.wait_for("svc-30", "TARGET", "METHOD")
         shown.resize(60, 15)
         shown.until(lambda screen: "METHOD" not in screen and "? help  q quit" in screen, "not narrow")
         lines = shown.screen().splitlines()
@@ -76,11 +75,16 @@ def test_a_window_of_60_by_15_is_enough_and_may_change_its_size(services: LiveDa
         assert all("localhost:90" in line and "active" in line for line in lines if "svc-00" in line)
         shown.keys("a")
         shown.wait_for("Add a forward", "Target", "Namespace")
-        shown.keys("Escape", "X")
+        shown.keys("Escape")
+        shown.wait_without("Add a forward")
+        shown.keys("X")
         shown.wait_for("Stop & Close", "Cancel")
-        shown.keys("Escape", "?")
+        shown.keys("Escape")
+        shown.wait_without("Stop & Close")
+        shown.keys("?")
         shown.wait_for("Retry now")
-        shown.keys("Escape", "slash")
+        shown.keys("Escape")
+        shown.wait_without("Retry now")
         shown.keys("C-c")
         shown.wait_for("ready> ")
 

@@ -184,6 +184,7 @@ def test_an_explanation_marks_the_chosen_way() -> None:
     }
     assert details.explain_lines(explanation, width=80, colour=False) == [
         "api: http://localhost:8080 -> shop/service/api:80 in kind-dev",
+        "in a browser also: http://api.shop.localhost:8080",
         "status: ● active",
         "round trip: 0.4 ms",
         "ways:",
@@ -192,6 +193,31 @@ def test_an_explanation_marks_the_chosen_way() -> None:
         "what this way cannot do:",
         "  - the cluster balances over pods itself",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [
+        ({}, "http://api.shop.localhost:8080"),
+        ({"url": "https://localhost:8443"}, "https://api.shop.localhost:8443"),
+        ({"target": "statefulset/db", "namespace": "x"}, "http://db.x.localhost:8080"),
+        ({"localAddresses": ["0.0.0.0"]}, "http://api.shop.localhost:8080"),
+        ({"url": "localhost:8080"}, None),
+        ({"url": None}, None),
+        ({"url": "http://api:80", "localNames": ["api"]}, None),
+        ({"localAddresses": ["192.168.1.5"]}, None),
+    ],
+)
+def test_what_speaks_http_on_loopback_has_a_host_of_its_own(more: dict[str, Any], host: str | None) -> None:
+    assert view.own_host(row("api", **more)) == host
+
+
+def test_wide_has_a_column_for_browsers_only_where_one_would_help() -> None:
+    def header(*rows: dict[str, Any]) -> str:
+        return view.forward_lines(rows, width=80, colour=False, now=0.0, wide=True)[0]
+
+    assert "BROWSER" in header(row("api"), row("db", url=None))
+    assert "BROWSER" not in header(row("db", url=None))
 
 
 def away(name: str, context: str = "dev", **more: Any) -> dict[str, Any]:
@@ -268,3 +294,24 @@ def test_a_target_that_is_cut_keeps_its_service() -> None:
         "observer", namespace="openchoreo-observability-plane", target="service/observer", targetPort=80
     )
     assert table(long, width=60)[1].endswith("observer:80")
+
+
+def test_what_each_way_says_is_said_once_and_nothing_goes_through_what_is_down() -> None:
+    why = "service multi has no TCP port htp; set targetPort to one of 8080 (http), 9000 (admin)"
+    forward = row("web", "error", message=why)
+    other = "the node port of service multi cannot be reached from here, as its nodes are behind a wall"
+    said = {"nodeport": why, "tunnel": other, "socat": other, "kubectl": "short", "forwarder": "short"}
+    candidates = [{"method": method, "chosen": False, "why": each} for method, each in said.items()]
+    shown = " ".join(
+        details.explain_lines(
+            {"forward": forward, "candidates": candidates, "limits": []}, width=80, colour=False
+        )
+    )
+    text = " ".join(shown.split())
+    assert (text.count("has no TCP port"), text.count("behind a wall"), text.count("short")) == (1, 1, 2)
+    assert "nodeport as above" in text
+    assert "socat as tunnel" in text
+    down = {"forward": {**forward, "status": "stopped"}, "candidates": [], "limits": []}
+    lines = details.explain_lines(down, width=80, colour=False)
+    assert "nothing goes through it: `kfw up web` starts it" in lines
+    assert "ways:" not in lines

@@ -16,6 +16,7 @@ from kfw.methods.tunnel.pool import Assign, Dial, Fail, Retire, plan, tidy
 from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolState
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
+from kfw.names import RowName
 from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 from kfw.wire.codec import WireError
@@ -34,7 +35,7 @@ class PoolConfig:
     them.
     """
 
-    name: str
+    name: str | RowName
     hold: float
     hold_refused: float
     idle: IdleLinks
@@ -77,7 +78,7 @@ class PoolDriver:
         return self.state.endpoints
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | RowName:
         """The forward's."""
         return self._config.name
 

@@ -105,7 +105,7 @@ class PodTunnel:
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
         self.pool = PoolDriver(
             PoolConfig(
-                way.forward.name,
+                way.name,
                 way.forward.hold,
                 way.forward.hold_refused,
                 shared.idle,

@@ -51,7 +51,7 @@ class Upkeep:
         A new proof costs a dial, so the more forwards there are the longer one counts; and not all end together.
         """
         longest = max(self._policy.parked, self._policy.parked_each * len(self._due))
-        counts_for = longest * (1 - crc32(pool.name.encode()) / (2 << 32))
+        counts_for = longest * (1 - crc32(str(pool.name).encode()) / (2 << 32))
         return pool.parked and asyncio.get_running_loop().time() - pool.proved_at < counts_for
 
     # -- inside

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { el } from "./dom.js";
-import { addressOf, nameOf, refOf, span } from "./forwards.js";
+import { addressOf, nameOf, span } from "./forwards.js";
 
 const SHOWN = 8;
 
@@ -11,7 +11,7 @@ export function details(refresh) {
     const turn = (Number(node.dataset.turn) || 0) + 1;
     node.dataset.turn = turn;
     if (!node.children.length) node.append(el("p.hint", {}, "Looking…"));
-    const ref = encodeURIComponent(refOf(row));
+    const ref = encodeURIComponent(nameOf(row));
     const asked = await Promise.allSettled([
       get(`forwards/${ref}/explain`),
       get("connections"),
@@ -20,7 +20,7 @@ export function details(refresh) {
     if (node.hidden || Number(node.dataset.turn) !== turn) return;
     const [why, connections, log] = asked.map((one) => (one.status === "fulfilled" ? one.value : null));
     const now = why?.forward ?? row;
-    const open = (connections?.connections ?? []).filter((one) => one.forward === row.name && (one.state === "open" || one.state === "waiting"));
+    const open = (connections?.connections ?? []).filter((one) => one.forward === row.name && (one.project ?? row.project) === row.project && (one.state === "open" || one.state === "waiting"));
     node.replaceChildren(
       el("dl.facts", {}, ...facts(now, why)),
       el("h3", {}, "Connections"),
