@@ -78,9 +78,8 @@ FOLLOW = "follow"
 METHOD_CHOICES = ("auto", *METHODS)
 
 #: How the pods of an object are found: by its EndpointSlices, it is one itself, by their owner reference, by that of its
-#: replica sets, or by nothing but its selector, as kubectl does (then `kfw port-forward` alone forwards to it); "none": it
-#: has no pods.
-PodsBy = Literal["endpoints", "itself", "owner", "replicasets", "selector", "none"]
+#: replica sets; "none": it has no pods.
+PodsBy = Literal["endpoints", "itself", "owner", "replicasets", "none"]
 
 
 @dataclass(frozen=True)
@@ -103,9 +102,9 @@ KINDS: Mapping[str, KindTraits] = {
     "deployment": KindTraits("Deployment", "deployments", "deploy", "replicasets", "apps"),
     "statefulset": KindTraits("StatefulSet", "statefulsets", "sts", "owner", "apps"),
     "daemonset": KindTraits("DaemonSet", "daemonsets", "ds", "owner", "apps"),
-    "replicaset": KindTraits("ReplicaSet", "replicasets", "rs", "selector", "apps"),
-    "job": KindTraits("Job", "jobs", "", "selector", "batch"),
-    "replicationcontroller": KindTraits("ReplicationController", "replicationcontrollers", "rc", "selector"),
+    "replicaset": KindTraits("ReplicaSet", "replicasets", "rs", "owner", "apps"),
+    "job": KindTraits("Job", "jobs", "", "owner", "batch"),
+    "replicationcontroller": KindTraits("ReplicationController", "replicationcontrollers", "rc", "owner"),
     "configmap": KindTraits("ConfigMap", "configmaps", "cm", "none"),
     "secret": KindTraits("Secret", "secrets", "", "none"),
     "endpoints": KindTraits("Endpoints", "endpoints", "ep", "none"),
@@ -120,6 +119,22 @@ def kind_named(text: str) -> str | None:
     """The key in KINDS of its singular, plural or short name; None: it is not there."""
     return next((name for name, one in KINDS.items() if text and text in (name, one.plural, one.short)), None)
 
+
+_LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
+_VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
+_REQUIREMENT = (
+    rf"(!?{_LABEL}|{_LABEL} *(==|=|!=) *{_VALUE}|{_LABEL} +(in|notin) +\( *{_VALUE}( *, *{_VALUE})* *\))"
+)
+#: As `kubectl get -l` takes it.
+LABEL_SELECTOR = f"{_REQUIREMENT}(,{_REQUIREMENT})*"
+
+
+def is_selector(name: str) -> bool:
+    """After TYPE/: none of these signs is in a name."""
+    return not _SELECTOR_SIGNS.isdisjoint(name)
+
+
+_SELECTOR_SIGNS = frozenset("=!(")
 
 TYPES = ("web", "rest", "rpc", "other")
 READINESS = ("ready", "running")
@@ -149,6 +164,13 @@ GOOD_STATUSES = ("2xx", "3xx")
 HTTP_STATUS = r"^[1-5](xx|[0-9][0-9])$"
 HEADER_LINE = r"^[-!#$%&'*+.^_`|~0-9A-Za-z]+: *[^\s].*$"
 ON_PORT_IN_USE = ("error", "next")
+
+
+#: Programs whose forwards `kfw config import` takes over: see config/imports/table.py.
+FOREIGN_KINDS = (
+    *("skaffold", "devspace", "kudev", "vscode", "kftray", "compose", "kubefwd-daemon", "kportforward"),
+    *("tilt", "k9s"),
+)
 
 
 def listed(words: tuple[str, ...], last: str = "or") -> str:

@@ -8,6 +8,7 @@ request brings it; meanwhile the daemon's own serves.
 from collections.abc import Iterable, Iterator, Mapping
 
 from kfw.errors import UsageError
+from kfw.names import RowId
 from kfw.secret import Secret, is_secret_name
 
 #: Variables of one request, characters of a name, bytes of a value (what Linux takes for one string), bytes of all.
@@ -80,21 +81,21 @@ class Environ(Mapping[str, str]):
 
 
 class Environs:
-    """Whose environment each forward has: by name, and by the source that a name which comes later will have."""
+    """Whose environment each forward has: and that of the source, for forwards that come later."""
 
     def __init__(self, own: Mapping[str, str], *, known: bool = False) -> None:
         """`own`: this process's. `known`: it is the caller's, as in `up --foreground`."""
         self._own = Environ(own, known=known)
         self._daemons = {n: v for n, v in own.items() if n.startswith(_OWN) and n != _OF_A_FORWARD}
-        self._by_name: dict[str, Environ] = {}
+        self._by_row: dict[RowId, Environ] = {}
         self._by_source: dict[str, Environ] = {}
 
-    def of(self, name: str) -> Environ:
-        return self._by_name.get(name, self._own)
+    def of(self, row: RowId) -> Environ:
+        return self._by_row.get(row, self._own)
 
-    def has(self, name: str) -> bool:
+    def has(self, row: RowId) -> bool:
         """One of its own, that somebody sent."""
-        return name in self._by_name
+        return row in self._by_row
 
     def of_source(self, source: str) -> Environ | None:
         """The last that came with it, for forwards that a reload finds in its files."""
@@ -107,27 +108,33 @@ class Environs:
         """
         _check(sent)
         made = Environ({**self._daemons, **sendable(sent)})
-        known = {id(one): one for one in (*self._by_source.values(), *self._by_name.values())}
+        known = {id(one): one for one in (*self._by_source.values(), *self._by_row.values())}
         return next((one for one in known.values() if one == made), made)
 
-    def put(self, names: Iterable[str], environ: Environ, source: str = "") -> None:
-        for name in names:
-            self._by_name[name] = environ
+    def put(self, rows: Iterable[RowId], environ: Environ, source: str = "") -> None:
+        for row in rows:
+            self._by_row[row] = environ
         if source:
             self._by_source[source] = environ
 
-    def memory(self) -> list[tuple[Environ, list[str], list[str]]]:
-        """Each that somebody sent, with the names and the sources that have it: for the daemon after this one."""
-        found: dict[int, tuple[Environ, list[str], list[str]]] = {}
-        for at, known in ((1, self._by_name), (2, self._by_source)):
-            for key, one in known.items():
-                found.setdefault(id(one), (one, [], []))[at].append(key)  # type: ignore[union-attr]
+    def move(self, old: RowId, new: RowId) -> None:
+        """The row is another project's from now on."""
+        if old in self._by_row:
+            self._by_row[new] = self._by_row.pop(old)
+
+    def memory(self) -> list[tuple[Environ, list[RowId], list[str]]]:
+        """Each that somebody sent, with the rows and the sources that have it: for the daemon after this one."""
+        found: dict[int, tuple[Environ, list[RowId], list[str]]] = {}
+        for row, one in self._by_row.items():
+            found.setdefault(id(one), (one, [], []))[1].append(row)
+        for source, one in self._by_source.items():
+            found.setdefault(id(one), (one, [], []))[2].append(source)
         return list(found.values())
 
-    def forget(self, names: Iterable[str], sources: Iterable[str]) -> None:
-        """These names are down; `sources` are those that still have forwards up."""
-        for name in names:
-            self._by_name.pop(name, None)
+    def forget(self, rows: Iterable[RowId], sources: Iterable[str]) -> None:
+        """These rows are down; `sources` are those that still have forwards up."""
+        for row in rows:
+            self._by_row.pop(row, None)
         kept = set(sources)
         self._by_source = {source: one for source, one in self._by_source.items() if source in kept}
 

@@ -1,11 +1,13 @@
 """The nouns that all of kfw shares: what the user wants (Forward), where it is (Endpoint), how it goes (Status)."""
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from kfw.choices import GOOD_STATUSES, kind_named
+from kfw.choices import GOOD_STATUSES, LABEL_SELECTOR, is_selector, kind_named
 from kfw.errors import KfwError
+from kfw.names import RowId
 from kfw.reasons import Reason as Reason
 from kfw.reasons import Status as Status
 from kfw.secret import Shown, redact
@@ -15,13 +17,17 @@ SERVING = frozenset({Status.ACTIVE, Status.DEGRADED})
 
 
 class Kind(StrEnum):
-    """What the target of a forward can be: those of choices.KINDS whose pods kfw can follow."""
+    """What the target of a forward can be: those of choices.KINDS that have pods, and pods by their labels."""
 
     SERVICE = "service"
     POD = "pod"
     DEPLOYMENT = "deployment"
     STATEFULSET = "statefulset"
     DAEMONSET = "daemonset"
+    REPLICASET = "replicaset"
+    JOB = "job"
+    REPLICATIONCONTROLLER = "replicationcontroller"
+    PODS = "pods"  # named by their labels
 
     @classmethod
     def named(cls, text: str) -> "Kind":
@@ -30,9 +36,12 @@ class Kind(StrEnum):
             return cls(kind_named(text.lower()) or "")
         from difflib import get_close_matches  # for who mistypes only
 
-        near = get_close_matches(text.lower(), list(cls), n=1)
+        near = get_close_matches(text.lower(), NAMED_KINDS, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ValueError(f"'{text}' cannot be forwarded to, {hint}use one of {', '.join(cls)}")
+        raise ValueError(f"'{text}' cannot be forwarded to, {hint}use one of {', '.join(NAMED_KINDS)}")
+
+
+NAMED_KINDS = tuple(kind for kind in Kind if kind is not Kind.PODS)
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,17 @@ class Target:
 
     @classmethod
     def parse(cls, text: str) -> "Target":
-        """`svc/api` and `service/api` are a service, `api` alone is a pod as for kubectl. ValueError says what is wrong."""
+        """`svc/api` and `service/api` are a service, `api` alone is a pod as for kubectl, `pods/app=web` the pods with that
+        label. ValueError says what is wrong."""
+        kind, slash, name = text.partition("/")
+        if slash and is_selector(name):
+            if Kind.named(kind) is not Kind.POD:
+                raise ValueError(f"'{text}' names a {kind} by labels, write pods/{name}")
+            if not re.fullmatch(LABEL_SELECTOR, name):
+                raise ValueError(
+                    f"'{name}' does not select pods, write labels such as pods/app=web,tier=front"
+                )
+            return cls(Kind.PODS, name)
         kind, slash, name = text.rpartition("/")
         if not name or "/" in kind or (slash and not kind):
             raise ValueError(f"'{text}' is not a target, write for example service/api")
@@ -115,6 +134,11 @@ class Forward:
     selected: bool = False  # a service that its profile selects: it comes and goes with it
     enabled: bool = True
     source: str = ""  # the file it came from, then the key of its protocol.Source
+
+    @property
+    def id(self) -> RowId:
+        """Two projects may have forwards of one name."""
+        return RowId(self.source, self.name)
 
 
 @dataclass(frozen=True)

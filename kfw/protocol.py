@@ -1,7 +1,7 @@
 """The control API: requests, replies and events, typed. JSON over HTTP/1.1 on the unix socket; events as SSE.
 
     GET    /v1/status                           -> StatusReply
-    GET    /v1/forwards/{name}/explain          -> Explanation
+    GET    /v1/forwards/{name}/explain?project= -> Explanation     `project`: as in NamesRequest
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all of `project`, without one all
@@ -32,6 +32,7 @@ Errors are HTTP 4xx/5xx with ErrorReply. Field names are camelCase on the wire.
 import msgspec
 
 from kfw.model import Forward, Reason, SelectingProfile, Status
+from kfw.names import RowId
 
 
 class EndpointInfo(msgspec.Struct, rename="camel", frozen=True):
@@ -59,8 +60,11 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
 
     name: str
+    project: str = ""  # its file, or "added" of `kfw add`: the key of its Source; with `name` it says which forward this is
+    display_name: str = (
+        ""  # for people: `name`, and `project/name` in short while another project has one, too
+    )
     profile: str | None = None
-    project: str = ""  # the file that it is of; "added" of `kfw add`
     status: Status
     reason: Reason | None = None
     message: str = ""  # a sentence for people
@@ -89,6 +93,15 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0  # from the client to the cluster
     totals: Totals | msgspec.UnsetType = msgspec.UNSET  # in a StatusReply only
+
+    @property
+    def id(self) -> RowId:
+        return RowId(self.project, self.name)
+
+    @property
+    def shown(self) -> str:
+        """For people. A daemon of an older version does not send it."""
+        return self.display_name or self.name
 
 
 class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
@@ -153,24 +166,18 @@ class UpRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
 
 
 class UpReply(msgspec.Struct, rename="camel", frozen=True):
+    """Display names. `forwards`: of each of them, project and name apart."""
+
     started: list[str]
     restarted: list[str]
     stopped: list[str]
     unchanged: list[str]
-
-    def __add__(self, later: "UpReply") -> "UpReply":
-        """What was told once is not told as unchanged."""
-        changed = {*self.started, *self.restarted, *self.stopped, *self.unchanged}
-        return UpReply(
-            self.started + later.started,
-            self.restarted + later.restarted,
-            self.stopped + later.stopped,
-            self.unchanged + [name for name in later.unchanged if name not in changed],
-        )
+    forwards: dict[str, RowId] = {}
 
 
 class NamesRequest(msgspec.Struct, rename="camel", frozen=True, omit_defaults=True):
-    """Forwards, profiles or patterns of them; without any all of `project`, and without one all that there are."""
+    """Forwards, profiles or patterns of them, or `project/name`; without any all of `project`, and without one all that
+    there are."""
 
     names: list[str] = []
     #: The key of the source that the caller's folder belongs to: its names go before those of others.
@@ -183,7 +190,7 @@ class AgainRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit_
     """Of retry and restart. Without names `environ` is for the forwards of `project` and those that have none yet."""
 
     names: list[str] = []
-    #: The key of the source that the caller's folder belongs to; "" outside of any project.
+    #: The key of the source that the caller's folder belongs to, whose names go before those of others; "" outside of any.
     project: str = ""
     #: Only those that are in this one.
     context: str = ""
@@ -196,20 +203,26 @@ class ReloadRequest(WithEnviron, rename="camel", frozen=True, kw_only=True, omit
 
 
 class SwitchRequest(WithEnviron, rename="camel", frozen=True, kw_only=True):
-    """Of enable and disable: forwards and profiles, which need not be up. `source`: the caller's files, which have them."""
+    """Of enable and disable: forwards and profiles, which need not be up. `source`: the caller's files, which have them,
+    and whose names go before those of others."""
 
     names: list[str]
     source: Source
 
 
 class NamesReply(msgspec.Struct, rename="camel", frozen=True):
+    """Display names. `forwards`: of each of them, project and name apart."""
+
     names: list[str]
+    forwards: dict[str, RowId] = {}
 
 
 class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One connection of a client."""
 
     forward: str
+    project: str = ""  # of that forward
+    display_name: str = ""  # of that forward, as in ForwardStatus
     client: str  # "127.0.0.1:51234"; "" if it left before it was known
     process: str | None = (
         None  # "curl (pid 41)", where the system tells and somebody looked while it was open
@@ -249,6 +262,7 @@ class ForwardTraffic(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """What a forward carries: as of the same fields of its ForwardStatus."""
 
     name: str
+    project: str = ""
     connections: int
     bytes_in: int
     bytes_out: int
@@ -261,6 +275,8 @@ class Event(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     time: str
     type: str  # status, removed, connection, daemon, reload, log; traffic for who asked for it
     name: str | None = None
+    project: str | None = None
+    display_name: str | None = None  # as in ForwardStatus
     message: str = ""
     forward: ForwardStatus | None = None
     connection: ConnectionInfo | None = None  # type connection: the one that was lost

@@ -67,6 +67,9 @@ class FakeClusters:
     def look_again(self, forward: Forward) -> None:
         self.looks += 1
 
+    def hand_on(self, old: Forward, new: Forward) -> None:
+        pass
+
     def want(self, forward: Forward, *, asked_for: bool) -> None:
         self.wants.append(asked_for)
 

@@ -11,7 +11,7 @@ from kfw.daemon.request_validation import fault
 from kfw.kube.resource import OF_KIND
 from kfw.kubectl_compat import find as kinds
 from kfw.methods.choose import AUTO, all_methods
-from kfw.model import Forward, Health, Kind, Target
+from kfw.model import NAMED_KINDS, Forward, Health, Kind, Target
 from kfw.system.process import Children
 from kfw.target.objects import Objects
 from kfw.target.registry import SHAPES
@@ -59,8 +59,7 @@ def test_the_defaults_of_a_forward_are_members() -> None:
 
 
 def test_a_forward_may_name_just_the_kinds_whose_pods_kfw_follows() -> None:
-    followed = {name for name, one in KINDS.items() if one.pods_by not in ("selector", "none")}
-    assert {kind.value for kind in Kind} == followed
+    assert set(NAMED_KINDS) == {name for name, one in KINDS.items() if one.pods_by != "none"}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -73,7 +72,7 @@ def test_each_name_of_a_kind_leads_to_it_and_to_no_other(name: str) -> None:
         assert text not in (t for other in KINDS if other != name for t in _texts(other))
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", NAMED_KINDS)
 def test_each_kind_of_target_can_be_watched_and_resolved(kind: Kind) -> None:
     wanted = needs(Target(kind, "web"), Objects()).must
     assert OF_KIND[kind] in wanted
@@ -87,7 +86,7 @@ def test_each_kind_of_target_can_be_watched_and_resolved(kind: Kind) -> None:
     "text", [text for name in KINDS for text in (name, name.upper(), KINDS[name].plural)]
 )
 def test_a_kind_without_pods_to_follow_is_refused_with_those_that_have(text: str) -> None:
-    known = ", ".join(Kind)
+    known = ", ".join(NAMED_KINDS)
     try:
         assert Target.parse(f"{text}/web").kind == kind_named(text.lower())
     except ValueError as error:

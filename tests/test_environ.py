@@ -5,6 +5,7 @@ import pytest
 from kfw import environ
 from kfw.environ import Environ, Environs, fitting, sendable
 from kfw.errors import KfwError, UsageError
+from kfw.names import RowId
 from kfw.protocol import AgainRequest, ReloadRequest, Source, UpRequest
 
 MARK = "S3CR3T-in-the-environment"
@@ -130,28 +131,30 @@ def test_a_key_tells_nothing_of_the_values() -> None:
 
 def test_until_somebody_sends_one_it_is_the_daemons_own_and_not_known() -> None:
     environs = Environs({"PATH": "/bin"})
-    assert dict(environs.of("web")) == {"PATH": "/bin"}
-    assert not environs.of("web").known
-    assert Environs({}, known=True).of("web").known
+    assert dict(environs.of(RowId("", "web"))) == {"PATH": "/bin"}
+    assert not environs.of(RowId("", "web")).known
+    assert Environs({}, known=True).of(RowId("", "web")).known
 
 
 def test_it_belongs_to_the_names_it_came_with_and_others_of_the_source_come_into_it() -> None:
     environs = Environs({})
     dev, prod = environs.made_of({"AWS_PROFILE": "dev"}), environs.made_of({"AWS_PROFILE": "prod"})
-    environs.put(["a", "b"], dev, "/p/kfw.yaml")
-    environs.put(["b"], prod)
-    assert (environs.of("a"), environs.of("b")) == (dev, prod)
+    a, b, namesake = RowId("/p/kfw.yaml", "a"), RowId("/p/kfw.yaml", "b"), RowId("/q/kfw.yaml", "a")
+    environs.put([a, b], dev, "/p/kfw.yaml")
+    environs.put([b], prod)
+    assert (environs.of(a), environs.of(b)) == (dev, prod)
+    assert not environs.of(namesake).known
     assert environs.of_source("/p/kfw.yaml") is dev
-    environs.forget(["a"], {"/p/kfw.yaml"})
-    assert not environs.of("a").known
-    environs.forget(["b"], ())
+    environs.forget([a], {"/p/kfw.yaml"})
+    assert not environs.of(a).known
+    environs.forget([b], ())
     assert environs.of_source("/p/kfw.yaml") is None
 
 
 def test_equal_ones_are_one_so_that_500_forwards_hold_one() -> None:
     environs = Environs({})
     first = environs.made_of({"A": "1"})
-    environs.put(["a"], first)
+    environs.put([RowId("", "a")], first)
     assert environs.made_of({"A": "1", "PWD": "/elsewhere"}) is first
     assert environs.made_of({"A": "2"}) is not first
 

@@ -71,12 +71,15 @@ def connections() -> ConnectionsReply:
     return _decode(_ask("GET", "/v1/connections"), ConnectionsReply)
 
 
-def explain(name: str) -> Explanation:
+def explain(name: str, project: str = "") -> Explanation:
+    """`project`: of the caller, whose names go before those of others."""
     from urllib.parse import quote
 
     from kfw.protocol import Explanation
 
-    return _decode(_ask("GET", f"/v1/forwards/{quote(name, safe='')}/explain"), Explanation)
+    target = f"/v1/forwards/{quote(name, safe='')}/explain"
+    target += f"?project={quote(project, safe='')}" if project else ""
+    return _decode(_ask("GET", target), Explanation)
 
 
 def up(request: UpRequest) -> UpReply:
@@ -131,8 +134,8 @@ def retry(
     return _again("retry", names, project, environ, context)
 
 
-def remove(names: Sequence[str], context: str = "") -> NamesReply:
-    return _names("remove", names, "", context)
+def remove(names: Sequence[str], project: str = "", context: str = "") -> NamesReply:
+    return _names("remove", names, project, context)
 
 
 def start(request: StartRequest) -> ForwardStatus:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kfw.choices import KINDS, kind_named, usual_local_port
+from kfw.choices import KINDS, is_selector, kind_named, usual_local_port
 from kfw.errors import UsageError
-from kfw.model import Target
+from kfw.model import Kind, Target
+from kfw.names import usable_name
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 #: Characters of a name.
@@ -24,8 +25,15 @@ class Addition:
     remote: int | str | None
 
 
-def additions(words: Sequence[str]) -> list[Addition]:
-    """Raises UsageError. The first word without a slash is a name if a target follows, as is a pod's name after it."""
+def additions(words: Sequence[str], labels: str = "") -> list[Addition]:
+    """Raises UsageError. The first word without a slash is a name if a target follows, as is a pod's name after it.
+    `labels`: of -l, in the place of a target."""
+    if labels:
+        words = _with_labels(words, labels)
+    if not words:
+        raise UsageError(
+            "kfw add needs a target", "name one, for example `kfw add svc/web`; `kfw targets` shows them"
+        )
     first, *rest = words
     if "/" in first:
         return _unlike([_addition("", target, ports) for target, ports in _pairs(words)])
@@ -40,6 +48,13 @@ def additions(words: Sequence[str]) -> list[Addition]:
             "write NAME TARGET LOCAL:REMOTE, or several targets without a name: kfw add svc/api svc/db",
         )
     return [_addition(checked("name", first), rest[0], rest[1] if len(rest) == 2 else None)]
+
+
+def _with_labels(words: Sequence[str], labels: str) -> list[str]:
+    if other := next((word for word in words if "/" in word), ""):
+        raise UsageError(f"-l names the pods, and so does {other}", "leave one of the two out")
+    name = [word for word in words[:1] if not is_port(word)]
+    return [*name, f"pods/{labels}", *words[len(name) :]]
 
 
 def is_port(word: str) -> bool:
@@ -79,13 +94,19 @@ def _addition(name: str, text: str, ports: str | None) -> Addition:
 
 
 def _name_of(target: Target) -> str:
-    """What is no letter of a name in it becomes a dash: pod "db.v2" is called "db-v2"."""
-    return checked("name", re.sub(r"[^a-z0-9-]", "-", target.name)[:_LONGEST].strip("-"))
+    """What is no letter of a name in it becomes a dash: pod "db.v2" is called "db-v2". Of labels it is the first value."""
+    text = target.name
+    if target.kind is Kind.PODS:
+        key, _, value = text.partition(",")[0].partition("=")
+        text = usable_name(value) or usable_name(key.rpartition("/")[2])
+    return checked("name", re.sub(r"[^a-z0-9-]", "-", text)[:_LONGEST].strip("-"))
 
 
 def parse_target(text: str) -> Target:
     """`svc/web`, `deployment.apps/web`, `deployments.v1.apps/web`. Raises UsageError."""
     kind, slash, name = text.partition("/")
+    if slash and not is_selector(name):
+        kind, slash, name = text.rpartition("/")
     try:
         return Target.parse(f"{_without_group(kind)}{slash}{name}")
     except ValueError as error:

@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from kfw import view
 from kfw.commands import _output as output
+from kfw.commands._names import id_of
+from kfw.names import RowId
 from kfw.printable import encodable, printable
 from kfw.reasons import Reason
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+
+#: With more lines than a window has they are drawn only so often, in seconds: each of 1,600 changes would draw 1,600 lines.
+_MANY, _PAUSE = 60, 0.25
 
 
 def can_draw(stream: TextIO | None) -> bool:
@@ -84,11 +90,12 @@ class Progress:
     """On stderr: on a terminal a live line per forward, elsewhere a line per change."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names`: those that will come."""
+        """`names`: what those that will come are called."""
         self._width = max(map(len, names), default=0)
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._rows: dict[RowId, dict[str, Any]] = {}
         self._live = Live(sys.stderr, screen=False) if can_draw(sys.stderr) else None
         self._asked = set[str]()
+        self._drawn_at = 0.0
         self._outages: dict[tuple[str, str | None, str], str] = {}
 
     def __enter__(self) -> Progress:
@@ -102,8 +109,8 @@ class Progress:
             self._live.__exit__(*error)
 
     def change(self, row: dict[str, Any]) -> None:
-        before = self._rows.get(row["name"])
-        self._rows[row["name"]] = row
+        before = self._rows.get(id_of(row))
+        self._rows[id_of(row)] = row
         if self._live:
             self._ask(row, self._live)
             self._draw(self._live)
@@ -113,9 +120,9 @@ class Progress:
     def _change_line(self, row: dict[str, Any]) -> str:
         """A sentence about a cluster is said of the first forward that waits for it."""
         if row["status"] == "suspended" and row["message"]:
-            first = self._outages.setdefault((row["context"], row["reason"], row["message"]), row["name"])
-            if first != row["name"]:
-                return f"{view.clean(row['name'])}: suspended: {row['reason']}, as {view.clean(first)}"
+            first = self._outages.setdefault((row["context"], row["reason"], row["message"]), view.shown(row))
+            if first != view.shown(row):
+                return f"{view.clean(view.shown(row))}: suspended: {row['reason']}, as {view.clean(first)}"
         return view.change_line(row, time.time())
 
     def _ask(self, row: dict[str, Any], live: Live) -> None:
@@ -126,6 +133,9 @@ class Progress:
             live.say(view.clean(row["message"]))
 
     def _draw(self, live: Live) -> None:
+        if len(self._rows) > _MANY and time.monotonic() - self._drawn_at < _PAUSE:
+            return
+        self._drawn_at = time.monotonic()
         width, colour = output.width(), output.colours(sys.stderr)
         rows = list(self._rows.values())
         live.draw(view.live_lines(rows, names=self._width, width=width, colour=colour, now=time.time()))

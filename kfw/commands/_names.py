@@ -2,39 +2,67 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from kfw.commands._caller import caller_source
 from kfw.errors import UsageError
-from kfw.names import few, probably
+from kfw.names import DisplayNames, RowId, few, probably, probably_row, select_rows
+from kfw.protocol import ForwardStatus
+
+K = TypeVar("K")
 
 if TYPE_CHECKING:
     from kfw.config.settings import Settings
 
 
-def unknown_name(name: str, known: Iterable[str], context: str | None = None) -> UsageError:
-    """Says which names there are, and which one was probably meant. `context`: only its forwards are asked about."""
+def unknown_name(name: str, known: Iterable[str]) -> UsageError:
+    """Says which names there are, and which one was probably meant."""
     names = sorted(known)
-    where = f" in the context {context}" if context else ""
-    return UsageError(
-        f"there is no forward named '{name}'{where}", probably(name, names) + known_names(names)
-    )
+    return UsageError(f"there is no forward named '{name}'", probably(name, names) + known_names(names))
 
 
 def meant(
-    words: Sequence[str], profile_of: Mapping[str, str | None], context: str | None = None
-) -> list[str]:
-    """The forwards that these names, profiles and patterns mean. Raises UsageError for one that means nothing.
+    words: Sequence[str], profile_of: Mapping[RowId, str | None], context: str | None = None
+) -> list[RowId]:
+    """The forwards that these names, profiles and patterns mean to who is in this folder. Raises UsageError for one that
+    means nothing, or something in several projects.
 
     `context`: that of all of them, if only those of one were asked for."""
-    from kfw.names import select
-
-    chosen = select(words, profile_of)
+    chosen = select_rows(words, profile_of, caller_source())
+    where = f" in the context {context}" if context else ""
     if chosen.unknown:
-        raise unknown_name(chosen.unknown[0], profile_of, context)
-    return [name for name, profile in profile_of.items() if chosen.has(name, profile)]
+        shown = DisplayNames().of_all(profile_of)
+        fix = probably_row(chosen.unknown[0], shown) + known_names(sorted(shown.values()))
+        raise UsageError(f"there is no forward named '{chosen.unknown[0]}'{where}", fix)
+    for word, those in chosen.ambiguous.items():
+        raise UsageError(f"'{word}' is in {len(those)} projects{where}", f"name one of {few(those)}")
+    return [row for row, profile in profile_of.items() if chosen.has(row, profile)]
 
 
-def in_context(context: str | None, context_of: Mapping[str, str]) -> list[str]:
+def meant_of(
+    words: Sequence[str], rows: Iterable[ForwardStatus], context: str | None = None
+) -> list[ForwardStatus]:
+    """The rows of these that are meant, in their order; of no words all."""
+    rows = list(rows)
+    here = set(in_context(context, {row.id: row.context for row in rows}))
+    rows = [row for row in rows if row.id in here]
+    if not words:
+        return rows
+    chosen = set(meant(words, {row.id: row.profile for row in rows}, context))
+    return [row for row in rows if row.id in chosen]
+
+
+def id_of(row: Mapping[str, Any]) -> RowId:
+    """Of a ForwardStatus as it is on the wire."""
+    return RowId(row.get("project") or "", row["name"])
+
+
+def apart(forwards: Mapping[str, RowId]) -> dict[str, dict[str, str]]:
+    """For --json: what each display name stands for."""
+    return {text: {"project": row.project, "name": row.name} for text, row in forwards.items()}
+
+
+def in_context(context: str | None, context_of: Mapping[K, str]) -> list[K]:
     """The forwards that are in it; without one all. Raises UsageError where none is: it may be mistyped."""
     found = [name for name, its in context_of.items() if context in (None, its)]
     if found or context is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from kfw import client, view
 from kfw.client import control_http
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from kfw.errors import DaemonNotRunning
+    from kfw.names import RowId
 
 
 #: Carrying, or not meant to.
@@ -49,17 +50,29 @@ def reply_of(raw: bytes, names: Sequence[str], context: str | None = None) -> di
     """The daemon's answer with only these forwards, and of those the ones in the context; no names: all."""
     reply: dict[str, Any] = json.loads(raw)
     if context:
-        from kfw.commands._names import in_context
+        from kfw.commands._names import id_of, in_context
 
-        here = in_context(context, {row["name"]: row["context"] for row in reply["forwards"]})
-        reply["forwards"] = [row for row in reply["forwards"] if row["name"] in set(here)]
+        here = set(in_context(context, {id_of(row): row["context"] for row in reply["forwards"]}))
+        reply["forwards"] = [row for row in reply["forwards"] if id_of(row) in here]
     if names:
-        rows = {row["name"]: row for row in reply["forwards"]}
-        if not rows.keys() >= set(names):  # a profile or a pattern, or a mistake: no hurry
-            from kfw.commands._names import meant
+        rows = {view.shown(row): row for row in reply["forwards"]}
+        if rows.keys() >= set(names):
+            reply["forwards"] = [rows[name] for name in dict.fromkeys(names)]
+        else:  # a profile, a pattern, a name that several projects have, or a mistake: no hurry
+            from kfw.commands._names import id_of, meant
 
-            names = meant(names, {name: row.get("profile") for name, row in rows.items()}, context)
-        reply["forwards"] = [rows[name] for name in dict.fromkeys(names)]
+            by_id = {id_of(row): row for row in rows.values()}
+            profiles = {row_id: row.get("profile") for row_id, row in by_id.items()}
+            reply["forwards"] = [by_id[row_id] for row_id in meant(names, profiles, context)]
+    return reply
+
+
+def reply_with(raw: bytes, ids: Iterable[RowId]) -> dict[str, Any]:
+    """The same with exactly these, in this order."""
+    reply: dict[str, Any] = json.loads(raw)
+    rows = {(row.get("project") or "", row["name"]): row for row in reply["forwards"]}
+    found = (rows.get((row_id.project, row_id.name)) for row_id in ids)
+    reply["forwards"] = [row for row in found if row]
     return reply
 
 

@@ -103,6 +103,7 @@ def _port_in_words(port: ListedPort) -> str:
 
 
 def _log_tail(name: str) -> list[str]:
-    from kfw.commands.logs import on_screen  # and typer
+    from kfw.commands.logs import as_logged, on_screen  # and typer
 
-    return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, about(name))]
+    keep = about(as_logged(name))
+    return [on_screen(line) for line in last_lines(paths.log_file(), _LINES, keep)]

@@ -13,8 +13,10 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress, needs_person
+from kfw.commands._names import id_of
 from kfw.commands._options import GivenTime
 from kfw.errors import KfwError, TimedOut
+from kfw.names import RowId
 from kfw.protocol import DaemonInfo, Event, ForwardStatus, UpReply, UpRequest
 from kfw.reasons import About, Reason, exit_code_of
 
@@ -60,7 +62,7 @@ def never(row: Row) -> bool:
 
 def follow_until(
     done: Callable[[Row], bool],
-    names: Iterable[str],
+    ids: Iterable[RowId],
     *,
     timeout: float,
     on_change: Callable[[Row], None],
@@ -71,17 +73,17 @@ def follow_until(
     end = time.monotonic() + timeout
     stream = client.follow(timeout=timeout)
     reply = client.status()
-    rows = {row.name: msgspec.to_builtins(row) for row in reply.forwards}
-    rows = {name: rows[name] for name in dict.fromkeys(names) if name in rows}
+    there = {row.id: row for row in reply.forwards}
+    rows = {row: msgspec.to_builtins(there[row]) for row in dict.fromkeys(ids) if row in there}
     for row in rows.values():
         on_change(row)
     while not (all(map(done, rows.values())) or any(map(hopeless, rows.values()))):
         event = next(stream, None)
         if event is None:
             if (left := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
-                return follow_until(done, names, timeout=left, on_change=on_change, hopeless=hopeless)
+                return follow_until(done, rows, timeout=left, on_change=on_change, hopeless=hopeless)
             break
-        if event.name in rows:
+        if RowId(event.project or "", event.name or "") in rows:
             _apply(event, rows, on_change)
     return list(rows.values())
 
@@ -94,12 +96,13 @@ def _another_serves(daemon: DaemonInfo) -> bool:
         return False
 
 
-def _apply(event: Event, rows: dict[str, Row], on_change: Callable[[Row], None]) -> None:
+def _apply(event: Event, rows: dict[RowId, Row], on_change: Callable[[Row], None]) -> None:
     row: Row = msgspec.to_builtins(event.forward) if event.forward else {}
+    which = RowId(event.project or "", event.name or "")
     if event.type == "removed":
-        del rows[str(event.name)]
-    elif row and row["since"] >= rows[row["name"]]["since"]:  # else it happened before `status` was asked
-        rows[row["name"]] = row
+        del rows[which]
+    elif row and row["since"] >= rows[which]["since"]:  # else it happened before `status` was asked
+        rows[which] = row
         on_change(row)
 
 
@@ -117,14 +120,14 @@ def _code(row: dict[str, Any]) -> int:
 def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> int:
     """The daemon runs. The exit code is that of the worst forward."""
     reply = client.up(request)
-    rows = {row.name: row for row in client.status().forwards}
+    rows = rows_for(request, reply, client.status().forwards)
     say_what_stays(request, rows)
     again = _retry_what_waits(request, reply, rows)
-    names = _asked_for(request, reply, rows)
+    asked = [rows[name] for name in _asked_for(request, reply, rows) if name in rows]
     if wait and again:
-        _wait_for_another_word({name: rows[name] for name in again}, timeout)
-    code = wait_until_settled(names, timeout) if wait else 0
-    shown = status_fast.reply_of(client.status_raw(), names)
+        _wait_for_another_word([rows[name] for name in again], timeout)
+    code = wait_until_settled(asked, timeout) if wait else 0
+    shown = status_fast.reply_with(client.status_raw(), [row.id for row in asked])
     if as_json:
         output.show_json(shown)
     else:
@@ -132,10 +135,30 @@ def bring(request: UpRequest, *, wait: bool, timeout: float, as_json: bool) -> i
     return code
 
 
+def rows_of_project(project: str, rows: Iterable[ForwardStatus]) -> Rows:
+    """By name. A daemon of an older version tells no projects: its names are one project's each."""
+    return {row.name: row for row in rows if row.project in (project, "")}
+
+
+def rows_for(request: UpRequest, reply: UpReply, rows: Iterable[ForwardStatus]) -> Rows:
+    """Those of the request's project by name, and those of others that serve it, too: the reply says which."""
+    rows = list(rows)
+    serving = set(reply.forwards.values())
+    return {
+        **rows_of_project(request.source.key, rows),
+        **{row.name: row for row in rows if row.id in serving},
+    }
+
+
+def names_in(shown: Iterable[str]) -> list[str]:
+    """The names alone: of a reply that is about one project."""
+    return [text.rpartition("/")[2] for text in shown]
+
+
 def _asked_for(request: UpRequest, reply: UpReply, rows: Rows) -> list[str]:
     """Those of the request, and what its profiles have selected."""
     profiles = {selection.profile for selection in request.selections}
-    known = (*reply.started, *reply.restarted, *reply.unchanged)
+    known = names_in((*reply.started, *reply.restarted, *reply.unchanged))
     selected = (name for name in known if name in rows and rows[name].profile in profiles)
     return list(dict.fromkeys((*(forward.name for forward in request.forwards), *request.names, *selected)))
 
@@ -146,38 +169,41 @@ def say_what_stays(request: UpRequest, rows: Rows) -> None:
         row = rows.get(forward.name)
         if row and forward.context and row.context != forward.context:
             output.say(
-                f"kfw: {row.name} stays in the context {row.context}, where it is up; "
-                f"`kfw down {row.name}` first, then it goes to {forward.context}"
+                f"kfw: {row.shown} stays in the context {row.context}, where it is up; "
+                f"`kfw down {row.shown}` first, then it goes to {forward.context}"
             )
 
 
 def _retry_what_waits(request: UpRequest, reply: UpReply, rows: Rows) -> list[str]:
     """Who says `up` again has fixed something, and does not want to wait for the next attempt."""
     waiting = {row.name for row in rows.values() if row.status in ("error", "suspended", "reconnecting")}
-    if again := [name for name in reply.unchanged if name in waiting]:
-        client.retry(again, environ=request.environ)
+    if again := [name for name in names_in(reply.unchanged) if name in waiting]:
+        client.retry(again, request.source.key, request.environ)
     return again
 
 
-def _wait_for_another_word(before: Rows, timeout: float) -> None:
+def _wait_for_another_word(rows: Sequence[ForwardStatus], timeout: float) -> None:
     """What was wrong a moment ago is the verdict of the attempt before this one, perhaps in another environment."""
 
+    before = {row.id: row for row in rows}
+
     def heard(row: dict[str, Any]) -> bool:
-        old = before[row["name"]]
+        old = before[id_of(row)]
         return bool(row["status"] != old.status or row["message"] != old.message)
 
     follow_until(heard, before, timeout=min(ANOTHER_WORD, timeout), on_change=lambda _: None)
 
 
-def wait_until_settled(names: Sequence[str], timeout: float) -> int:
+def wait_until_settled(asked: Sequence[ForwardStatus], timeout: float) -> int:
     """The exit code. A time that the user gave is also for a cluster that is away."""
     enough = settled_for_good if isinstance(timeout, GivenTime) else settled
     try:
-        with Progress(names) as progress:
-            rows = follow_until(enough, names, timeout=timeout, on_change=progress.change)
+        ids = [row.id for row in asked]
+        with Progress([row.shown for row in asked]) as progress:
+            rows = follow_until(enough, ids, timeout=timeout, on_change=progress.change)
             if timeout == TIMEOUT and any(map(needs_person, rows)):
                 rest = LOGIN_TIMEOUT - TIMEOUT
-                rows = follow_until(settled, names, timeout=rest, on_change=progress.change)
+                rows = follow_until(settled, ids, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:
         output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
         raise

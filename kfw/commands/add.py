@@ -1,10 +1,10 @@
 """kfw add: one more forward, without a config file."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,27 +12,43 @@ from kfw import client
 from kfw.choices import METHOD_CHOICES, READINESS, TYPES, has_own_address, listed, usual_local_port
 from kfw.client.launch import ensure_daemon
 from kfw.commands._add_words import Addition, additions
-from kfw.commands._caller import caller_environ
+from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._options import Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
 from kfw.commands._waiting import TIMEOUT, bring
 from kfw.errors import KfwError, PortInUse, UsageError
 from kfw.model import Forward, Kind, Target
 from kfw.protocol import ADDED, ForwardStatus, Source, UpRequest
 
+if TYPE_CHECKING:
+    from kfw.target.inventory import ListedPort
+
+#: In the place of a type until the port's name is known.
+_BY_NAME = "by-name"
+#: Names that ports of web servers have.
+_WEB_PORTS = ("http", "https", "web")
+
 
 def add(
     words: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="[NAME] TARGET [[LOCAL:]REMOTE]...",
             help="TARGET is svc/api, deploy/api, pod/api-1; REMOTE a number or a port's name; :REMOTE takes a free port.",
         ),
-    ],
+    ] = None,
+    labels: Annotated[
+        str, typer.Option("--selector", "-l", metavar="LABELS", help="Pods with these labels as the TARGET.")
+    ] = "",
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     method: Method = None,
-    kind: Annotated[str, typer.Option("--type", metavar="TYPE", help=f"{listed(TYPES)}.")] = "other",
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--type", metavar="TYPE", help=f"{listed(TYPES)}; web by itself where the port is named http."
+        ),
+    ] = None,
     address: Annotated[
         list[str] | None,
         typer.Option(metavar="IP", help="Listen here, not on 127.0.0.1 and ::1. Repeatable."),
@@ -61,21 +77,25 @@ def add(
     kfw add web deploy/web 80
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
+    kfw add -l app=api 8080               (the pods with this label)
     kfw add svc/api 8080:http --save      (and keep it in kfw.yaml)
     """
     common = replace(
         common_of(namespace, context, kubeconfig, method),
-        type=_one_of("type", kind, TYPES),
+        type=_one_of("type", kind, TYPES) if kind else _BY_NAME,
         readiness=_one_of("readiness", readiness, READINESS),
         on_port_in_use="next" if next_port else "error",
         addresses=tuple(address) if address else Forward.addresses,
     )
-    asked, typed, forwards = _resolved(words, common)
+    asked, typed, forwards = _resolved(words or (), common, labels)
     if not save:
         return _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
     from kfw.commands._saving import forwards_to_save, not_saved, write
 
-    named = [replace(one, local_port=done.local_port) for one, done in zip(typed, forwards, strict=True)]
+    named = [
+        replace(one, local_port=done.local_port, target_port=done.target_port, type=done.type)
+        for one, done in zip(typed, forwards, strict=True)
+    ]
     draft, to_save = forwards_to_save(named, asked)
     forwards = [replace(forward, source=ADDED) for forward in _pinned(to_save)]
     code = _bring(forwards, wait=not no_wait, timeout=timeout, as_json=as_json)
@@ -101,6 +121,7 @@ def common_of(
         context_is_default=context is None,
         kubeconfig=tuple(str(Path.cwd() / file) for file in (kubeconfig or "").split(os.pathsep) if file),
         method=_one_of("method", method or "auto", METHOD_CHOICES),
+        type=_BY_NAME,
         source=ADDED,
     )
 
@@ -110,9 +131,11 @@ def request_of(words: Sequence[str], common: Forward, environ: dict[str, str]) -
     return _request(_resolved(words, common)[2], environ)
 
 
-def _resolved(words: Sequence[str], common: Forward) -> tuple[list[Addition], list[Forward], list[Forward]]:
+def _resolved(
+    words: Sequence[str], common: Forward, labels: str = ""
+) -> tuple[list[Addition], list[Forward], list[Forward]]:
     """What the words ask for, the forwards as typed, and as they are to be."""
-    asked = additions(words)
+    asked = additions(words, labels)
     typed = [_forward(common, one) for one in asked]
     pinned = _pinned(typed)
     forwards = [_with_port(forward, one) for forward, one in zip(pinned, asked, strict=True)]
@@ -143,14 +166,21 @@ def _forward(common: Forward, one: Addition) -> Forward:
 
 
 def _with_port(forward: Forward, one: Addition) -> Forward:
-    """Where the local port follows the target's, which was not typed either: if the cluster can say what it is."""
-    if one.local is not None or has_own_address(forward.method):
-        return forward
-    found = _remote_port(forward)
-    return replace(forward, local_port=usual_local_port(found)) if found else forward
+    """Where no local port was typed it follows the target's, if the cluster can say what that is; so does the type."""
+    port = None
+    if one.local is None and not has_own_address(forward.method):
+        port = _remote_port(forward)
+    if port:
+        forward = replace(forward, local_port=usual_local_port(port.number))
+    if port and forward.target_port is None:
+        forward = replace(forward, target_port=port.number)
+    if forward.type == _BY_NAME:
+        name = port.name if port else forward.target_port
+        forward = replace(forward, type="web" if name in _WEB_PORTS else Forward.type)
+    return forward
 
 
-def _remote_port(forward: Forward) -> int | None:
+def _remote_port(forward: Forward) -> "ListedPort | None":
     """None: it has several, or the cluster does not say in time. Then any port will do; the daemon says what is wrong."""
     from kfw.kubeconfig.load import load
     from kfw.system.loop import run
@@ -161,7 +191,7 @@ def _remote_port(forward: Forward) -> int | None:
         ports = run(ports_of(access, forward.namespace, str(forward.target)))
     except KfwError:
         return None
-    meant = [port.number for port in ports if forward.target_port in (None, port.name)]
+    meant = [port for port in ports if forward.target_port in (None, port.name, port.number)]
     return meant[0] if len(meant) == 1 else None
 
 
@@ -187,21 +217,26 @@ def _is_same(row: ForwardStatus, forward: Forward) -> bool:
 
 
 def refuse_what_is_there(request: UpRequest) -> None:
-    """Raises UsageError, PortInUse for a name or a local port of another forward."""
+    """Raises UsageError, PortInUse for a name or a local port of another forward. Other projects may have the name."""
     rows = client.status().forwards
+    here = {request.source.key, ADDED, caller_source(), ""}
     for forward in request.forwards:
-        _refuse_same(forward, rows)
+        _refuse_same(forward, rows, here)
 
 
-def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus]) -> None:
+def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus], here: Collection[str]) -> None:
     for row in rows:
         if row.status in ("stopped", "disabled"):
             continue
-        if row.name == forward.name and (row.status == "error" or _is_same(row, forward)):
+        is_here = row.name == forward.name and row.project in here
+        if row.name == forward.name and (_is_same(row, forward) or (is_here and row.status == "error")):
             continue  # who corrects a mistake types the same name again, as who saves what was added before
-        if row.name == forward.name:
-            what = f"there is a forward named '{row.name}' already, to {row.namespace}/{row.target}"
-            raise UsageError(what, f"take another name, or `kfw remove {row.name}` first")
+        if is_here:
+            what = f"there is a forward named '{row.shown}' already, to {row.namespace}/{row.target}"
+            raise UsageError(what, f"take another name, or `kfw remove {row.shown}` first")
+        if row.status == "error":
+            continue  # the daemon takes its port away
         if forward.on_port_in_use == "error" and row.local_port == forward.local_port != 0:
-            what = f"cannot listen on {row.local_port}: the forward '{row.name}' has it"
-            raise PortInUse(what, f"take another port, or `kfw remove {row.name}` first")
+            what = f"cannot listen on {row.local_port}: the forward '{row.shown}' has it"
+            fix = f"take another port, add --next-port, or `kfw remove {row.shown}` first"
+            raise PortInUse(what, fix)

@@ -1,4 +1,4 @@
-"""kfw config: check the files, show what they come to, edit them, print the schema."""
+"""kfw config: check the files, show what they come to, edit them, take over those of others, print the schema."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kfw.choices import FOREIGN_KINDS, listed
 from kfw.commands import _output as output
-from kfw.commands._options import Configs, Json
+from kfw.commands._options import Configs, Context, Json, Kubeconfig, Namespace
 
 if TYPE_CHECKING:
     from kfw.config.settings import Settings
@@ -101,6 +102,40 @@ def edit(
     _warn(_warnings(settings))
     output.say("\n".join(_report(settings)) if has_changed else f"{path} is as it was")
     return 0
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[
+        str, typer.Argument(metavar="[FILE]", help="- is the standard input.", show_default=False)
+    ] = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="KIND", help=f"What it is, if it is not recognised: {listed(FOREIGN_KINDS)}."
+        ),
+    ] = "",
+    write: Annotated[
+        bool, typer.Option("--write", help="Into the project's kfw.yaml, or a new one, not to stdout.")
+    ] = False,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> int:
+    """Make a kfw.yaml of what another program forwards.
+
+    Comments say what was mapped and what has no equivalent. k9s keeps it in annotations of pods, so that reads the cluster.
+
+    \b
+    kfw config import skaffold.yaml
+    kfw config import ~/kftray.json --write
+    kfw config import --from k9s -n shop
+    """
+    from kfw.commands._importing import import_file, import_from_cluster, show_or_save
+
+    live = kind == "k9s"
+    written = import_from_cluster(file, namespace, context, kubeconfig) if live else import_file(file, kind)
+    return show_or_save(written, save=write)
 
 
 @app.command()

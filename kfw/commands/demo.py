@@ -85,6 +85,7 @@ def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep:
     from kfw.commands._caller import caller_environ
     from kfw.commands._live import Progress
     from kfw.commands._waiting import follow_until, settled
+    from kfw.names import RowId
     from kfw.protocol import Source, UpRequest
 
     names = [forward.name for forward in wanted]
@@ -101,14 +102,15 @@ def _brought_up(wanted: Sequence[Forward], ways: Mapping[str, Forward], *, keep:
                 if row["name"] in names:
                     progress.change(row)
 
-            rows = follow_until(settled, [*names, *extra], timeout=READY, on_change=on_change)
+            ids = [RowId(source.key, name) for name in (*names, *extra)]
+            rows = follow_until(settled, ids, timeout=READY, on_change=on_change)
         if late := next((row for row in rows[: len(names)] if row["status"] != "active"), None):
             raise KfwError(
                 f"{late['name']} is not up: {late['message'] or late['status']}", "`kfw logs` says more"
             )
         yield rows
     finally:
-        client.remove(extra if keep else [*names, *extra])
+        client.remove(extra if keep else [*names, *extra], source.key)
 
 
 def _show(

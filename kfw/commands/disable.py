@@ -8,6 +8,7 @@ from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import names_source
+from kfw.commands._names import apart
 from kfw.commands._options import Json
 from kfw.names import few
 
@@ -25,8 +26,8 @@ def disable(
     kfw disable dev 'shop-*'
     """
     ensure_daemon(on_demand=True)
-    done = client.disable(names, names_source()).names
+    done = client.disable(names, names_source())
     if as_json:
-        output.show_json({"disabled": done})
-    output.say(f"disabled: {few(done)}")
+        output.show_json({"disabled": done.names, "forwards": apart(done.forwards)})
+    output.say(f"disabled: {few(done.names)}")
     return 0

@@ -9,9 +9,11 @@ from kfw import client, paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_source
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json, Names
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.names import few
+from kfw.protocol import NamesReply
 from kfw.system.files import read_bounded
 
 #: Bytes of what a daemon keeps, see kfw/daemon/store.py.
@@ -39,25 +41,21 @@ def down(
         raise UsageError("--all takes no names", "write `kfw down --all`, or the names without --all")
     project = "" if everything else caller_source()
     try:
-        stopped = _down(names or [], project, context or "")
+        stopped = client.down(names or [], project, context or "")
     except DaemonNotRunning:
         if names:
             raise
         stopped = _down_what_would_come_back(project, context or "")
     if as_json:
-        output.show_json({"stopped": stopped})
-    output.say(f"stopped: {few(stopped)}" if stopped else _nothing(project))
+        output.show_json({"stopped": stopped.names, "forwards": apart(stopped.forwards)})
+    output.say(f"stopped: {few(stopped.names)}" if stopped.names else _nothing(project))
     return 0
-
-
-def _down(names: list[str], project: str, context: str) -> list[str]:
-    return client.down(names, project, context).names
 
 
 def _nothing(project: str) -> str:
     """What is up elsewhere is not to be a riddle."""
     try:
-        others = [row.name for row in client.status().forwards if row.status not in ("stopped", "disabled")]
+        others = [row.shown for row in client.status().forwards if row.status not in ("stopped", "disabled")]
     except DaemonNotRunning:
         others = []
     if not others or not project:
@@ -65,13 +63,13 @@ def _nothing(project: str) -> str:
     return f"nothing of this project was up; of others are: {few(others)} (`kfw down --all` stops them)"
 
 
-def _down_what_would_come_back(project: str, context: str) -> list[str]:
+def _down_what_would_come_back(project: str, context: str) -> NamesReply:
     """A daemon that was stopped or killed has its forwards on disk, and after a kill perhaps children that still serve."""
     try:
         kept = json.loads(read_bounded(paths.store_file(), _LARGEST))["forwards"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []
+        kept = []
     if not kept:
-        return []
+        return NamesReply([])
     ensure_daemon(on_demand=True)
-    return _down([], project, context)
+    return client.down([], project, context)

@@ -8,6 +8,7 @@ from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, names_source
+from kfw.commands._names import apart
 from kfw.commands._options import Json
 from kfw.names import few
 
@@ -25,8 +26,8 @@ def enable(
     kfw enable dev 'shop-*'
     """
     ensure_daemon(on_demand=True)
-    done = client.enable(names, names_source(), caller_environ()).names
+    done = client.enable(names, names_source(), caller_environ())
     if as_json:
-        output.show_json({"enabled": done})
-    output.say(f"enabled: {few(done)}")
+        output.show_json({"enabled": done.names, "forwards": apart(done.forwards)})
+    output.say(f"enabled: {few(done.names)}")
     return 0

@@ -11,8 +11,10 @@ import typer
 from kfw import client
 from kfw.client.control_http import ended_meanwhile
 from kfw.commands import _output as output
-from kfw.commands._options import InContext
+from kfw.commands._names import meant_of
+from kfw.commands._options import InContext, Names
 from kfw.errors import KfwError
+from kfw.names import RowId
 from kfw.protocol import Event
 from kfw.view import details
 
@@ -21,6 +23,7 @@ _PAUSE = 0.2
 
 
 def events(
+    names: Names = None,
     context: InContext = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Each change as it comes.")] = False,
     since: Annotated[
@@ -34,10 +37,14 @@ def events(
 
     \b
     kfw events
+    kfw events api
     kfw events --context kind-dev
     kfw events --follow --json | jq -r .message
     """
     found = _coming(since) if follow else client.events(since=since)
+    if names:
+        meant = {row.id for row in meant_of(names, client.status().forwards)}
+        found = (event for event in found if _row_of(event) in meant)
     if context:
         found = _about(context, found)
     if as_json and not follow:
@@ -50,12 +57,16 @@ def events(
 
 def _about(context: str, events: Iterable[Event]) -> Iterator[Event]:
     """Those of forwards in this context, as it was then. What does not say it is where its forward was told to be last."""
-    context_of = {row.name: row.context for row in client.status().forwards}
+    context_of = {row.id: row.context for row in client.status().forwards}
     for event in events:
         if event.forward:
-            context_of[event.forward.name] = event.forward.context
-        if event.name and context_of.get(event.name) == context:
+            context_of[event.forward.id] = event.forward.context
+        if event.name and context_of.get(_row_of(event)) == context:
             yield event
+
+
+def _row_of(event: Event) -> RowId:
+    return RowId(event.project or "", event.name or "")
 
 
 def _coming(since: int | None) -> Iterator[Event]:

@@ -6,6 +6,7 @@ import msgspec
 
 from kfw import client
 from kfw.commands import _output as output
+from kfw.commands._caller import caller_source
 from kfw.commands._options import Json, OneName
 from kfw.view import details
 
@@ -18,7 +19,7 @@ def explain(name: OneName, as_json: Json = False) -> int:
     \b
     kfw explain api
     """
-    explanation = msgspec.to_builtins(client.explain(name))
+    explanation = msgspec.to_builtins(client.explain(name, caller_source()))
     if as_json:
         output.show_json(explanation)
     else:

@@ -12,10 +12,11 @@ from typing import Annotated, TextIO
 
 import typer
 
-from kfw import paths
+from kfw import client, paths
 from kfw.commands import _output as output
+from kfw.commands._names import meant_of
 from kfw.commands._options import InContext
-from kfw.errors import KfwError
+from kfw.errors import KfwError, UsageError
 from kfw.system.log_lines import Keep, about, last_lines, opened
 from kfw.view import details
 
@@ -47,7 +48,7 @@ def logs(
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
-    keep = _kept(name, context)
+    keep = _kept(as_logged(name) if name else None, context)
     lines = last_lines(path, count, keep)
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
@@ -65,6 +66,21 @@ def logs(
             if keep(line):
                 _show(line, as_json=as_json)
     return 0
+
+
+def as_logged(name: str) -> str:
+    """As it is in the log now: where several projects have the name, the one that is meant here. Raises UsageError."""
+    try:
+        rows = client.status().forwards
+    except KfwError:  # the log can be read without a daemon
+        return name
+    try:
+        shown = [row.shown for row in meant_of([name], rows)]
+    except UsageError:
+        if "/" not in name and not any(row.name == name for row in rows):
+            return name  # of a forward that is gone, or any other word
+        raise
+    return shown[0] if len(shown) == 1 else name
 
 
 def _kept(name: str | None, context: str | None) -> Keep:
@@ -86,16 +102,15 @@ def _kept(name: str | None, context: str | None) -> Keep:
 
 
 def _in_context(context: str) -> dict[str, None]:
-    from kfw import client
-
-    return {row.name: None for row in client.status().forwards if row.context == context}
+    return {row.shown: None for row in client.status().forwards if row.context == context}
 
 
 #: See daemon/logs.py.
 _RECORD = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([A-Z]+) +(.*)", re.DOTALL)
 #: `api: active`, and `api: socat stderr: E connect: refused`, see methods/supervised.py.
 _OF_A_FORWARD = re.compile(
-    r"(?P<forward>[a-z0-9][-a-z0-9]{0,62}): ((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
+    r"((?P<project>[^\s:]+)/)?(?P<forward>[a-z0-9][-a-z0-9]{0,62}): "
+    r"((?P<tool>[\w.-]+) (?P<stream>stdout|stderr): )?(?P<message>.*)",
     re.DOTALL,
 )
 
@@ -105,7 +120,11 @@ def parsed(line: str) -> dict[str, str | None]:
     record = _RECORD.fullmatch(line)
     time, level, rest = record.groups() if record else (None, None, line)
     about = _OF_A_FORWARD.fullmatch(rest) if record else None
-    found = about.groupdict() if about else {"forward": None, "tool": None, "stream": None, "message": rest}
+    found = (
+        about.groupdict()
+        if about
+        else {"project": None, "forward": None, "tool": None, "stream": None, "message": rest}
+    )
     return {"time": time, "level": level, **found}
 
 

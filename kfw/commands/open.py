@@ -7,7 +7,7 @@ import typer
 
 from kfw import client, view
 from kfw.commands import _output as output
-from kfw.commands._names import meant
+from kfw.commands._names import meant_of
 from kfw.commands._options import OneName
 from kfw.commands._waiting import Row, exit_code
 from kfw.errors import ALL_ERRORS, KfwError, UsageError
@@ -17,6 +17,9 @@ from kfw.names import few
 def open(  # noqa: A001 - the name of the command
     name: OneName,
     only_print: Annotated[bool, typer.Option("--print", help="Show the URL, open nothing.")] = False,
+    as_own_host: Annotated[
+        bool, typer.Option("--own-host", help="At NAME.NAMESPACE.localhost, which has cookies of its own.")
+    ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the clipboard.")] = False,
 ) -> int:
     """Open a forward in the browser.
@@ -25,10 +28,18 @@ def open(  # noqa: A001 - the name of the command
 
     \b
     kfw open api
+    kfw open api --own-host
     kfw open db --print
     kfw open db --copy
     """
-    where = view.local(_serving(name))
+    row = _serving(name)
+    where = view.local(row)
+    if as_own_host:
+        where = view.own_host(row) or ""
+        if not where:
+            raise UsageError(
+                f"{name} has no URL on loopback, it is on {view.local(row)}", "leave --own-host away"
+            )
     if copy:
         from kfw.system.clipboard import copy as copy_text
 
@@ -44,17 +55,18 @@ def _serving(name: str) -> Row:
     """The one row of this name, which serves. Raises UsageError, or KfwError with the exit code of its reason."""
     import msgspec
 
-    rows = {row.name: row for row in client.status().forwards}
-    names = meant([name], {row.name: row.profile for row in rows.values()})
-    if len(names) != 1:
-        raise UsageError(f"'{name}' is several forwards", f"name one of {few(names)}")
-    row: Row = msgspec.to_builtins(rows[names[0]])
+    chosen = meant_of([name], client.status().forwards)
+    if len(chosen) != 1:
+        raise UsageError(f"'{name}' is several forwards", f"name one of {few(row.shown for row in chosen)}")
+    row: Row = msgspec.to_builtins(chosen[0])
     if row["status"] in ("active", "degraded"):
         return row
     by_code = {kind.exit_code: kind for kind in reversed(ALL_ERRORS)}
     why = f": {row['message']}" if row["message"] else ""
     kind = by_code.get(exit_code([row]), KfwError)
-    raise kind(f"cannot open {names[0]}: it is {row['status']}{why}", f"`kfw up {names[0]}` tries again")
+    raise kind(
+        f"cannot open {view.shown(row)}: it is {row['status']}{why}", f"`kfw up {row['name']}` tries again"
+    )
 
 
 def _browse(name: str, where: str) -> None:

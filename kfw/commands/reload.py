@@ -3,6 +3,7 @@
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json
 from kfw.names import few
 from kfw.protocol import UpReply
@@ -19,7 +20,7 @@ def reload(context: InContext = None, as_json: Json = False) -> int:
     """
     reply = client.reload(caller_source(), caller_environ(), context or "")
     if as_json:
-        output.show_json(as_dict(reply))
+        output.show_json({**as_dict(reply), "forwards": apart(reply.forwards)})
     output.say("\n".join(changes(reply)) or "nothing is up")
     return 0
 

@@ -6,9 +6,13 @@ import typer
 
 from kfw import client
 from kfw.commands import _output as output
+from kfw.commands._caller import caller_source
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json
+from kfw.commands._waiting import rows_of_project
 from kfw.errors import DaemonNotRunning
 from kfw.names import few
+from kfw.protocol import NamesReply
 
 
 def remove(
@@ -27,15 +31,15 @@ def remove(
     kfw remove db
     kfw remove db --save
     """
-    removed = _from_file(names) if save else client.remove(names, context or "").names
+    reply = _from_file(names) if save else client.remove(names, caller_source(), context or "")
     if as_json:
-        output.show_json({"removed": removed})
-    if removed:
-        output.say(f"removed: {few(removed)}")
+        output.show_json({"removed": reply.names, "forwards": apart(reply.forwards)})
+    if reply.names:
+        output.say(f"removed: {few(reply.names)}")
     return 0
 
 
-def _from_file(names: list[str]) -> list[str]:
+def _from_file(names: list[str]) -> NamesReply:
     """First the file, so that nothing brings them back meanwhile. What is not up is only taken out of it."""
     from kfw.commands._saving import draft_without
 
@@ -43,7 +47,8 @@ def _from_file(names: list[str]) -> list[str]:
     draft.write()
     output.say(f"taken out of {draft.at.file}: {few(names)}")
     try:
-        up = [row.name for row in client.status().forwards if row.name in names]
-        return client.remove(up).names if up else []
+        mine = rows_of_project(caller_source(), client.status().forwards)
+        up = [name for name in names if name in mine]
+        return client.remove(up, caller_source()) if up else NamesReply([])
     except DaemonNotRunning:
-        return []
+        return NamesReply([])

@@ -8,6 +8,7 @@ from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._caller import caller_environ, caller_source
 from kfw.commands._handover import DRAIN, hand_over
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json, Names, duration
 from kfw.errors import UsageError
 from kfw.names import few
@@ -39,10 +40,10 @@ def restart(
     """
     if daemon:
         return _restart_daemon(names, context, drain, as_json)
-    restarted = client.restart(names or [], caller_source(), caller_environ(), context or "").names
+    reply = client.restart(names or [], caller_source(), caller_environ(), context or "")
     if as_json:
-        output.show_json({"restarted": restarted})
-    output.say(said("restarted", restarted, names))
+        output.show_json({"restarted": reply.names, "forwards": apart(reply.forwards)})
+    output.say(said("restarted", reply.names, names))
     return 0
 
 
@@ -59,7 +60,8 @@ def _restart_daemon(names: list[str] | None, context: str | None, drain: float, 
 
 def said(done: str, names: list[str], asked: list[str] | None) -> str:
     """What was done, and what was left out because it is stopped or disabled."""
-    left_out = [name for name in asked or [] if name not in names]
+    bare = {name.rpartition("/")[2] for name in names}
+    left_out = [word for word in asked or [] if word.rpartition("/")[2] not in bare]
     if left_out:
         left_out = [name for name in left_out if not _is_of_many(name)]
     parts = [f"{done}: {few(names)}"] if names else []
@@ -70,4 +72,6 @@ def said(done: str, names: list[str], asked: list[str] | None) -> str:
 
 def _is_of_many(word: str) -> bool:
     """A profile or a pattern stands for others; which of these are not up is in `kfw status`."""
-    return bool(set("*?[") & set(word)) or word in {row.profile for row in client.status().forwards}
+    return bool(set("*?[") & set(word)) or word.rpartition("/")[2] in {
+        row.profile for row in client.status().forwards
+    }

@@ -2,7 +2,8 @@
 
 from kfw import client
 from kfw.commands import _output as output
-from kfw.commands._caller import caller_environ, caller_project
+from kfw.commands._caller import caller_environ, caller_project, caller_source
+from kfw.commands._names import apart
 from kfw.commands._options import InContext, Json, Names
 from kfw.commands.restart import said
 
@@ -15,8 +16,9 @@ def retry(names: Names = None, context: InContext = None, as_json: Json = False)
     \b
     kfw retry db
     """
-    retried = client.retry(names or [], caller_project(), caller_environ(), context or "").names
+    project = caller_source() if names else caller_project()
+    reply = client.retry(names or [], project, caller_environ(), context or "")
     if as_json:
-        output.show_json({"retried": retried})
-    output.say(said("trying again", retried, names))
+        output.show_json({"retried": reply.names, "forwards": apart(reply.forwards)})
+    output.say(said("trying again", reply.names, names))
     return 0

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import typer
 from typer.core import TyperCommand
 
@@ -11,12 +12,21 @@ from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
 from kfw.commands._options import Configs, Context, Kubeconfig, Method, Names, Namespace, Timeout
-from kfw.commands._waiting import TIMEOUT, Row, say_what_stays, wait_until_settled
+from kfw.commands._waiting import (
+    TIMEOUT,
+    Row,
+    Rows,
+    names_in,
+    rows_for,
+    rows_of_project,
+    say_what_stays,
+    wait_until_settled,
+)
 from kfw.commands.up import request_for, start_daemon
 from kfw.config.templates import filled
 from kfw.errors import DaemonNotRunning, KfwError, UsageError
 from kfw.names import few
-from kfw.protocol import UpReply, UpRequest
+from kfw.protocol import ForwardStatus, UpReply, UpRequest
 from kfw.system.foreground_command import CommandSignals, check_command
 from kfw.view import address
 
@@ -79,6 +89,7 @@ class ForwardsOfCommand:
     def __init__(self, request: UpRequest, signals: CommandSignals, *, is_new: bool) -> None:
         # Never in place of what else is up from the same files.
         self._request = without_replacing(request)
+        self._project = request.source.key
         self._signals = signals
         self._brought: list[str] = []
         #: Rows that were there before and stay, stopped.
@@ -86,7 +97,7 @@ class ForwardsOfCommand:
         self._is_new = is_new
 
     def run(self, command: Sequence[str], variables: Mapping[str, Mapping[str, str]], timeout: float) -> int:
-        before = {row.name: row for row in client.status().forwards}
+        before = self._own(client.status().forwards)
         say_what_stays(self._request, before)
         self._kept = set(before)
         was_up = {name for name, row in before.items() if row.status not in ("stopped", "disabled")}
@@ -95,10 +106,12 @@ class ForwardsOfCommand:
         reply = client.up(self._request)
         self._brought = brought_by(reply, self._brought)
         names = [forward.name for forward in self._request.forwards if forward.enabled]
-        if code := wait_until_settled(names, timeout):
+        there = rows_for(self._request, reply, client.status().forwards)
+        if code := wait_until_settled([there[name] for name in names if name in there], timeout):
             output.say(f"kfw: {command[0]} was not run: not all forwards are active")
             return code
-        rows = {row["name"]: row for row in rows_of(names)}
+        now = rows_for(self._request, reply, client.status().forwards)
+        rows = {name: msgspec.to_builtins(row) for name, row in now.items() if name in names}
         found = variables_of(self._request, variables, rows)
         return self._signals.run(command, {**os.environ, **found})
 
@@ -114,31 +127,27 @@ class ForwardsOfCommand:
             output.say(f"kfw: cannot stop {few(self._brought)}: {error.what}")
 
     def _stop(self) -> None:
-        there = {row.name for row in client.status().forwards}
+        there = self._own(client.status().forwards)
         old = [name for name in self._brought if name in there and (name in self._kept or self._is_new)]
         new = [name for name in self._brought if name in there and name not in old]
         if new:
-            client.remove(new)
+            client.remove(new, self._project)
         if old:
-            client.down(old)
+            client.down(old, self._project)
+
+    def _own(self, rows: Iterable[ForwardStatus]) -> Rows:
+        return rows_of_project(self._project, rows)
 
 
 def without_replacing(request: UpRequest) -> UpRequest:
-    import msgspec
-
     return msgspec.structs.replace(request, replace=False)
 
 
 def brought_by(reply: UpReply, expected: Sequence[str]) -> list[str]:
-    """What a new daemon brought back at the same moment is not ours: it was up before."""
-    return [name for name in expected if name not in reply.unchanged]
-
-
-def rows_of(names: Iterable[str]) -> list[Row]:
-    import msgspec
-
-    wanted = set(names)
-    return [msgspec.to_builtins(row) for row in client.status().forwards if row.name in wanted]
+    """What a new daemon brought back at the same moment is not ours: it was up before. Nor is what another project has,
+    word for word."""
+    before = set(names_in(reply.unchanged))
+    return [name for name in expected if name not in before]
 
 
 def variables_of(

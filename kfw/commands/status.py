@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kfw import client
+from kfw import client, view
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Live, can_draw
@@ -55,7 +55,7 @@ def _in_form(form: str, names: list[str], context: str | None, *, watch: bool) -
         return status_fast.status(names, as_json=True, context=context)
     reply = status_fast.reply_of(client.status_raw(), names, context)
     if form == "name":
-        shown = [row["name"] for row in reply["forwards"]]
+        shown = [view.shown(row) for row in reply["forwards"]]
     elif form == "wide":
         shown = status_fast.lines(reply, wide=True)
     else:

@@ -10,9 +10,10 @@ import typer
 from kfw import client
 from kfw.commands import _output as output
 from kfw.commands._live import Live, can_draw
-from kfw.commands._names import in_context, meant
+from kfw.commands._names import meant_of
 from kfw.commands._options import InContext, Json, Names
 from kfw.errors import UsageError
+from kfw.names import RowId
 from kfw.view.details import top_lines
 
 #: Seconds between two looks.
@@ -68,8 +69,5 @@ def _asked(names: list[str], context: str | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = msgspec.to_builtins(client.connections().connections)
     if not (names or context):
         return rows
-    forwards = client.status().forwards
-    here = set(in_context(context, {row.name: row.context for row in forwards}))
-    if names:
-        here = set(meant(names, {row.name: row.profile for row in forwards if row.name in here}, context))
-    return [row for row in rows if row["forward"] in here]
+    here = {row.id for row in meant_of(names, client.status().forwards, context)}
+    return [row for row in rows if RowId(row.get("project", ""), row["forward"]) in here]

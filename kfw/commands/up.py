@@ -19,7 +19,7 @@ from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
 from kfw.config.settings import Settings
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.model import Forward, SelectingProfile
-from kfw.names import Selection, few, select
+from kfw.names import Selection, few, projects_named, select, short_projects
 from kfw.protocol import Source, UpRequest
 from kfw.system.changes import Stamp, stamp
 
@@ -66,7 +66,8 @@ def request_for(
     """What is configured for these names, and how it is asked for. Raises UsageError, and ConfigError with all problems."""
     given = {name: value for name, value in flags.items() if value is not None}
     settings = _settings(files, given)
-    chosen = _chosen(settings, names)
+    key = _source(settings, files, given).key
+    chosen = _chosen(settings, [_in_project(word, key) for word in names], key)
     _refuse_flags_for_selected(settings, chosen, given)
     forwards = _forwards(settings, chosen)
     # Before they are read: what changes meanwhile is seen later.
@@ -109,7 +110,11 @@ def _say_what_came_back(request: UpRequest) -> None:
     from kfw import client
 
     ours = {forward.name for forward in request.forwards}
-    back = [row.name for row in client.status().forwards if row.name not in ours and row.status != "disabled"]
+    back = [
+        row.shown
+        for row in client.status().forwards
+        if row.status != "disabled" and not (row.name in ours and row.project in (request.source.key, ""))
+    ]
     if back:
         output.say(f"kfw: also back, as they were up before: {few(back)}; `kfw down --all` stops everything")
 
@@ -129,15 +134,26 @@ def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
     return settings
 
 
-def _chosen(settings: Settings, words: list[str]) -> Selection | None:
-    """None: all. Raises UsageError."""
+def _in_project(word: str, key: str) -> str:
+    """`shop/api` is `api` in the project shop. Raises UsageError for another project: its files are not read here."""
+    prefix, slash, name = word.rpartition("/")
+    if not slash:
+        return word
+    if key not in projects_named(prefix, [key]):
+        what = f"'{word}' is not of this project, {short_projects([key])[key]}"
+        raise UsageError(what, f"run `kfw up {name}` in the folder of its kfw.yaml, or `kfw enable {word}`")
+    return name
+
+
+def _chosen(settings: Settings, words: list[str], key: str) -> Selection | None:
+    """`key`: of the project. None: all. Raises UsageError."""
     profile_of = {name: forward.profile for name, forward in settings.forwards.items()}
     profile_of |= {_any_of(profile): profile for profile in settings.selections}
     if not profile_of:
         raise no_forwards(settings)
     chosen = select(words, profile_of)
     if chosen.unknown:
-        profile_of |= _selected(settings)
+        profile_of |= _selected(settings, key)
         chosen = select(words, profile_of)
     if chosen.unknown:
         known = [*settings.forwards, *filter(None, set(profile_of.values()))]
@@ -155,7 +171,7 @@ def _profiles_meant(settings: Settings, chosen: Selection) -> list[str]:
     return [name for name in settings.selections if _any_of(name) in chosen.names]
 
 
-def _selected(settings: Settings) -> dict[str, str | None]:
+def _selected(settings: Settings, key: str) -> dict[str, str | None]:
     """What the profiles of this config have selected so far, as the daemon has it."""
     from kfw import client
 
@@ -163,7 +179,8 @@ def _selected(settings: Settings) -> dict[str, str | None]:
         rows = client.status().forwards
     except DaemonNotRunning:
         return {}
-    return {row.name: row.profile for row in rows if row.profile in settings.selections}
+    own = (row for row in rows if row.project in (key, ""))
+    return {row.name: row.profile for row in own if row.profile in settings.selections}
 
 
 def _refuse_flags_for_selected(
@@ -235,32 +252,32 @@ def _say_what_needs_the_daemon(request: UpRequest) -> None:
         output.say(
             "kfw: context: follow needs the daemon: with --foreground the contexts stay as they are now"
         )
-    for profile in request.selections:
-        if profile.template.enabled:
-            output.say(
-                f"kfw: the profile {profile.profile} selects services, which needs the daemon: left out"
-            )
 
 
 def _foreground(request: UpRequest, *, as_json: bool) -> int:
-    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here."""
+    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here. A profile that
+    selects may have something later."""
     import time
 
     import msgspec
 
     from kfw import view
-    from kfw.daemon.run import foreground
+    from kfw.daemon.foreground import foreground
     from kfw.protocol import ForwardStatus
 
     first = FirstVerdicts(forward.name for forward in request.forwards if forward.enabled)
+    selects = any(one.template.enabled for one in request.selections)
 
     def tell(kind: str, row: ForwardStatus) -> None:
         if kind == "status":
             first.hear(msgspec.to_builtins(row))
             output.say(view.change_line(msgspec.to_builtins(row), time.time()))
 
-    foreground(request, tell, first.are_all_errors)
-    code = exit_code(first.rows.values()) if first.are_all_errors() else 0
+    def is_hopeless() -> bool:
+        return first.are_all_errors() and not selects
+
+    foreground(request, tell, is_hopeless)
+    code = exit_code(first.rows.values()) if is_hopeless() else 0
     output.say("nothing can come up" if code else "forwards stopped")
     if as_json:
         output.show_json({"forwards": list(first.rows.values())})

@@ -8,7 +8,7 @@ import msgspec
 
 from kfw import client, view
 from kfw.commands import _output as output
-from kfw.commands._names import meant
+from kfw.commands._names import meant_of
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
 from kfw.system.port_answer import PortAnswer, talk
@@ -16,6 +16,7 @@ from kfw.view import details
 
 _AT_ONCE = 32
 _SERVING = ("active", "degraded")
+_NOT_UP = ("stopped", "disabled")
 
 
 def verify(names: Names = None, as_json: Json = False) -> int:
@@ -39,13 +40,9 @@ def verify(names: Names = None, as_json: Json = False) -> int:
 
 
 def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
-    rows = {row.name: msgspec.to_builtins(row) for row in client.status().forwards}
-    up = [row for row in rows.values() if row["status"] not in ("stopped", "disabled")]
-    chosen = (
-        [rows[name] for name in meant(names, {name: row.get("profile") for name, row in rows.items()})]
-        if names
-        else up
-    )
+    rows = client.status().forwards
+    ids = set(meant_of(names, rows)) if names else {row.id for row in rows if row.status not in _NOT_UP}
+    chosen = [msgspec.to_builtins(row) for row in rows if row.id in ids]
     if not chosen:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return chosen
@@ -67,6 +64,8 @@ def _reachable(address: str) -> str:
 def _result(row: dict[str, Any], answer: PortAnswer) -> dict[str, Any]:
     return {
         "name": row["name"],
+        "project": row["project"],
+        "displayName": view.shown(row),
         "ok": answer.ok,
         "local": view.local(row),
         "protocol": answer.protocol,

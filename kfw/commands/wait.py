@@ -5,16 +5,17 @@ from typing import Annotated
 
 import typer
 
-from kfw import client
+from kfw import client, view
 from kfw.commands import _output as output
 from kfw.commands import _status as status_fast
 from kfw.commands._live import Progress
-from kfw.commands._names import in_context, meant
+from kfw.commands._names import id_of, meant_of
 from kfw.commands._options import InContext, Json, Names, Timeout
 from kfw.commands._waiting import Row, exit_code, follow_until, needs_user
 from kfw.errors import UsageError
 from kfw.model import Status
 from kfw.names import few
+from kfw.protocol import ForwardStatus
 
 
 def wait(
@@ -38,20 +39,21 @@ def wait(
     kfw wait --fail-fast --context kind-dev
     """
     chosen = _chosen(names, context)
+    ids = [row.id for row in chosen]
 
     def failed(row: Row) -> bool:
         return fail_fast and row["status"] != wanted and needs_user(row)
 
-    with Progress(chosen) as progress:
+    with Progress([row.shown for row in chosen]) as progress:
         rows = follow_until(
             lambda row: row["status"] == wanted,
-            chosen,
+            ids,
             timeout=timeout,
             on_change=progress.change,
             hopeless=failed,
         )
     if as_json:
-        output.show_json(status_fast.reply_of(client.status_raw(), [row["name"] for row in rows]))
+        output.show_json(status_fast.reply_with(client.status_raw(), map(id_of, rows)))
     late = [row for row in rows if row["status"] != wanted]
     if late and not as_json:
         output.say(_of_late(rows, late, failed, timeout, wanted))
@@ -61,18 +63,18 @@ def wait(
 def _of_late(
     rows: list[Row], late: list[Row], failed: Callable[[Row], bool], timeout: float, wanted: Status
 ) -> str:
-    if hopeless := [row["name"] for row in rows if failed(row)]:
+    if hopeless := [view.shown(row) for row in rows if failed(row)]:
         return f"not waited any longer, as these need you: {few(hopeless)}; `kfw status` says why"
-    return f"after {timeout:g} s not {wanted.value}: {few(row['name'] for row in late)}"
+    return f"after {timeout:g} s not {wanted.value}: {few(view.shown(row) for row in late)}"
 
 
-def _chosen(names: list[str] | None, context: str | None) -> list[str]:
+def _chosen(names: list[str] | None, context: str | None) -> list[ForwardStatus]:
     rows = client.status().forwards
-    here = in_context(context, {row.name: row.context for row in rows})
-    rows = [row for row in rows if row.name in set(here)]
     if names:
-        return meant(names, {row.name: row.profile for row in rows}, context)
-    wanted = [row.name for row in rows if row.status not in (Status.STOPPED, Status.DISABLED)]
+        return meant_of(names, rows, context)
+    wanted = [
+        row for row in meant_of([], rows, context) if row.status not in (Status.STOPPED, Status.DISABLED)
+    ]
     if not wanted:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
     return wanted

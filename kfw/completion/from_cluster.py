@@ -1,14 +1,11 @@
 """The names that a cluster has: asked for at once, without a person, and given up after a second."""
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
 
-from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.kube.api_server import ApiServer
 from kfw.kube.decoder import Wire
@@ -18,8 +15,7 @@ from kfw.kubeconfig.load import load
 from kfw.kubeconfig.pin import current_context
 from kfw.system.loop import run
 from kfw.target.inventory import LISTED_KINDS, inventory
-from kfw.target.listing import PAGE, list_objects
-from kfw.target.registry import ClusterRegistry
+from kfw.target.listing import PAGE, list_objects, server_of
 
 T = TypeVar("T")
 
@@ -81,15 +77,5 @@ def _asked(files: Sequence[str], context: str, ask: Callable[[ApiServer, str], A
 
 
 async def _within(access: Access, ask: Callable[[ApiServer, str], Awaitable[T]]) -> T:
-    async with ClusterRegistry() as registry:
-        environ = Environs(os.environ, known=True).of("")
-        shared = registry.join(replace(access, namespace=""), environ, _nobody)
-        try:
-            async with asyncio.timeout(LIMIT):
-                return await ask(shared.server, access.namespace)
-        finally:
-            await registry.leave(shared, _nobody)
-
-
-def _nobody() -> None:
-    """Who asks once needs to hear of no change."""
+    async with server_of(access) as server, asyncio.timeout(LIMIT):
+        return await ask(server, access.namespace)

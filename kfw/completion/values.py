@@ -37,8 +37,13 @@ def _row_contexts(asked: Asked) -> list[Suggestion]:
 
 
 def _rows(asked: Asked) -> list[Suggestion]:
+    from kfw.commands._caller import caller_source
+    from kfw.commands._names import id_of
+    from kfw.names import completable
+
     rows = _all_rows()
-    names = {row["name"]: f"{row['status']}, {row['namespace']}/{row['target']}" for row in rows}
+    words_of = {id_of(row): f"{row['status']}, {row['namespace']}/{row['target']}" for row in rows}
+    names = {name: words_of[row] for name, row in completable(words_of, caller_source()).items()}
     profiles = dict.fromkeys((row["profile"] for row in rows if row.get("profile")), "profile")
     return _unused(asked, {**profiles, **names})
 

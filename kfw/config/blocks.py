@@ -8,6 +8,7 @@ from typing import Any
 from kfw.config.merge import BAD, Branch, Leaf, Tree
 from kfw.config.shapes import One, Reading, Shape
 from kfw.config.tree import Mapping, Node, Place, Scalar, quote, shorten
+from kfw.names import usable_name
 
 VARIABLE_PATTERN = r"^(?!KFW_)[A-Za-z_][A-Za-z0-9_]{0,254}$"
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
@@ -164,6 +165,6 @@ def _bad_name(key: Scalar) -> str:
         return f'write "{key.raw}" in quotes, or choose another name'
     if re.fullmatch(NAME_PATTERN, key.raw):
         return ""
-    usable = re.sub(r"[^a-z0-9]+", "-", snake(key.raw[:200]).lower()).strip("-")[:63].strip("-")
+    usable = usable_name(key.raw)
     example = f", for example {usable}" if usable else ""
     return f"use lower-case letters, digits and '-', at most 63{example}"

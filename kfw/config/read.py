@@ -7,11 +7,11 @@ from pathlib import Path
 
 from kfw import folders
 from kfw.config import importers, toml_text, yaml_text
-from kfw.config.merge import Branch, Leaf
+from kfw.config.merge import Branch, Leaf, Tree
 from kfw.config.schema import SETTINGS
 from kfw.config.shapes import Reading
 from kfw.config.sources import foreign_words
-from kfw.config.tree import Mapping, Place, Scalar, Unparsable
+from kfw.config.tree import ConfigProblem, Mapping, Place, Scalar, Unparsable
 from kfw.errors import words_of
 
 LARGEST = 1_000_000
@@ -22,13 +22,28 @@ def read(path: Path, at: Place, text: str | None = None) -> tuple[Branch | None,
     what it would say.
     """
     reading = Reading(lambda text: _absolute(text, path.parent))
+    tree: Tree | None = None
     try:
-        document = _document(text_of(path, at) if text is None else text, path, at)
+        text = text_of(path, at) if text is None else text
+        tree = SETTINGS.read(_document(text, path, at), "", at, reading)
     except Unparsable as error:
         reading.problems.append(error.problem)
+    if reading.problems and text and (foreign := _foreign(text, at)):
+        reading.problems[:] = [foreign]
         return None, reading
-    tree = SETTINGS.read(document, "", at, reading)
     return (None if isinstance(tree, Leaf) else tree), reading
+
+
+def _foreign(text: str, at: Place) -> ConfigProblem | None:
+    """One sentence for the file of another program, not one for each of its keys."""
+    from kfw.config.imports.table import named_foreign  # only for a file that has mistakes
+
+    words = named_foreign(text, at)
+    return (
+        ConfigProblem(at, f"this is {words}", f"make a kfw.yaml of it: kfw config import {at.file}")
+        if words
+        else None
+    )
 
 
 def _document(text: str, path: Path, at: Place) -> Mapping:

@@ -2,21 +2,24 @@
 
 from typing import Any
 
-from kfw.choices import HEADER_LINE, HEALTH_TYPES, METHOD_CHOICES, ON_PORT_IN_USE, READINESS, TYPES, listed
+from kfw.choices import (
+    HEADER_LINE,
+    HEALTH_TYPES,
+    LABEL_SELECTOR,
+    METHOD_CHOICES,
+    ON_PORT_IN_USE,
+    READINESS,
+    TYPES,
+)
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, BlockKey, Named, Variables
 from kfw.config.shapes import Many, Wrong
 from kfw.config.tree import quote
-from kfw.model import Kind, Target
+from kfw.model import NAMED_KINDS, Target
 
-_LABEL = r"([a-z0-9A-Z]([-a-z0-9A-Z.]*[a-z0-9A-Z])?/)?[a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?"
-_VALUE = r"([a-zA-Z0-9]([-a-zA-Z0-9_.]{0,61}[a-zA-Z0-9])?)?"
-_REQUIREMENT = (
-    rf"(!?{_LABEL}|{_LABEL} *(==|=|!=) *{_VALUE}|{_LABEL} +(in|notin) +\( *{_VALUE}( *, *{_VALUE})* *\))"
-)
 _A_NAMESPACE = "the name of a namespace, in lower-case letters, digits and '-'"
 _NAMESPACE = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
-_RESOURCE = r"^([^/]+/)?[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$"
+_RESOURCE = rf"^(([^/]+/)?[a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?|(pods|pod|po)/{LABEL_SELECTOR})$"
 
 
 def _target(raw: str) -> None:
@@ -115,7 +118,7 @@ _FORWARD = Block(
     {
         "target": BlockKey(
             s.text("for example service/api", pattern=_RESOURCE, check=_target),
-            f"{listed(tuple(f'{kind}/NAME' for kind in Kind))}.",
+            f"{', '.join(f'{kind}/NAME' for kind in NAMED_KINDS)} or pods/LABELS.",
         ),
         "targetPort": BlockKey(
             s.port_or_name(), "Number or name; optional where the target has only one port."
@@ -149,7 +152,7 @@ _PROFILE = Block(
         ),
         "labels": BlockKey(
             Many(
-                s.text("a selector such as app=shop", pattern=f"^{_REQUIREMENT}(,{_REQUIREMENT})*$"),
+                s.text("a selector such as app=shop", pattern=f"^{LABEL_SELECTOR}$"),
                 "a list such as [app=shop]",
             ),
             "Only services with all of these labels.",

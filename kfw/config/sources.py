@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from kfw import folders
 from kfw.config.tree import ConfigProblem, Place
-
-PROJECT_NAMES = ("kfw.yaml", "kfw.yml", "kfw.toml")
+from kfw.names import PROJECT_FILES
 
 
 class ConfigSource(NamedTuple):
@@ -47,7 +46,7 @@ def named(config_files: Sequence[Path], cwd: Path) -> list[ConfigSource]:
 def _upward(cwd: Path) -> list[Path]:
     """The project's config files in the nearest folder that has any; a broken link is one, and is said to be broken."""
     for folder in (cwd, *cwd.parents):
-        if found := [folder / name for name in PROJECT_NAMES if os.path.lexists(folder / name)]:
+        if found := [folder / name for name in PROJECT_FILES if os.path.lexists(folder / name)]:
             return found
     return []
 

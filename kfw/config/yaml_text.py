@@ -94,12 +94,21 @@ def _sexagesimal(raw: str) -> float:
 
 def parse(text: str, at: Place, *, loader: Any = None) -> Node:
     """The one document of `text`; a Scalar of kind null if there is none. Raises Unparsable. `at.file` names it."""
+    return _documents(text, at, loader, several=False)[0]
+
+
+def parse_all(text: str, at: Place) -> list[Node]:
+    """As `parse`, of a file that may have several documents."""
+    return _documents(text, at, None, several=True)
+
+
+def _documents(text: str, at: Place, loader: Any, *, several: bool) -> list[Node]:
     import yaml
 
     try:
         parser = (loader or getattr(yaml, "CSafeLoader", yaml.SafeLoader))(text)
         try:
-            return _document(parser, at)
+            return _read_documents(parser, at, several=several)
         finally:
             parser.dispose()
     except yaml.reader.ReaderError as error:
@@ -169,10 +178,10 @@ def _mapping(top: _Open) -> Mapping:
     return Mapping(top.at, tuple((k, v) for k, v in zip(keys, values, strict=True) if isinstance(k, Scalar)))
 
 
-def _document(parser: Any, at: Place) -> Node:
+def _read_documents(parser: Any, at: Place, *, several: bool) -> list[Node]:
     from yaml import events
 
-    built = _Builder(at)
+    built, before = _Builder(at), list[Node]()
     while not isinstance(event := parser.get_event(), events.StreamEndEvent):
         place = Place(at.file, event.start_mark.line + 1, event.start_mark.column + 1, at.layer)
         kind = type(event)
@@ -187,8 +196,11 @@ def _document(parser: Any, at: Place) -> Node:
         elif kind is events.AliasEvent:
             built.alias(place, event.anchor)
         elif kind is events.DocumentStartEvent and built.root is not None:
-            raise Unparsable(place, "a second document begins here", "keep one document in a file")
-    return built.root or Scalar(at, "null", None, "")
+            if not several:
+                raise Unparsable(place, "a second document begins here", "keep one document in a file")
+            before.append(built.root)
+            built = _Builder(at)
+    return [*before, built.root or Scalar(at, "null", None, "")]
 
 
 def _no_tag(event: Any, place: Place) -> None:

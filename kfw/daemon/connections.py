@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kfw.names import RowId, RowName
 from kfw.protocol import ConnectionInfo
 from kfw.relay.local_connection import LocalConnection
 from kfw.secret import redact
@@ -19,14 +20,14 @@ KEPT = 500
 PAUSE = 1.0
 
 #: `tell(forward, message, connection)`: None when it is about several.
-Tell = Callable[[str, str, ConnectionInfo | None], None]
+Tell = Callable[[RowName, str, ConnectionInfo | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
     """One that has ended; `began` is wall clock, in seconds."""
 
-    name: str
+    name: RowName
     client: Client | None
     process: str | None
     endpoint: str
@@ -47,7 +48,7 @@ class Connections:
         self._tell = tell
         self._live: dict[LocalConnection, str | None] = {}  # and its process, once somebody asked
         self._past: deque[Past] = deque(maxlen=KEPT)
-        self._unsaid: dict[str, int] = {}  # losses since the last event of this forward
+        self._unsaid: dict[RowId, int] = {}  # losses since the last event of this forward
 
     def began(self, connection: LocalConnection) -> None:
         self._live[connection] = None
@@ -61,7 +62,7 @@ class Connections:
         if connection.failed:
             self._lost(past)
 
-    async def report(self, endpoints: Mapping[str, str]) -> list[ConnectionInfo]:
+    async def report(self, endpoints: Mapping[RowId, str]) -> list[ConnectionInfo]:
         """Open ones in the order in which they came, then ended ones, the last first.
 
         `endpoints` by forward: for those whose way does not tell where each connection goes.
@@ -69,7 +70,9 @@ class Connections:
         await self._look_for_processes()
         found = [*map(self._open, self._live), *map(_over, reversed(self._past))]
         return [
-            one if one.endpoint else msgspec.structs.replace(one, endpoint=endpoints.get(one.forward))
+            one
+            if one.endpoint
+            else msgspec.structs.replace(one, endpoint=endpoints.get(RowId(one.project, one.forward)))
             for one in found
         ]
 
@@ -84,7 +87,7 @@ class Connections:
     def _now(self, connection: LocalConnection, process: str | None) -> Past:
         seconds = connection.seconds
         return Past(
-            name=connection.name,
+            name=_row_name(connection.name),
             client=connection.client,
             process=process,
             endpoint=connection.endpoint,
@@ -103,17 +106,23 @@ class Connections:
 
     def _lost(self, past: Past) -> None:
         """The first at once, those that come close behind it together."""
-        if past.name in self._unsaid:
-            self._unsaid[past.name] += 1
+        row = past.name.row
+        if row in self._unsaid:
+            self._unsaid[row] += 1
             return
-        self._unsaid[past.name] = 0
+        self._unsaid[row] = 0
         self._tell(past.name, f"a connection was lost: {past.how}", _over(past))
         asyncio.get_running_loop().call_later(PAUSE, self._tell_the_rest, past.name)
 
-    def _tell_the_rest(self, name: str) -> None:
-        more = self._unsaid.pop(name)
+    def _tell_the_rest(self, name: RowName) -> None:
+        more = self._unsaid.pop(name.row)
         if more:
             self._tell(name, f"{more} more connections were lost within {PAUSE:g} s", None)
+
+
+def _row_name(name: str | RowName) -> RowName:
+    """A listener that is not a row's own has a plain name."""
+    return name if isinstance(name, RowName) else RowName(RowId("", name), lambda row: row.name)
 
 
 def _over(past: Past) -> ConnectionInfo:
@@ -122,7 +131,9 @@ def _over(past: Past) -> ConnectionInfo:
 
 def _info(past: Past, state: str, why: str) -> ConnectionInfo:
     return ConnectionInfo(
-        forward=past.name,
+        forward=past.name.row.name,
+        project=past.name.row.project,
+        display_name=str(past.name),
         client=_address(past.client),
         process=past.process,
         endpoint=past.endpoint or None,

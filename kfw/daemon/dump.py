@@ -14,6 +14,7 @@ from typing import Any
 from kfw import __version__
 from kfw.errors import KfwError
 from kfw.methods.base import Inspectable
+from kfw.names import RowId
 from kfw.printable import printable
 from kfw.secret import redact
 from kfw.supervisor.report import line
@@ -63,14 +64,14 @@ def _forwards(supervisor: Supervisor) -> Iterator[str]:
             f"{status.connections} open, {status.total_connections} in all, {status.lost_connections} lost"
         )
         yield f"  {line(status)}; {counts}, {status.restarts} restarts, since {status.since}"
-        if how := _how(supervisor, status.name):
+        if how := _how(supervisor, status.id):
             yield f"    {how}"
 
 
-def _how(supervisor: Supervisor, name: str) -> str:
+def _how(supervisor: Supervisor, row: RowId) -> str:
     """By which links, where the way can tell."""
     try:
-        active = supervisor.runner(name).path.active
+        active = supervisor.runner(row).path.active
     except KfwError:
         return ""
     return active.tunnel.how if active and isinstance(active.tunnel, Inspectable) else ""

@@ -7,6 +7,7 @@ import msgspec
 
 from kfw.daemon.events import Dropped, Events
 from kfw.errors import UsageError
+from kfw.names import RowId
 from kfw.protocol import Event, ForwardStatus, ForwardTraffic
 from kfw.system.clock import Clock, rfc3339
 
@@ -23,12 +24,12 @@ class TrafficSampler:
 
     def __init__(self, statuses: Statuses) -> None:
         self._statuses = statuses
-        self._before: dict[str, ForwardTraffic] = {}
+        self._before: dict[RowId, ForwardTraffic] = {}
 
     def changed(self) -> list[ForwardTraffic]:
-        now = {status.name: _traffic(status) for status in self._statuses()}
+        now = {status.id: _traffic(status) for status in self._statuses()}
         before, self._before = self._before, now
-        return [traffic for name, traffic in now.items() if before.get(name) != traffic]
+        return [traffic for row, traffic in now.items() if before.get(row) != traffic]
 
 
 async def event_stream(
@@ -83,6 +84,7 @@ def _event(seq: int, traffic: list[ForwardTraffic]) -> Event:
 def _traffic(status: ForwardStatus) -> ForwardTraffic:
     return ForwardTraffic(
         name=status.name,
+        project=status.project,
         connections=status.connections,
         bytes_in=status.bytes_in,
         bytes_out=status.bytes_out,

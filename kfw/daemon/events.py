@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from kfw.model import Status
+from kfw.names import RowId
 from kfw.protocol import ConnectionInfo, Event, ForwardStatus
 from kfw.system.clock import Clock, rfc3339
 
@@ -28,33 +29,32 @@ class Events:
         self._kept: deque[Event] = deque(maxlen=KEPT)
         self._seq = 0
         self._queues: set[asyncio.Queue[Event | None]] = set()  # None: no more will come
-        self._ended: dict[str, None] = {}  # forwards, the last to end comes last
-
-    @property
-    def seq(self) -> int:
-        """Of the last one."""
-        return self._seq
+        self._ended: dict[RowId, None] = {}  # forwards, the last to end comes last
 
     def emit(
         self,
         kind: str,
         *,
-        name: str | None = None,
+        row: RowId | None = None,
+        shown: str | None = None,
         message: str = "",
         forward: ForwardStatus | None = None,
         connection: ConnectionInfo | None = None,
     ) -> None:
-        """What is told of a connection of a forward that has ended is too late: "stopped" was the last word about it."""
+        """`shown`: what the row is called where people read it. What is told of a connection of a forward that has ended is
+        too late: "stopped" was the last word about it."""
         if forward:
             self._note_end(forward, kind)
-        elif kind == "connection" and name in self._ended:
+        elif kind == "connection" and row in self._ended:
             return
         self._seq += 1
         event = Event(
             seq=self._seq,
             time=rfc3339(self._clock.now()),
             type=kind,
-            name=name,
+            name=row.name if row else None,
+            project=row.project if row else None,
+            display_name=shown,
             message=message,
             forward=forward,
             connection=connection,
@@ -67,9 +67,9 @@ class Events:
                 queue.put_nowait(event)
 
     def _note_end(self, forward: ForwardStatus, kind: str) -> None:
-        self._ended.pop(forward.name, None)
+        self._ended.pop(forward.id, None)
         if kind == "removed" or forward.status in ENDED:
-            self._ended[forward.name] = None
+            self._ended[forward.id] = None
             if len(self._ended) > KEPT:
                 del self._ended[next(iter(self._ended))]
 

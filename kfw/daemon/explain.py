@@ -11,17 +11,21 @@ from kfw.errors import KfwError
 from kfw.methods.base import Inspectable, Tunnel
 from kfw.methods.choose import candidates, why_not
 from kfw.methods.probe import probe
-from kfw.model import Forward, Health, Problem
-from kfw.protocol import Candidate, Explanation, Origin
+from kfw.model import Forward, Health, Problem, Status
+from kfw.names import RowId
+from kfw.protocol import Candidate, Explanation, ForwardStatus, Origin
+from kfw.supervisor.fixes import fix_for, sentence
 from kfw.supervisor.runner import Runner
 from kfw.supervisor.wanted import Wish, who_said_so
 from kfw.system.files import outside
 
 
-async def explain(core: DaemonService, name: str) -> Explanation:
+async def explain(core: DaemonService, row: RowId) -> Explanation:
     """Raises UsageError for an unknown name."""
-    status = core.supervisor.report(name)
-    runner = core.supervisor.runner(name)
+    status = core.supervisor.report(row)
+    if status.status in (Status.STOPPED, Status.DISABLED):
+        return await _explain_what_is_down(core, row, status)
+    runner = core.supervisor.runner(row)
     active = runner.path.active
     project, wish = core.word_about(runner.forward)
     return Explanation(
@@ -29,8 +33,21 @@ async def explain(core: DaemonService, name: str) -> Explanation:
         candidates=[_candidate(runner, method) for method in _order(runner)],
         limits=[*_limits_of_pods(runner), *METHODS[active.method.name].limits] if active else [],
         round_trip_ms=await _round_trip(runner),
-        wanted=who_said_so(project, name, runner.forward.profile),
+        wanted=who_said_so(project, row.name, runner.forward.profile),
         origins=await _origins(runner.forward, wish),
+    )
+
+
+async def _explain_what_is_down(core: DaemonService, row: RowId, status: ForwardStatus) -> Explanation:
+    """It has no way, and none is looked for."""
+    forward = core.supervisor.rows()[row]
+    project, wish = core.word_about(forward)
+    return Explanation(
+        forward=status,
+        candidates=[],
+        limits=[],
+        wanted=who_said_so(project, status.name, forward.profile),
+        origins=await _origins(forward, wish),
     )
 
 
@@ -62,24 +79,22 @@ def _candidate(runner: Runner, name: str) -> Candidate:
         return Candidate(method=name, chosen=True, why=_chosen(active.tunnel))
     for rejected in active.rejected if active else ():
         if rejected.method == name:
-            return Candidate(method=name, chosen=False, why=_sentence(rejected.problem))
-    environ = runner.world.environs.of(runner.forward.name)
+            return Candidate(method=name, chosen=False, why=sentence(runner.forward, rejected.problem))
+    environ = runner.world.environs.of(runner.forward.id)
     problem = why_not(runner.world.methods, name, runner.resolution, environ) or _unfit(runner, name)
     if problem:
-        return Candidate(method=name, chosen=False, why=_sentence(problem))
+        return Candidate(method=name, chosen=False, why=sentence(runner.forward, problem))
     if name not in candidates(runner.world.methods, runner.forward):
-        return Candidate(method=name, chosen=False, why=f"could be used: set method: {name}")
-    return Candidate(method=name, chosen=False, why="could be used, but one before it carries")
+        why = fix_for(runner.forward, f"could be used: set method: {name}")
+        return Candidate(method=name, chosen=False, why=why)
+    why = "could be used, but one before it carries" if active else "could be used, but nothing carries now"
+    return Candidate(method=name, chosen=False, why=why)
 
 
 def _unfit(runner: Runner, name: str) -> Problem | None:
     """Of methods that are only for some forwards."""
     unfit = getattr(runner.world.methods.get(name), "unfit", None)
     return unfit(runner.forward) if unfit else None
-
-
-def _sentence(problem: Problem) -> str:
-    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
 
 
 def _chosen(tunnel: Tunnel) -> str:

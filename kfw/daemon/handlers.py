@@ -24,6 +24,7 @@ from kfw.daemon.target_discovery import Discovery
 from kfw.daemon.web_page import WebPage
 from kfw.errors import KfwError, UsageError
 from kfw.http.messages import Request, Response
+from kfw.names import RowId
 from kfw.protocol import (
     AgainRequest,
     ClustersReply,
@@ -52,13 +53,14 @@ from kfw.protocol import (
     WebReply,
     WebRequest,
 )
+from kfw.supervisor.plan import Plan
 from kfw.system.files import outside
 from kfw.system.loop import rss_bytes
 
 log = logging.getLogger("kfw.handlers")
 
 #: Of a request that is for several forwards.
-MOST_NAMES, LONGEST_NAME = 5000, 253
+MOST_NAMES, LONGEST_NAME = 5000, 253 + 4096  # a project may be named by its path
 #: Characters of each part of an error: a list of unknown names may be long.
 LONGEST_WORDS = 4000
 #: Of the log, when nobody says how many, and at most.
@@ -123,11 +125,12 @@ class Handlers:
 
     async def status(self, _: Request) -> Response:
         rows = self._counters.sample(self._core.supervisor.statuses())
-        return _json(StatusReply(self._info(), rows, self._core.events.seq))
+        return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
-        return _json(await explain(self._core, name))
+        project = unquote(request.query.get("project") or "")
+        return _json(await explain(self._core, self._core.one(name, project)))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
@@ -135,33 +138,33 @@ class Handlers:
     async def up(self, request: Request) -> Response:
         asked = _body(request, UpRequest)
         check(asked)
-        return _json(await self._core.up(asked))
+        return self._changes(await self._core.up(asked))
 
     async def down(self, request: Request) -> Response:
         asked = _names_in(request)
         if asked.context and not asked.names:
             self._starts.close(asked.context)
-        return _names(await self._core.down(asked))
+        return self._names(await self._core.down(asked))
 
     async def remove(self, request: Request) -> Response:
-        return _names(await self._core.remove(_names_in(request)))
+        return self._names(await self._core.remove(_names_in(request)))
 
     async def enable(self, request: Request) -> Response:
-        return _names(await self._core.enable(_switch(request)))
+        return self._names(await self._core.enable(_switch(request)))
 
     async def disable(self, request: Request) -> Response:
-        return _names(await self._core.disable(_switch(request)))
+        return self._names(await self._core.disable(_switch(request)))
 
     async def restart(self, request: Request) -> Response:
-        return _names(self._core.restart(_again(request)))
+        return self._names(self._core.restart(_again(request)))
 
     async def retry(self, request: Request) -> Response:
-        return _names(self._core.retry(_again(request)))
+        return self._names(self._core.retry(_again(request)))
 
     async def reload(self, request: Request) -> Response:
         asked = _body(request, ReloadRequest)
         check_environ(asked.environ)
-        return _json(await self._core.reload(asked))
+        return self._changes(await self._core.reload(asked))
 
     async def start(self, request: Request) -> Response:
         asked = _body(request, StartRequest)
@@ -208,7 +211,9 @@ class Handlers:
         return _json({})
 
     async def handover(self, request: Request) -> Response:
-        return _json(await self._handover.give(_body(request, HandoverRequest)))
+        reply = await self._handover.give(_body(request, HandoverRequest))
+        await self.web.close()  # its browsers are not handed over: `kfw web` logs them in to the new daemon
+        return _json(reply)
 
     async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")
@@ -229,6 +234,17 @@ class Handlers:
         from kfw.daemon.openapi import encoded  # 40 ms that no ordinary request pays
 
         return Response(body=encoded(ROUTES))
+
+    def _changes(self, done: Plan) -> Response:
+        kinds = (done.start, done.restart, done.stop, done.keep)
+        shown = self._core.supervisor.names.of_all(row for rows in kinds for row in rows)
+        started, restarted, stopped, unchanged = ([shown[row] for row in rows] for rows in kinds)
+        by_text = {text: row for row, text in shown.items()}
+        return _json(UpReply(started, restarted, stopped, unchanged, by_text))
+
+    def _names(self, rows: list[RowId]) -> Response:
+        shown = self._core.supervisor.names.of_all(rows)
+        return _json(NamesReply([shown[row] for row in rows], {text: row for row, text in shown.items()}))
 
     def _info(self) -> DaemonInfo:
         return DaemonInfo(
@@ -390,7 +406,3 @@ def _whole_number(query: Mapping[str, str], key: str) -> int | None:
 
 def _json(value: object, status: int = 200) -> Response:
     return Response(status, msgspec.json.encode(value))
-
-
-def _names(names: list[str]) -> Response:
-    return _json(NamesReply(names))

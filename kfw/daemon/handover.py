@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -40,10 +41,10 @@ from kfw.daemon.handover_messages import (
 )
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.service import DaemonService
-from kfw.daemon.store import WantedRecord
 from kfw.environ import Environs
 from kfw.errors import KfwError, UsageError
 from kfw.model import SERVING
+from kfw.names import RowId
 from kfw.protocol import HandoverReply, HandoverRequest, Totals
 from kfw.system import service_manager
 from kfw.system.clock import Clock, rfc3339
@@ -201,7 +202,7 @@ class Handover:
 
     async def _prepare(self, heir: Heir) -> Hello:
         hello = await heir.hear(Hello, HELLO)
-        if hello.speaks != SPEAKS:
+        if hello.newest < SPEAKS:
             raise KfwError(f"kfw {hello.version} hands over in another way than kfw {__version__}")
         log.info("handing over to kfw %s, pid %d", hello.version, heir.pid)
         legacy, files = self._legacy()
@@ -211,36 +212,40 @@ class Handover:
         if lacks := {name: why for name, why in ready.lacks.items() if name in serving}:
             name, why = next(iter(lacks.items()))
             more = f" (and {len(lacks) - 1} more)" if len(lacks) > 1 else ""
-            raise KfwError(f"'{name}' serves here, and not in the new one: {why}{more}")
+            shown = self._core.supervisor.names.of(RowId.parse(name))
+            raise KfwError(f"'{shown}' serves here, and not in the new one: {why}{more}")
         return hello
 
     def _legacy(self) -> tuple[Legacy, list[int]]:
         supervisor, metrics = self._core.supervisor, self._metrics.listening
         sockets = {
-            name: [sock.fileno() for sock in listener.sockets]
-            for name, listener in supervisor.listeners().items()
+            str(row): [sock.fileno() for sock in listener.sockets]
+            for row, listener in supervisor.listeners().items()
         }
         assert self.server is not None, "it serves"
         own = [self._lock, self.server.file(), *([metrics.fileno()] if metrics else [])]
-        later = supervisor.have_children_at_port()
+        later = list(map(str, supervisor.have_children_at_port()))
         record = self._core.record()
         legacy = Legacy(
             pid=os.getpid(),
             options=self._options,
-            record=WantedRecord(record.forwards, record.projects),
-            environs=[SharedEnviron(dict(one), *whose) for one, *whose in self._environs.memory()],
+            record=record,
+            environs=[
+                SharedEnviron(dict(one), list(map(str, rows)), sources)
+                for one, rows, sources in self._environs.memory()
+            ],
             has_metrics=metrics is not None,
             ports={name: len(files) for name, files in sockets.items()},
             later=later,
-            serving=[name for name in self._serving() if name not in later],
+            serving=[row for row in self._serving() if row not in later],
             limit=min(READY + READY_EACH * len(record.forwards), READY_MOST),
         )
         return legacy, [*own, *(file for files in sockets.values() for file in files)]
 
     def _serving(self) -> list[str]:
-        return [row.name for row in self._core.supervisor.statuses() if row.status in SERVING]
+        return [str(row.id) for row in self._core.supervisor.statuses() if row.status in SERVING]
 
-    async def _switch(self, heir: Heir) -> dict[str, Totals]:
+    async def _switch(self, heir: Heir) -> dict[RowId, Totals]:
         """Nobody accepts for a moment; then the new one does. Returns the totals as they are handed over."""
         assert self.server is not None, "it serves"
         self.server.pause()
@@ -248,7 +253,7 @@ class Handover:
             listener.pause()
         self._counters.sample(self._core.supervisor.statuses())
         totals = self._counters.totals()
-        await send(heir.channel, Go(totals=totals, events=self._core.events.since(0)))
+        await send(heir.channel, Go(totals=_as_text(totals), events=self._core.events.since(0)))
         await heir.hear(Serving, SERVE)
         return totals
 
@@ -265,7 +270,7 @@ class Handover:
     # -- after that
 
     async def _leave(
-        self, heir: Heir, hello: Hello, then: dict[str, Totals], seconds: float
+        self, heir: Heir, hello: Hello, then: dict[RowId, Totals], seconds: float
     ) -> HandoverReply:
         assert self.server is not None, "it serves"
         self._heir = heir
@@ -274,7 +279,7 @@ class Handover:
         self._core.leave(heir.pid)
         self._counters.is_ours = False
         service_manager.notify(f"MAINPID={heir.pid}")
-        moved = self._core.supervisor.have_children_at_port()
+        moved = [self._core.supervisor.names.of(row) for row in self._core.supervisor.have_children_at_port()]
         await self._core.supervisor.leave()
         with suppress(OSError):  # it has everything, whether it hears that or not
             await send(heir.channel, Given())
@@ -292,7 +297,7 @@ class Handover:
             moved=moved,
         )
 
-    async def _drain_for(self, seconds: float, then: dict[str, Totals]) -> None:
+    async def _drain_for(self, seconds: float, then: dict[RowId, Totals]) -> None:
         assert self._heir is not None, "it serves"
         asked_to_end = asyncio.create_task(_until_end(self._heir.channel))
         try:
@@ -303,7 +308,7 @@ class Handover:
         self._counters.sample(self._core.supervisor.statuses())
         more = since_then(self._counters.totals(), then)
         with suppress(OSError):
-            await send(self._heir.channel, Drained(more=more, cut=cut))
+            await send(self._heir.channel, Drained(more=_as_text(more), cut=cut))
         self._core.stop(
             f"kfw {self._heir.pid} has taken over; {cut} connections are cut" if cut else "drained"
         )
@@ -340,6 +345,10 @@ async def _until_end(channel: FdChannel) -> None:
             pass
     except (OSError, ValueError):
         await asyncio.Event().wait()
+
+
+def _as_text(totals: Mapping[RowId, Totals]) -> dict[str, Totals]:
+    return {str(row): counted for row, counted in totals.items()}
 
 
 def _not_taken(error: KfwError | OSError) -> KfwError:

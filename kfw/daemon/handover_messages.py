@@ -22,8 +22,9 @@ from kfw.errors import KfwError
 from kfw.protocol import Event, Totals
 from kfw.system.fd_channel import FdChannel, close_all
 
-#: Of these messages: another number is not understood.
-SPEAKS = 1
+#: Of these messages: another number is not understood. A kfw that knew no projects asks for 1, and names forwards by their
+#: names alone; since 2 all that is a forward's goes by the text of its RowId.
+SPEAKS, FIRST = 2, 1
 
 M = TypeVar("M", bound="Message")
 
@@ -35,7 +36,8 @@ class Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 class Hello(Message, frozen=True, kw_only=True):
     pid: int
     version: str
-    speaks: int = SPEAKS
+    speaks: int = FIRST
+    newest: int = FIRST  # what it understands, too
 
 
 class Options(msgspec.Struct, frozen=True):

@@ -95,16 +95,20 @@ def _of_daemon(uptime: float) -> Iterator[Any]:
 def _now(rows: list[ForwardStatus]) -> Iterator[Any]:
     from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
-    about = InfoMetricFamily("kfw_forward", "What it leads to.", labels=["forward"])
-    up = GaugeMetricFamily("kfw_forward_up", "1 while bytes flow.", labels=["forward"])
-    states = GaugeMetricFamily("kfw_forward_status", "1 for what it is now.", labels=["forward", "status"])
-    open_now = GaugeMetricFamily("kfw_forward_open_connections", "Connections now.", labels=["forward"])
+    about = InfoMetricFamily("kfw_forward", "What it leads to.", labels=["project", "forward"])
+    up = GaugeMetricFamily("kfw_forward_up", "1 while bytes flow.", labels=["project", "forward"])
+    states = GaugeMetricFamily(
+        "kfw_forward_status", "1 for what it is now.", labels=["project", "forward", "status"]
+    )
+    open_now = GaugeMetricFamily(
+        "kfw_forward_open_connections", "Connections now.", labels=["project", "forward"]
+    )
     for row in rows:
-        about.add_metric([row.name], _about(row))
-        up.add_metric([row.name], row.status in SERVING)
-        open_now.add_metric([row.name], row.connections)
+        about.add_metric([row.project, row.name], _about(row))
+        up.add_metric([row.project, row.name], row.status in SERVING)
+        open_now.add_metric([row.project, row.name], row.connections)
         for status in Status:
-            states.add_metric([row.name, status.value], row.status is status)
+            states.add_metric([row.project, row.name, status.value], row.status is status)
     yield from (about, up, states, open_now)
 
 
@@ -122,18 +126,20 @@ def _about(row: ForwardStatus) -> dict[str, str]:
 def _counted(rows: list[ForwardStatus]) -> Iterator[Any]:
     from prometheus_client.core import CounterMetricFamily
 
-    totals = [(row.name, row.totals if isinstance(row.totals, Totals) else Totals(since="")) for row in rows]
+    totals = [(row, row.totals if isinstance(row.totals, Totals) else Totals(since="")) for row in rows]
     for metric, what, field in COUNTED:
-        family = CounterMetricFamily(metric, what, labels=["forward"])
-        for name, total in totals:
-            family.add_metric([name], getattr(total, field))
+        family = CounterMetricFamily(metric, what, labels=["project", "forward"])
+        for row, total in totals:
+            family.add_metric([row.project, row.name], getattr(total, field))
         yield family
     carried = CounterMetricFamily(
-        "kfw_forward_bytes", "Bytes carried; in is to the clients.", labels=["forward", "direction"]
+        "kfw_forward_bytes",
+        "Bytes carried; in is to the clients.",
+        labels=["project", "forward", "direction"],
     )
-    for name, total in totals:
-        carried.add_metric([name, "in"], total.bytes_in)
-        carried.add_metric([name, "out"], total.bytes_out)
+    for row, total in totals:
+        carried.add_metric([row.project, row.name, "in"], total.bytes_in)
+        carried.add_metric([row.project, row.name, "out"], total.bytes_out)
     yield carried
 
 

@@ -12,13 +12,14 @@ from kfw.choices import (
     HEADER_LINE,
     HEALTH_TYPES,
     HTTP_STATUS,
+    LABEL_SELECTOR,
     METHOD_CHOICES,
     ON_PORT_IN_USE,
     READINESS,
     TYPES,
 )
 from kfw.errors import UsageError
-from kfw.model import Forward, Health, Retry, SelectingProfile
+from kfw.model import Forward, Health, Kind, Retry, SelectingProfile
 from kfw.protocol import Source, UpRequest
 
 #: Characters of a word in an error.
@@ -32,6 +33,7 @@ _FORWARDS, _FILES, _ADDRESSES, _WORDS = 5000, 64, 16, 1000
 #: As in the config: blocks.NAME_PATTERN, and schema's namespace and resource.
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _RESOURCE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_SELECTOR = re.compile(rf"(?=.{{1,1000}}$){LABEL_SELECTOR}")
 _PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -99,7 +101,7 @@ def _has_twins(names: list[str]) -> bool:
 def _of_forward(forward: Forward) -> Iterator[str]:
     if not _is_word(forward.name, 253) or "/" in forward.name:
         yield "this cannot be a name"
-    if not _RESOURCE.fullmatch(forward.target.name):
+    if not (_SELECTOR if forward.target.kind is Kind.PODS else _RESOURCE).fullmatch(forward.target.name):
         yield f"there is no target named {shown(forward.target.name)}"
     yield from _of_ports(forward)
     if not _NAMESPACE.fullmatch(forward.namespace) and (forward.namespace or _needs_namespace(forward)):

@@ -30,16 +30,16 @@ from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
 from kfw.errors import KfwError
 from kfw.methods.choose import all_methods
-from kfw.protocol import ConnectionInfo, ForwardStatus, UpRequest
+from kfw.names import RowName
+from kfw.protocol import ConnectionInfo, ForwardStatus
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.inheritance import Inheritance
 from kfw.supervisor.runner import World
-from kfw.supervisor.supervisor import TOLD, Supervisor, Tell
+from kfw.supervisor.supervisor import Supervisor, Tell
 from kfw.system import loop, network_changes
 from kfw.system.changes import FileChanges
 from kfw.system.clock import Clock
 from kfw.system.files import Locked, clear_the_way, lock, make_private_dir, write_atomic
-from kfw.system.log_format import RedactingFormatter
 from kfw.system.process import Children, use_pidfd_watcher
 from kfw.system.service_manager import told_to_service_manager
 from kfw.target.registry import ClusterRegistry
@@ -175,8 +175,8 @@ def _as_handed_over(options: DaemonOptions) -> Options:
 
 
 def _connections(events: Events) -> Connections:
-    def tell(name: str, message: str, connection: ConnectionInfo | None) -> None:
-        events.emit("connection", name=name, message=message, connection=connection)
+    def tell(name: RowName, message: str, connection: ConnectionInfo | None) -> None:
+        events.emit("connection", row=name.row, shown=str(name), message=message, connection=connection)
 
     return Connections(Clock(), tell)
 
@@ -196,13 +196,13 @@ async def _core(
         counters.hear(kind, status)
         if notifier:
             notifier.hear(kind, status)
-        events.emit(kind, name=status.name, message=status.message, forward=status)
+        events.emit(kind, row=status.id, shown=status.shown, message=status.message, forward=status)
 
     inheritance = Inheritance()
     if takeover:
         takeover.give_environs(environs)
         inheritance = takeover.inheritance
-    supervisor = await stack.enter_async_context(_supervisor(tell, environs, watcher, inheritance))
+    supervisor = await stack.enter_async_context(running_supervisor(tell, environs, watcher, inheritance))
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
 
@@ -223,7 +223,7 @@ async def _notifier(stack: AsyncExitStack) -> "Notifier":
 
 
 @asynccontextmanager
-async def _supervisor(
+async def running_supervisor(
     tell: Tell,
     environs: Environs,
     watcher: ConnectionObserver = NULL_OBSERVER,
@@ -259,40 +259,6 @@ async def _close(supervisor: Supervisor) -> None:
         await asyncio.wait_for(supervisor.close(), GRACE)
     except TimeoutError:
         log.error("some forwards did not end within %s s", GRACE)
-
-
-def foreground(request: UpRequest, tell: Tell, is_hopeless: Callable[[], bool]) -> None:
-    """`up --foreground`: the forwards live in this process until INT or TERM, or until `is_hopeless` says so, which is
-    asked after each change that was told. `tell` hears of each status, so the log does not say it again."""
-    make_private_dir(paths.state_dir())
-    if logging.lastResort:  # shows warnings on stderr, as no log is set up here
-        logging.lastResort.setFormatter(RedactingFormatter())
-        logging.lastResort.addFilter(lambda record: not hasattr(record, TOLD))
-    use_pidfd_watcher()
-    loop.run(_foreground(request, tell, is_hopeless))
-
-
-async def _foreground(request: UpRequest, tell: Tell, is_hopeless: Callable[[], bool]) -> None:
-    ended = asyncio.Event()
-
-    def hear(kind: str, row: ForwardStatus) -> None:
-        tell(kind, row)
-        if is_hopeless():
-            ended.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, _first_signal, ended, loop)
-    async with _supervisor(hear, Environs(os.environ, known=True)) as supervisor:
-        await supervisor.up(request.forwards)
-        await ended.wait()
-
-
-def _first_signal(ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
-    """A second signal within the time of cleaning up ends the process at once, with 1."""
-    ended.set()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, os._exit, 1)
 
 
 def _handle_signals(core: DaemonService) -> None:

@@ -12,6 +12,8 @@ log = logging.getLogger("kfw.daemon")
 
 #: Seconds until a state that could not be written is written again.
 SAVE_AGAIN = 3.0
+#: Seconds in which what happens is saved at once.
+SAVE_SOON = 0.2
 
 
 class SavedRecord:
@@ -37,12 +39,22 @@ class SavedRecord:
             if not before:
                 log.error("%s", self.problem)
                 self._tell(self.problem)
-            self._save_later()
+            self._save_after(SAVE_AGAIN)
             return
         self.problem = ""
         if before:
             log.info("state is saved again")
             self._tell("state is saved again")
+
+    def save_soon(self) -> None:
+        """What would be no loss, once for all that happens meanwhile."""
+        self._save_after(SAVE_SOON)
+
+    def finish(self) -> None:
+        """What is due is saved now, and nothing afterwards."""
+        if self._next and not self._closed:
+            self.save()
+        self.close()
 
     def close(self) -> None:
         """The file belongs to somebody else from now on, or nobody needs it."""
@@ -50,11 +62,11 @@ class SavedRecord:
         if self._next:
             self._next.cancel()
 
-    def _save_later(self) -> None:
+    def _save_after(self, delay: float) -> None:
         if self._next is None and not self._closed:
-            self._next = asyncio.get_running_loop().call_later(SAVE_AGAIN, self._save_again)
+            self._next = asyncio.get_running_loop().call_later(delay, self._save_now)
 
-    def _save_again(self) -> None:
+    def _save_now(self) -> None:
         self._next = None
-        if self.problem and not self._closed:
+        if not self._closed:
             self.save()

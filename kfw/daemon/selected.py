@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 
 from kfw.aio import Complaints, keep_going
 from kfw.model import Forward, SelectingProfile
+from kfw.names import RowId
 from kfw.supervisor import selection as rules
 from kfw.supervisor import wanted
 from kfw.supervisor.runner import Clusters
@@ -35,9 +36,11 @@ class Selected(NamedTuple):
     `kept`: rows of which nothing is known, as their namespace could not be listed yet. `ports`: see Project.ports."""
 
     forwards: list[Forward]
-    gone: list[str]
+    gone: list[RowId]
     kept: list[Forward]
     ports: dict[str, int]
+    #: Rows of other projects whose profile is the same word for word: they serve this one, too.
+    shared: tuple[RowId, ...] = ()
 
 
 class SelectedServices:
@@ -90,11 +93,17 @@ class SelectedServices:
                 fix = f", {problem.fix}" if problem.fix else ""
                 yield f"profile {place.profile}: {problem.message}{fix}"
 
-    def of(self, key: str, project: Project, rows: Mapping[str, Forward]) -> Selected:
-        """`rows`: all that the daemon has. A name that another forward has already is left to it."""
+    def of(self, key: str, project: Project, rows: Mapping[RowId, Forward]) -> Selected:
+        """`rows`: all that the daemon has. What another project's profile, word for word the same, has selected already is
+        left to that, as is a name that another forward of this project has."""
+        others: dict[str, list[Forward]] = {}
+        for row in rows.values():
+            if row.selected and row.source != key:
+                others.setdefault(row.name, []).append(row)
         members: dict[str, Member] = {}
         owner: dict[str, SelectingProfile] = {}
         unlisted = set[tuple[str, str]]()
+        shared: list[RowId] = []
         for one in project.selections.values():
             for namespace in rules.namespaces(one):
                 found = self._found.get(ServicesPlace(key, one.profile, namespace))
@@ -102,15 +111,21 @@ class SelectedServices:
                     unlisted.add((one.profile, namespace))
                     continue
                 for member in rules.members(one, namespace, found.services):
-                    if member.name not in members and _may_have(member.name, one.profile, key, rows):
+                    same = (twin for twin in others.get(member.name, ()) if _is_same(twin, member, one))
+                    if member.name in members:
+                        continue
+                    if RowId(key, member.name) not in rows and (twin := next(same, None)):
+                        shared.append(twin.id)
+                        continue
+                    if _may_have(rows.get(RowId(key, member.name)), one.profile):
                         members[member.name], owner[member.name] = member, one
-        taken = [row.local_port for name, row in rows.items() if name not in members]
+        taken = [row.local_port for at, row in rows.items() if at.project != key or at.name not in members]
         ports = rules.with_local_ports(list(members.values()), project.ports, taken)
         forwards = [rules.forward_of(one, ports[name], owner[name]) for name, one in members.items()]
         own = [row for row in rows.values() if row.source == key and row.selected and row.name not in members]
         kept = [row for row in own if (row.profile or "", row.namespace) in unlisted]
-        gone = [row.name for row in own if row not in kept]
-        return Selected(list(_wanted(project, forwards)), gone, kept, project.ports | ports)
+        gone = [row.id for row in own if row not in kept]
+        return Selected(list(_wanted(project, forwards)), gone, kept, project.ports | ports, tuple(shared))
 
     async def _keep_following(self, place: ServicesPlace, forward: Forward, labels: str) -> None:
         complaints = Complaints(log, f"the look at the services of {place.profile}")
@@ -133,9 +148,15 @@ def _places(key: str, project: Project) -> Iterator[tuple[ServicesPlace, tuple[F
             )
 
 
-def _may_have(name: str, profile: str, key: str, rows: Mapping[str, Forward]) -> bool:
-    row = rows.get(name)
-    return row is None or (row.selected and row.source == key and row.profile == profile)
+def _may_have(row: Forward | None, profile: str) -> bool:
+    """`row`: the one of this name."""
+    return row is None or (row.selected and row.profile == profile)
+
+
+def _is_same(other: Forward, member: Member, one: SelectingProfile) -> bool:
+    """Two projects read the user's config, where their profile stands."""
+    mine = rules.forward_of(member, other.local_port, one)
+    return replace(mine, source=other.source, enabled=other.enabled) == other
 
 
 def _wanted(project: Project, forwards: list[Forward]) -> Iterator[Forward]:

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from kfw.daemon import logs
 from kfw.daemon.events import Events
+from kfw.daemon.named_rows import RowsMeant, profiles_of, rows_meant, rows_named
 from kfw.daemon.project_files import ProjectReading, has_files
 from kfw.daemon.project_reader import ProjectReader
 from kfw.daemon.project_watch import ProjectWatch
@@ -17,19 +19,12 @@ from kfw.daemon.saved_record import SavedRecord
 from kfw.daemon.selected import SelectedServices
 from kfw.daemon.store import WantedRecord, load
 from kfw.environ import Environ
-from kfw.errors import UsageError
+from kfw.errors import KfwError, UsageError
 from kfw.model import Forward
-from kfw.names import Selection, few, probably, select
-from kfw.protocol import (
-    ADDED,
-    AgainRequest,
-    NamesRequest,
-    ReloadRequest,
-    SwitchRequest,
-    UpReply,
-    UpRequest,
-)
+from kfw.names import RowId, Selection, few, select_rows
+from kfw.protocol import ADDED, AgainRequest, NamesRequest, ReloadRequest, SwitchRequest, UpRequest
 from kfw.supervisor import wanted
+from kfw.supervisor.plan import Plan
 from kfw.supervisor.supervisor import Supervisor
 from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.changes import FileChanges
@@ -55,8 +50,9 @@ class DaemonService:
         self._turn = asyncio.Lock()  # one change of what is wanted at a time
         self._files = ProjectReader(self._project, self._take_changed, events)
         self._services = SelectedServices(supervisor.clusters, self._on_changed_services)
-        self._taking = set[asyncio.Task[UpReply]]()
+        self._taking = set[asyncio.Task[object]]()
         self._saved = SavedRecord(store, self.record, self._tell_daemon)
+        supervisor.moved_ports.on_change = lambda: self._saved.save_soon() if self.heir is None else None
         self.heir: int | None = None  # the pid of the daemon that serves instead of this one
         self.notes: list[Callable[[], str]] = []  # more to tell of this process, each "" at times
         #: Somebody looks who may start something, so that a daemon without forwards stays.
@@ -81,8 +77,10 @@ class DaemonService:
         """Bring back what was up when the last daemon ended, or what it hands over."""
         record = record or load(self._store)
         self._projects = dict(record.projects)
+        self.supervisor.moved_ports.remember(record.moved)
         if record.forwards:
-            log.info("bringing back what was up: %s", few(forward.name for forward in record.forwards))
+            shown = self.supervisor.names.of_all(forward.id for forward in record.forwards)
+            log.info("bringing back what was up: %s", few(shown.values()))
             await self.bring_back(record.forwards)
 
     async def bring_back(self, forwards: Iterable[Forward]) -> None:
@@ -90,7 +88,8 @@ class DaemonService:
             await self.supervisor.up(forwards, asked_for=False)
 
     def record(self) -> WantedRecord:
-        return WantedRecord(list(self.supervisor.running().values()), self._projects)
+        running = [*self.supervisor.running().values(), *self.supervisor.shared()]
+        return WantedRecord(running, self._projects, moved=self.supervisor.moved_ports.all())
 
     def unchanged(self) -> asyncio.Lock:
         """While it is held nobody changes what is wanted."""
@@ -103,7 +102,7 @@ class DaemonService:
         self._saved.close()
         self._files.close()
 
-    async def up(self, request: UpRequest) -> UpReply:
+    async def up(self, request: UpRequest) -> Plan:
         async with self._turn:
             key = request.source.key
             environ = self.supervisor.environ_of(request.environ)
@@ -125,7 +124,8 @@ class DaemonService:
                 self.supervisor.look_for_services(selection.template, environ)
             replaces = key if request.replace else None
             reply = await self.supervisor.up(forwards, replaces=replaces, environ=environ)
-            self._projects = wanted.not_added(self._projects, key, forwards) | {key: project}
+            added = {row.name for row in reply.taken}
+            self._projects = wanted.not_added(self._projects, added) | {key: project}
             if request.replace:
                 self._files.is_in_use(key)
             self._save()
@@ -134,96 +134,109 @@ class DaemonService:
             reply += await self._take_services(key)
         return reply
 
-    async def down(self, request: NamesRequest) -> list[str]:
+    async def down(self, request: NamesRequest) -> list[RowId]:
         """Without names all of its project, or of everything; what is disabled stays so."""
         async with self._turn:
             chosen = self._those(request)
-            projects = self._by_project(chosen)
+            projects = chosen.by_project()
             if not request.names:  # also one whose files have nothing at present
                 also = [key for key in self._projects if request.project in ("", key)]
                 projects = {key: projects.get(key, {}) for key in (*also, *projects)}
             for key, members in projects.items():
-                part = self._part(key, members, request)
+                part = chosen.part(key, self._members(key))
                 self._projects[key] = wanted.down(self._project(key), part, members)
-            stopped = await self._down([name for name in chosen if not self._is_disabled(name)])
+            stopped = await self._down(
+                [row for row, forward in chosen.rows.items() if not self._is_disabled(forward)]
+            )
             self._forget_what_is_down(projects)
             self._went()
             return stopped
 
-    async def remove(self, request: NamesRequest) -> list[str]:
+    async def remove(self, request: NamesRequest) -> list[RowId]:
         async with self._turn:
             chosen = self._those(request)
-            projects = self._by_project(chosen)
+            projects = chosen.by_project()
             for key, members in projects.items():
-                part = self._part(key, members, request)
+                part = chosen.part(key, self._members(key))
                 project = wanted.down(self._project(key), part, members)
-                self._projects[key] = wanted.forget(project, chosen) if key == ADDED else project
-            removed = await self.supervisor.remove(chosen) if chosen else []
+                self._projects[key] = wanted.forget(project, members) if key == ADDED else project
+            shared, own = self._shared_and_own(chosen.rows)
+            rows = self.supervisor.rows()
+            self.supervisor.moved_ports.forget([rows[row_id] for row_id in own])
+            removed = [*shared, *(await self.supervisor.remove(own) if own else ())]
             self._forget_what_is_down(projects)
             self._went()
             return removed
 
-    async def disable(self, request: SwitchRequest) -> list[str]:
+    async def disable(self, request: SwitchRequest) -> list[RowId]:
         """What is not up need not be read: the word about it is enough. Raises UsageError for an unknown name."""
         async with self._turn:
-            projects = self._by_project(await self._named(request))
-            rows = [replace(row, enabled=False) for row in self._rows_of(projects)]
-            for key, members in projects.items():
-                said = wanted.disable(
-                    self._project(key),
-                    wanted.way_of(key, request.source),
-                    select(request.names, members),
-                    members,
-                )
-                self._projects[key] = said
+            chosen = await self._named(request)
+            rows = [replace(forward, enabled=False) for forward in self._with_row(chosen)]
+            self._projects |= self._switched(wanted.disable, chosen, request)
+            self.supervisor.unshare(chosen.rows)
             await self.supervisor.up(rows, asked_for=False)
             self._went()
-            return [name for members in projects.values() for name in members]
+            return list(chosen.rows)
 
-    async def enable(self, request: SwitchRequest) -> list[str]:
+    async def enable(self, request: SwitchRequest) -> list[RowId]:
         """As the files have it now. Raises KfwError, and changes nothing, when they cannot be read."""
         async with self._turn:
             environ = self.supervisor.environ_of(request.environ)
-            projects = self._by_project(await self._named(request))
-            said = {
-                key: wanted.enable(
-                    self._project(key),
-                    wanted.way_of(key, request.source),
-                    select(request.names, members),
-                    members,
-                )
-                for key, members in projects.items()
-            }
-            rows = {row.name: row for row in self._rows_of(projects)}
+            chosen = await self._named(request)
+            said = self._switched(wanted.enable, chosen, request)
+            rows = self._with_row(chosen)
             forwards = [
                 forward
                 for key, project in said.items()
                 for forward in await self._as_now(key, project, rows)
-                if forward.name in projects[key]
+                if forward.id in chosen.rows
             ]
             await self.supervisor.up(forwards, environ=environ)
             self._projects |= said
             self._save()
-            return [forward.name for forward in forwards if forward.enabled]
+            return [forward.id for forward in forwards if forward.enabled]
+
+    def _switched(
+        self, switch: wanted.SwitchWord, chosen: RowsMeant, request: SwitchRequest
+    ) -> dict[str, Project]:
+        """The projects that the word is about, with it."""
+        return {
+            key: switch(
+                self._project(key),
+                wanted.way_of(key, request.source),
+                chosen.part(key, ()) or Selection((), (), ()),
+                members,
+            )
+            for key, members in chosen.by_project().items()
+        }
 
     def word_about(self, forward: Forward) -> tuple[Project, Wish | None]:
         """The last one of the user, and the project that it is in."""
         project = self._project(forward.source)
         return project, wanted.governing(project, forward.name, forward.profile)
 
-    def restart(self, request: AgainRequest) -> list[str]:
+    def one(self, name: str, project: str) -> RowId:
+        """The row that a single forward's name means to who is in this project. Raises UsageError."""
+        rows = list(rows_named([name], self._known(), project).rows)
+        if len(rows) != 1:
+            shown = self.supervisor.names.of_all(rows)
+            raise UsageError(f"'{name}' is several forwards", f"name one of {few(shown.values())}")
+        return self.supervisor.holder(rows[0])
+
+    def restart(self, request: AgainRequest) -> list[RowId]:
         chosen, environ = self._asked_again(request)
         if chosen is None:
             return []
         return self.supervisor.restart(chosen, environ, request.project)
 
-    def retry(self, request: AgainRequest) -> list[str]:
+    def retry(self, request: AgainRequest) -> list[RowId]:
         chosen, environ = self._asked_again(request)
         if chosen is None:
             return []
         return self.supervisor.retry(chosen, environ, request.project)
 
-    async def reload(self, request: ReloadRequest | None = None) -> UpReply:
+    async def reload(self, request: ReloadRequest | None = None) -> Plan:
         """Read the files of every project again. Raises before anything changes when one of them is wrong.
 
         The caller's environment is for the caller's own project, and for those whose own is not known.
@@ -235,7 +248,7 @@ class DaemonService:
             for key in list(self._projects)
             if self._files.has_to_be_read(key)
         ]
-        total = UpReply([], [], [], [])
+        total = Plan()
         for key, project, read in found:
             takes = key == request.project or self.supervisor.environ_is_missing(key)
             sent = environ if takes else None
@@ -245,14 +258,14 @@ class DaemonService:
 
     def stop(self, why: str) -> None:
         log.info("the daemon stops: %s", why)
-        self._saved.close()
+        self._saved.finish()
         self.ended.set()
 
     # -- reading the files again
 
     async def _take(
         self, key: str, project: Project, found: ProjectReading, environ: Environ | None, context: str = ""
-    ) -> UpReply:
+    ) -> Plan:
         """What was read, unless something else was said of the project meanwhile: then it is read once more. `context`:
         the forwards in other ones stay as they are."""
         while True:
@@ -268,12 +281,12 @@ class DaemonService:
                     self._save()
                     return reply
             if not self._files.has_to_be_read(key):  # it was taken down meanwhile
-                return UpReply([], [], [], [])
+                return Plan()
             project, found = await self._files.read_again(key)
 
     async def _take_changed(self, key: str, project: Project, found: ProjectReading) -> None:
         reply = await self._take(key, project, found, None)
-        if reply.started or reply.restarted or reply.stopped:
+        if reply.changes:
             self._tell_of(reply, "read the configs again")
 
     # -- profiles that select
@@ -282,26 +295,25 @@ class DaemonService:
         """What its profiles select now. Where that is not known yet, what is up stays."""
         found = self._services.of(key, project, self.supervisor.rows())
         running = self.supervisor.running()
-        return [*found.forwards, *(row for row in found.kept if row.name in running)]
+        return [*found.forwards, *(row for row in found.kept if row.id in running)]
 
     def _on_changed_services(self, key: str) -> None:
-        task = asyncio.ensure_future(self._take_services(key))
-        self._taking.add(task)
-        task.add_done_callback(self._taking.discard)
+        self._begin_task(self._take_services(key))
 
-    async def _take_services(self, key: str) -> UpReply:
+    async def _take_services(self, key: str) -> Plan:
         """Services have come, changed or gone; what was taken down stays so."""
         async with self._turn:
             if key not in self._projects:
-                return UpReply([], [], [], [])
+                return Plan()
             project = self._project(key)
             found = self._services.of(key, project, self.supervisor.rows())
             removed = await self.supervisor.remove(found.gone) if found.gone else []
             reply = await self.supervisor.up(found.forwards, asked_for=False)
-            reply = msgspec.structs.replace(reply, stopped=removed)
+            reply = replace(reply, stop=tuple(removed), keep=(*reply.keep, *found.shared))
+            self.supervisor.share({RowId(key, row.name): row for row in found.shared})
             if found.ports != project.ports:
                 self._projects[key] = msgspec.structs.replace(project, ports=found.ports)
-            if reply.started or reply.restarted or removed:
+            if reply.changes:
                 self._save()
                 self._tell_of(reply, "services have changed")
             return reply
@@ -313,9 +325,10 @@ class DaemonService:
     def _tell_daemon(self, message: str) -> None:
         self.events.emit("daemon", message=message)
 
-    def _tell_of(self, reply: UpReply, why: str) -> None:
-        kinds = {"started": reply.started, "restarted": reply.restarted, "stopped": reply.stopped}
-        said = [f"{kind}: {few(names)}" for kind, names in kinds.items() if names]
+    def _tell_of(self, done: Plan, why: str) -> None:
+        kinds = {"started": done.start, "restarted": done.restart, "stopped": done.stop}
+        shown = self.supervisor.names.of_all(row for rows in kinds.values() for row in rows)
+        said = [f"{kind}: {few(shown[row] for row in rows)}" for kind, rows in kinds.items() if rows]
         message = "; ".join(said) or "nothing changed"
         log.info("%s: %s", why, message)
         self.events.emit("reload", message=message)
@@ -325,85 +338,71 @@ class DaemonService:
     def _project(self, key: str) -> Project:
         return self._projects.get(key) or Project()
 
+    def _known(self) -> dict[RowId, Forward]:
+        """All rows, and what other rows serve as well."""
+        return self.supervisor.rows() | {forward.id: forward for forward in self.supervisor.shared()}
+
     def _members(self, key: str, more: Iterable[Forward] = ()) -> dict[str, str | None]:
         """The project's forwards with their profiles."""
-        rows = [forward for forward in self.supervisor.rows().values() if forward.source == key]
+        rows = [forward for forward in self._known().values() if forward.source == key]
         return {forward.name: forward.profile for forward in (*rows, *more)}
 
-    def _those(self, request: NamesRequest) -> dict[str, Forward]:
-        """The rows that are meant. Raises UsageError for words that none is named after."""
-        rows = {
-            name: forward
-            for name, forward in self.supervisor.rows().items()
-            if request.context in ("", forward.context)
-        }
-        if request.names:
-            chosen = select(request.names, {name: forward.profile for name, forward in rows.items()})
-            _refuse_unknown(chosen.unknown, rows, request.context)
-            return {name: forward for name, forward in rows.items() if chosen.has(name, forward.profile)}
-        return {
-            name: forward
-            for name, forward in rows.items()
-            if not request.project or request.project in (forward.source, self._caller_of(forward))
-        }
-
-    def _part(self, key: str, members: Mapping[str, str | None], request: NamesRequest) -> Selection | None:
-        """Of a project of which these are meant; None: the whole of it."""
-        if request.names:
-            return select(request.names, members)
-        if self._members(key).keys() - members:
-            return Selection(tuple(members), (), ())
-        return None
+    def _those(self, request: NamesRequest) -> RowsMeant:
+        """Raises UsageError for words that none is named after."""
+        return rows_meant(request, self._known(), self._caller_of)
 
     def _caller_of(self, forward: Forward) -> str:
         """The project of the folder in which it was asked for: for what came by --config or `add`."""
         wish = self.word_about(forward)[1]
         return wish.source.project if wish else ""
 
-    def _asked_again(self, request: AgainRequest) -> tuple[list[str] | None, Environ | None]:
+    def _asked_again(self, request: AgainRequest) -> tuple[list[RowId] | None, Environ | None]:
         """[]: all of them, as when none was named; None: the context has none."""
         environ = self.supervisor.environ_of(request.environ)
         if not (request.names or request.context):
             return [], environ
-        return list(self._those(NamesRequest(request.names, context=request.context))) or None, environ
+        project = request.project if request.names else ""
+        chosen = self._those(NamesRequest(request.names, project, request.context))
+        return list(dict.fromkeys(map(self.supervisor.holder, chosen.rows))) or None, environ
 
-    async def _named(self, request: SwitchRequest) -> dict[str, Forward]:
+    async def _named(self, request: SwitchRequest) -> RowsMeant:
         """Also what is not up, but is in the caller's files. Raises UsageError, KfwError when they cannot be read."""
-        rows, key = self.supervisor.rows(), request.source.key
-        known = dict(rows)
-        profile_of = {name: forward.profile for name, forward in rows.items()}
-        if select(request.names, profile_of).unknown and has_files(key):
-            found = await self._files.read(key, Project(), [request.source])
-            known = {entry.forward.name: entry.forward for entry in found.entries} | rows
-            profile_of = {name: forward.profile for name, forward in known.items()}
-        chosen = select(request.names, profile_of)
-        _refuse_unknown(chosen.unknown, known)
-        return {name: forward for name, forward in known.items() if chosen.has(name, forward.profile)}
+        known, key = self._known(), request.source.key
+        callers = {row: profile for row, profile in profiles_of(known).items() if row.project == key}
+        if has_files(key) and select_rows(request.names, callers, key).unknown:
+            try:
+                found = await self._files.read(key, Project(), [request.source])
+            except KfwError:
+                if select_rows(request.names, profiles_of(known), key).unknown:
+                    raise
+            else:
+                known = {entry.forward.id: entry.forward for entry in found.entries} | known
+        return rows_named(request.names, known, key)
 
-    async def _as_now(self, key: str, project: Project, rows: Mapping[str, Forward]) -> list[Forward]:
+    async def _as_now(self, key: str, project: Project, rows: Iterable[Forward]) -> list[Forward]:
         """The project's forwards as they are wanted; what no file has is as its row is."""
         if has_files(key):
             return [*(await self._files.read(key, project)).forwards, *self._selected(key, project)]
-        return [wanted.switched(project, row) for row in rows.values() if row.source == key]
+        return [wanted.switched(project, row) for row in rows if row.source == key]
 
-    def _rows_of(self, projects: Mapping[str, Mapping[str, str | None]]) -> list[Forward]:
-        names = {name for members in projects.values() for name in members}
-        return [row for name, row in self.supervisor.rows().items() if name in names]
+    def _with_row(self, chosen: RowsMeant) -> list[Forward]:
+        """Those that are more than an entry of a file."""
+        return [forward for row, forward in self._known().items() if row in chosen.rows]
 
-    def _by_project(self, chosen: Mapping[str, Forward]) -> dict[str, dict[str, str | None]]:
-        """The names of each with their profiles."""
-        found: dict[str, dict[str, str | None]] = {}
-        for name, forward in chosen.items():
-            found.setdefault(forward.source, {})[name] = forward.profile
-        return found
-
-    def _is_disabled(self, name: str) -> bool:
+    def _is_disabled(self, forward: Forward) -> bool:
         """By the user: what only a file has disabled is taken down like the others."""
-        wish = self.word_about(self.supervisor.rows()[name])[1]
+        wish = self.word_about(forward)[1]
         return wish is not None and wish.switch is Switch.DISABLED
 
-    async def _down(self, names: list[str]) -> list[str]:
-        return await self.supervisor.down(names) if names else []  # none would be all
+    async def _down(self, rows: list[RowId]) -> list[RowId]:
+        shared, own = self._shared_and_own(rows)
+        return [*shared, *(await self.supervisor.down(own) if own else ())]  # none would be all
+
+    def _shared_and_own(self, rows: Iterable[RowId]) -> tuple[list[RowId], list[RowId]]:
+        """Those whose row is another project's, which are so no more, and those that are rows."""
+        rows = list(rows)
+        shared = dict.fromkeys(self.supervisor.unshare(rows))
+        return list(shared), [row for row in rows if row not in shared]
 
     # -- what is kept
 
@@ -430,13 +429,10 @@ class DaemonService:
         if self.heir is None:
             self._follow()
             self._saved.save()
+            for key in self.supervisor.left_to_others():
+                self._begin_task(self._files.on_changed(key))
 
-
-def _refuse_unknown(unknown: Iterable[str], known: Iterable[str], context: str = "") -> None:
-    if words := list(unknown):
-        where = f" in the context {context}" if context else ""
-        names = sorted(known)
-        raise UsageError(
-            f"there is no forward named {few(map(repr, words))}{where}",
-            f"{probably(words[0], names)}known are: {few(names) or 'none'}",
-        )
+    def _begin_task(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._taking.add(task)
+        task.add_done_callback(self._taking.discard)

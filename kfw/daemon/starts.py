@@ -69,7 +69,7 @@ class Starts:
     def _report(self, forward: Forward) -> ForwardStatus:
         """Raises KfwError when somebody has removed it."""
         for row in self._core.supervisor.statuses():
-            if row.name == forward.name:
+            if row.id == forward.id:
                 return row
         raise KfwError(f"{forward.name} was removed before it was active", reason=Reason.USER_STOPPED)
 
@@ -80,12 +80,12 @@ class Starts:
 
     def _refuse_taken_port(self, forward: Forward) -> None:
         if row := port_owner(self._core.supervisor.statuses(), forward.local_port):
-            what = f"cannot listen on {forward.local_port}: the forward '{row.name}' has it"
-            raise PortInUse(what, f"take another port, or remove {row.name} first")
+            what = f"cannot listen on {forward.local_port}: the forward '{row.shown}' has it"
+            raise PortInUse(what, f"take another port, or remove {row.shown} first")
 
     async def _forget(self, forward: Forward) -> None:
-        if forward.name in self._names():
-            await self._core.remove(NamesRequest([forward.name]))
+        if forward.id in self._core.supervisor.rows():
+            await self._core.remove(NamesRequest([forward.name], project=forward.source))
 
 
 def kubeconfig_of(named: str | None, environ: Mapping[str, str] | None) -> str | None:

@@ -8,7 +8,9 @@ import msgspec
 from kfw.daemon.request_validation import fault, fault_of_profile, shortened
 from kfw.errors import KfwError, words_of
 from kfw.model import Forward
+from kfw.names import RowId
 from kfw.protocol import ADDED, Source
+from kfw.supervisor.moved_ports import MovedPort
 from kfw.supervisor.wanted import Project, Switch, Wish
 from kfw.system.files import clear_the_way, put_aside, read_bounded, write_atomic
 
@@ -25,6 +27,8 @@ class WantedRecord(msgspec.Struct, frozen=True):
     forwards: list[Forward] = []
     projects: dict[str, Project] = {}
     version: int = VERSION
+    #: Also of what is down.
+    moved: list[MovedPort] = []
 
 
 class _Asked(msgspec.Struct, frozen=True):
@@ -63,7 +67,8 @@ def load(path: Path) -> WantedRecord:
         _put_aside(path)
         return WantedRecord()
     projects = {key: _without_faulty_profiles(project, path) for key, project in record.projects.items()}
-    return WantedRecord(_possible(record.forwards, path), projects)
+    moved = [one for one in record.moved if 0 < one.port < 65536]
+    return WantedRecord(_possible(record.forwards, path), projects, moved=moved)
 
 
 def _decode(data: bytes) -> WantedRecord:
@@ -103,12 +108,12 @@ def _has_what_they_say(forward: Forward, source: Source) -> bool:
 
 
 def _possible(forwards: list[Forward], path: Path) -> list[Forward]:
-    found: dict[str, Forward] = {}
+    found: dict[RowId, Forward] = {}
     for forward in forwards:
         if why := fault(forward):
             log.warning("%s: a forward is left out: %s", path.name, why)
         else:
-            found[forward.name] = forward
+            found[forward.id] = forward
     return list(found.values())
 
 

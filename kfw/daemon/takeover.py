@@ -11,10 +11,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+import msgspec
+
 from kfw import __version__, paths
 from kfw.daemon.counters import Counters
 from kfw.daemon.events import Events
 from kfw.daemon.handover_messages import (
+    SPEAKS,
     CannotTakeOver,
     Drained,
     Draining,
@@ -34,7 +37,9 @@ from kfw.daemon.service import DaemonService
 from kfw.daemon.store import WantedRecord
 from kfw.environ import Environ, Environs
 from kfw.errors import KfwError
-from kfw.model import SERVING
+from kfw.model import SERVING, Forward
+from kfw.names import RowId
+from kfw.protocol import Totals
 from kfw.supervisor.inheritance import Inheritance
 from kfw.system.fd_channel import FdChannel, close_all
 from kfw.system.files import write_pid
@@ -59,7 +64,10 @@ class Takeover:
         self.control = _socket_of(own[1])
         self.metrics = _socket_of(own[2]) if legacy.has_metrics else None
         numbers = iter(files)
-        ports = {name: [next(numbers) for _ in range(count)] for name, count in legacy.ports.items()}
+        self._by_name = {forward.name: forward.id for forward in legacy.record.forwards}
+        ports = {
+            self._row(text): [next(numbers) for _ in range(count)] for text, count in legacy.ports.items()
+        }
         self.inheritance = Inheritance(ports)
         self._draining: Draining | None = None
         self._gone = asyncio.Event()  # the daemon before
@@ -70,7 +78,7 @@ class Takeover:
         channel = FdChannel(socket.socket(fileno=number))
         os.set_inheritable(number, False)
         with _in_words():
-            await send(channel, Hello(pid=os.getpid(), version=__version__))
+            await send(channel, Hello(pid=os.getpid(), version=__version__, newest=SPEAKS))
             async with asyncio.timeout(LEGACY):
                 body, files = await channel.receive()
         try:
@@ -87,16 +95,15 @@ class Takeover:
     def give_environs(self, environs: Environs) -> None:
         for shared in self.legacy.environs:
             one = Environ(shared.variables)
-            environs.put(shared.names, one)
+            environs.put(map(self._row, shared.names), one)
             for source in shared.sources:
                 environs.put((), one, source)
 
     async def prepare(self, core: DaemonService, counters: Counters, events: Events) -> None:
         """Returns when this process is the one that serves. Raises KfwError when it will not be."""
-        later = set(self.legacy.later)
-        record = self.legacy.record
-        first = [forward for forward in record.forwards if forward.name not in later]
-        work = asyncio.create_task(self._open(core, WantedRecord(first, record.projects)))
+        record, later = self.legacy.record, self._later()
+        first = [forward for forward in record.forwards if forward not in later]
+        work = asyncio.create_task(self._open(core, msgspec.structs.replace(record, forwards=first)))
         with _in_words():
             decision = asyncio.create_task(hear_any(self._channel))
             try:
@@ -111,20 +118,21 @@ class Takeover:
                 for task in (work, decision):
                     task.cancel()
                 await asyncio.gather(work, decision, return_exceptions=True)
-        counters.add(go.totals)
+        counters.add(_by_row(go.totals))
         events.follow_on(go.events)
 
     async def _open(self, core: DaemonService, record: WantedRecord) -> dict[str, str]:
         """Returns what does not serve when all do, or the time is over, with the reason."""
         await core.restore(record)
-        wanted, loop = set(self.legacy.serving), asyncio.get_running_loop()
+        wanted = {self._row(text): text for text in self.legacy.serving}
+        loop = asyncio.get_running_loop()
         deadline = loop.time() + self.legacy.limit
         while True:
             rows = [
-                row for row in core.supervisor.statuses() if row.name in wanted and row.status not in SERVING
+                row for row in core.supervisor.statuses() if row.id in wanted and row.status not in SERVING
             ]
             if not rows or loop.time() > deadline:
-                return {row.name: row.message or row.status.value for row in rows}
+                return {wanted[row.id]: row.message or row.status.value for row in rows}
             await asyncio.sleep(_LOOK)
 
     async def serve(self) -> None:
@@ -138,7 +146,7 @@ class Takeover:
 
     async def follow(self, core: DaemonService, counters: Counters, tell: Callable[[str], None]) -> None:
         """What the daemon before says until it is gone."""
-        later = [forward for forward in self.legacy.record.forwards if forward.name in set(self.legacy.later)]
+        later = self._later()
         drained = None
         try:
             while True:
@@ -150,7 +158,7 @@ class Takeover:
                     self._draining = message
                 elif isinstance(message, Drained):
                     drained = message
-                    counters.add(message.more)
+                    counters.add(_by_row(message.more))
         except (OSError, ValueError) as error:
             log.debug("the daemon before: %s", error)
         if later:  # it ended before it could say so
@@ -158,6 +166,14 @@ class Takeover:
         self._draining = None
         self._gone.set()
         tell(_last_word(self.legacy.pid, drained))
+
+    def _row(self, text: str) -> RowId:
+        """A daemon that knew no projects says the name alone."""
+        return RowId.parse(text) if "/" in text else self._by_name.get(text, RowId("", text))
+
+    def _later(self) -> list[Forward]:
+        rows = set(map(self._row, self.legacy.later))
+        return [forward for forward in self.legacy.record.forwards if forward.id in rows]
 
     def note(self) -> str:
         if not (self._draining and self._draining.connections):
@@ -176,6 +192,10 @@ class Takeover:
         self.inheritance.close()
         self._channel.close()
         close_all([self.lock])
+
+
+def _by_row(totals: dict[str, Totals]) -> dict[RowId, Totals]:
+    return {RowId.parse(text): counted for text, counted in totals.items()}
 
 
 def _last_word(pid: int, drained: Drained | None) -> str:

@@ -151,7 +151,7 @@ def _look_at(port: int, owner: ForwardStatus | None, wanted: frozenset[int]) -> 
         (each for each in alternatives(port) if each not in wanted and not _why_not_free(each)), None
     )
     if owner:
-        why = f"the forward '{owner.name}' has it"
+        why = f"the forward '{owner.shown}' has it"
     return LocalPort(port=port, free=False, why=why, forward=owner.name if owner else None, nearby=nearby)
 
 

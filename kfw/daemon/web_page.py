@@ -37,7 +37,7 @@ class WebPage:
 
     def open(self, request: WebRequest) -> WebReply:
         """Serve it, if that is not so yet. Raises PortInUse, UsageError."""
-        from kfw.web.asked import Caller
+        from kfw.web.asked import WebCaller
 
         site = self._site or self._listen(request.port)
         if request.port not in (None, self._port):
@@ -45,7 +45,7 @@ class WebPage:
                 f"the page is on port {self._port} already",
                 f"`kfw web --stop`, then `kfw web --port {request.port}`",
             )
-        site.caller = Caller(request.kubeconfig, request.environ)
+        site.caller = WebCaller(request.kubeconfig, request.environ)
         assert self.address
         return WebReply(address=self.address, url=f"http://{self.address}/#token={site.logins.token()}")
 

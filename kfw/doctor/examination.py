@@ -19,6 +19,7 @@ from kfw.kube.api_server import ApiServer
 from kfw.kubeconfig.load import Kubeconfigs
 from kfw.kubeconfig.pin import pin
 from kfw.model import Forward
+from kfw.names import RowId
 from kfw.system import tools
 from kfw.system.files import outside
 from kfw.target.registry import ClusterRegistry
@@ -110,7 +111,7 @@ class _Visit:
     ) -> None:
         self._registry = registry
         self._machine = machine
-        self._environ = environs.of("")
+        self._environ = environs.of(RowId("", ""))
         self._on_hop = on_hop
         self._say = say
         self._turns = asyncio.Semaphore(_AT_ONCE)

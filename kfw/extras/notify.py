@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
@@ -16,6 +16,7 @@ from html import escape
 from kfw.aio import Complaints
 from kfw.errors import KfwError, words_of
 from kfw.model import SERVING, Status
+from kfw.names import RowId, few
 from kfw.protocol import ForwardStatus
 from kfw.system.clock import Clock
 from kfw.system.tools import which
@@ -26,8 +27,8 @@ log = logging.getLogger("kfw.notify")
 SETTLE = 5.0
 #: Seconds between two losses of one cluster that are told.
 INTERVAL = 60.0
-#: Names in one notice, and characters of its words.
-NAMED, LONGEST = 3, 200
+#: Characters of the words of one notice.
+LONGEST = 200
 #: Seconds that the program may take.
 LIMIT = 5.0
 #: Notices that wait for the program; more are dropped.
@@ -44,9 +45,9 @@ class Notice:
 
 @dataclass
 class _Outage:
-    """Of one cluster. `lost`: names, and why."""
+    """Of one cluster. `lost`: what each is called, and why."""
 
-    lost: dict[str, str] = field(default_factory=dict)
+    lost: dict[RowId, tuple[str, str]] = field(default_factory=dict)
     since: float = 0.0
     told: bool = False
     told_at: float = float("-inf")
@@ -57,22 +58,22 @@ class Outages:
 
     def __init__(self) -> None:
         self._by_context: dict[str, _Outage] = {}
-        self._served: set[str] = set()
+        self._served: set[RowId] = set()
 
     def hear(self, kind: str, status: ForwardStatus, now: float) -> Notice | None:
         """Of an Event. A notice that all are back, when it is due; those of losses come from `due`."""
         outage = self._by_context.setdefault(status.context, _Outage())
         if kind != "removed" and status.status in SERVING:
-            self._served.add(status.name)
+            self._served.add(status.id)
             return self._off(status, outage, back=True)
         if kind != "removed" and status.status in _LOST:
-            if status.name in self._served:
+            if status.id in self._served:
                 if not outage.lost:
                     outage.since = now
-                outage.lost[status.name] = status.message
+                outage.lost[status.id] = (status.shown, status.message)
             return None
         if kind == "removed" or status.status in (Status.STOPPED, Status.DISABLED):
-            self._served.discard(status.name)
+            self._served.discard(status.id)
             return self._off(status, outage, back=False)
         return None
 
@@ -87,16 +88,16 @@ class Outages:
         for context, one in self._by_context.items():
             if one.lost and not one.told and _due_at(one) <= now:
                 one.told, one.told_at = True, now
-                found.append(_lost(context, one.lost))
+                found.append(_lost(context, one.lost.values()))
         return found
 
     def _off(self, status: ForwardStatus, outage: _Outage, *, back: bool) -> Notice | None:
-        was = outage.lost.pop(status.name, None)
+        was = outage.lost.pop(status.id, None)
         if outage.lost or was is None:
             return None
         told, outage.told = outage.told, False
         return (
-            Notice(f"kfw: {status.context} is back", f"{status.name} is there again")
+            Notice(f"kfw: {status.context} is back", f"{status.shown} is there again")
             if told and back
             else None
         )
@@ -106,13 +107,12 @@ def _due_at(outage: _Outage) -> float:
     return max(outage.since + SETTLE, outage.told_at + INTERVAL)
 
 
-def _lost(context: str, lost: Mapping[str, str]) -> Notice:
-    names = list(lost)
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    are = "is" if len(names) == 1 else "are"
-    why = next(filter(None, lost.values()), "")
-    body = f"{', '.join(names[:NAMED])}{more}{f': {why}' if why else ''}"
-    return Notice(f"kfw: {len(names)} of {context} {are} not there", body[:LONGEST])
+def _lost(context: str, lost: Iterable[tuple[str, str]]) -> Notice:
+    lost = list(lost)
+    are = "is" if len(lost) == 1 else "are"
+    why = next((why for _, why in lost if why), "")
+    body = f"{few(name for name, _ in lost)}{f': {why}' if why else ''}"
+    return Notice(f"kfw: {len(lost)} of {context} {are} not there", body[:LONGEST])
 
 
 def command_line(

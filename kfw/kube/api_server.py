@@ -21,10 +21,7 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kube.tls import ClientCertificate
 from kfw.kubeconfig.entries import Access
 from kfw.model import Problem, problem_of
-from kfw.system.loop import give_back
-
-#: Seconds until the system gets memory back: what is read meanwhile goes with it.
-_GIVE_BACK = 2.0
+from kfw.system.freed_memory import FreedMemory
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +56,7 @@ class ApiServer:
         self.poked = Broadcast()
         self.large = asyncio.Lock()  # of who reads a large answer: one at a time
         self._share = ProcessorShare()
-        self._giving_back: asyncio.TimerHandle | None = None
+        self.freed = FreedMemory()  # after something large was read
         self._changed = changed
         self._refusal: KfwError | None = None
         self._refused_at = float("-inf")
@@ -136,15 +133,6 @@ class ApiServer:
         """As `poke`, for somebody who has just come: `changed` is called once it has been asked again."""
         self.monitor.judge_again()
         self.poke()
-
-    def give_back(self) -> None:
-        """Something large has been read: soon the system gets its memory back."""
-        if self._giving_back is None:
-            self._giving_back = asyncio.get_running_loop().call_later(_GIVE_BACK, self._give_back)
-
-    def _give_back(self) -> None:
-        self._giving_back = None
-        give_back()
 
     def want(self, *, asked_for: bool) -> None:
         """Somebody waits for what it knows: see Login.want."""

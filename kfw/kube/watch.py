@@ -161,7 +161,7 @@ class Watch:
                 self._version = None
             case NotUnderstood():
                 self._version = None
-                self._server.give_back()
+                self._server.freed.give_back_soon()
                 if isinstance(error, _TooMany) or (listing and self._failures >= _ENOUGH):
                     self._cannot(problem_of(error))
             case NotPermitted() | Absent():
@@ -200,7 +200,7 @@ class Watch:
             self._version, self._bytes, same = await self._all_pages(session, found)
         except KfwError:
             if len(found) > PAGE:
-                self._server.give_back()
+                self._server.freed.give_back_soon()
             raise
         news = not (same and len(found) == len(self.objects) and self.readable)
         self.objects, self.synced, self.problem = found, True, None
@@ -257,7 +257,7 @@ class Watch:
         finally:
             if has_turn:
                 turn.release()
-                self._server.give_back()
+                self._server.freed.give_back_soon()
 
     def _check_size(self, objects: int, size: int) -> None:
         if objects > MOST_OBJECTS or size > MOST_BYTES:
@@ -313,7 +313,7 @@ class Watch:
 
     def _take(self, change: Change, length: int) -> None:
         if length > LARGE:
-            self._server.give_back()
+            self._server.freed.give_back_soon()
         if change.type == "ERROR":
             raise _stream_error(change.item)
         self._version = change.version

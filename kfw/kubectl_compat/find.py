@@ -16,11 +16,9 @@ from kfw.kube.decoder import Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kubectl_compat import messages
 from kfw.kubectl_compat.messages import KubectlError
-from kfw.target import objects
-from kfw.target.decode.meta import Meta
 from kfw.target.decode.pod import Pod
 from kfw.target.decode.service import Service
-from kfw.target.decode.workload import Workload
+from kfw.target.decode.workload import ReplicationController, Workload
 
 T = TypeVar("T")
 
@@ -83,17 +81,6 @@ def _is_group(group: str, resource: Resource) -> bool:
 
 
 # -- the object and its pods
-
-
-class _ControllerSpec(Wire, frozen=True):
-    selector: dict[str, str] | None = None
-
-
-class _Controller(Wire, frozen=True):
-    """v1 ReplicationController, whose selector is a plain map."""
-
-    metadata: Meta
-    spec: _ControllerSpec = _ControllerSpec()
 
 
 class _Pods(Wire, frozen=True):
@@ -159,7 +146,7 @@ class Finder:
         if service is not None:
             return service_selector(service)
         if self.reference.kind == "replicationcontroller":
-            return str(objects.Selector(_decoded(body, _Controller).spec.selector or {}))
+            return str(_decoded(body, ReplicationController).trim().selector)
         return str(_decoded(body, Workload).spec.selector.trim())
 
 

@@ -25,6 +25,7 @@ from kfw.kubectl_compat.find import Finder, PodChoice, TargetReference
 from kfw.kubectl_compat.pods import comes_back, first_pods, has_ended, usable
 from kfw.kubectl_compat.ports import Pair, pairs
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution
+from kfw.names import RowId
 from kfw.target import objects
 from kfw.target.decode.pod import Pod
 from kfw.target.objects import Needs, Objects, Service
@@ -155,7 +156,7 @@ class PodRegistry(ClusterRegistry):
 
     def join_first(self) -> SharedWatches:
         """The server is asked from now on, although nothing is followed yet."""
-        self._first = self.join(self._access, self._environs.of(""), self._changed.set)
+        self._first = self.join(self._access, self._environs.of(RowId("", "")), self._changed.set)
         return self._first
 
     async def begin(self, wanted: Wanted, say: Callable[[str], None]) -> None:
@@ -189,7 +190,7 @@ class PodRegistry(ClusterRegistry):
         super().poke(forward)
 
     def look_once_more(self, number: int) -> None:
-        for watcher in self._followers_of(str(number)):
+        for watcher in self._followers_of(RowId("", str(number))):
             watcher.look_again()
 
     async def _leave_first(self) -> None:

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 from kfw.errors import KfwError
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Problem
+from kfw.names import RowName
 from kfw.relay.dialer import Dialer
 from kfw.relay.suspicion import Hint
 
@@ -17,7 +18,7 @@ class OpenRequest:
 
     `sticky`: session affinity, or no service, so this machine stays with one pod as long as that is there. `environ`:
     that of whoever wants the forward, for children; None is this process's own. `eof_behaviour`: what earlier paths of this
-    method have learned.
+    method have learned. `row_name`: see `name`.
     """
 
     forward: Forward
@@ -25,6 +26,12 @@ class OpenRequest:
     sticky: bool = False
     environ: Mapping[str, str] | None = field(default=None, repr=False)
     eof_behaviour: EofBehaviour = field(default_factory=EofBehaviour, compare=False, repr=False)
+    row_name: RowName | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str | RowName:
+        """Of the forward, for log lines."""
+        return self.row_name or self.forward.name
 
 
 class Tunnel(Protocol):

@@ -8,6 +8,7 @@ from kfw.errors import KfwError, Shortage
 from kfw.methods.base import Method, OpenRequest, Tunnel
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
+from kfw.names import RowName
 
 if TYPE_CHECKING:
     from kfw.methods.tunnel.method import Servers
@@ -93,6 +94,7 @@ async def open_path(
     resolution: Resolution,
     environ: Mapping[str, str] | None = None,
     eof_behaviour: Callable[[Method], EofBehaviour] = lambda _: EofBehaviour(),
+    row_name: RowName | None = None,
 ) -> OpenPath:
     """Open the first candidate that can. Raises a KfwError with the words of all, or with those of the pods.
 
@@ -105,7 +107,9 @@ async def open_path(
             method = methods[name]
             try:
                 endpoints = endpoints_for(method, resolution)
-                request = OpenRequest(forward, endpoints, resolution.sticky, environ, eof_behaviour(method))
+                request = OpenRequest(
+                    forward, endpoints, resolution.sticky, environ, eof_behaviour(method), row_name
+                )
                 tunnel = await method.open(request)
             except KfwError as error:
                 if answers_for_pods(method, error) or isinstance(error, Shortage):

@@ -19,6 +19,7 @@ from kfw.methods.kubectl_messages import FORWARDING, trouble, verdict, words
 from kfw.methods.probe import Connect, Prober, Unanswered, error_of
 from kfw.methods.supervised import TO_SAY_WHY, ended, first, logged, stopped
 from kfw.model import Endpoint, Forward, Problem, Reason
+from kfw.names import RowName
 from kfw.relay.dialer import Dialer, TcpDialer
 from kfw.system import tools
 from kfw.system.process import Child, Children
@@ -62,10 +63,10 @@ class Kubectl:
 
     async def _open(self, request: OpenRequest, pod: Endpoint) -> "KubectlTunnel":
         forward = request.forward
-        ear = Ear(forward.name)
+        ear = Ear(request.name)
         env = environment(forward.kubeconfig)
         child = await self._children.start(
-            argv(forward, pod), label=forward.name, env=env, base=request.environ, on_line=ear
+            argv(forward, pod), label=str(request.name), env=env, base=request.environ, on_line=ear
         )
         try:
             port = await _private_port(child, ear)
@@ -86,7 +87,7 @@ class Kubectl:
 class Ear:
     """Hears the private port and the first line that says that nothing goes through; logs the rest."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | RowName) -> None:
         loop = asyncio.get_running_loop()
         self.port: asyncio.Future[int] = loop.create_future()
         self.trouble: asyncio.Future[Problem] = loop.create_future()

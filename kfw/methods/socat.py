@@ -70,13 +70,15 @@ class Socat:
     async def _start(self, request: OpenRequest, tunnel: "SocatTunnel", address: str, port: int) -> "Socket":
         forward, node = request.forward, tunnel.endpoint
         line = argv(address, port, node.address, node.port)
-        log = logged(forward.name, "socat", level)
+        log = logged(request.name, "socat", level)
 
         def on_line(stream: str, said: str) -> None:
             log(stream, said)
             tunnel.losses.hear(said)
 
-        child = await self._children.start(line, label=forward.name, base=request.environ, on_line=on_line)
+        child = await self._children.start(
+            line, label=str(request.name), base=request.environ, on_line=on_line
+        )
         return Socket(address, port, child, forward.health, request.environ)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from kfw.errors import KfwError
 from kfw.model import Problem, Reason
+from kfw.names import RowName
 from kfw.system.process import Child, OnLine
 
 log = logging.getLogger("kfw.forward")
@@ -16,7 +17,7 @@ log = logging.getLogger("kfw.forward")
 TO_SAY_WHY = 0.3
 
 
-def logged(forward: str, tool: str, level_of: Callable[[str, str], int]) -> OnLine:
+def logged(forward: str | RowName, tool: str, level_of: Callable[[str, str], int]) -> OnLine:
     """`api: socat stderr: 2026/11/21 08:23:47 ... Connection refused`, with the level that (stream, line) deserves."""
 
     def on_line(stream: str, line: str) -> None:

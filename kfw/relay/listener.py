@@ -11,6 +11,7 @@ from typing import Protocol
 
 from kfw.aio import Broadcast
 from kfw.errors import words_of
+from kfw.names import RowName
 from kfw.relay.dialer import Dialer
 from kfw.relay.disconnect import be_ready
 from kfw.relay.local_connection import ListenerState, LocalConnection
@@ -62,7 +63,7 @@ class Listener:
 
     def __init__(
         self,
-        name: str,
+        name: str | RowName,
         sockets: Sequence[socket.socket],
         *,
         hold: float,

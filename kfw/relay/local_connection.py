@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from kfw.backoff import Backoff
 from kfw.errors import words_of
+from kfw.names import RowName
 from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
@@ -27,7 +28,7 @@ class ListenerState:
     everybody refuses them. In seconds: `hold`, and `hold_refused` from a refusal on. `on_wait`: one waits for the far side,
     which `suspicion` knows."""
 
-    name: str
+    name: str | RowName
     hold: float
     log: logging.Logger
     on_refused: Callable[["LocalConnection", str], None]
@@ -106,7 +107,7 @@ class LocalConnection:
         self.dialer: Dialer | None = None  # who made the far end
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | RowName:
         """Of the listener."""
         return self._terms.name
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from socket import socket
-from typing import Any
+from typing import Any, cast
 
 from kfw.choices import has_own_address
-from kfw.errors import KfwError, Shortage
+from kfw.errors import KfwError, PortInUse, Shortage
 from kfw.methods.base import CountsLosses, HasOwnAddress, MayStand, Method, OwnsPort, Tunnel
 from kfw.methods.choose import (
     Methods,
@@ -21,10 +21,12 @@ from kfw.methods.choose import (
 )
 from kfw.methods.eof_behaviour import EofBehaviour
 from kfw.model import Endpoint, Forward, Resolution
+from kfw.names import RowName
 from kfw.relay.dialer import Dialer
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver, Listener
 from kfw.relay.suspicion import Hint
 from kfw.supervisor.inheritance import Inheritance
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 
@@ -46,9 +48,14 @@ class ForwardPath:
         environ: Callable[[], Mapping[str, str] | None] = lambda: None,
         on_hint: Callable[[Hint], None] = lambda _: None,
         inheritance: Inheritance | None = None,
+        name: RowName | None = None,
+        owners: dict[tuple[str, int], RowName] | None = None,
+        moved_ports: MovedPorts | None = None,
     ) -> None:
-        """`environ`: that of whoever wants the forward now. `on_hint`: see Listener."""
+        """`environ`: that of whoever wants the forward now. `on_hint`: see Listener. `name`: for log lines.
+        `owners`: whose each listener is, by address and port."""
         self.forward = forward
+        self.name = name or RowName(forward.id, lambda row: row.name)
         self.methods = methods
         self.listener: Listener | None = None  # None: a child owns the port
         self.port = 0 if has_own_address(forward.method) else forward.local_port
@@ -63,9 +70,10 @@ class ForwardPath:
         self._drains = 0
         self._draining = Tasks(
             forward.name,
-            lambda error: log.error("%s: an old path was not closed properly", forward.name, exc_info=error),
+            lambda error: log.error("%s: an old path was not closed properly", self.name, exc_info=error),
         )
         self._claims = claims
+        self._owners = {} if owners is None else owners
         self._knock = knock
         self._log = log
         self._bind = bind
@@ -73,6 +81,7 @@ class ForwardPath:
         self._environ = environ
         self._on_hint = on_hint
         self._inheritance = inheritance or Inheritance()
+        self._moved_ports = moved_ports or MovedPorts()
         self._manners: dict[str, EofBehaviour] = {}  # by method
         self._avoided: Endpoint | None = None
         self._old: list[Tunnel] = []  # they drain
@@ -82,27 +91,23 @@ class ForwardPath:
         """Take the local port. Raises PortInUse and binds nothing."""
         if has_own_address(self.forward.method):
             return
-        wanted = self.forward.local_port
-        sockets = self._inheritance.take(self.forward.name)
+        before = self._moved_ports.of(self.forward)
+        sockets = self._inheritance.take(self.forward.id)
         if sockets:
             self.port = sockets[0].getsockname()[1]
         else:
-            on_port_in_use = self.forward.on_port_in_use
-            sockets, self.port = self._bind(
-                self.forward.addresses, wanted, on_port_in_use=on_port_in_use, claims=self._claims
-            )
+            sockets, self.port = self._bind_again(before) or self._bind_new(self.forward.local_port)
         if not owned_by_child(self.methods, self.forward):
             local_ports.keep_or_close(sockets, self.port)
         self.addresses = tuple(str(s.getsockname()[0]) for s in sockets)
-        if wanted not in (0, self.port):
-            who = self._claims.get(wanted) or local_ports.holder(wanted) or "another program"
-            self._log.warning("%s: on %d, not on %d: %s has it", self.forward.name, self.port, wanted, who)
+        self._say_where(before)
+        self._moved_ports.put(self.forward, self.port)
         if owned_by_child(self.methods, self.forward):
             _give_back(sockets)  # it was free; now it is the child's to bind, and nobody else's here
-            self._claims[self.port] = f"the forward '{self.forward.name}'"
+            self._claims[self.port] = f"the forward '{self.name}'"
             return
         self.listener = Listener(
-            self.forward.name,
+            self.name,
             sockets,
             hold=self.forward.hold,
             hold_refused=self.forward.hold_refused,
@@ -111,7 +116,57 @@ class ForwardPath:
             watcher=self._watcher,
             on_hint=self._on_hint,
         )
+        for address in self.addresses:
+            self._owners[address, self.port] = self.name
         self._inheritance.start(self.listener)
+
+    def has_taken(self, port: int) -> bool:
+        """It listens there, or a child of it does."""
+        return self.port == port and bool(self.addresses)
+
+    def _bind_new(self, wanted: int) -> tuple[list[socket], int]:
+        """Raises PortInUse: of two forwards that want one port the second is told which one has it."""
+        try:
+            return self._bind(
+                self.forward.addresses,
+                wanted,
+                on_port_in_use=self.forward.on_port_in_use,
+                claims=self._claims,
+            )
+        except PortInUse as error:
+            if owner := self._owner_of(wanted):
+                raise PortInUse(f"cannot listen on {wanted}: {owner} has it", error.fix) from error
+            raise
+
+    def _owner_of(self, port: int) -> str:
+        """ "" where it is not one of kfw's own."""
+        owners = (self._owners.get((address, port)) for address in self.forward.addresses)
+        return next((f"the forward '{owner}'" for owner in owners if owner), "")
+
+    def _bind_again(self, before: int | None) -> tuple[list[socket], int] | None:
+        """Where it was moved to before; None: nowhere, or that is taken by now."""
+        if before is None:
+            return None
+        try:
+            return self._bind(self.forward.addresses, before, claims=self._claims)
+        except PortInUse:
+            return None
+
+    def _say_where(self, before: int | None) -> None:
+        """A port is never another one than expected without a word."""
+        name, wanted = self.name, self.forward.local_port
+        if before == self.port:
+            self._log.info("%s: on %d as before, not on %d", name, self.port, wanted)
+        elif before or wanted not in (0, self.port):
+            missed = before or wanted
+            who = (
+                self._claims.get(missed)
+                or self._owner_of(missed)
+                or local_ports.holder(missed)
+                or "another program"
+            )
+            as_before = " as before" if before else ""
+            self._log.warning("%s: on %d, not on %d%s: %s has it", name, self.port, missed, as_before, who)
 
     async def open(self, resolution: Resolution) -> None:
         """Make a path ready for `activate`. The one in use is kept if it still carries. Raises KfwError."""
@@ -127,7 +182,9 @@ class ForwardPath:
         self._trying_in = resolution.cluster
         resolution = last(self._avoided, resolution)
         forward = replace(self.forward, local_port=self.port)
-        self._fresh = await open_path(self.methods, forward, resolution, self._environ(), self.eof_behaviour)
+        self._fresh = await open_path(
+            self.methods, forward, resolution, self._environ(), self.eof_behaviour, self.name
+        )
 
     def retarget(self, resolution: Resolution) -> bool:
         """The path in use goes on with what the target is now, or one of the endpoints just tried is still there."""
@@ -245,6 +302,9 @@ class ForwardPath:
 
     async def _leave_port(self) -> None:
         if self.listener:
+            for address in self.addresses:
+                if self._owners.get((address, self.port)) is self.name:
+                    del self._owners[address, self.port]
             await self.listener.close()
         elif self.addresses and not has_own_address(self.forward.method):
             self._claims.pop(self.port, None)
@@ -261,7 +321,8 @@ def last(endpoint: Endpoint | None, resolution: Resolution) -> Resolution:
 
 
 def _losses(tunnel: Tunnel) -> int:
-    return tunnel.lost if isinstance(tunnel, CountsLosses) else 0
+    """`isinstance` of a protocol takes as long as all the rest of a status, of which there are many."""
+    return cast(CountsLosses, tunnel).lost if hasattr(tunnel, "lost") else 0
 
 
 def _give_back(sockets: list[socket]) -> None:

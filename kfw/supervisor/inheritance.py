@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
+from kfw.names import RowId
 from kfw.relay.listener import Listener
 
 
@@ -13,15 +14,15 @@ class Inheritance:
     `files`: descriptors, which are ours from now on; None: there was nobody, and all is accepted at once.
     """
 
-    def __init__(self, files: Mapping[str, Sequence[int]] | None = None) -> None:
+    def __init__(self, files: Mapping[RowId, Sequence[int]] | None = None) -> None:
         self._sockets = {
-            name: [_socket_of(file) for file in numbers] for name, numbers in (files or {}).items() if numbers
+            row: [_socket_of(file) for file in numbers] for row, numbers in (files or {}).items() if numbers
         }
         self._waiting: list[Listener] | None = None if files is None else []
 
-    def take(self, name: str) -> list[socket.socket]:
+    def take(self, row: RowId) -> list[socket.socket]:
         """Those of this forward, once; none when it had none."""
-        return self._sockets.pop(name, [])
+        return self._sockets.pop(row, [])
 
     def start(self, listener: Listener) -> None:
         """Now, or with `accept`."""

@@ -2,23 +2,48 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from kfw.choices import has_own_address
 from kfw.model import Forward
+from kfw.names import RowId
+
+K = TypeVar("K")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Names. A restart is a forward whose entry changed; everything in `keep` is not touched at all."""
+    """A restart is a forward whose entry changed; everything in `keep` is not touched at all."""
 
-    stop: tuple[str, ...]
-    start: tuple[str, ...]
-    restart: tuple[str, ...]
-    keep: tuple[str, ...]
+    stop: tuple[RowId, ...] = ()
+    start: tuple[RowId, ...] = ()
+    restart: tuple[RowId, ...] = ()
+    keep: tuple[RowId, ...] = ()
+    #: What `kfw add` brought and a project has now, word for word: the project's, and untouched.
+    taken: tuple[RowId, ...] = ()
+
+    def __add__(self, later: "Plan") -> "Plan":
+        """What both have done. What was told once is not told as kept."""
+        told = {*self.stop, *self.start, *self.restart, *self.keep}
+        return Plan(
+            self.stop + later.stop,
+            self.start + later.start,
+            self.restart + later.restart,
+            self.keep + tuple(row for row in later.keep if row not in told),
+            self.taken + later.taken,
+        )
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.stop or self.start or self.restart)
 
 
 def plan(
-    running: Mapping[str, Forward], wanted: Mapping[str, Forward], *, replaces: str | None, context: str = ""
+    running: Mapping[RowId, Forward],
+    wanted: Mapping[RowId, Forward],
+    *,
+    replaces: str | None,
+    context: str = "",
 ) -> Plan:
     """`replaces`: the source whose running forwards end when they are not wanted any more; None: nothing ends. `context`:
     only those in this one do."""
@@ -35,20 +60,18 @@ def plan(
     )
 
 
-def only_in(
-    context: str, running: Mapping[str, Forward], wanted: Mapping[str, Forward]
-) -> dict[str, Forward]:
+def only_in(context: str, running: Mapping[K, Forward], wanted: Mapping[K, Forward]) -> dict[K, Forward]:
     """Of `wanted` what is in this context, before or now; "": all."""
     return {
-        name: forward
-        for name, forward in wanted.items()
-        if context in ("", forward.context) or (name in running and running[name].context == context)
+        key: forward
+        for key, forward in wanted.items()
+        if context in ("", forward.context) or (key in running and running[key].context == context)
     }
 
 
-def keep_pins(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> dict[str, Forward]:
+def keep_pins(running: Mapping[K, Forward], wanted: Mapping[K, Forward]) -> dict[K, Forward]:
     """`wanted`, but what is up and named no context stays where it is although the current context changed."""
-    return {name: _pinned(running.get(name), forward) for name, forward in wanted.items()}
+    return {key: _pinned(running.get(key), forward) for key, forward in wanted.items()}
 
 
 def only_moves(old: Forward, new: Forward) -> bool:
@@ -69,3 +92,36 @@ def _pinned(old: Forward | None, new: Forward) -> Forward:
         return new
     namespace = old.namespace if old.namespace_is_default and new.namespace_is_default else new.namespace
     return replace(new, context=old.context, namespace=namespace)
+
+
+def same_in(
+    project: str, running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward]
+) -> dict[RowId, RowId]:
+    """Of `wanted` what is not up, but is in this other project, word for word: with the row there."""
+    found = {row: RowId(project, row.name) for row in wanted if row.project != project and row not in running}
+    return {
+        row: other
+        for row, other in found.items()
+        if other in running and replace(running[other], source=row.project) == wanted[row]
+    }
+
+
+def shared_entries(running: Mapping[RowId, Forward], wanted: Mapping[RowId, Forward]) -> dict[RowId, RowId]:
+    """Of `wanted` what another project has word for word, as both read the user's config, and who has it: one port serves
+    both. What has no port of its own yet can have one each."""
+    having: dict[tuple[str, int], list[Forward]] = {}
+    for row, forward in running.items():
+        now = wanted.get(row, forward)
+        if now.enabled:
+            having.setdefault((now.name, now.local_port), []).append(now)
+    shared: dict[RowId, RowId] = {}
+    for row, forward in wanted.items():
+        if row in running or not (forward.enabled and forward.local_port):
+            continue
+        those = having.setdefault((forward.name, forward.local_port), [])
+        twin = next((one for one in those if replace(one, source=forward.source) == forward), None)
+        if twin:
+            shared[row] = twin.id
+        else:
+            those.append(forward)
+    return shared

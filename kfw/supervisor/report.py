@@ -1,13 +1,21 @@
 """A runner as people and programs see it: ForwardStatus, and the log line that says what changed."""
 
+import logging
+import re
+from typing import cast
+
 from kfw.methods.base import Tunnel, Warns
 from kfw.model import SERVING, Endpoint, Forward, Problem, Status
 from kfw.protocol import EndpointInfo, ForwardStatus
 from kfw.short_paths import with_short_paths
+from kfw.supervisor.fixes import sentence
 from kfw.supervisor.forward_path import ForwardPath
 from kfw.supervisor.machine import status_of
 from kfw.supervisor.runner import Runner
 from kfw.system.clock import rfc3339
+
+#: A word with a digit in it: a count, a time, an address, the name of a pod.
+_NUMBERED = re.compile(r"\S*\d\S*")
 
 
 class Row:
@@ -15,12 +23,14 @@ class Row:
 
     def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
         """`epoch`: of its start, see ForwardStatus."""
-        self._started, self._epoch = now, epoch
+        #: Other projects that have it word for word: it serves them, too.
+        self.also_for = set[str]()
+        self._started, self._epoch = rfc3339(now), epoch
         self.forward = forward
         self.runner = runner
         self.status = Status.STARTING if runner else Status.STOPPED
         self.problem: Problem | None = None
-        self.since = now
+        self._since = rfc3339(now)
         self.up_since: float | None = None
         self._carried: ForwardPath | None = None  # what it was, for its counts
 
@@ -31,7 +41,7 @@ class Row:
         status = status_of(self.runner.now)
         self.problem = self.runner.now.problem or self.runner.now.api_problem
         if status != self.status:
-            self.status, self.since = status, now
+            self.status, self._since = status, rfc3339(now)
         if status not in SERVING:
             self.up_since = None
         elif self.up_since is None:
@@ -39,9 +49,11 @@ class Row:
 
     def end(self, status: Status, problem: Problem | None, now: float) -> None:
         self._carried = self.runner.path if self.runner else self._carried
-        self.runner, self.status, self.problem, self.since, self.up_since = None, status, problem, now, None
+        self.runner, self.status, self.problem, self.up_since = None, status, problem, None
+        self._since = rfc3339(now)
 
-    def report(self, now: float) -> ForwardStatus:
+    def report(self, now: float, shown: str) -> ForwardStatus:
+        """`shown`: what it is called where people read it."""
         forward, runner = self.forward, self.runner
         path = runner.path if runner else None
         active = path.active if path and self.status in SERVING else None
@@ -51,11 +63,13 @@ class Row:
         serving = self.status in SERVING
         return ForwardStatus(
             name=forward.name,
-            profile=forward.profile,
             project=forward.source,
+            display_name=shown,
+            profile=forward.profile,
             status=self.status,
             reason=self.problem.reason if self.problem else None,
-            message=with_short_paths(_sentence(self.problem)) or (_warning(active.tunnel) if active else ""),
+            message=with_short_paths(sentence(forward, self.problem))
+            or (_warning(active.tunnel) if active else ""),
             context=forward.context,
             namespace=forward.namespace,
             target=str(forward.target),
@@ -71,8 +85,8 @@ class Row:
             endpoint=_endpoint(active.tunnel.endpoint) if active else None,
             pid=active.tunnel.pid if active else None,
             restarts=counts.restarts if counts else 0,
-            since=rfc3339(self.since),
-            started_at=rfc3339(self._started),
+            since=self._since,
+            started_at=self._started,
             epoch=self._epoch,
             uptime_seconds=round(now - self.up_since, 3) if self.up_since is not None else 0.0,
             next_attempt_at=rfc3339(runner.next_attempt) if runner and runner.next_attempt else None,
@@ -94,7 +108,7 @@ def url(forward: Forward, port: int, host: str = "localhost") -> str:
 
 def line(status: ForwardStatus) -> str:
     """One line for the log: what it is now, by which method, and why."""
-    parts = [f"{status.name}: {status.status.value}"]
+    parts = [f"{status.shown}: {status.status.value}"]
     if status.endpoint:
         end = status.endpoint
         parts.append(f"via {status.method} to {end.kind} {end.name}:{end.port}")
@@ -105,14 +119,24 @@ def line(status: ForwardStatus) -> str:
     return " ".join(parts)
 
 
-def _sentence(problem: Problem | None) -> str:
-    if problem is None:
-        return ""
-    return f"{problem.message}; {problem.fix}" if problem.fix else str(problem.message)
+def level_of(status: ForwardStatus, *, same: bool) -> int:
+    """Of its log line. `same`: it was told before."""
+    if same:
+        return logging.DEBUG  # only the time of the next attempt has changed
+    return logging.WARNING if status.status is Status.ERROR else logging.INFO
+
+
+def news_of(status: ForwardStatus) -> tuple[object, ...]:
+    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
+    unless it says what a person has to do."""
+    needs_person = status.reason is not None and status.reason.traits.needs_person
+    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
+    return status.status, status.reason, status.endpoint, status.local_port, words
 
 
 def _warning(tunnel: Tunnel) -> str:
-    return tunnel.warning if isinstance(tunnel, Warns) else ""
+    """`isinstance` of a protocol takes as long as all the rest of a report, of which there are many."""
+    return cast(Warns, tunnel).warning if hasattr(tunnel, "warning") else ""
 
 
 def _endpoint(endpoint: Endpoint) -> EndpointInfo:

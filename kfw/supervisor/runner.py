@@ -13,7 +13,8 @@ from kfw.environ import Environs
 from kfw.errors import KfwError, Shortage, describe
 from kfw.methods.base import CountsLosses, TellsRefusals, Tunnel
 from kfw.methods.choose import Methods, OpenPath, needs_api, obstacle
-from kfw.model import Forward, Problem, Reason, Resolution, problem_of
+from kfw.model import Forward, Kind, Problem, Reason, Resolution, problem_of
+from kfw.names import RowId, RowName
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.relay.suspicion import Hint
 from kfw.supervisor import machine
@@ -42,6 +43,7 @@ from kfw.supervisor.machine_events import (
     Slow,
     Started,
 )
+from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.tasks import Tasks
 from kfw.system import local_ports
 from kfw.system.clock import Clock
@@ -61,6 +63,7 @@ class Clusters(Protocol):
     def follow(self, forward: Forward, lookup: Lookup | None = None) -> AsyncIterator[Resolution]: ...
     def poke(self, forward: Forward) -> None: ...
     def look_again(self, forward: Forward) -> None: ...
+    def hand_on(self, old: Forward, new: Forward) -> None: ...
 
     def want(self, forward: Forward, *, asked_for: bool) -> None: ...
 
@@ -74,10 +77,15 @@ class World:
     clock: Clock
     log: logging.Logger
     claims: dict[int, str] = field(default_factory=dict)  # local ports that children own, and whose they are
+    #: Of listeners, by address and port: for the message of another one that wants it.
+    owners: dict[tuple[str, int], RowName] = field(default_factory=dict)
     bind: local_ports.Bind = local_ports.bind
     watcher: ConnectionObserver = NULL_OBSERVER  # of the connections
     environs: Environs = field(default_factory=lambda: Environs(os.environ, known=True))
     inheritance: Inheritance = field(default_factory=Inheritance)
+    moved_ports: MovedPorts = field(default_factory=MovedPorts)
+    #: What people read in place of a row's id.
+    shown: Callable[[RowId], str] = lambda row: row.name
 
 
 class Runner:
@@ -90,6 +98,7 @@ class Runner:
         self.resolution = Resolution()
         self.next_attempt: float | None = None  # wall clock, seconds
         self._tasks = Tasks(forward.name, self._defect)
+        self._name = RowName(forward.id, world.shown)
         self._complaints = Complaints(world.log, f"{forward.name}: internal error: it")
         self.path = ForwardPath(
             forward,
@@ -99,9 +108,12 @@ class Runner:
             world.log,
             bind=world.bind,
             watcher=world.watcher,
-            environ=lambda: world.environs.of(forward.name),
+            environ=lambda: world.environs.of(self.forward.id),
             on_hint=self._hear_hint,
             inheritance=world.inheritance,
+            name=self._name,
+            owners=world.owners,
+            moved_ports=world.moved_ports,
         )
         self._health = HealthChecks(
             forward.health,
@@ -139,6 +151,11 @@ class Runner:
         self.forward = self.path.forward = forward
         self.resolution = Resolution()
         self._tell(ContextChanged(forward.context))
+
+    def hand_on(self, forward: Forward) -> None:
+        """It is another project's from now on; nothing else changes."""
+        self.forward = self.path.forward = forward
+        self._name.row = forward.id
 
     def recheck(self) -> None:
         """The machine has slept or the network has changed: look now whether the path and the cluster are still there."""
@@ -371,7 +388,8 @@ class Runner:
         if problem.reason is not Reason.APP_REFUSES or problem.fix:
             return problem
         where = f"--context {forward.context} -n {forward.namespace}"
-        return replace(problem, fix=f"kubectl {where} logs {forward.target}")
+        what = f"-l '{forward.target.name}'" if forward.target.kind is Kind.PODS else str(forward.target)
+        return replace(problem, fix=f"kubectl {where} logs {what}")
 
     def _check_health(self, active: OpenPath, *, at_once: bool = False, hinted: bool = False) -> None:
         eof_behaviour = self.path.eof_behaviour(active.method)

@@ -1,8 +1,6 @@
 """All forwards of this daemon: what is wanted becomes runners; every change is told to `tell`."""
 
 import asyncio
-import logging
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -11,11 +9,12 @@ from kfw.environ import Environ
 from kfw.errors import UsageError
 from kfw.methods.choose import owned_by_child
 from kfw.model import SERVING, Forward, Problem, Reason, Status
-from kfw.names import probably
-from kfw.protocol import ADDED, ForwardStatus, UpReply
+from kfw.names import DisplayNames, RowId
+from kfw.protocol import ADDED, ForwardStatus
 from kfw.relay.listener import Listener
-from kfw.supervisor.plan import keep_pins, only_in, only_moves, plan
-from kfw.supervisor.report import Row, line
+from kfw.supervisor.moved_ports import MovedPorts
+from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
+from kfw.supervisor.report import Row, level_of, line, news_of
 from kfw.supervisor.runner import Clusters, Runner, World
 
 #: A record of the log that has this says what `tell` says as well.
@@ -23,18 +22,19 @@ TOLD = "told"
 #: `tell(kind, status)`; kind is an Event.type.
 Tell = Callable[[str, ForwardStatus], None]
 
-#: A word with a digit in it: a count, a time, an address, the name of a pod.
-_NUMBERED = re.compile(r"\S*\d\S*")
 _BY_USER = Problem(Reason.USER_STOPPED, "stopped by the user")
 
 
 class Supervisor:
     def __init__(self, world: World, tell: Tell) -> None:
-        self._world = world
+        #: Of the rows that there are.
+        self.names = DisplayNames()
+        self._world = replace(world, shown=self.names.of)
         self._tell = tell
-        self._rows: dict[str, Row] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._told: dict[str, tuple[object, ...]] = {}
+        self._rows: dict[RowId, Row] = {}
+        self._tasks: dict[RowId, asyncio.Task[None]] = {}
+        self._told: dict[RowId, tuple[object, ...]] = {}
+        self._left_to_others = set[str]()
         self._turn = asyncio.Lock()  # one change of the set at a time
         self._has_left = False
         self._epoch = 0
@@ -45,40 +45,50 @@ class Supervisor:
     def clusters(self) -> Clusters:
         return self._world.clusters
 
-    def running(self) -> dict[str, Forward]:
+    @property
+    def moved_ports(self) -> MovedPorts:
+        return self._world.moved_ports
+
+    def running(self) -> dict[RowId, Forward]:
         """What is up or wants to be: these come back after a restart of the daemon."""
         return {
-            name: row.forward
-            for name, row in self._rows.items()
+            row_id: row.forward
+            for row_id, row in self._rows.items()
             if row.runner or row.status is Status.DISABLED
         }
 
-    def rows(self) -> dict[str, Forward]:
+    def rows(self) -> dict[RowId, Forward]:
         """All that there are, also what is stopped."""
-        return {name: row.forward for name, row in self._rows.items()}
+        return {row_id: row.forward for row_id, row in self._rows.items()}
+
+    def shared(self) -> list[Forward]:
+        """What projects want whose port serves another one: as they have it."""
+        return [
+            replace(row.forward, source=key) for row in self._rows.values() for key in sorted(row.also_for)
+        ]
 
     def is_idle(self) -> bool:
         """Nothing is up, nor wants to be."""
         return not any(row.runner for row in self._rows.values())
 
     def statuses(self) -> list[ForwardStatus]:
-        now = self._world.clock.now()
-        return [row.report(now) for row in self._rows.values()]
+        return [self._report(row) for row in self._rows.values()]
 
-    def endpoints(self) -> dict[str, str]:
-        """Where each that has a path goes, by name."""
-        carriers = {name: row.runner.path for name, row in self._rows.items() if row.runner}
-        return {name: carrier.last.name for name, carrier in carriers.items() if carrier.last}
+    def endpoints(self) -> dict[RowId, str]:
+        """Where each that has a path goes."""
+        carriers = {row_id: row.runner.path for row_id, row in self._rows.items() if row.runner}
+        return {row_id: carrier.last.name for row_id, carrier in carriers.items() if carrier.last}
 
-    def runner(self, name: str) -> Runner:
-        """Raises UsageError for a name that is not up."""
-        row = self._row(name)
+    def runner(self, row_id: RowId) -> Runner:
+        """Raises UsageError for one that is not up."""
+        row = self._row(row_id)
         if row.runner is None:
-            raise UsageError(f"'{name}' is {row.status.value}", f"kfw up {name}")
+            raise UsageError(f"'{self.names.of(row_id)}' is {row.status.value}", f"kfw up {row_id.name}")
         return row.runner
 
-    def report(self, name: str) -> ForwardStatus:
-        return self._row(name).report(self._world.clock.now())
+    def report(self, row_id: RowId) -> ForwardStatus:
+        """Raises UsageError for an unknown one."""
+        return self._report(self._row(row_id))
 
     # -- changing
 
@@ -90,76 +100,90 @@ class Supervisor:
         environ: Environ | None = None,
         asked_for: bool = True,
         context: str = "",
-    ) -> UpReply:
-        """`environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source.
-        `asked_for`: somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this
-        one is touched.
+    ) -> Plan:
+        """What was done. What another project has word for word is kept there, and serves both.
+
+        `environ`: of who asks; None: what is up keeps its own, what comes new gets that of its source. `asked_for`:
+        somebody waits for it, so that a login that needs a person may begin. `context`: only what is in this one is touched.
         """
         async with self._turn:
             running = self.running()
-            named = {forward.name: forward for forward in forwards}
-            wanted = only_in(context, running, keep_pins(running, named))
-            _refuse_foreign(running, wanted)
-            self._hand_on(running, wanted)
-            todo = plan(self.running(), wanted, replaces=replaces, context=context)
-            self._take_environ(wanted, environ)
-            moves = [name for name in todo.restart if self._moves(wanted[name])]
-            await self._end((*todo.stop, *(name for name in todo.restart if name not in moves)), _BY_USER)
-            for name in todo.stop:
-                self._forget(name)
-            for name in (*todo.start, *todo.restart):
-                if name not in moves:
-                    self._begin(wanted[name])
-            for name in moves:
-                self._move(wanted[name])
+            wanted = only_in(context, running, keep_pins(running, {one.id: one for one in forwards}))
+            taken = same_in(ADDED, running, wanted)
+            for row_id, added in taken.items():
+                self._hand_on(added, wanted[row_id])
+            running = self.running() if taken else running
+            shared = shared_entries(running, wanted)
+            own = {row_id: forward for row_id, forward in wanted.items() if row_id not in shared}
+            await self._take_ports(forward for row_id, forward in own.items() if row_id not in running)
+            todo = plan(running, own, replaces=replaces, context=context)
+            self._take_environ(own, environ)
+            moves = [row_id for row_id in todo.restart if self._moves(own[row_id])]
+            await self._end(
+                (*todo.stop, *(row_id for row_id in todo.restart if row_id not in moves)), _BY_USER
+            )
+            for row_id in (*todo.stop, *shared):
+                self._forget(row_id)
+            for row_id in (*todo.start, *todo.restart):
+                if row_id not in moves:
+                    self._begin(own[row_id])
+            for row_id in moves:
+                self._move(own[row_id])
+            if replaces is not None and not context:
+                self._forget_shares(replaces)
+            self.share(shared)
             if asked_for:
-                for name in wanted:
-                    self._want(name)
+                for row_id in (*own, *shared.values()):
+                    self._want(row_id)
             self._forget_environs(todo.stop)
-            return UpReply(list(todo.start), list(todo.restart), list(todo.stop), list(todo.keep))
+            keep = (*todo.keep, *dict.fromkeys(shared.values()))
+            return replace(todo, keep=keep, taken=tuple(taken.values()))
 
-    async def down(self, names: Iterable[str]) -> list[str]:
+    async def down(self, ids: Iterable[RowId]) -> list[RowId]:
         async with self._turn:
-            chosen = [name for name in self._known(names) if name in self.running()]
+            running = self.running()
+            chosen = [row_id for row_id in self._known(ids) if row_id in running]
             await self._end(chosen, _BY_USER)
             self._switch_off(chosen)
             self._forget_environs(chosen)
             return chosen
 
-    async def remove(self, names: Iterable[str]) -> list[str]:
+    async def remove(self, ids: Iterable[RowId]) -> list[RowId]:
         async with self._turn:
-            chosen = self._known(names)
+            chosen = self._known(ids)
             await self._end(chosen, _BY_USER)
-            for name in chosen:
-                self._forget(name)
+            for row_id in chosen:
+                self._forget(row_id)
             self._forget_environs(chosen)
             return chosen
 
-    def retry(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
+    def retry(self, ids: Sequence[RowId], environ: Environ | None = None, project: str = "") -> list[RowId]:
         """Those that wait or are in error; what serves without a problem needs no attempt, but gets the environment if
         it is named.
 
-        Without names `environ` is for all that are tried, save those of another project than the caller's.
+        Without any `environ` is for all that are tried, save those of another project than the caller's.
         """
-        chosen = self._known(names)
+        chosen = self._known(ids)
         waiting = [
-            name for name in chosen if self._rows[name].status not in SERVING or self._rows[name].problem
+            row_id
+            for row_id in chosen
+            if self._rows[row_id].status not in SERVING or self._rows[row_id].problem
         ]
         if environ:
-            mine = (name for name in waiting if not project or self._takes(name, project, ADDED))
-            self._bring_to_running(environ, chosen if names else mine)
+            mine = (row_id for row_id in waiting if not project or self._takes(row_id, project, ADDED))
+            self._bring_to_running(environ, chosen if ids else mine)
         return self._each(waiting, Runner.retry) if waiting else []
 
-    def restart(self, names: Sequence[str], environ: Environ | None = None, project: str = "") -> list[str]:
+    def restart(self, ids: Sequence[RowId], environ: Environ | None = None, project: str = "") -> list[RowId]:
         """Those that are up or want to be; what is stopped or disabled stays so.
 
-        Without names `environ` is for those of the caller's project, and those that have none yet.
+        Without any `environ` is for those of the caller's project, and those that have none yet.
         """
         if environ:
-            chosen = self._known(names)
-            mine = (name for name in chosen if self._takes(name, project))
-            self._bring_to_running(environ, chosen if names else mine)
-        return self._each(names, Runner.restart)
+            chosen = self._known(ids)
+            mine = (row_id for row_id in chosen if self._takes(row_id, project))
+            self._bring_to_running(environ, chosen if ids else mine)
+        return self._each(ids, Runner.restart)
 
     def recheck(self, why: str) -> None:
         """What was known of the network may not hold any more: look at everything now."""
@@ -170,17 +194,17 @@ class Supervisor:
 
     # -- handing over to another process
 
-    def listeners(self) -> dict[str, Listener]:
+    def listeners(self) -> dict[RowId, Listener]:
         """Of the forwards whose port is kfw's own."""
-        paths = {name: row.runner.path for name, row in self._rows.items() if row.runner}
-        return {name: path.listener for name, path in paths.items() if path.listener}
+        paths = {row_id: row.runner.path for row_id, row in self._rows.items() if row.runner}
+        return {row_id: path.listener for row_id, path in paths.items() if path.listener}
 
-    def have_children_at_port(self) -> list[str]:
+    def have_children_at_port(self) -> list[RowId]:
         """The forwards whose port a child has, or whose address: it cannot be handed over, only given back."""
         methods = self._world.methods
         return [
-            name
-            for name, forward in self.running().items()
+            row_id
+            for row_id, forward in self.running().items()
             if owned_by_child(methods, forward) or has_own_address(forward.method)
         ]
 
@@ -190,7 +214,7 @@ class Supervisor:
         self._has_left = True
         for row in [row for row in self._rows.values() if row.runner]:
             if has_own_address(row.forward.method):
-                await self._let_go(row.forward.name)
+                await self._let_go(row.forward.id)
             elif row.runner:
                 await row.runner.leave_port()
 
@@ -200,18 +224,18 @@ class Supervisor:
 
     async def drain_turn(self) -> None:
         """After `leave`, now and then: what carries nobody any more ends."""
-        for name, row in self._rows.items():
-            if name in self._tasks and not self._live(row):
-                await self._let_go(name)
+        for row_id, row in self._rows.items():
+            if row_id in self._tasks and not self._live(row):
+                await self._let_go(row_id)
 
     def _live(self, row: Row) -> int:
-        if row.forward.name not in self._tasks or row.runner is None:
+        if row.forward.id not in self._tasks or row.runner is None:
             return 0
         path = row.runner.path
         return max(path.listener.connections if path.listener else 0, int(path.carries_somebody))
 
-    async def _let_go(self, name: str) -> None:
-        task = self._tasks.pop(name)
+    async def _let_go(self, row_id: RowId) -> None:
+        task = self._tasks.pop(row_id)
         task.cancel()
         await asyncio.wait([task])
 
@@ -231,137 +255,195 @@ class Supervisor:
 
     def look_for_services(self, template: Forward, environ: Environ | None) -> None:
         """Somebody asks for a profile that selects; its services are looked up in this environment."""
-        self._take_environ({template.name: template}, environ)
+        self._take_environ({template.id: template}, environ)
         self._world.clusters.want(template, asked_for=True)
 
     def environ_is_missing(self, source: str) -> bool:
         """Nobody has said in which environment the forwards of it are to be."""
         return self._world.environs.of_source(source) is None
 
-    def _take_environ(self, wanted: Mapping[str, Forward], environ: Environ | None) -> None:
+    def _take_environ(self, wanted: Mapping[RowId, Forward], environ: Environ | None) -> None:
         """Before anything begins. What is up and stays so hears of a new one; live connections go on."""
-        for source in dict.fromkeys(forward.source for forward in wanted.values()):
-            names = [name for name, forward in wanted.items() if forward.source == source]
+        for source in dict.fromkeys(row_id.project for row_id in wanted):
+            ids = [row_id for row_id in wanted if row_id.project == source]
             if environ:
-                self._bring(environ, names, source)
+                self._bring(environ, ids, source)
             elif last := self._world.environs.of_source(source):
-                self._bring(last, [name for name in names if not self._world.environs.has(name)])
+                self._bring(last, [row_id for row_id in ids if not self._world.environs.has(row_id)])
 
-    def _bring(self, environ: Environ, names: Sequence[str], source: str = "") -> None:
+    def _bring(self, environ: Environ, ids: Sequence[RowId], source: str = "") -> None:
         environs = self._world.environs
-        changed = [name for name in names if environs.of(name) is not environ]
-        environs.put(names, environ, "" if source == ADDED else source)
-        for name in changed:
-            row = self._rows.get(name)
+        changed = [row_id for row_id in ids if environs.of(row_id) is not environ]
+        environs.put(ids, environ, "" if source == ADDED else source)
+        for row_id in changed:
+            row = self._rows.get(row_id)
             if row and row.runner:
                 row.runner.look_again()
 
-    def _bring_to_running(self, environ: Environ, names: Iterable[str]) -> None:
-        self._bring(environ, [name for name in names if self._rows[name].runner])
+    def _bring_to_running(self, environ: Environ, ids: Iterable[RowId]) -> None:
+        self._bring(environ, [row_id for row_id in ids if self._rows[row_id].runner])
 
-    def _takes(self, name: str, *sources: str) -> bool:
+    def _takes(self, row_id: RowId, *sources: str) -> bool:
         """It is of these, or nobody has said in which environment it is to be."""
-        return self._rows[name].forward.source in sources or not self._world.environs.of(name).known
+        return row_id.project in sources or not self._world.environs.of(row_id).known
 
-    def _forget_environs(self, names: Iterable[str]) -> None:
-        self._world.environs.forget(names, {forward.source for forward in self.running().values()})
+    def _forget_environs(self, ids: Iterable[RowId]) -> None:
+        self._world.environs.forget(ids, {row_id.project for row_id in self.running()})
+
+    # -- one port for several projects
+
+    def holder(self, row_id: RowId) -> RowId:
+        """The row that serves it: another project's, where that has the entry word for word."""
+        namesakes = self.names.namesakes(row_id) if row_id not in self._rows else ()
+        return next((one for one in namesakes if row_id.project in self._rows[one].also_for), row_id)
+
+    def unshare(self, ids: Iterable[RowId]) -> list[RowId]:
+        """These projects do not want it any more; whose row it is still does. Returns those that were shared."""
+        found = []
+        for row_id in ids:
+            if (holder := self.holder(row_id)) != row_id:
+                self._rows[holder].also_for.discard(row_id.project)
+                found.append(row_id)
+        return found
+
+    def left_to_others(self) -> set[str]:
+        """Projects that want what another one has ended since this was asked last."""
+        left, self._left_to_others = self._left_to_others, set()
+        return left
+
+    def share(self, shared: Mapping[RowId, RowId]) -> None:
+        """Each is served by the other one's row from now on."""
+        for row_id, holder in shared.items():
+            self._rows[holder].also_for.add(row_id.project)
+
+    def _forget_shares(self, project: str) -> None:
+        """Of what its files have; what its profiles select is known by the services."""
+        for row in self._rows.values():
+            if not row.forward.selected:
+                row.also_for.discard(project)
 
     # -- inside
 
-    def _row(self, name: str) -> Row:
-        return self._rows[self._known([name])[0]]
+    def _row(self, row_id: RowId) -> Row:
+        return self._rows[self._known([row_id])[0]]
 
-    def _known(self, names: Iterable[str]) -> list[str]:
-        """The names themselves, all when there are none. Raises UsageError for unknown ones."""
-        names = list(dict.fromkeys(names))
-        unknown = [name for name in names if name not in self._rows]
-        if unknown:
-            known = sorted(self._rows)
-            raise UsageError(
-                f"there is no forward named {', '.join(map(repr, unknown))}",
-                f"{probably(unknown[0], known)}known are: {', '.join(known) or 'none'}",
-            )
-        return names or list(self._rows)
+    def _report(self, row: Row) -> ForwardStatus:
+        return row.report(self._world.clock.now(), self.names.of(row.forward.id))
 
-    def _each(self, names: Iterable[str], act: Callable[[Runner], None]) -> list[str]:
+    def _known(self, ids: Iterable[RowId]) -> list[RowId]:
+        """These themselves, all when there are none. Raises UsageError for one that is gone."""
+        ids = list(dict.fromkeys(ids))
+        if gone := next((row_id for row_id in ids if row_id not in self._rows), None):
+            raise UsageError(f"there is no forward named '{gone.name}'", "`kfw status` shows all")
+        return ids or list(self._rows)
+
+    def _each(self, ids: Iterable[RowId], act: Callable[[Runner], None]) -> list[RowId]:
         chosen = []
-        for name in self._known(names):
-            row = self._rows[name]
+        for row_id in self._known(ids):
+            row = self._rows[row_id]
             if row.runner:
                 act(row.runner)
-                chosen.append(name)
+                chosen.append(row_id)
         return chosen
 
-    def _want(self, name: str) -> None:
-        row = self._rows.get(name)
+    def _want(self, row_id: RowId) -> None:
+        row = self._rows.get(row_id)
         if row and row.runner:
             row.runner.want()
 
     def _moves(self, forward: Forward) -> bool:
-        row = self._rows[forward.name]
+        row = self._rows[forward.id]
         return row.runner is not None and only_moves(row.forward, forward)
 
     def _move(self, forward: Forward) -> None:
-        row = self._rows[forward.name]
+        row = self._rows[forward.id]
         if row.runner:
             row.forward = forward
             row.runner.move(forward)
 
-    def _hand_on(self, running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
-        """What is up as it is wanted, and was brought by another source, is that of the new one: nothing else changes."""
-        for name, forward in wanted.items():
-            old = running.get(name)
-            if old and old != forward and replace(old, source=forward.source) == forward:
-                row = self._rows[name]
-                row.forward = forward
-                if row.runner:
-                    row.runner.forward = row.runner.path.forward = forward
+    def _hand_on(self, row_id: RowId, forward: Forward) -> None:
+        """The row is that of another project from now on, which has it word for word: nothing else changes."""
+        row, new = self._rows.pop(row_id), forward.id
+        self._forget(new)  # an old row, that is stopped
+        self.names.discard(row_id)
+        self.names.add(new)
+        self._rows[new] = row
+        if task := self._tasks.pop(row_id, None):
+            self._tasks[new] = task
+        if told := self._told.pop(row_id, None):
+            self._told[new] = told
+        self._world.environs.move(row_id, new)
+        self._world.clusters.hand_on(row.forward, forward)
+        row.forward = forward
+        if row.runner:
+            row.runner.hand_on(forward)
+
+    async def _take_ports(self, new: Iterable[Forward]) -> None:
+        """What is in error serves nobody: its port goes to what comes."""
+        for port, new_id in {one.local_port: one.id for one in new if one.local_port and one.enabled}.items():
+            holders = [
+                other
+                for other, row in self._rows.items()
+                if row.status is Status.ERROR
+                and row.runner
+                and row.runner.path.has_taken(port)
+                and other != new_id
+            ]
+            why = f"port {port} went to '{new_id.name}', as this was in error"
+            await self._end(
+                holders, Problem(Reason.USER_STOPPED, why, "`kfw up`, or `kfw add` with another port")
+            )
 
     def _begin(self, forward: Forward) -> None:
-        now = self._world.clock.now()
+        now, row_id = self._world.clock.now(), forward.id
+        self.names.add(row_id)
         if not forward.enabled:
-            row = self._rows[forward.name] = Row(forward, None, now, self._next_epoch(now))
+            row = self._rows[row_id] = Row(forward, None, now, self._next_epoch(now))
             row.end(Status.DISABLED, None, now)
             self._publish(row)
             return
         runner = Runner(forward, self._world, self._changed)
-        self._rows[forward.name] = Row(forward, runner, now, self._next_epoch(now))
-        self._told.pop(forward.name, None)
-        self._tasks[forward.name] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
+        self._rows[row_id] = Row(forward, runner, now, self._next_epoch(now))
+        self._told.pop(row_id, None)
+        self._tasks[row_id] = asyncio.create_task(runner.run(), name=f"forward {forward.name}")
 
     def _next_epoch(self, now: float) -> int:
         """Milliseconds since 1970, so that the next daemon's are later; it grows also where the clock does not."""
         self._epoch = max(self._epoch + 1, int(now * 1000))
         return self._epoch
 
-    async def _end(self, names: Iterable[str], why: Problem) -> None:
+    async def _end(self, ids: Iterable[RowId], why: Problem) -> None:
         """Who is cancelled meanwhile leaves them to end by themselves, to be told by whoever ends them next."""
-        ending = {name: task for name in names if (task := self._tasks.get(name))}
+        ending = {row_id: task for row_id in ids if (task := self._tasks.get(row_id))}
         for task in ending.values():
             task.cancel()
         if ending:
             await asyncio.wait(ending.values())  # their cancellation is not ours, and ours not theirs
-        for name in ending:
-            del self._tasks[name]
-            row = self._rows[name]
+        for row_id in ending:
+            del self._tasks[row_id]
+            row = self._rows[row_id]
+            self._left_to_others |= row.also_for
+            row.also_for = set()
             row.end(Status.STOPPED, why, self._world.clock.now())
             self._publish(row)
 
-    def _switch_off(self, names: Iterable[str]) -> None:
+    def _switch_off(self, ids: Iterable[RowId]) -> None:
         """What was disabled is stopped like the others: nobody wants its row to come back."""
-        for row in [self._rows[name] for name in names]:
+        for row in [self._rows[row_id] for row_id in ids]:
             if row.status is Status.DISABLED:
                 row.end(Status.STOPPED, _BY_USER, self._world.clock.now())
                 self._publish(row)
 
-    def _forget(self, name: str) -> None:
-        row = self._rows.pop(name, None)
-        self._told.pop(name, None)
+    def _forget(self, row_id: RowId) -> None:
+        row = self._rows.pop(row_id, None)
+        self._told.pop(row_id, None)
         if row:
-            self._tell("removed", row.report(self._world.clock.now()))
+            last = self._report(row)
+            self.names.discard(row_id)
+            self._tell("removed", last)
 
     def _changed(self, runner: Runner) -> None:
-        row = self._rows.get(runner.forward.name)
+        row = self._rows.get(runner.forward.id)
         if row and row.runner is runner:
             row.observe(self._world.clock.now())
             self._publish(row)
@@ -370,35 +452,10 @@ class Supervisor:
         """Tell a change once, to the log and to who listens. `kfw status` has the newest words in any case."""
         if self._has_left:
             return  # what another process says of it counts
-        status = row.report(self._world.clock.now())
-        before, news = self._told.get(status.name, ()), _news(status)
+        status, row_id = self._report(row), row.forward.id
+        before, news = self._told.get(row_id, ()), news_of(status)
         if before != (*news, status.next_attempt_at):
-            self._told[status.name] = (*news, status.next_attempt_at)
-            level = _level(status, same=before[: len(news)] == news)
+            self._told[row_id] = (*news, status.next_attempt_at)
+            level = level_of(status, same=before[: len(news)] == news)
             self._world.log.log(level, "%s", line(status), extra={TOLD: True})
             self._tell("status", status)
-
-
-def _level(status: ForwardStatus, *, same: bool) -> int:
-    if same:
-        return logging.DEBUG  # only the time of the next attempt has changed
-    return logging.WARNING if status.status is Status.ERROR else logging.INFO
-
-
-def _news(status: ForwardStatus) -> tuple[object, ...]:
-    """What is told when it changes, as is a planned attempt. A count, a time or a pod's name in the sentence is not news,
-    unless it says what a person has to do."""
-    needs_person = status.reason is not None and status.reason.traits.needs_person
-    words = status.message if needs_person else _NUMBERED.sub("#", status.message)
-    return status.status, status.reason, status.endpoint, status.local_port, words
-
-
-def _refuse_foreign(running: Mapping[str, Forward], wanted: Mapping[str, Forward]) -> None:
-    """Two projects may not fight for one name: the second is told who has it."""
-    for name, forward in wanted.items():
-        old = running.get(name)
-        if old and old.source != forward.source and replace(old, source=forward.source) != forward:
-            raise UsageError(
-                f"'{name}' is up already, from {old.source}",
-                f"kfw remove {name}, or give one of them another name",
-            )

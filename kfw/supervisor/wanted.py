@@ -63,6 +63,9 @@ class Entry:
     off_by_profile: bool = False
 
 
+#: `disable` or `enable`.
+SwitchWord = Callable[[Project, Source, Selection, Mapping[str, str | None]], Project]
+
 #: What the files say when they are read as a Source says.
 Reading = Sequence[Entry]
 
@@ -116,11 +119,11 @@ def forget(project: Project, names: Collection[str]) -> Project:
     )
 
 
-def not_added(projects: Mapping[str, Project], key: str, forwards: Iterable[Forward]) -> dict[str, Project]:
-    """These are those of the project `key` now: what was added and then saved in a file is only the file's."""
+def not_added(projects: Mapping[str, Project], names: Collection[str]) -> dict[str, Project]:
+    """What was added and then saved in a file is only the file's."""
     found = dict(projects)
-    if key != ADDED and ADDED in found:
-        found[ADDED] = forget(found[ADDED], {forward.name for forward in forwards})
+    if names and ADDED in found:
+        found[ADDED] = forget(found[ADDED], names)
         if is_empty(found[ADDED]):
             del found[ADDED]
     return found

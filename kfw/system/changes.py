@@ -46,6 +46,8 @@ class FileChanges:
         self._interval = interval
         self._loop = asyncio.get_running_loop()
         self._watched: dict[object, _Watched] = {}
+        self._paths = frozenset[str]()  # of all that are watched
+        self._found: dict[str, Stamp] = {}  # at the last look; none when somebody has come since
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -57,6 +59,7 @@ class FileChanges:
         """
         with self._lock:
             self._watched[owner] = _Watched(dict(known), tell)
+            self._found = {}
             if not known:
                 del self._watched[owner]
             elif self._thread is None:
@@ -66,21 +69,28 @@ class FileChanges:
     def close(self) -> None:
         with self._lock:
             self._watched.clear()
+            self._found = {}
         self._wake.set()
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                paths = {path for one in self._watched.values() for path in one.known}
-                if not paths:
+                if not self._found:
+                    self._paths = frozenset(path for one in self._watched.values() for path in one.known)
+                if not self._paths:
                     self._thread = None
                     return
-            self._compare({path: stamp(path) for path in paths})
+                before, paths = self._found, self._paths
+            found = {path: stamp(path) for path in paths}
+            if found != before:  # a thousand forwards watch the same few files
+                self._compare(found)
             self._wake.wait(self._interval)
 
-    def _compare(self, found: Mapping[str, Stamp]) -> None:
+    def _compare(self, found: dict[str, Stamp]) -> None:
         with self._lock:
             changed = [one for one in self._watched.values() if one.take(found)]
+            if found.keys() == {path for one in self._watched.values() for path in one.known}:
+                self._found = found
         for one in changed:
             with suppress(RuntimeError):  # the loop has ended meanwhile
                 self._loop.call_soon_threadsafe(one.tell)

@@ -6,7 +6,6 @@ With what makes fast streams cheap in it: fewer, larger reads, and memory that i
 import asyncio
 import asyncio.selector_events
 import ctypes
-import gc
 import os
 import resource
 import sys
@@ -49,13 +48,6 @@ def expect_fast_streams() -> None:
     """For the whole process, once."""
     _read_more_at_once()
     _keep_freed()
-
-
-def give_back() -> None:
-    """To the system, what has been freed: some 20 ms. Connections that have ended are freed by the collector of cycles."""
-    gc.collect()
-    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
-        trim(0)
 
 
 def _read_more_at_once() -> None:

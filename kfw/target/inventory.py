@@ -45,16 +45,18 @@ class ListedTarget(Struct, frozen=True, rename="camel", kw_only=True):
 Lists = Mapping[Resource, Sequence[Placed]]
 
 
-def inventory(lists: Lists, word: str, allowed: Mapping[str, bool | None]) -> list[ListedTarget]:
+def inventory(
+    lists: Lists, word: str, allowed: Mapping[str, bool | None], kinds: Sequence[str] = LISTED_KINDS
+) -> list[ListedTarget]:
     """Those whose name contains `word`, by namespace, kind and name. `allowed` by namespace, "" for all of them."""
     pods = _PodsByLabel(lists.get(PODS))
     rows = [
         _row(kind, placed, pods, allowed.get(placed.namespace, allowed.get("")))
-        for kind in LISTED_KINDS
+        for kind in kinds
         for placed in lists.get(OF_KIND[kind], ())
         if word.lower() in f"{kind}/{placed.object.name}"
     ]
-    order = {name: number for number, name in enumerate(LISTED_KINDS)}
+    order = {name: number for number, name in enumerate(kinds)}
     return sorted(rows, key=lambda row: (row.namespace, order[row.target.partition("/")[0]], row.target))
 
 
@@ -86,7 +88,7 @@ def _row(kind: str, placed: Placed, pods: _PodsByLabel, may_forward: bool | None
     return ListedTarget(
         namespace=placed.namespace,
         target=f"{kind}/{one.name}",
-        ports=_service_ports(one) if isinstance(one, Service) else _pod_ports(its_pods or ()),
+        ports=_service_ports(one) if isinstance(one, Service) else ports_of_pods(its_pods or ()),
         ready=None if its_pods is None else sum(pod.ready for pod in its_pods),
         pods=None if its_pods is None else len(its_pods),
         may_forward=may_forward,
@@ -99,7 +101,7 @@ def _service_ports(service: Service) -> tuple[ListedPort, ...]:
     )
 
 
-def _pod_ports(pods: Iterable[Pod]) -> tuple[ListedPort, ...]:
+def ports_of_pods(pods: Iterable[Pod]) -> tuple[ListedPort, ...]:
     ports = (ListedPort(port.number, port.name) for pod in pods for port in pod.ports)
     return tuple(dict.fromkeys(ports))
 

@@ -17,6 +17,8 @@ from kfw.kube.decoder import Decoder, Wire
 from kfw.kube.resource import OF_KIND, PODS, Resource
 from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
+from kfw.model import Kind
+from kfw.names import RowId
 from kfw.target.access_review import FORWARD, may
 from kfw.target.inventory import (
     LISTED_KINDS,
@@ -26,6 +28,7 @@ from kfw.target.inventory import (
     inventory,
     kinds_in_words,
     namespaces_of,
+    ports_of_pods,
 )
 from kfw.target.registry import ClusterRegistry, decoder
 
@@ -65,7 +68,7 @@ async def server_of(
 
     async with AsyncExitStack() as stack:
         known = await stack.enter_async_context(ClusterRegistry()) if registry is None else registry
-        asker = environ or Environs(os.environ, known=True).of("")
+        asker = environ or Environs(os.environ, known=True).of(RowId("", ""))
         shared = known.join(replace(access, namespace=""), asker, ignore)
         try:
             yield shared.server
@@ -91,17 +94,22 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
 
     Raises KfwError.
     """
-    kind = target.partition("/")[0]
-    resources = {OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}
+    kind, _, name = target.partition("/")
+    if kind == Kind.PODS:
+        resources, select = {PODS}, {"labelSelector": name}
+    else:
+        resources, select = ({OF_KIND[kind], PODS} if kind != "service" else {OF_KIND[kind]}), {}
     async with server_of(access) as server:
         try:
             async with asyncio.timeout(_AT_ONCE):
-                lists = {one: await list_objects(server, one, namespace) for one in resources}
+                lists = {one: await list_objects(server, one, namespace, select=select) for one in resources}
         except TimeoutError as error:
             raise TimedOut(
                 f"the cluster does not say within {_AT_ONCE:g} s which ports {target} has"
             ) from error
-    rows = inventory(lists, target, {})
+    if kind == Kind.PODS:
+        return ports_of_pods(placed.object for placed in lists[PODS])
+    rows = inventory(lists, target, {}, (kind,))
     return next((row.ports for row in rows if row.target == target), ())
 
 

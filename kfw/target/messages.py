@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from kfw.kube.resource import Resource
+from kfw.kube.resource import PODS, Resource
 from kfw.model import Problem, Reason, Target
 from kfw.target.objects import Objects, Pod, Service
 
@@ -51,6 +51,16 @@ def no_pod_matches(service: Service, objects: Objects) -> Problem:
     return Problem(
         Reason.NO_READY_POD,
         f"no pod matches the selector {service.selector} of service {service.name}",
+        f"{objects.kubectl} get pods --show-labels",
+    )
+
+
+def no_pod_has_labels(target: Target, objects: Objects) -> Problem:
+    if objects.namespace_missing:
+        return not_found(target, PODS, objects, ())
+    return Problem(
+        Reason.NO_READY_POD,
+        f"no pod in namespace {objects.namespace} matches {target.name}",
         f"{objects.kubectl} get pods --show-labels",
     )
 

@@ -150,7 +150,8 @@ class EndpointSlice(Struct, frozen=True, kw_only=True):
 
 
 class Workload(Struct, frozen=True, kw_only=True):
-    """A deployment, stateful set, daemon set or replica set. `replicas` None: as many as there are nodes."""
+    """A deployment, stateful set, daemon set, replica set, job or replication controller. `replicas` None: as many as there
+    are nodes, or as the job says."""
 
     name: str
     uid: str
@@ -184,6 +185,8 @@ class Objects:
     replicasets: Mapping[str, Workload] | None = None
     statefulsets: Mapping[str, Workload] | None = None
     daemonsets: Mapping[str, Workload] | None = None
+    jobs: Mapping[str, Workload] | None = None
+    replicationcontrollers: Mapping[str, Workload] | None = None
     nodes: Mapping[str, Node] | None = None
     denied: Mapping[Resource, Problem] = field(default_factory=dict)
     namespace_missing: bool = False

@@ -22,10 +22,11 @@ from kfw.kube.timeouts import Timeouts
 from kfw.kubeconfig.entries import Access, ClusterEntry, UserEntry
 from kfw.kubeconfig.load import Kubeconfigs
 from kfw.model import Forward, Resolution
+from kfw.names import RowId
 from kfw.system.changes import FileChanges
 from kfw.target.decode.pod import Pod
 from kfw.target.decode.service import EndpointSlice, Service
-from kfw.target.decode.workload import Node, Workload
+from kfw.target.decode.workload import Node, ReplicationController, Workload
 from kfw.target.watcher import Lookup, TargetWatcher
 
 SHAPES: Mapping[Resource, type[Any]] = {
@@ -33,7 +34,8 @@ SHAPES: Mapping[Resource, type[Any]] = {
     ENDPOINTSLICES: EndpointSlice,
     PODS: Pod,
     NODES: Node,
-    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.group == "apps"},
+    **{OF_KIND[name]: Workload for name, one in KINDS.items() if one.pods_by in ("owner", "replicasets")},
+    OF_KIND["replicationcontroller"]: ReplicationController,
 }
 
 
@@ -76,10 +78,10 @@ class ClusterRegistry:
         self._lookup = lookup or _lookup_by_kind()
         self._logins: dict[_LoginKey, Login] = {}
         self._shared: dict[_Key, SharedWatches] = {}
-        #: By the forward's name: of 1,600 forwards each asks for its own.
-        self._followers: dict[str, list[TargetWatcher]] = {}
+        #: Of 1,600 forwards each asks for its own.
+        self._followers: dict[RowId, list[TargetWatcher]] = {}
         self._changes: FileChanges | None = None
-        self._wanted = set[str]()
+        self._wanted = set[RowId]()
 
     async def __aenter__(self) -> Self:
         tls.share_buffers()
@@ -105,10 +107,10 @@ class ClusterRegistry:
         Pods empty and nodes not, without a problem: the service's endpoints are not pods, only its node port serves.
         """
         follower = TargetWatcher(forward, self, lookup or self._lookup(forward))
-        if forward.name in self._wanted:
-            self._wanted.discard(forward.name)
+        if forward.id in self._wanted:
+            self._wanted.discard(forward.id)
             follower.want(asked_for=True)
-        self._followers.setdefault(forward.name, []).append(follower)
+        self._followers.setdefault(forward.id, []).append(follower)
         try:
             async with aclosing(follower.resolutions()) as resolutions:
                 async for resolution in resolutions:
@@ -121,22 +123,33 @@ class ClusterRegistry:
 
     def poke(self, forward: Forward) -> None:
         """Try again now, not at the end of a pause: login, kubeconfig and API server."""
-        for follower in self._followers_of(forward.name):
+        for follower in self._followers_of(forward.id):
             if follower.forward == forward:
                 follower.poke()
 
     def look_again(self, forward: Forward) -> None:
         """Its environment is another one now: what it needs is asked in that, and what is open stays open."""
-        for follower in self._followers_of(forward.name):
+        for follower in self._followers_of(forward.id):
             follower.look_again()
+
+    def hand_on(self, old: Forward, new: Forward) -> None:
+        """The same in another project: it is followed as before."""
+        followers = self._followers.pop(old.id, [])
+        for follower in followers:
+            follower.forward = new
+        if followers:
+            self._followers[new.id] = followers
+        if old.id in self._wanted:
+            self._wanted.discard(old.id)
+            self._wanted.add(new.id)
 
     def want(self, forward: Forward, *, asked_for: bool = True) -> None:
         """Somebody waits for it (`asked_for`: by a command), so that a login that needs a person may begin."""
-        followers = self._followers_of(forward.name)
+        followers = self._followers_of(forward.id)
         for follower in followers:
             follower.want(asked_for=asked_for)
         if not followers:
-            self._wanted.add(forward.name)  # it is followed in a moment
+            self._wanted.add(forward.id)  # it is followed in a moment
 
     def server(self, forward: Forward) -> ApiServer:
         """The API server of a forward that is being followed. Raises ClusterUnreachable."""
@@ -150,22 +163,22 @@ class ClusterRegistry:
         return shared.server
 
     def environ(self, forward: Forward) -> Environ:
-        return self._environs.of(forward.name)
+        return self._environs.of(forward.id)
 
     def _followed(self, forward: Forward) -> SharedWatches | None:
         """What it goes by until its watcher has seen that its environment changed."""
-        return next((one.shared for one in self._followers_of(forward.name) if one.shared), None)
+        return next((one.shared for one in self._followers_of(forward.id) if one.shared), None)
 
-    def _followers_of(self, name: str) -> tuple[TargetWatcher, ...]:
+    def _followers_of(self, row: RowId) -> tuple[TargetWatcher, ...]:
         """While a forward is replaced there may be two."""
-        return tuple(self._followers.get(name, ()))
+        return tuple(self._followers.get(row, ()))
 
     def _forget_follower(self, follower: TargetWatcher) -> None:
-        left = [one for one in self._followers_of(follower.forward.name) if one is not follower]
+        left = [one for one in self._followers_of(follower.forward.id) if one is not follower]
         if left:
-            self._followers[follower.forward.name] = left
+            self._followers[follower.forward.id] = left
         else:
-            self._followers.pop(follower.forward.name, None)
+            self._followers.pop(follower.forward.id, None)
 
     async def access(self, forward: Forward) -> Access:
         """Raises UsageError."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from kfw.choices import KINDS
 from kfw.kube.resource import ENDPOINTSLICES, NODES, OF_KIND, PODS, REPLICASETS, SERVICES, Resource
-from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, Target
+from kfw.model import Endpoint, Forward, Kind, Problem, Reason, Resolution, Target
 from kfw.target import messages
 from kfw.target.objects import Needs, Objects, Pod, Service, Workload, usable
 from kfw.target.ports import Wanted, declared_ports, pod_port
@@ -39,6 +39,8 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False, unready: boo
     `doubt`: what was resolved did not work, so its pods are looked at, too. `unready`: see `resolve`; only a pod itself
     says whether it runs.
     """
+    if target.kind is Kind.PODS:
+        return Needs(frozenset({PODS}), where={PODS: {"labelSelector": target.name}})
     first = OF_KIND[target.kind]
     if KINDS[target.kind].pods_by != "endpoints":
         replicasets = {REPLICASETS} if KINDS[target.kind].pods_by == "replicasets" else set()
@@ -65,10 +67,12 @@ def resolve(target: Target, port: Wanted, objects: Objects, *, unready: bool = F
     """
     if isinstance(port, str) and port.isdecimal():
         port = int(port)
-    resource = OF_KIND[target.kind]
+    resource = PODS if target.kind is Kind.PODS else OF_KIND[target.kind]
     known: Mapping[str, Service | Pod | Workload] | None = getattr(objects, resource.name)
     if known is None:
         return Resolution(problem=objects.why_unknown(resource))
+    if target.kind is Kind.PODS:  # only these are watched
+        return _pods(target, list((objects.pods or {}).values()), port, None, objects, unready=unready)
     found = known.get(target.name)
     if found is None:
         return Resolution(problem=messages.not_found(target, resource, objects, known.keys()))
@@ -87,7 +91,7 @@ def _pods(
     target: Target,
     pods: list[Pod],
     wanted: Wanted,
-    found: Pod | Workload,
+    found: Pod | Workload | None,
     objects: Objects,
     *,
     unready: bool,
@@ -96,6 +100,8 @@ def _pods(
     if not good:
         if not pods and isinstance(found, Workload) and found.replicas == 0:
             return Resolution(problem=messages.scaled_to_zero(target, objects))
+        if not pods and found is None:
+            return Resolution(problem=messages.no_pod_has_labels(target, objects))
         return Resolution(problem=messages.not_ready(target, pods, objects))
     answers = [(pod, pod_port(pod, wanted, str(target), objects)) for pod in good]
     endpoints = tuple(

@@ -78,6 +78,8 @@ def _endpoint(backend: Backend, objects: Objects) -> Endpoint:
 def _chosen(service: Service, port: ServicePort, objects: Objects, *, unready: bool) -> list[_Candidate]:
     """By the slices; by the pods where slices may not be read, or lag behind with pods that are gone."""
     listed = list(_by_slices(service, port, objects))
+    if any(one.ready for one in listed):  # then no pod is looked at, of which a namespace may have thousands
+        return usable(listed, unready=False)
     selected = [
         _Candidate(
             Backend(pod.name, pod.ip, pod.node, number),
@@ -89,9 +91,8 @@ def _chosen(service: Service, port: ServicePort, objects: Objects, *, unready: b
         for pod in _selected(service, objects)
         if (number := target_of(port, pod))
     ]
-    for known in (listed, selected):
-        if any(one.ready for one in known):
-            return usable(known, unready=False)
+    if any(one.ready for one in selected):
+        return usable(selected, unready=False)
     published = service.publishes_unready
     return usable(listed, unready=unready or published, terminating=published) or usable(
         selected, unready=unready or published, terminating=published
@@ -103,9 +104,8 @@ def _by_slices(service: Service, port: ServicePort, objects: Objects) -> Iterabl
     one that is on its way from one slice to another."""
     slices = objects.endpointslices or {}
     found: dict[str, _Candidate] = {}
-    for name in sorted(slices):
-        if (one := slices[name]).service != service.name:
-            continue
+    for name in sorted(name for name, one in slices.items() if one.service == service.name):
+        one = slices[name]
         matching = [p for p in one.ports if p.name == port.name and p.protocol == "TCP"]
         for endpoint in one.endpoints if matching else ():
             backend = Backend(

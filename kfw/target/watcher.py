@@ -17,7 +17,7 @@ from kfw.kube.shared_watches import OnChange, SharedWatches
 from kfw.kube.timeouts import Timeouts
 from kfw.kube.watch import ONLY_KUBECTL, Watch
 from kfw.kubeconfig.entries import Access
-from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
+from kfw.model import Endpoint, Forward, Kind, Problem, Reason, Resolution, problem_of
 from kfw.target.objects import Needs, Objects
 
 log = logging.getLogger(__name__)
@@ -190,6 +190,8 @@ class TargetWatcher:
     def _is_left_to_kubectl(self, problem: Problem) -> bool:
         """kfw cannot log this user in, or may not list what kubectl gets by its name: then kubectl finds the target."""
         forward = self.forward
+        if forward.target.kind is Kind.PODS:  # kubectl port-forward takes no labels
+            return False
         if forward.method != "kubectl" or forward.target_port is None or self._known.pods:
             return False
         if problem.reason is Reason.NOT_PERMITTED or problem.fix == ONLY_KUBECTL:

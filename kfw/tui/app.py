@@ -20,11 +20,11 @@ from kfw.tui.feed import Changed, Feed, Lost, Synced
 from kfw.tui.forward_actions import ForwardActions
 from kfw.tui.forward_table import ForwardTable
 from kfw.tui.palette import ForwardCommands
-from kfw.tui.rows import LiveForward
+from kfw.tui.rows import LiveForward, key_of
 from kfw.tui.themes import NAMES, THEMES
 
 #: Seconds between two pictures while much changes; the first change after a pause is shown at once.
-_BUSY = 0.4
+_BUSY = 0.5
 #: What an exit by Ctrl+C returns, as from every other command.
 INTERRUPTED = 130
 #: Seconds between two samples of what goes through, at least.
@@ -268,8 +268,8 @@ class TuiApp(ForwardActions):
 def _is_about(event: dict[str, Any], name: str) -> bool:
     """Of traffic only what changed is told."""
     if event["type"] == "traffic":
-        return any(one["name"] == name for one in event["traffic"])
-    return bool(event["name"] == name)
+        return any(key_of(one) == name for one in event["traffic"])
+    return bool(event["name"]) and key_of(event) == name
 
 
 def _update(widget: Static, text: str) -> None:

@@ -26,7 +26,7 @@ def _local(forward: LiveForward) -> tuple[str, int]:
 
 #: By the heading of a column, as in table_columns.py.
 SORTS: dict[str, Key] = {
-    "NAME": lambda forward: forward.name,
+    "NAME": lambda forward: forward.cells["NAME"],
     "STATUS": lambda forward: _STATUS_ORDER.index(forward.row["status"]),
     "LOCAL": lambda forward: (_local(forward)[1], _local(forward)[0]),
     "TARGET": lambda forward: view.target(forward.row),
@@ -99,7 +99,7 @@ def heading(title: str, forwards: Sequence[LiveForward]) -> GroupLine:
 
 #: Words before a colon in a search.
 FIELDS: dict[str, Callable[[LiveForward], str]] = {
-    "name": lambda forward: forward.name,
+    "name": lambda forward: forward.cells["NAME"],
     "status": lambda forward: forward.row["status"],
     "reason": lambda forward: forward.row["reason"] or "",
     "cluster": lambda forward: forward.row["context"],

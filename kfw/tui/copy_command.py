@@ -21,7 +21,7 @@ class Protocol(NamedTuple):
 #: The first that fits. Ports are those of https://www.iana.org/assignments/service-names-port-numbers.
 _PROTOCOLS = (
     Protocol(("postgres", "psql", "pgsql"), (5432,), lambda host, port: f"psql -h {host} -p {port}"),
-    # `localhost` would make it use its unix socket.
+    # With "localhost" it would use its unix socket.
     Protocol(("mysql", "mariadb"), (3306,), lambda _, port: f"mysql -h 127.0.0.1 -P {port}"),
     Protocol(("redis", "valkey"), (6379,), lambda host, port: f"redis-cli -h {host} -p {port}"),
     Protocol(("mongo",), (27017,), lambda host, port: f"mongosh mongodb://{host}:{port}"),

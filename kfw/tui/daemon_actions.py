@@ -9,13 +9,14 @@ from kfw import client
 from kfw.errors import KfwError
 from kfw.names import few
 from kfw.tui.caller import Caller, NewForward
+from kfw.tui.rows import key_of
 
 Row = Mapping[str, Any]
 _OFF = ("stopped", "disabled")
 
 
 def retry(row: Row, caller: Caller) -> str:
-    return _said("trying again", client.retry([row["name"]], caller.project, _environ(row, caller)).names)
+    return _said("trying again", client.retry([key_of(row)], caller.project, _environ(row, caller)).names)
 
 
 def retry_all(caller: Caller) -> str:
@@ -23,22 +24,22 @@ def retry_all(caller: Caller) -> str:
 
 
 def restart(row: Row, caller: Caller) -> str:
-    return _said("reconnecting", client.restart([row["name"]], caller.project, _environ(row, caller)).names)
+    return _said("reconnecting", client.restart([key_of(row)], caller.project, _environ(row, caller)).names)
 
 
 def down(row: Row, _: Caller) -> str:
-    return _said("stopped", client.down([row["name"]]).names)
+    return _said("stopped", client.down([key_of(row)]).names)
 
 
 def remove(row: Row, _: Caller) -> str:
-    return _said("removed", client.remove([row["name"]]).names)
+    return _said("removed", client.remove([key_of(row)]).names)
 
 
 def switch(row: Row, caller: Caller) -> str:
     """Start what is off, else disable it."""
     if row["status"] in _OFF:
-        return _said("enabled", client.enable([row["name"]], caller.source, _environ(row, caller)).names)
-    return _said("disabled", client.disable([row["name"]], caller.source).names)
+        return _said("enabled", client.enable([key_of(row)], caller.source, _environ(row, caller)).names)
+    return _said("disabled", client.disable([key_of(row)], caller.source).names)
 
 
 def close_cluster(context: str) -> str:

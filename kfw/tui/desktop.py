@@ -22,7 +22,9 @@ def browse(row: Row) -> str:
     """In a process of its own: what a browser says must not get on the screen."""
     url = view.local(row)
     if not url.startswith(("http://", "https://")):
-        raise KfwError(f"{row['name']} is not known to speak HTTP: it is on {url}", "c copies its address")
+        raise KfwError(
+            f"{view.shown(row)} is not known to speak HTTP: it is on {url}", "c copies its address"
+        )
     if not has_desktop(os.environ, sys.platform):
         raise KfwError("there is no browser here", f"open it yourself: {url}")
     try:

@@ -15,6 +15,7 @@ from kfw import client
 from kfw.errors import KfwError
 from kfw.printable import printable
 from kfw.tui.caller import Caller
+from kfw.tui.rows import key_of
 from kfw.view import details, local
 
 SECTIONS = ("explain", "connections", "events", "log")
@@ -111,12 +112,18 @@ def explain_lines(name: str, width: int) -> list[str]:
 
 
 def connection_lines(name: str, width: int) -> list[str]:
-    found = [one for one in msgspec.to_builtins(client.connections().connections) if one["forward"] == name]
+    found = [
+        one
+        for one in msgspec.to_builtins(client.connections().connections)
+        if key_of(one | {"name": one["forward"]}) == name
+    ]
     return details.top_lines(found, ended=_MOST, width=width, colour=True)
 
 
 def event_lines(name: str, _: int) -> list[str]:
-    found = [event for event in client.events() if event.name == name][-_MOST:]
-    return [details.event_line(msgspec.to_builtins(event), colour=True) for event in found] or [
+    found = [
+        event for event in msgspec.to_builtins(client.events()) if event["name"] and key_of(event) == name
+    ]
+    return [details.event_line(event, colour=True) for event in found[-_MOST:]] or [
         "nothing has happened to it yet"
     ]

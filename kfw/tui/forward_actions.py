@@ -9,6 +9,7 @@ from textual.app import App
 from textual.message import Message
 from textual.screen import Screen
 
+from kfw import view
 from kfw.errors import KfwError
 from kfw.tui import daemon_actions
 from kfw.tui.caller import Caller, NewForward
@@ -54,7 +55,7 @@ class ForwardActions(App[int]):
         from kfw.tui.dialogs import Question
 
         if row := self._row():
-            question = Question(f"Remove {row['name']}? It is stopped, and its row goes away.", "Remove")
+            question = Question(f"Remove {view.shown(row)}? It is stopped, and its row goes away.", "Remove")
             self._ask(question, lambda: daemon_actions.remove(row, self._caller))
 
     def action_close_cluster(self) -> None:
@@ -75,7 +76,9 @@ class ForwardActions(App[int]):
                 self._do(lambda: daemon_actions.add(wanted, self._caller))
 
         rows = [one.row for one in self.forwards.by_name.values()]
-        busy = {row["localPort"]: row["name"] for row in rows if row["status"] not in ("stopped", "disabled")}
+        busy = {
+            row["localPort"]: view.shown(row) for row in rows if row["status"] not in ("stopped", "disabled")
+        }
         self.push_screen(AddDialog(self._caller, busy), add)
 
     def action_open(self) -> None:

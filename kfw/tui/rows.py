@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from kfw import view
+from kfw.names import RowId
 
 Row = Mapping[str, Any]
 
@@ -35,7 +36,7 @@ class LiveForward:
         """It is like this from now on. `cells` are made here, once for each change and not for each picture."""
         self.row, self.since = row, since
         self.cells = {
-            "NAME": view.clean(row["name"]),
+            "NAME": view.clean(view.shown(row)),
             "STATUS": f"{view.symbol(row['status'])} {row['status']}",
             "LOCAL": view.clean(view.local(row)),
             "TARGET": view.clean(view.target(row)),
@@ -45,7 +46,8 @@ class LiveForward:
 
     @property
     def name(self) -> str:
-        return str(self.row["name"])
+        """Which one it is, for the daemon and for this program; people read `NAME`."""
+        return key_of(self.row)
 
 
 class LiveForwards:
@@ -59,7 +61,7 @@ class LiveForwards:
         """The whole list: what is not in it is gone."""
         before, self.by_name = self.by_name, {}
         for row in rows:
-            self._put(row, before.get(row["name"]))
+            self._put(row, before.get(key_of(row)))
         self._sampled_at = None
 
     def on_event(self, event: Row) -> None:
@@ -71,25 +73,25 @@ class LiveForwards:
         if row is None:
             return
         if event["type"] == "removed":
-            self.by_name.pop(row["name"], None)
+            self.by_name.pop(key_of(row), None)
         elif event["type"] == "status":
-            self._put(row, self.by_name.get(row["name"]))
+            self._put(row, self.by_name.get(key_of(row)))
 
     def _on_traffic(self, at: float, samples: Iterable[Row]) -> None:
         """Counts of those that changed since the sample before, `at` seconds; those that are not in it are silent."""
         elapsed = at - self._sampled_at if self._sampled_at is not None else 0.0
         self._sampled_at = at
-        changed = {sample["name"]: sample for sample in samples}
+        changed = {key_of(sample): sample for sample in samples}
         for name, forward in self.by_name.items():
             _add_sample(forward, changed.get(name), elapsed)
 
     def _put(self, row: Row, before: LiveForward | None) -> None:
         since = epoch(row["since"])
         if before is None:
-            self.by_name[row["name"]] = LiveForward(dict(row), since)
+            self.by_name[key_of(row)] = LiveForward(dict(row), since)
         else:
             before.tell(dict(row), since)
-            self.by_name[row["name"]] = before
+            self.by_name[key_of(row)] = before
 
 
 def _add_sample(forward: LiveForward, sample: Row | None, elapsed: float) -> None:
@@ -101,6 +103,12 @@ def _add_sample(forward: LiveForward, sample: Row | None, elapsed: float) -> Non
         forward.rate_in = max(forward.row["bytesIn"] - bytes_in, 0) / elapsed
         forward.rate_out = max(forward.row["bytesOut"] - bytes_out, 0) / elapsed
         forward.history.append(forward.rate_in + forward.rate_out)
+
+
+def key_of(row: Row) -> str:
+    """Of a status, an event or a sample: a NAME that means this forward from everywhere."""
+    project = row.get("project") or ""
+    return str(RowId(project, row["name"])) if project else str(row["name"])
 
 
 def epoch(time: str) -> float:

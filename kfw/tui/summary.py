@@ -53,7 +53,7 @@ def notes(forwards: Sequence[LiveForward], now: float) -> dict[str, str]:
     told = view.told_of(view.outages_of([one.row for one in forwards]))
     said = {
         one.name: f"waits for {view.clean(one.row['context'])}"
-        if one.name in told
+        if view.shown(one.row) in told
         else view.remark(one.row, now)
         for one in forwards
     }

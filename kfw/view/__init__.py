@@ -74,7 +74,7 @@ def outages_of(rows: Sequence[Row]) -> list[Sequence[Row]]:
 
 def told_of(outages: Sequence[Sequence[Row]]) -> frozenset[str]:
     """The forwards of which an outage says all that there is to say."""
-    return frozenset(row["name"] for outage in outages for row in outage)
+    return frozenset(shown(row) for outage in outages for row in outage)
 
 
 def outage_line(outage: Sequence[Row], now: float) -> str:
@@ -108,7 +108,7 @@ def forward_lines(
     lines = [paint(_line(header, widths), DIM, colour)]
     for row, texts in zip(rows, cells, strict=True):
         lines.append(_line(texts, widths, _LOOK[row["status"]][1] if colour else ""))
-        if row["name"] not in told and (note := remark(row, now)):
+        if shown(row) not in told and (note := remark(row, now)):
             lines += wrapped(note, width, indent=widths[0] + len(_GAP))
     return lines
 
@@ -124,6 +124,11 @@ def painted_status(status: str, *, colour: bool) -> str:
 
 def paint(text: str, code: str, colour: bool) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if colour and text else text
+
+
+def shown(row: Row) -> str:
+    """What it is called: `api`, or `shop/api` where another project has an `api`, too."""
+    return str(row.get("displayName") or row["name"])
 
 
 def remark(row: Row, now: float) -> str:
@@ -146,6 +151,18 @@ def local(row: Row) -> str:
         return "-"  # kubefwd has not said yet
     host, port = address(row)
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def own_host(row: Row) -> str | None:
+    """`http://web.shop.localhost:8080`: in a browser each such host has cookies of its own, which all ports of localhost
+    share. Browsers and curl know these names without any DNS (RFC 6761, 6.3); other programs may not.
+
+    None: it does not speak HTTP, or is not on loopback."""
+    scheme, _, place = str(row.get("url") or "").partition("://localhost:")
+    on_loopback = {"127.0.0.1", "::1", "0.0.0.0", "::"} & set(row.get("localAddresses", ()))
+    if not (place and on_loopback):
+        return None
+    return f"{scheme}://{row['target'].partition('/')[2]}.{row['namespace']}.localhost:{place}"
 
 
 def address(row: Row) -> tuple[str, int]:
@@ -199,7 +216,7 @@ def change_line(row: Row, now: float) -> str:
     if row["status"] in ("active", "degraded"):
         said += f" on {clean(local(row))}"
     note = remark(row, now)
-    return f"{clean(row['name'])}: {said}" + (f": {note}" if note else "")
+    return f"{clean(shown(row))}: {said}" + (f": {note}" if note else "")
 
 
 def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now: float) -> list[str]:
@@ -210,9 +227,9 @@ def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now
     lines = [paint(cut(outage_line(outage, now), width), "33", colour) for outage in outages]
     for row in rows:
         where = clean(local(row)) if row["status"] == "active" else ""
-        note = f"waits for {clean(row['context'])}" if row["name"] in told else remark(row, now)
+        note = f"waits for {clean(row['context'])}" if shown(row) in told else remark(row, now)
         detail = ": ".join(filter(None, (where, note)))
-        text = f" {clean(row['name']):{names}}  {row['status']:{statuses}}  {detail}".rstrip()
+        text = f" {clean(shown(row)):{names}}  {row['status']:{statuses}}  {detail}".rstrip()
         lines.append(paint(symbol(row["status"]), _LOOK[row["status"]][1], colour) + cut(text, width - 2))
     return lines
 
@@ -264,7 +281,7 @@ def _cut_cells(cells: list[list[str]], header: Sequence[str], widths: Sequence[i
 def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[str]]]:
     """The context has a column of its own only where there are several."""
     header = ["NAME", "STATUS", "LOCAL", "TARGET"]
-    cells = [[clean(row["name"]), _status_cell(row), clean(local(row)), clean(target(row))] for row in rows]
+    cells = [[clean(shown(row)), _status_cell(row), clean(local(row)), clean(target(row))] for row in rows]
     if wide:
         header += ["METHOD", "ENDPOINT"]
         for texts, row in zip(cells, rows, strict=True):
@@ -273,6 +290,10 @@ def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[s
         header.append("CONTEXT")
         for texts, row in zip(cells, rows, strict=True):
             texts.append(clean(row["context"]))
+    if wide and any(map(own_host, rows)):
+        header.append("BROWSER")
+        for texts, row in zip(cells, rows, strict=True):
+            texts.append(clean(own_host(row) or "-"))
     return header, cells
 
 

@@ -14,8 +14,10 @@ from kfw.view import (
     clean,
     cut,
     local,
+    own_host,
     paint,
     painted_status,
+    shown,
     size,
     target,
     uptime,
@@ -25,6 +27,8 @@ from kfw.view import (
 Row = Mapping[str, Any]
 _HEADER = ("FORWARD", "CLIENT", "POD", "AGE", "FIRST BYTE", "IN", "OUT")
 _GAP = "  "
+#: Characters of a reason that is as quickly read again as what would stand for it.
+_SHORT_WHY = 50
 _NUMBERS = len(_HEADER) - 4  # the columns from here on stand to the right
 _LEAST = {"POD": 8, "CLIENT": 12, "FORWARD": 8}
 _COLOUR = {"waiting": "33", "lost": "31"}
@@ -37,7 +41,11 @@ def event_line(event: Row, *, colour: bool) -> str:
     if event["type"] == "status" and row:
         text = change_line(row, moment.timestamp())
     else:
-        said = (clean(event.get("name") or ""), event["type"], clean(event["message"]))
+        said = (
+            clean(event.get("displayName") or event.get("name") or ""),
+            event["type"],
+            clean(event["message"]),
+        )
         text = ": ".join(part for part in said if part)
     return f"{paint(on_screen(moment), DIM, colour)}  {text}"
 
@@ -50,16 +58,25 @@ def on_screen(moment: datetime, timespec: str = "seconds") -> str:
 def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     """The forward, then each method with `>` before the chosen one, then what that one cannot do."""
     row = explanation["forward"]
-    lines = [clean(f"{row['name']}: {local(row)} -> {target(row)} in {row['context']}")]
+    lines = [clean(f"{shown(row)}: {local(row)} -> {target(row)} in {row['context']}")]
+    if browser := own_host(row):
+        lines.append(clean(f"in a browser also: {browser}"))
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
-    if note := clean(row.get("message") or ""):
+    note = clean(row.get("message") or "")
+    if note:
         lines += wrapped(note, width, indent=2)
     if explanation.get("roundTripMs") is not None:
         lines.append(f"round trip: {explanation['roundTripMs']:.1f} ms")
-    lines.append("ways:")
+    if row["status"] in ("stopped", "disabled"):
+        lines.append(f"nothing goes through it: `kfw up {row['name']}` starts it")
+    elif explanation["candidates"]:
+        lines.append("ways:")
+    said = {note: "as above"}
     longest = max((len(candidate["method"]) for candidate in explanation["candidates"]), default=0)
     for candidate in explanation["candidates"]:
-        first, *rest = wrapped(clean(candidate["why"]) or "-", width, indent=longest + 5)
+        why = clean(candidate["why"]) or "-"
+        first, *rest = wrapped(said.get(why, why), width, indent=longest + 5)
+        said.setdefault(why, why if len(why) < _SHORT_WHY else f"as {candidate['method']}")
         mark = ">" if candidate["chosen"] else " "
         lines += [f"  {mark} {candidate['method']:<{longest}} {first.strip()}", *rest]
     if explanation["limits"]:
@@ -67,21 +84,21 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
         for limit in explanation["limits"]:
             first, *rest = wrapped(clean(limit), width, indent=4)
             lines += [f"  - {first.strip()}", *rest]
-    if said := clean(explanation.get("wanted") or ""):
-        lines.append(f"wanted: {said}")
+    if wanted := clean(explanation.get("wanted") or ""):
+        lines.append(f"wanted: {wanted}")
     for each in explanation.get("origins") or ():
         lines.append("  " + clean(f"{each['key']}: {each['value']} ({each['origin']})"))
     return lines
 
 
 def verify_lines(results: Sequence[Row], *, colour: bool) -> list[str]:
-    names = max(len(result["name"]) for result in results)
+    names = max(len(shown(result)) for result in results)
     places = max(len(result["local"]) for result in results)
     lines = []
     for result in results:
         mark = paint("✓", "32", colour) if result["ok"] else paint("✗", "31", colour)
         said = f"{result['protocol']} {clean(result['answer'])}".strip()
-        lines.append(f"{mark} {clean(result['name']):{names}}  {result['local']:{places}}  {said}")
+        lines.append(f"{mark} {clean(shown(result)):{names}}  {result['local']:{places}}  {said}")
     return lines
 
 
@@ -115,7 +132,7 @@ def _table(rows: Sequence[Row], width: int, colour: bool) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     first = row["firstByteSeconds"]
     return (
-        clean(row["forward"]),
+        clean(row.get("displayName") or row["forward"]),
         clean(row["process"] or row["client"] or "-"),
         clean(row["endpoint"] or "-"),
         uptime(row["seconds"]),

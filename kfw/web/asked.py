@@ -40,14 +40,14 @@ _WITH_KUBECONFIG = ("/v1/start", "/v1/targets", "/v1/target-ports")
 
 
 @dataclass(frozen=True)
-class Caller:
+class WebCaller:
     """Of the last `kfw web`. `kubeconfig` as $KUBECONFIG; `environ` None: the daemon's own."""
 
     kubeconfig: str | None = None
     environ: Mapping[str, str] | None = field(default=None, repr=False)
 
 
-def translated(request: Request, path: str, caller: Caller) -> Request | None:
+def translated(request: Request, path: str, caller: WebCaller) -> Request | None:
     """The request as the control API takes it; None: a page may not ask that. Raises UsageError."""
     asked = replace(request, path=path, target=path)
     if request.method in ("GET", "HEAD"):
@@ -69,7 +69,7 @@ def _may_look(path: str) -> bool:
     )
 
 
-def _look(request: Request, caller: Caller) -> Request:
+def _look(request: Request, caller: WebCaller) -> Request:
     kept = {key: value for key, value in request.query.items() if key in ("since", "follow", "name", "lines")}
     if request.path == "/v1/clusters" and caller.kubeconfig:
         kept["kubeconfig"] = caller.kubeconfig
@@ -77,7 +77,7 @@ def _look(request: Request, caller: Caller) -> Request:
     return replace(request, query=kept, target=f"{request.path}?{query}", body=b"")
 
 
-def _of_caller(path: str, caller: Caller) -> dict[str, Any]:
+def _of_caller(path: str, caller: WebCaller) -> dict[str, Any]:
     added: dict[str, Any] = {}
     if path in _WITH_ENVIRON and caller.environ is not None:
         added["environ"] = dict(caller.environ)

@@ -14,7 +14,7 @@ import msgspec
 
 from kfw.errors import UsageError
 from kfw.http.messages import Handler, Request, Response
-from kfw.web.asked import Caller, translated
+from kfw.web.asked import WebCaller, translated
 from kfw.web.logins import Logins
 
 STATIC = Path(__file__).parent / "static"
@@ -63,7 +63,7 @@ class Site:
 
     def __init__(self, api: Handler, port: int) -> None:
         self.logins = Logins()
-        self.caller = Caller()
+        self.caller = WebCaller()
         self._api = api
         self._hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
         self._files = static_files()

@@ -1,5 +1,7 @@
 """usage: python -m tests.bench [AREA...] [--short]
 
+`daemon` is also daemon_many and what else begins so.
+
 Measures on this machine and the rig, prints a table, writes build/bench.json (and build/bench-run.json: where, when, how
 long). Exit code 1 when a bound is missed; with --short (fewer rounds, for CI) only when one is missed by more than twice.
 """
@@ -22,6 +24,9 @@ AREAS = (
     "startup",
     "tui",
     "daemon",
+    "daemon_many",
+    "daemon_changes",
+    "daemon_crashes",
     "recovery",
     "relay",
     "tunnel_speed",
@@ -38,7 +43,7 @@ def main(argv: list[str]) -> int:
     asked = _arguments(argv)
     place = about(asked.config.rig)
     began, rows, seconds, failed = time.monotonic(), list[Row](), dict[str, float](), list[str]()
-    for area in asked.areas or AREAS:
+    for area in asked.areas:
         began_area = time.monotonic()
         try:
             rows += _measured(area, asked.config)
@@ -66,13 +71,19 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"{', '.join(AREAS)} (default: all)")
     parser.add_argument("--short", action="store_true", help="fewer rounds, for CI")
     asked = parser.parse_args(argv)
-    if unknown := set(asked.areas) - set(AREAS):
-        parser.error(f"no area {', '.join(sorted(unknown))}; there are {', '.join(AREAS)}")
+    if unknown := [word for word in asked.areas if not areas_of([word])]:
+        parser.error(f"no area {', '.join(unknown)}; there are {', '.join(AREAS)}")
+    asked.areas = areas_of(asked.areas) or AREAS
     try:
         asked.config = Config(short=asked.short, rig=Rig.from_environment(os.environ))
     except RigMissing as missing:
         parser.error(str(missing))
     return asked
+
+
+def areas_of(words: Sequence[str]) -> list[str]:
+    """`daemon` is also daemon_many and the others that begin so, `tunnel` all of the tunnel's."""
+    return [area for area in AREAS if any(area == word or area.startswith(f"{word}_") for word in words)]
 
 
 def _measured(area: str, config: Config) -> list[Row]:

@@ -1,17 +1,22 @@
-"""usage: python -m tests.bench.picture
+"""usage: python -m tests.bench.picture [daemon]
 
-Makes docs/performance.svg of build/bench.json, and writes its tables into README.md and docs/performance.md.
+Makes docs/performance.svg of build/bench.json, and writes its tables into README.md and docs/performance.md. `daemon`: of a
+run of `make bench ARGS=daemon`, the table of docs/performance.md that is for it.
 """
 
 import json
 import sys
 from collections.abc import Iterator, Sequence
 from html import escape
+from typing import Any
 
 from tests.bench import report
 from tests.bench.row import Row
 from tests.bench.tunnel_rivals import ALL, FAST, SOCAT
 from tests.real.rig import ROOT
+
+#: Around the table of the daemon alone.
+DAEMON = "<!-- make bench daemon: begin -->", "<!-- make bench daemon: end -->"
 
 #: What is shown: the row's name without who, its title, whether more is better.
 PANELS = (
@@ -93,10 +98,8 @@ def _text(x: int, y: int, kind: str, words: str, *, end: bool = False) -> str:
 
 def main() -> None:
     """Of a whole run only: what a short one says is for those who can judge it."""
-    build, docs = ROOT / "build", ROOT / "docs"
-    rows: list[Row] = json.loads((build / "bench.json").read_text())
-    run = json.loads((build / "bench-run.json").read_text())
-    assert not run["short"], "build/bench.json is of --short: run make bench whole"
+    docs = ROOT / "docs"
+    rows, run = _measured()
     readme = [_shown("docs/performance.svg"), report.short_table(rows), f"{report.verdict(rows)}."]
     page = [_shown("performance.svg"), report.where(run), f"{report.verdict(rows)}. {report.missed(rows)}"]
     (docs / "performance.svg").write_text(picture(rows))
@@ -104,11 +107,31 @@ def main() -> None:
     report.put(docs / "performance.md", "\n\n".join([*page, report.long_table(rows)]))
 
 
+def of_the_daemon() -> None:
+    rows, run = _measured()
+    others = [area for area in run["seconds"] if area.partition("_")[0] != "daemon"]
+    assert not others, f"build/bench.json is also of {', '.join(others)}: run make bench ARGS=daemon"
+    page = [report.where(run), f"{report.verdict(rows)}. {report.missed(rows)}", report.long_table(rows)]
+    report.put(ROOT / "docs" / "performance.md", "\n\n".join(page), DAEMON)
+
+
+def _measured() -> tuple[list[Row], dict[str, Any]]:
+    build = ROOT / "build"
+    rows: list[Row] = json.loads((build / "bench.json").read_text())
+    run: dict[str, Any] = json.loads((build / "bench-run.json").read_text())
+    assert not run["short"], "build/bench.json is of --short: run it whole"
+    return rows, run
+
+
 def _shown(place: str) -> str:
     return f"![kfw beside kubectl port-forward and others]({place})\n\n\\* to a node port, not through the API server"
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        sys.exit(__doc__)
-    main()
+    match sys.argv[1:]:
+        case []:
+            main()
+        case ["daemon"]:
+            of_the_daemon()
+        case _:
+            sys.exit(__doc__)

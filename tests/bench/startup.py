@@ -19,7 +19,7 @@ def rows(config: Config) -> list[Row]:
     try:
         started = [_start_to_answer(kfw) for _ in range(2 if config.short else 5)]
         _bring_up(kfw)
-        status, bare = _paired(
+        status, bare = paired_runs(
             [str(KFW), "status"], [sys.executable, "-c", "pass"], kfw.env, rounds=15 if config.short else 60
         )
     finally:
@@ -53,7 +53,7 @@ def _start_to_answer(kfw: Kfw) -> float:
     return took
 
 
-def _paired(
+def paired_runs(
     one: Sequence[str], other: Sequence[str], env: Mapping[str, str], *, rounds: int
 ) -> tuple[float, float]:
     """Medians in seconds, of runs in turn, so that both see the same noise; the byte code is there, as it is for users."""

@@ -63,7 +63,8 @@ def test_o_name_wide_and_yaml(daemon: FakeDaemon, capsys: Captured) -> None:
     assert cli.run(["ls", "-o", "name"]) == 0
     assert capsys.readouterr().out == "api\ndb\n"
     assert cli.run(["ls", "-o", "wide"]) == 0
-    assert capsys.readouterr().out.splitlines()[2].split()[-3:] == ["nodeport", "db-1", "prod"]
+    db = capsys.readouterr().out.splitlines()[2].split()
+    assert db[-4:] == ["nodeport", "db-1", "prod", "http://db.shop.localhost:8080"]
     assert cli.run(["ls", "-o", "yaml"]) == 0
     assert "- name: api" in capsys.readouterr().out
     assert cli.run(["ls", "-o", "yml"]) == 2

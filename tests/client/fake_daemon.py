@@ -26,8 +26,9 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
     serving = status in ("active", "degraded")
     return {
         "name": name,
+        "project": "",  # as of a daemon that knows none
+        "displayName": name,
         "profile": None,
-        "project": "/home/ada/shop/kfw.yaml",
         "status": status,
         "reason": None,
         "message": "",
@@ -64,6 +65,8 @@ def event(seq: int, forward: dict[str, Any], kind: str = "status") -> dict[str, 
         "time": time,
         "type": kind,
         "name": forward["name"],
+        "project": forward["project"],
+        "displayName": forward["displayName"],
         "message": forward["message"],
         "forward": forward | {"since": time},
         "connection": None,
@@ -74,6 +77,8 @@ def connection(forward: str, state: str = "open", **more: Any) -> dict[str, Any]
     """A connection as the daemon sends it."""
     return {
         "forward": forward,
+        "project": "",
+        "displayName": forward,
         "client": "127.0.0.1:51744",
         "process": None,
         "endpoint": f"{forward}-1",
@@ -127,7 +132,7 @@ class FakeDaemon:
         self.events: list[dict[str, Any]] = []
         self.replies: dict[str, bytes] = {}
         self.asked: list[tuple[str, Any]] = []
-        #: Who asked to retry, restart and reload: the environment and the project, which `asked` leaves out.
+        #: Who asked to retry, restart, reload, stop and remove: the environment and the project, which `asked` leaves out.
         self.callers: list[dict[str, Any]] = []
         #: Seconds that a followed event stream stays open after its last event.
         self.hold = 0.0
@@ -164,7 +169,8 @@ class FakeDaemon:
     def _answer(self, connection: socket.socket) -> None:
         try:
             line, body = _read_request(connection)
-            if line.removeprefix("POST /v1/") in ("retry", "restart", "reload", "down"):
+            line = line.partition("?project=")[0]
+            if line.removeprefix("POST /v1/") in ("retry", "restart", "reload", "down", "remove"):
                 self.callers.append({key: body.pop(key, None) for key in ("environ", "project")})
             if line.startswith("POST /v1/") and isinstance(body, dict) and line[9:] in _NAMED:
                 body.setdefault("names", [])  # what has no names is sent without

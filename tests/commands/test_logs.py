@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kfw import cli
-from kfw.commands.logs import coming_lines, last_lines, parsed
+from kfw.commands.logs import coming_lines, parsed
+from kfw.system.log_lines import last_lines
 
 Captured = pytest.CaptureFixture[str]
 
@@ -122,8 +123,27 @@ SAID = "2026-11-21T07:40:12.123Z WARNING api: socat stderr: E connect: refused"
 def test_a_line_is_told_apart_into_time_level_forward_child_and_words(
     line: str, expected: tuple[str | None, ...]
 ) -> None:
-    assert tuple(parsed(line).values()) == expected
-    assert list(parsed(line)) == ["time", "level", "forward", "tool", "stream", "message"]
+    found = parsed(line)
+    assert found.pop("project") is None
+    assert tuple(found.values()) == expected
+    assert list(found) == ["time", "level", "forward", "tool", "stream", "message"]
+
+
+@pytest.mark.parametrize(
+    ("said", "project", "forward"),
+    [
+        ("shop/api: active", "shop", "api"),
+        ("work/shop/api: socat stderr: E connect: refused", "work/shop", "api"),
+        ("/p/kfw.yaml/api: active", "/p/kfw.yaml", "api"),
+        ("api: GET /v1/x: no", None, "api"),
+        ("read the configs again: started: shop/api", None, None),
+    ],
+)
+def test_a_forward_of_two_projects_with_one_name_has_its_project_apart(
+    said: str, project: str | None, forward: str | None
+) -> None:
+    found = parsed(f"2026-11-21T08:00:00.000Z INFO    {said}")
+    assert (found["project"], found["forward"]) == (project, forward)
 
 
 def test_FR_MON_01_logs_are_one_json_value(log: Path, capsys: Captured) -> None:

@@ -125,6 +125,22 @@ def test_events_are_lines(daemon: FakeDaemon, capsys: Captured) -> None:
     ]
 
 
+def test_events_of_a_name_are_those_of_the_forward_that_it_means(
+    project: Path, daemon: FakeDaemon, capsys: Captured
+) -> None:
+    shop, blog = (
+        row("api", project=str(folder / "kfw.yaml"), displayName=f"{folder.name}/api")
+        for folder in (project / "shop", project)
+    )
+    (project / "kfw.yaml").write_text("portForwards: {}\n")
+    daemon.forwards = [shop, blog]
+    daemon.events = [event(1, shop), event(2, blog), event(3, row("other"))]
+    assert cli.run(["events", "api", "--json"]) == 0
+    assert [one["seq"] for one in json.loads(capsys.readouterr().out)] == [2]
+    assert cli.run(["events", "shop/api", "--json"]) == 0
+    assert [one["seq"] for one in json.loads(capsys.readouterr().out)] == [1]
+
+
 def test_followed_events_are_a_value_per_line_and_go_on_where_they_were_cut(
     daemon: FakeDaemon, capsys: Captured
 ) -> None:

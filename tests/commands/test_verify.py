@@ -30,6 +30,8 @@ def test_B25_verify_says_what_answered_and_fails_if_one_does_not(
     assert json.loads(capsys.readouterr().out) == [
         {
             "name": "api",
+            "project": "",
+            "displayName": "api",
             "ok": True,
             "local": f"http://localhost:{good}",
             "protocol": "http",

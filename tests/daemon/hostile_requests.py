@@ -17,6 +17,9 @@ PATHS = (
         "/v1/events",
         "/v1/openapi.json",
         "/v1/forwards/a/explain",
+        "/v1/local-ports/80",
+        "/v1/clusters",
+        "/v1/logs",
     ),
 )
 #: POST /v1/stop and /v1/reload are left out: the first would end the daemon, as it should.
@@ -44,6 +47,11 @@ _TARGETS = (
     "",
     "/../../etc/passwd",
     "/v1/forwards//explain",
+    "/v1/local-ports/%00",
+    "/v1/local-ports/65536",
+    "/v1/clusters?kubeconfig=/nonexistent",
+    "/v1/logs?lines=99999999&name=(",
+    "/v1/logs?name=" + "a" * 20_000,
     "/v1/forwards/%00/explain",
     "/v1/forwards/%ff%fe/explain",
     "/v1/forwards/%1b[2J/explain",

@@ -8,6 +8,7 @@ import pytest
 
 from kfw.daemon import connections as module
 from kfw.daemon.connections import Connections
+from kfw.names import RowId
 from kfw.protocol import ConnectionInfo
 from kfw.relay.dialer import Dialer
 from kfw.relay.listener import Listener
@@ -24,7 +25,7 @@ class Told:
         self.events: list[tuple[str, str, ConnectionInfo | None]] = []
 
     def __call__(self, name: str, message: str, connection: ConnectionInfo | None) -> None:
-        self.events.append((name, message, connection))
+        self.events.append((str(name), message, connection))
 
 
 class Watched:
@@ -59,7 +60,7 @@ class Watched:
         return await asyncio.open_connection(LOCAL, self.port)
 
     async def rows(self) -> list[ConnectionInfo]:
-        return await self.list.report({"api": "web-1"})
+        return await self.list.report({RowId("", "api"): "web-1"})
 
     async def row(self, wanted: Callable[[ConnectionInfo], bool]) -> ConnectionInfo:
         async with asyncio.timeout(3):

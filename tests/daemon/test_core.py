@@ -1,6 +1,7 @@
 """What the daemon does with whole sets: up, down, reload, and what is on disk afterwards."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from kfw.daemon import saved_record
 from kfw.daemon.events import Events
 from kfw.daemon.service import DaemonService
 from kfw.daemon.store import load
-from kfw.errors import ConfigError, UsageError
+from kfw.errors import ConfigError
 from kfw.model import Forward, Status
+from kfw.names import RowId
 from kfw.protocol import ADDED, NamesRequest, ReloadRequest, Source, UpRequest
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
@@ -68,7 +70,9 @@ class Daemon:
     async def reload(self, context: str = "") -> tuple[list[str], ...]:
         reply = await self.core.reload(ReloadRequest(context=context))
         await settle()
-        return reply.started, reply.restarted, reply.stopped, reply.unchanged
+        return tuple(
+            [row.name for row in rows] for rows in (reply.start, reply.restart, reply.stop, reply.keep)
+        )
 
 
 @pytest_asyncio.fixture
@@ -147,20 +151,20 @@ async def test_reload_brings_the_callers_environment_to_the_callers_project_and_
     environs = daemon.fake.world.environs
     await loaded(daemon, "a")
     await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "first"}))
-    assert environs.of("a")["WHO"] == "first"  # as after a restart of the daemon
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "first"  # as after a restart of the daemon
     await daemon.core.reload(ReloadRequest(project="/another/kfw.yaml", environ={"WHO": "stranger"}))
-    assert environs.of("a")["WHO"] == "first"
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "first"
     await daemon.core.reload(ReloadRequest(project=str(daemon.config), environ={"WHO": "owner"}))
-    assert environs.of("a")["WHO"] == "owner"
+    assert environs.of(RowId(str(daemon.config), "a"))["WHO"] == "owner"
     daemon.write("a", "b")
     await daemon.core.reload()  # HUP: nobody's environment, so that of the source
-    assert environs.of("b")["WHO"] == "owner"
+    assert environs.of(RowId(str(daemon.config), "b"))["WHO"] == "owner"
 
 
 async def test_nothing_of_an_environment_is_stored(daemon: Daemon) -> None:
     request = UpRequest(forwards=[forward("a")], source=daemon.source(), environ={"KEY": "S3CR3T-value"})
     await daemon.core.up(request)
-    assert daemon.fake.world.environs.of("a")["KEY"] == "S3CR3T-value"
+    assert daemon.fake.world.environs.of(RowId(str(daemon.config), "a"))["KEY"] == "S3CR3T-value"
     written = (daemon.folder / "up.json").read_text()
     assert "KEY" not in written and "S3CR3T" not in written
     assert "S3CR3T" not in "".join(map(str, daemon.events.since(0)))
@@ -216,8 +220,59 @@ async def test_a_new_daemon_brings_back_what_was_up_and_an_equal_up_changes_noth
     again = Daemon(daemon.folder)
     await again.core.restore()
     reply = await again.core.up(UpRequest(forwards=[forward("a")], source=again.source(), replace=True))
-    assert (reply.unchanged, reply.started) == (["a"], [])
+    assert ([row.name for row in reply.keep], reply.start) == (["a"], ())
     await again.core.supervisor.close()
+
+
+async def test_A39_a_moved_forward_keeps_its_port_in_the_next_daemon_until_another_program_has_that(
+    daemon: Daemon,
+) -> None:
+    """Although its own is free again. `down` does not forget it, `remove` does."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own = other.getsockname()[1]
+        web = forward("web", local_port=own, addresses=("127.0.0.1",), on_port_in_use="next")
+        await daemon.up(web)
+        moved = port_of(daemon)
+    assert moved != own
+    daemon = await next_daemon(daemon)
+    assert port_of(daemon) == moved
+    await daemon.core.down(NamesRequest(["web"]))
+    daemon = await next_daemon(daemon)
+    await daemon.up(web)
+    assert port_of(daemon) == moved
+    await daemon.core.down(NamesRequest(["web"]))
+    with socket.create_server(("127.0.0.1", moved)):
+        await daemon.up(web)
+        assert port_of(daemon) == own
+        await daemon.core.supervisor.close()
+    daemon = await next_daemon(daemon)
+    assert port_of(daemon) == own
+    await daemon.core.supervisor.close()
+
+
+async def test_A39_a_removed_forward_begins_at_its_own_port(daemon: Daemon) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own = other.getsockname()[1]
+        web = forward("web", local_port=own, addresses=("127.0.0.1",), on_port_in_use="next")
+        await daemon.up(web)
+        await daemon.core.remove(NamesRequest(["web"]))
+    await daemon.up(web)
+    assert port_of(daemon) == own
+
+
+def port_of(daemon: Daemon) -> int:
+    (row,) = daemon.core.supervisor.statuses()
+    return row.local_port
+
+
+async def next_daemon(before: Daemon) -> Daemon:
+    """As after `kfw stop` and `kfw start`."""
+    before.core.stop("the test wants another one")
+    await before.core.supervisor.close()
+    again = Daemon(before.folder)
+    await again.core.restore()
+    await settle()
+    return again
 
 
 async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_path: Path) -> None:
@@ -228,13 +283,6 @@ async def test_a_daemon_that_nobody_asked_for_ends_with_its_last_forward(tmp_pat
         assert not daemon.core.ended.is_set()
         await getattr(daemon.core, end)(NamesRequest(["b"]))
         assert daemon.core.ended.is_set()
-
-
-async def test_two_projects_cannot_fight_for_one_name(daemon: Daemon) -> None:
-    await daemon.up(forward("a"))
-    other = Source(key="/other/kfw.yaml", cwd="/")
-    with pytest.raises(UsageError, match="is up already"):
-        await daemon.core.up(UpRequest(forwards=[forward("a", local_port=1234)], source=other))
 
 
 async def test_a_disabled_forward_is_a_row_without_a_process(daemon: Daemon) -> None:

@@ -2,16 +2,20 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from kfw.daemon.counters import MOST, SAVE_INTERVAL, Counters, Sample, SavedCounters, load, saving
+from kfw.daemon.counters import MOST, SAVE_INTERVAL, Counters, Sample, load, saving
 from kfw.errors import KfwError
 from kfw.model import Status
+from kfw.names import RowId
 from kfw.protocol import ForwardStatus, Totals
 from tests.fakes import FakeClock, settle
 from tests.until import until
 
 ACTIVE, DEGRADED, LOST, STOPPED = Status.ACTIVE, Status.DEGRADED, Status.RECONNECTING, Status.STOPPED
+
+API = RowId("", "api")
 
 
 def status(now: Status = ACTIVE, name: str = "api", **counts: int) -> ForwardStatus:
@@ -119,7 +123,7 @@ def test_what_was_removed_and_comes_back_goes_on(world: World) -> None:
 @pytest.mark.parametrize("raw", [b"", b"{", b"\xff\xfe", b'{"forwards": 3}', b'{"forwards": {"a": {}}}'])
 def test_a_torn_file_is_put_aside_and_all_is_counted_from_0(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / "counters.json").write_bytes(raw)
-    assert load(tmp_path / "counters.json") == SavedCounters(forwards={})
+    assert load(tmp_path / "counters.json") == {}
     assert (tmp_path / "counters.broken").read_bytes() == raw
 
 
@@ -127,10 +131,10 @@ def test_the_file_is_private_and_holds_the_names_that_were_seen_last(world: Worl
     world.counters.sample([status(name=f"n{number}") for number in range(MOST + 3)])
     world.counters.save()
     assert world.path.stat().st_mode & 0o777 == 0o600
-    names = load(world.path).forwards
+    names = load(world.path)
     assert len(names) == MOST
-    assert "n2" not in names
-    assert f"n{MOST + 2}" in names
+    assert RowId("", "n2") not in names
+    assert RowId("", f"n{MOST + 2}") in names
 
 
 @pytest.mark.asyncio
@@ -142,14 +146,14 @@ async def test_they_are_saved_every_minute_and_at_the_end_and_a_full_disk_stops_
         await settle()
         await world.clock.advance(SAVE_INTERVAL)
         await until(lambda: world.clock._sleepers)  # it is written, and the next minute has begun
-        assert load(world.path).forwards["api"].bytes_in == 1
+        assert load(world.path)[API].bytes_in == 1
         with monkeypatch.context() as patched:
             patched.setattr("kfw.daemon.counters.write_atomic", _full)
             now = [status(bytes_in=2)]
             await world.clock.advance(SAVE_INTERVAL)
             await until(lambda: tried)
         now = [status(bytes_in=3)]
-    assert load(world.path).forwards["api"].bytes_in == 3
+    assert load(world.path)[API].bytes_in == 3
     assert [file.name for file in world.path.parent.iterdir()] == ["counters.json"]
 
 
@@ -179,3 +183,24 @@ def test_while_nothing_happens_the_disk_is_left_alone_for_ten_minutes(world: Wor
 def test_what_shrank_is_another_runners() -> None:
     assert Sample(3, 9, 0, 5, 5).since(Sample(1, 8, 0, 4, 5)) == Sample(2, 1, 0, 1, 0)
     assert Sample(0, 9, 0, 5, 5).since(Sample(1, 8, 0, 4, 5)) == Sample(0, 9, 0, 5, 5)
+
+
+def test_two_projects_with_one_name_are_counted_apart(world: World) -> None:
+    world.counters.sample(
+        [msgspec.structs.replace(status(bytes_in=n), project=f"/{n}/kfw.yaml") for n in (1, 2)]
+    )
+    world.counters.save()
+    found = {row.project: totals.bytes_in for row, totals in load(world.path).items()}
+    assert found == {"/1/kfw.yaml": 1, "/2/kfw.yaml": 2}
+
+
+def test_what_an_older_kfw_has_counted_for_a_name_goes_on_with_the_forward_of_that_name(world: World) -> None:
+    world.path.write_text(
+        '{"version": 1, "forwards": {"api": {"since": "2026-01-01T00:00:00.000Z", "bytesIn": 40}}}'
+    )
+    world.again()
+    (row,) = world.counters.sample([msgspec.structs.replace(status(bytes_in=2), project="/p/kfw.yaml")])
+    assert isinstance(row.totals, Totals)
+    assert (row.totals.bytes_in, row.totals.since) == (42, "2026-01-01T00:00:00.000Z")
+    world.counters.save()
+    assert list(load(world.path)) == [RowId("/p/kfw.yaml", "api")]

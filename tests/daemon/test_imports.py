@@ -18,6 +18,9 @@ HEAVY = (
     "yaml",
     "cryptography",
     "sh",
+    "kfw.web",  # the page, while it is off
+    "kfw.target.listing",
+    "kfw.target.declared_ports",
 )
 
 

@@ -29,6 +29,7 @@ def rows() -> list[ForwardStatus]:
     return [
         ForwardStatus(
             name=name,
+            project="/p/kfw.yaml",
             status=status,
             context="dev",
             local_port=80,
@@ -71,16 +72,16 @@ async def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
 
 def test_FR_MON_03_every_line_can_be_read_and_says_what_the_status_says() -> None:
     found = samples()
-    assert found["kfw_forward_bytes_total", "direction=in,forward=api"] == 500
-    assert found["kfw_forward_bytes_total", "direction=out,forward=api"] == 7
-    assert found["kfw_forward_restarts_total", "forward=api"] == 2
-    assert found["kfw_forward_failures_total", "forward=api"] == 3
-    assert found["kfw_forward_uptime_seconds_total", "forward=api"] == 9.5
-    assert found["kfw_forward_open_connections", "forward=api"] == 4
-    assert found["kfw_forward_up", "forward=api"] == 1
-    assert found["kfw_forward_status", "forward=api,status=active"] == 1
-    assert found["kfw_forward_status", "forward=api,status=error"] == 0
-    assert found["kfw_forward_up", 'forward=odd"na\\me\n'] == 0
+    assert found["kfw_forward_bytes_total", "direction=in,forward=api,project=/p/kfw.yaml"] == 500
+    assert found["kfw_forward_bytes_total", "direction=out,forward=api,project=/p/kfw.yaml"] == 7
+    assert found["kfw_forward_restarts_total", "forward=api,project=/p/kfw.yaml"] == 2
+    assert found["kfw_forward_failures_total", "forward=api,project=/p/kfw.yaml"] == 3
+    assert found["kfw_forward_uptime_seconds_total", "forward=api,project=/p/kfw.yaml"] == 9.5
+    assert found["kfw_forward_open_connections", "forward=api,project=/p/kfw.yaml"] == 4
+    assert found["kfw_forward_up", "forward=api,project=/p/kfw.yaml"] == 1
+    assert found["kfw_forward_status", "forward=api,project=/p/kfw.yaml,status=active"] == 1
+    assert found["kfw_forward_status", "forward=api,project=/p/kfw.yaml,status=error"] == 0
+    assert found["kfw_forward_up", 'forward=odd"na\\me\n,project=/p/kfw.yaml'] == 0
     assert found["kfw_daemon_uptime_seconds", ""] == 12.5
 
 

@@ -34,7 +34,8 @@ contexts: [{name: one, context: {cluster: c, user: u}}, {name: two, context: {cl
 """
 #: Name to (profile, disabled by its own word). The profile `p` is disabled in the file.
 FORWARDS = {"a": ("", False), "b": ("", False), "off": ("", True), "in": ("p", False), "out": ("p", True)}
-OTHERS = ("x",)
+#: The second project has two names of the first.
+OTHERS = ("a", "b", "x")
 #: How many of the triples are played in one run; a seed is printed with what fails.
 TRIPLES = 150
 
@@ -107,13 +108,20 @@ class World:
         self.start()
         await self.core.restore()
 
+    def word(self, name: str) -> str:
+        """For a NAME of the first project: alone it may mean the second's, where the first has none."""
+        return f"one/{name}"
+
     def running(self) -> dict[str, str]:
-        """Name to context of what runs."""
+        """Name to context of what runs, of the second project `two/name`."""
         supervisor = self.core.supervisor
-        on = {
-            row.name for row in supervisor.statuses() if row.status not in (Status.STOPPED, Status.DISABLED)
+        on = {row.id for row in supervisor.statuses() if row.status not in (Status.STOPPED, Status.DISABLED)}
+        first = str(self.file())
+        return {
+            row.name if row.project == first else f"two/{row.name}": one.context
+            for row, one in supervisor.rows().items()
+            if row in on
         }
-        return {name: one.context for name, one in supervisor.rows().items() if name in on}
 
 
 @dataclass
@@ -194,7 +202,7 @@ def up(*words: str, context: str = "") -> Step:
 
 def down(*words: str) -> Step:
     async def act(world: World, oracle: Oracle) -> None:
-        await world.core.down(NamesRequest(list(words), project=str(world.file())))
+        await world.core.down(NamesRequest(list(map(world.word, words)), project=str(world.file())))
         for word in words:
             oracle.down(word)
         if not words:
@@ -205,7 +213,7 @@ def down(*words: str) -> Step:
 
 def remove(word: str) -> Step:
     async def act(world: World, oracle: Oracle) -> None:
-        await world.core.remove(NamesRequest([word]))
+        await world.core.remove(NamesRequest([world.word(word)]))
         oracle.down(word)
 
     return act
@@ -213,7 +221,7 @@ def remove(word: str) -> Step:
 
 def switch(note: str, word: str) -> Step:
     async def act(world: World, oracle: Oracle) -> None:
-        request = SwitchRequest(names=[word], source=world.source())
+        request = SwitchRequest(names=[world.word(word)], source=world.source())
         await (world.core.enable(request) if note == "on" else world.core.disable(request))
         oracle.say(word, note)
 
@@ -251,6 +259,11 @@ async def second(world: World, oracle: Oracle) -> None:
     oracle.other = True
 
 
+async def second_down(world: World, oracle: Oracle) -> None:
+    await world.core.down(NamesRequest([], project=str(world.file("two"))))
+    oracle.other = False
+
+
 STEPS: dict[str, Step] = {
     "up": up(),
     "up --context two": up(context="two"),
@@ -271,6 +284,7 @@ STEPS: dict[str, Step] = {
     "broken": broken,
     "restarted": restarted,
     "second": second,
+    "second down": second_down,
 }
 
 
@@ -285,7 +299,7 @@ async def play(folder: Path, history: Iterable[str]) -> None:
             await STEPS[name](world, oracle)
         except KfwError as error:
             assert world.running() == before, f"{done}: it was refused, and changed something: {error}"
-        expected = oracle.now | (dict.fromkeys(OTHERS, "one") if oracle.other else {})
+        expected = oracle.now | ({f"two/{name}": "one" for name in OTHERS} if oracle.other else {})
         assert world.running() == expected, done
     await world.core.supervisor.close()
 

@@ -52,7 +52,7 @@ async def shop(*pods: str) -> AsyncIterator[Api]:
     try:
         yield api
     finally:
-        await api.close()
+        await api.stop()
 
 
 @asynccontextmanager

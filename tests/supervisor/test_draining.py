@@ -7,12 +7,15 @@ import pytest
 
 from kfw.errors import KfwError
 from kfw.model import Problem, Reason, Resolution
+from kfw.names import RowId
 from kfw.supervisor import forward_path
 from tests.fakes import FakeMethod, FakeTunnel, FakeWorld, pod, settle
 from tests.supervisor.test_runner import GONE, THERE, Watched, echo, up
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
+
+API = RowId("", "api")
 
 GiveUp = Callable[[Watched, FakeTunnel], Awaitable[None]]
 
@@ -30,7 +33,7 @@ async def its_pod_is_not_ready(api: Watched, tunnel: FakeTunnel) -> None:
 
 
 async def the_user_restarts_it(api: Watched, tunnel: FakeTunnel) -> None:
-    api.supervisor.restart(["api"])
+    api.supervisor.restart([API])
     await settle()
 
 
@@ -106,7 +109,7 @@ async def test_it_is_closed_at_once_where_nothing_lives_on_it_and_in_any_case_wi
             await another(api, method)
             _, writer = await asyncio.open_connection("127.0.0.1", api.now.local_port)
             await until(lambda: api.now.connections == 1)
-            api.supervisor.restart(["api"])
+            api.supervisor.restart([API])
         assert all(tunnel.closed for tunnel in method.tunnels)
         writer.close()
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from kfw.environ import Environ
-from kfw.errors import UsageError
+from kfw.names import RowId
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeWorld, forward, settle
@@ -14,6 +14,10 @@ from tests.fakes import FakeWorld, forward, settle
 pytestmark = pytest.mark.asyncio
 
 MINE, OTHERS = "/mine/kfw.yaml", "/others/kfw.yaml"
+ROWS = {
+    name: RowId(source, name)
+    for name, source in zip("abcdef", (MINE, MINE, OTHERS, ADDED, MINE, OTHERS), strict=True)
+}
 
 
 class World:
@@ -37,7 +41,7 @@ class World:
 
     def of(self, name: str) -> str:
         """What WHO is in its environment."""
-        return self.fake.world.environs.of(name).get("WHO", "")
+        return self.fake.world.environs.of(ROWS[name]).get("WHO", "")
 
 
 @asynccontextmanager
@@ -76,7 +80,7 @@ async def test_a_retry_brings_it_to_what_it_names_else_to_all_but_other_projects
     names: list[str], project: str, after: list[str]
 ) -> None:
     async with world() as made:
-        made.supervisor.retry(names, made.sent(WHO="new"), project)
+        made.supervisor.retry([ROWS[name] for name in names], made.sent(WHO="new"), project)
         assert all_of(made) == after
 
 
@@ -92,7 +96,7 @@ async def test_a_restart_brings_it_to_what_it_names_else_to_its_own_project(
     names: list[str], project: str, after: list[str]
 ) -> None:
     async with world() as made:
-        made.supervisor.restart(names, made.sent(WHO="new"), project)
+        made.supervisor.restart([ROWS[name] for name in names], made.sent(WHO="new"), project)
         assert all_of(made) == after
 
 
@@ -120,13 +124,11 @@ async def test_what_a_reload_finds_new_in_a_file_gets_that_of_its_source() -> No
         assert made.of("f") == "others"
 
 
-async def test_who_is_refused_a_name_leaves_its_environment_as_it_is() -> None:
+async def test_two_projects_with_one_name_have_each_their_own() -> None:
     async with world() as made:
-        with pytest.raises(UsageError, match="is up already"):
-            await made.supervisor.up(
-                [forward("a", source=OTHERS, target_port=81)], environ=made.sent(WHO="thief")
-            )
+        await made.supervisor.up([forward("a", source=OTHERS)], environ=made.sent(WHO="theirs"))
         assert made.of("a") == "mine"
+        assert made.fake.world.environs.of(RowId(OTHERS, "a"))["WHO"] == "theirs"
 
 
 async def test_after_a_restart_of_the_daemon_nobody_has_one_and_any_retry_brings_it_to_all() -> None:
@@ -145,7 +147,7 @@ async def test_after_a_restart_of_the_daemon_nobody_has_one_and_any_retry_brings
 @pytest.mark.parametrize("verb", ["down", "remove"])
 async def test_what_is_down_keeps_no_environment(verb: str) -> None:
     async with world() as made:
-        await getattr(made.supervisor, verb)(["c"])
+        await getattr(made.supervisor, verb)([ROWS["c"]])
         assert all_of(made) == ["mine", "mine", "", "added"]
         assert made.supervisor.environ_is_missing(OTHERS)
         assert not made.supervisor.environ_is_missing(MINE)

@@ -12,6 +12,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.methods.base import OpenRequest
 from kfw.model import Endpoint, Problem, Reason, Resolution, Retry, Status
+from kfw.names import RowId
 from kfw.protocol import ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
 from tests.fakes import FakeDialer, FakeMethod, FakeTunnel, FakeWorld, forward, node, pod, settle
@@ -19,6 +20,8 @@ from tests.stream_server import streams
 from tests.until import until
 
 pytestmark = pytest.mark.asyncio
+
+API = RowId("", "api")
 
 THERE = Resolution(pods=(pod("api-1"),), nodes=(node(),))
 NO_POD = Resolution(problem=Problem(Reason.NO_READY_POD, "0 of 1 pods are ready"))
@@ -45,7 +48,7 @@ class Watched:
 
     @property
     def now(self) -> ForwardStatus:
-        return self.supervisor.report("api")
+        return self.supervisor.report(API)
 
     @property
     def statuses(self) -> list[str]:
@@ -206,7 +209,7 @@ async def test_A10_what_goes_by_node_ports_is_opened_although_the_api_is_away() 
         await api.fake.clusters.say(THERE)
         await api.fake.clusters.say(replace(THERE, problem=AWAY))
         assert (api.now.status, api.now.reason) == (Status.ACTIVE, Reason.CLUSTER_UNREACHABLE)
-        api.supervisor.restart(["api"])
+        api.supervisor.restart([API])
         await settle()
         assert (api.now.status, api.now.restarts) == (Status.ACTIVE, 1)
 
@@ -282,7 +285,7 @@ async def test_A33_a_busy_port_is_an_error_row_that_retry_mends_and_nothing_list
             assert (api.now.status, api.now.reason) == (Status.ERROR, Reason.PORT_IN_USE)
             assert api.now.local_addresses == []
             stranger.close()
-            api.supervisor.retry(["api"])
+            api.supervisor.retry([API])
             await settle()
             await api.fake.clusters.say(THERE)
             assert (api.now.status, api.now.local_port) == (Status.ACTIVE, port)
@@ -291,7 +294,7 @@ async def test_A33_a_busy_port_is_an_error_row_that_retry_mends_and_nothing_list
 async def test_A34_after_stopped_nothing_more_is_said_of_it() -> None:
     async with up(FakeWorld()) as api:
         await api.fake.clusters.say(THERE)
-        await api.supervisor.down(["api"])
+        await api.supervisor.down([API])
         told = len(api.told)
         await api.fake.clusters.say(GONE)
         assert (api.statuses[-1], len(api.told)) == ("stopped", told)
@@ -305,7 +308,7 @@ async def test_stopping_while_an_attempt_runs_leaves_nothing() -> None:
     async with up(FakeWorld(Slow())) as api:
         await api.fake.clusters.say(THERE)
         port = api.now.local_port
-        await api.supervisor.remove(["api"])
+        await api.supervisor.remove([API])
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
         assert api.told[-1][0] == "removed"
@@ -330,7 +333,7 @@ async def test_a_mistake_in_kfw_leaves_the_port_bound_the_others_alone_and_passe
                 await api.fake.clusters.say(THERE)
             assert (api.now.status, api.now.reason) == (Status.STARTING, Reason.INTERNAL)
             assert "ZeroDivisionError" in api.now.message
-            assert api.supervisor.report("other").status is Status.ACTIVE
+            assert api.supervisor.report(RowId("", "other")).status is Status.ACTIVE
             waiting = asyncio.create_task(say(b"patient", api.now.local_port))
             await asyncio.sleep(0.05)
             await api.fake.clock.advance(1)
@@ -672,7 +675,7 @@ async def test_up_retry_and_a_connection_say_that_somebody_waits_and_a_restored_
     async with up(fake) as watched:
         assert fake.clusters.wants == [True]
         await fake.clusters.say(Resolution(problem=Problem(Reason.LOGIN_EXPIRED, "expired")))
-        watched.supervisor.retry(["api"])
+        watched.supervisor.retry([API])
         assert fake.clusters.wants == [True, True]
         reader, writer = await asyncio.open_connection("127.0.0.1", watched.now.local_port)
         await until(lambda: fake.clusters.wants == [True, True, False])
@@ -703,4 +706,4 @@ async def test_a_login_that_waits_for_a_person_is_no_verdict_and_stops_nothing_t
         await until(lambda: watched.now.status is Status.ACTIVE)
         await fake.clusters.say(replace(THERE, problem=pending))
         assert (watched.now.status, watched.now.reason) == (Status.ACTIVE, Reason.LOGIN_PENDING)
-        assert watched.supervisor.retry([]) == ["api"], "what serves may wait for a person, too"
+        assert watched.supervisor.retry([]) == [API], "what serves may wait for a person, too"

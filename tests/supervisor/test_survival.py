@@ -11,12 +11,15 @@ import pytest
 
 from kfw.methods.base import OpenRequest
 from kfw.model import Forward, Reason, Resolution, Status
+from kfw.names import RowId
 from kfw.system import local_ports
 from tests.fakes import FakeClusters, FakeMethod, FakeTunnel, FakeWorld, settle
 from tests.inside import INSIDE
 from tests.supervisor.test_runner import THERE, up
 
 pytestmark = pytest.mark.asyncio
+
+API = RowId("", "api")
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 #: `it_cancels_itself` is the owner's own call, as far as asyncio knows.
@@ -55,7 +58,7 @@ async def test_a_way_whose_closing_is_cancelled_from_inside_does_not_end_the_for
 
     async with up(FakeWorld(method_of(Tunnel))) as api:
         await api.fake.clusters.say(THERE)
-        api.supervisor.restart(["api"])
+        api.supervisor.restart([API])
         await settle()
         assert (api.now.status, api.now.restarts) == (Status.ACTIVE, 1)
 
@@ -173,7 +176,7 @@ async def test_a_down_that_is_cancelled_cuts_no_clean_end_short_and_can_be_repea
     async with up(FakeWorld(method)) as api:
         await api.fake.clusters.say(THERE)
         port = api.now.local_port
-        down = asyncio.create_task(api.supervisor.down(["api"]))
+        down = asyncio.create_task(api.supervisor.down([API]))
         await settle()
         down.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -183,7 +186,7 @@ async def test_a_down_that_is_cancelled_cuts_no_clean_end_short_and_can_be_repea
         assert method.tunnels[0].closed == 1
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)
-        await api.supervisor.down(["api"])
+        await api.supervisor.down([API])
         assert api.now.status is Status.STOPPED
 
 
@@ -197,6 +200,6 @@ async def test_a_way_that_cannot_be_closed_keeps_no_port(caplog: pytest.LogCaptu
     async with up(FakeWorld(method_of(Tunnel))) as api:
         await api.fake.clusters.say(THERE)
         port = api.now.local_port
-        await api.supervisor.down(["api"])
+        await api.supervisor.down([API])
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", port)

@@ -13,6 +13,7 @@ import pytest
 
 from kfw.environ import Environs
 from kfw.model import Reason
+from kfw.names import RowId
 from kfw.target.registry import ClusterRegistry
 from tests.kube.fake_api import FakeApi
 from tests.kube.proxies import connect, proxying
@@ -41,7 +42,7 @@ class Shells:
 
     def sent(self, names: list[str], path: str = "", **variables: str) -> None:
         made = self.environs.made_of({"PATH": f"{path}{os.environ['PATH']}", **variables})
-        self.environs.put(names, made)
+        self.environs.put([RowId("", name) for name in names], made)
 
     def calls(self) -> list[str]:
         file = Path(f"{self.script}.calls")

@@ -53,6 +53,9 @@ def test_A31_a_target_that_is_gone_is_said_in_kubectls_words() -> None:
         ("deployment/web", "deployments", 'deployments.apps "web" not found in namespace shop'),
         ("sts/web", "statefulsets", 'statefulsets.apps "web" not found in namespace shop'),
         ("ds/web", "daemonsets", 'daemonsets.apps "web" not found in namespace shop'),
+        ("rs/web", "replicasets", 'replicasets.apps "web" not found in namespace shop'),
+        ("job/web", "jobs", 'jobs.batch "web" not found in namespace shop'),
+        ("rc/web", "replicationcontrollers", 'replicationcontrollers "web" not found in namespace shop'),
     ]:
         found = resolve(target(text), 80, world(**{known: [], "pods": []}))
         assert reason(found) == (Reason.TARGET_NOT_FOUND, message)
@@ -319,3 +322,35 @@ def test_a_workload_whose_pods_may_not_be_read_says_so() -> None:
     known = world(statefulsets=[workload("db")], denied={r.PODS: DENIED})
 
     assert reason(resolve(target("sts/db"), 80, known)) == (DENIED.reason, DENIED.message)
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "kind"),
+    [
+        ("rs/web", "replicasets", "ReplicaSet"),
+        ("job/web", "jobs", "Job"),
+        ("rc/web", "replicationcontrollers", "ReplicationController"),
+    ],
+)
+def test_the_pods_of_each_workload_are_those_that_it_controls(text: str, known: str, kind: str) -> None:
+    pods = [
+        pod("b", owner=owner(kind, "web")),
+        pod("a", owner=owner(kind, "web")),
+        pod("c", owner=owner(kind, "other")),
+    ]
+    found = resolve(target(text), "http", world(**{known: [workload("web")], "pods": pods}))
+    assert names(found) == ["a", "b"]
+    assert found.sticky
+
+
+def test_pods_by_labels_are_all_that_the_api_server_selects() -> None:
+    asked = needs(target("pods/app=web,tier in (a, b)"), world())
+    assert asked.must == {r.PODS}
+    assert asked.where == {r.PODS: {"labelSelector": "app=web,tier in (a, b)"}}
+    selected = target("pods/app=web")
+    assert names(resolve(selected, 80, world(pods=[pod("b"), pod("a"), pod("c", ready=False)]))) == ["a", "b"]
+    assert reason(resolve(selected, 80, world(pods=[]))) == (
+        Reason.NO_READY_POD,
+        "no pod in namespace shop matches app=web",
+    )
+    assert reason(resolve(selected, 80, world(pods=[], namespace_missing=True)))[0] is Reason.TARGET_NOT_FOUND

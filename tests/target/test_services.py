@@ -1,5 +1,6 @@
 """The rules of the design's section 2.2 for services: ports, endpoints, node ports."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,6 +198,27 @@ def test_ready_pods_are_found_before_the_slices_name_them() -> None:
     found = resolve(SVC, 80, world(services=[service()], endpointslices=slices, pods=[pod("web-b")]))
 
     assert pods(found) == [("web-b", 8080)]
+
+
+class _Pods(dict[str, o.Pod]):
+    """Whoever looks through all of them is counted."""
+
+    looked_through = 0
+
+    def values(self) -> Any:
+        self.looked_through += 1
+        return super().values()
+
+
+@pytest.mark.parametrize(("ready", "times"), [(True, 0), (False, 1)])
+def test_all_pods_of_a_namespace_are_looked_through_only_when_the_slices_have_no_ready_one(
+    ready: bool, times: int
+) -> None:
+    """Each forward of the namespace resolves its target at each change in it."""
+    known = _Pods({name: pod(name) for name in ("web-a", "web-b")})
+    found = world(services=[service()], endpointslices=[part(at("web-a", ready=ready))])
+    resolve(SVC, 80, replace(found, pods=known))
+    assert known.looked_through == times
 
 
 def test_pods_are_looked_at_when_what_was_resolved_did_not_work() -> None:

@@ -153,7 +153,12 @@ async def test_a_search_narrows_the_list_while_it_is_typed_and_escape_ends_it(da
 
 
 async def test_groups_come_in_turn_each_with_its_headings(daemon: LiveDaemon) -> None:
-    daemon.forwards = [row("api", profile="dev"), row("db", "error", context="prod"), row("web")]
+    of = {"project": "/home/ada/shop/kfw.yaml"}
+    daemon.forwards = [
+        row("api", profile="dev", **of),
+        row("db", "error", context="prod", **of),
+        row("web", **of),
+    ]
     async with window() as shown:
         await shown.wait_for("✗ error")
         for heading in ("/home/ada/shop  3, 1 not well", "no profile  2, 1 not well", "prod  1, 1 not well"):

@@ -184,6 +184,7 @@ def test_an_explanation_marks_the_chosen_way() -> None:
     }
     assert details.explain_lines(explanation, width=80, colour=False) == [
         "api: http://localhost:8080 -> shop/service/api:80 in kind-dev",
+        "in a browser also: http://api.shop.localhost:8080",
         "status: ● active",
         "round trip: 0.4 ms",
         "ways:",
@@ -192,6 +193,31 @@ def test_an_explanation_marks_the_chosen_way() -> None:
         "what this way cannot do:",
         "  - the cluster balances over pods itself",
     ]
+
+
+@pytest.mark.parametrize(
+    ("more", "host"),
+    [
+        ({}, "http://api.shop.localhost:8080"),
+        ({"url": "https://localhost:8443"}, "https://api.shop.localhost:8443"),
+        ({"target": "statefulset/db", "namespace": "x"}, "http://db.x.localhost:8080"),
+        ({"localAddresses": ["0.0.0.0"]}, "http://api.shop.localhost:8080"),
+        ({"url": "localhost:8080"}, None),
+        ({"url": None}, None),
+        ({"url": "http://api:80", "localNames": ["api"]}, None),
+        ({"localAddresses": ["192.168.1.5"]}, None),
+    ],
+)
+def test_what_speaks_http_on_loopback_has_a_host_of_its_own(more: dict[str, Any], host: str | None) -> None:
+    assert view.own_host(row("api", **more)) == host
+
+
+def test_wide_has_a_column_for_browsers_only_where_one_would_help() -> None:
+    def header(*rows: dict[str, Any]) -> str:
+        return view.forward_lines(rows, width=80, colour=False, now=0.0, wide=True)[0]
+
+    assert "BROWSER" in header(row("api"), row("db", url=None))
+    assert "BROWSER" not in header(row("db", url=None))
 
 
 def away(name: str, context: str = "dev", **more: Any) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def gossip(folder: Path) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{api.port}"
     finally:
-        do(api.close())
+        do(api.stop())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()

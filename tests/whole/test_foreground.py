@@ -146,3 +146,51 @@ def test_A16_without_kubectl_what_needs_it_says_so_with_the_line_that_installs_i
     assert "tool-missing: cannot find kubectl on PATH" in done.stderr
     kfw.up({"web": web})
     assert talk.pod_behind(web["localPort"]).startswith("web-")
+
+
+def test_A16_profiles_that_select_are_followed_in_the_foreground_too(
+    own_kfw: Program, web: Entry, namespace: str, shared: Place, ports: Callable[[int], list[int]]
+) -> None:
+    """Beside a forward that can never come up, which alone would end it."""
+    one, two = ports(2)
+    missing = {
+        "target": "service/nope",
+        "targetPort": 80,
+        "namespace": namespace,
+        "localPort": web["localPort"],
+    }
+
+    def put(name: str, number: int) -> None:
+        shared.apply(
+            deployment(namespace, name, ports={"http": 8080}),
+            service(namespace, name, service_port(number, "http")),
+        )
+
+    put("first", one)
+    profiles = {
+        "dev": {"namespaces": [namespace], "excludeServices": ["web"]},
+        "off": {"namespaces": ["kube-system"], "enabled": False},
+    }
+    own_kfw.configure({"nope": missing}, profiles=profiles)
+    with own_kfw.popen("up", "--foreground") as up:
+        _says(up, f"first: active on http://localhost:{one}")
+        assert talk.pod_behind(one).startswith("first-")
+        put("second", two)
+        _says(up, f"second: active on http://localhost:{two}")
+        shared.do(lambda sandbox: sandbox.delete("services", namespace, "first"))
+        until(lambda: not listens(one), 10, lambda: "the port of what is gone is free")
+        assert talk.pod_behind(two).startswith("second-")
+        up.send_signal(signal.SIGINT)
+        _, said = up.communicate(timeout=10)
+    assert up.returncode == 0
+    assert "Traceback" not in said
+    assert not listens(two)
+
+
+def test_A16_a_profile_of_which_nothing_can_be_listed_is_said_in_the_foreground(own_kfw: Program) -> None:
+    own_kfw.configure({}, profiles={"dev": {"namespaces": ["made-later"]}})
+    with own_kfw.popen("up", "--foreground") as up:
+        _says(up, "profile dev: ")
+        up.send_signal(signal.SIGINT)
+        up.communicate(timeout=10)
+    assert up.returncode == 0

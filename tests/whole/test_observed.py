@@ -51,7 +51,8 @@ def test_FR_CONN_05_FR_MON_02_FR_MON_03_counters_and_metrics_go_on_after_the_dae
     own_kfw.up({"api": {**web, "localPort": port}}, daemon={"metricsListen": f"127.0.0.1:{page}"})
     assert own_kfw.daemon()["metrics"] == f"127.0.0.1:{page}"
     assert len(get(port, "/bytes?n=50000")) == 50000
-    name = 'kfw_forward_bytes_total{direction="in",forward="api"}'
+    project = own_kfw.status("api")["project"]
+    name = f'kfw_forward_bytes_total{{direction="in",forward="api",project="{project}"}}'
     until(lambda: metric(get(page, "/metrics"), name) > 50000, 20, lambda: get(page, "/metrics"))
     before = own_kfw.status("api")["totals"]
     assert before["connections"] >= 1

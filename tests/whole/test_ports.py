@@ -113,6 +113,37 @@ def test_A39_alternatives_come_in_order_and_the_printed_url_has_the_real_port(
         assert talk.pod_behind(third).startswith("web-")
 
 
+def test_A39_a_moved_forward_keeps_its_port_over_a_restart_a_crash_and_down_until_that_is_taken(
+    own_kfw: Program, web: Entry, ports: Ports
+) -> None:
+    """Although its own port is free again, and the child owns the one that it has. When it changes, the log says so.
+    A port that is kfw's own: tests/daemon/test_core.py."""
+    kfw, port, other = own_kfw, *ports(2)
+    entry = {**web, "localPort": port, "onPortInUse": "next", "method": "socat"}
+    also = {**web, "localPort": other}  # so that the daemon outlives `down`
+    with foreign(f"127.0.0.1={port}"):
+        kfw.up({"web": entry, "also": also})
+        moved = kfw.status("web")["localPort"]
+        assert moved != port
+    until(lambda: not listens(port), 5, lambda: "the other program has ended")
+
+    def again(*words: str) -> int:
+        for line in words:
+            kfw(line)
+        return int(kfw.until_row("web", within=30, status="active")["localPort"])
+
+    assert again("stop", "start") == moved
+    kfw.kill_daemon()
+    assert again("start") == moved
+    assert again("down", "up") == moved
+    assert f"web: on {moved} as before, not on {port}" in kfw("logs", "web").stdout
+    assert f"not on {port}, which was taken" in " ".join(kfw("status").stdout.split())
+    kfw("down", "web")
+    with foreign(f"127.0.0.1={moved}"):
+        assert again("up") == port
+    assert f"web: on {port}, not on {moved} as before: python" in kfw("logs", "web").stdout
+
+
 def test_A39_only_a_busy_port_is_moved_from_not_one_whose_target_is_missing(
     kfw: Program, web: Entry, port: int
 ) -> None:

@@ -5,16 +5,18 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 
 from kfw.errors import KfwError, Shortage, describe
 from kfw.kube.pod_upgrade import PodGone
-from kfw.methods.tunnel.budget import IdleLinks, dismiss
+from kfw.methods.tunnel.budget import DialLimiter, DialTurn, IdleLinks, dismiss
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.policy import Policy
 from kfw.methods.tunnel.pool import Assign, Dial, Fail, Retire, plan, tidy
 from kfw.methods.tunnel.pool_state import NEVER, PendingDial, PoolRequest, PoolState
 from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
+from kfw.names import RowName
 from kfw.relay.dialer import DialFailed, RefusedByApp
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 from kfw.wire.codec import WireError
@@ -25,18 +27,19 @@ ENDS = "the forward ends"
 
 @dataclass(frozen=True)
 class PoolConfig:
-    """`idle` is that of all forwards. `dial(pod)` makes a link, raising KfwError. `on_broken` is told when there is none and
-    none can be made.
+    """`idle` and `turns` are those of all forwards. `dial(pod)` makes a link, raising KfwError. `on_broken` is told when
+    there is none and none can be made.
 
     `hold`: seconds that a connection is tried again which no pod takes; `hold_refused`: which every pod refuses because
     nothing listens. `on_refused` is told when every pod has. `sticky`: connections go to the same pod as long as it takes
     them.
     """
 
-    name: str
+    name: str | RowName
     hold: float
     hold_refused: float
     idle: IdleLinks
+    turns: DialLimiter
     dial: Callable[[str], Awaitable[Link]]
     on_broken: Callable[[KfwError], None]
     on_refused: Callable[[str], None]
@@ -59,6 +62,7 @@ class PoolDriver:
         self._streams: dict[PoolRequest, Stream] = {}
         self._placed: dict[PoolRequest, asyncio.Future[None]] = {}  # of those that somebody awaits
         self._dials: dict[PendingDial, asyncio.Task[Link]] = {}
+        self._turns: dict[PendingDial, DialTurn] = {}
         self._next_look: asyncio.TimerHandle | None = None
         self._looking = self._again = False
         self._empty = asyncio.Event()  # there is no link
@@ -72,6 +76,16 @@ class PoolDriver:
     @property
     def endpoints(self) -> dict[str, Endpoint]:
         return self.state.endpoints
+
+    @property
+    def name(self) -> str | RowName:
+        """The forward's."""
+        return self._config.name
+
+    @property
+    def is_used(self) -> bool:
+        """It had a new connection lately."""
+        return self._loop.time() - self.state.used_at < self.policy.used_within
 
     @property
     def parked(self) -> bool:
@@ -138,14 +152,17 @@ class PoolDriver:
             if link.free:
                 self.idle.add(link)
 
-    async def new_link(self, pod: str) -> Link:
-        """Raises KfwError. Who is cancelled leaves it to others."""
+    async def new_link(self, pod: str, on_turn: Callable[[float], None] = lambda _: None) -> Link:
+        """Raises KfwError. Who is cancelled leaves it to others. `on_turn`: of the seconds for which it waited until it
+        could dial."""
         if pod not in self.endpoints:  # it went while others were asked first
             raise KfwError(f"pod {pod} is gone", reason="endpoint-gone")
         dial = self.state.join_dial(pod, self._loop.time()) or self._start_dial(pod, Use.UPKEEP)
         dial.asked = True
-        task = self._dials[dial]
+        task, turn, asked = self._dials[dial], self._turns[dial], self._loop.time()
         try:
+            await turn.wait()
+            on_turn(self._loop.time() - asked)
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             caller = asyncio.current_task()
@@ -254,6 +271,9 @@ class PoolDriver:
 
     def _look_once(self) -> None:
         state, now = self.state, self._loop.time()
+        if state.waiting:
+            for turn in self._turns.values():
+                turn.hurry()
         if state.waiting and state.is_bare(now):
             state.files = state.files and OPEN_FILES.has_room(Use.DIAL)
         state.idle_room = self.idle.room
@@ -319,15 +339,22 @@ class PoolDriver:
             self.state.files, self._again = False, True
 
     def _start_dial(self, pod: str, use: Use) -> PendingDial:
-        dial = self.state.start_dial(pod, self._loop.time())
+        dial = self.state.start_dial(pod, inf)
+        turn = self._turns[dial] = self._config.turns.queue(awaited=use is Use.DIAL)
         with opens_for(use):
-            task = self._dials[dial] = asyncio.ensure_future(self._config.dial(pod))
+            task = self._dials[dial] = asyncio.ensure_future(self._dial_in_turn(dial, turn))
         self.idle.coming += 1
         task.add_done_callback(partial(self._on_dialled, dial))
         return dial
 
+    async def _dial_in_turn(self, dial: PendingDial, turn: DialTurn) -> Link:
+        await turn.wait()
+        dial.since = self._loop.time()
+        return await self._config.dial(dial.pod)
+
     def _on_dialled(self, dial: PendingDial, task: "asyncio.Task[Link]") -> None:
         del self._dials[dial]
+        self._turns.pop(dial).end()
         self.idle.coming -= 1
         if not task.cancelled() and task.exception() is None:
             self._on_link(dial, task.result())

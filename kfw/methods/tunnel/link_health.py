@@ -1,33 +1,38 @@
-"""Whether the way to the pods is open, and what becomes of links that are not used or do not answer.
+"""Whether the way to the pods is open, and what becomes of links that do not answer.
 
 A link that does not answer is not yet dead: the API server may be silent for a while, and what lives on it goes on
 afterwards. It is dead when the same question is answered on another link meanwhile.
 """
 
 import asyncio
-import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
-from kfw.aio import AllFailed, Complaints, keep_going, race
+from kfw.aio import AllFailed, race
 from kfw.errors import KfwError
 from kfw.methods.tunnel.driver import PoolDriver
 from kfw.methods.tunnel.link import Link
 from kfw.methods.tunnel.policy import Policy
 
-log = logging.getLogger("kfw.tunnel")
-
 
 async def check_path(pool: PoolDriver, seconds: float) -> float:
-    """The seconds of a round trip to the runtime of a pod. Raises KfwError if there is none within `seconds`."""
+    """The seconds of a round trip to the runtime of a pod. Raises KfwError if there is none within `seconds`, not counting
+    those in which other forwards dial first."""
+    began = asyncio.get_running_loop().time()
     asked = {link: link.answers(seconds) for link in pool.links if link.usable}
     pods = list(pool.endpoints)[: pool.policy.asked_pods]
     ways = [partial(_first_of, asked.values())] if asked else []
-    ways += [partial(_by_a_new_link, pool, pod, seconds) for pod in pods]
+    limit = asyncio.timeout(None)
+
+    def on_turn(waited: float) -> None:
+        if limit.when() is None:
+            limit.reschedule(began + seconds + waited)
+
+    ways += [partial(_by_a_new_link, pool, pod, seconds, on_turn) for pod in pods]
     if not ways:
         raise KfwError("no pod is ready", reason="no-ready-pod")
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             _, pool.round_trip = await race(ways, head_start=_head_start(pool.policy, pool.round_trip))
     except AllFailed as failed:
         error = failed.errors[-len(pods)]
@@ -39,11 +44,6 @@ async def check_path(pool: PoolDriver, seconds: float) -> float:
     pool.proved_at = asyncio.get_running_loop().time()
     pool.share_idle()
     return pool.round_trip
-
-
-def is_proved(pool: PoolDriver) -> bool:
-    """Also while it has no link, as others are used more: the watches tell of the pods, and the pulse of the API server."""
-    return pool.parked and asyncio.get_running_loop().time() - pool.proved_at < pool.policy.parked
 
 
 def _head_start(policy: Policy, round_trip: float) -> float:
@@ -58,8 +58,10 @@ async def _first_of(answers: Collection["asyncio.Future[float | None]"]) -> floa
     raise KfwError("no tunnel answers", reason="unhealthy")
 
 
-async def _by_a_new_link(pool: PoolDriver, pod: str, seconds: float) -> float:
-    link = await pool.new_link(pod)
+async def _by_a_new_link(
+    pool: PoolDriver, pod: str, seconds: float, on_turn: Callable[[float], None]
+) -> float:
+    link = await pool.new_link(pod, on_turn)
     trip = await link.answers(seconds)
     if trip is None:
         link.abort("it does not answer")
@@ -89,31 +91,3 @@ def _judge(link: Link, answer: "asyncio.Future[float | None]") -> None:
 
     link.suspect = not answer.done()
     answer.add_done_callback(judged)
-
-
-async def maintain(pool: PoolDriver) -> None:
-    """For ever."""
-    await keep_going(lambda: _look(pool), Complaints(log, "the look after links").tell)
-
-
-async def _look(pool: PoolDriver) -> None:
-    policy = pool.policy
-    await asyncio.sleep(policy.look if _is_used(pool) else policy.look_unused)
-    pool.close_idle()
-    pool.share_idle()
-    pool.keep_warm()
-    now = asyncio.get_running_loop().time()
-    silent = policy.silent if _is_used(pool) else policy.silent_unused
-    if any(now - link.heard_at > silent for link in pool.links if link.usable):
-        await _ask_the_silent(pool)
-
-
-def _is_used(pool: PoolDriver) -> bool:
-    return asyncio.get_running_loop().time() - pool.state.used_at < pool.policy.used_within
-
-
-async def _ask_the_silent(pool: PoolDriver) -> None:
-    try:
-        await check_path(pool, pool.policy.answer)
-    except KfwError:
-        return  # it shows in the health checks, and in what is known of the API server

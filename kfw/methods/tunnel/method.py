@@ -17,11 +17,12 @@ from kfw.methods.probe import probe
 from kfw.methods.tunnel.budget import DialLimiter, IdleLinks
 from kfw.methods.tunnel.driver import PoolConfig, PoolDriver
 from kfw.methods.tunnel.link import Link, attach
-from kfw.methods.tunnel.link_health import check_path, is_proved, maintain
+from kfw.methods.tunnel.link_health import check_path
 from kfw.methods.tunnel.policy import Policy
+from kfw.methods.tunnel.upkeep import Upkeep
 from kfw.model import Endpoint, Forward, Health, Problem, Reason, problem_of
 from kfw.relay.dialer import Dialer
-from kfw.system.loop import give_back
+from kfw.system.freed_memory import FreedMemory, give_back
 
 log = logging.getLogger("kfw.tunnel")
 
@@ -50,8 +51,9 @@ class Shared:
     def __init__(self, policy: Policy, outside: Outside) -> None:
         self.policy = policy
         self.outside = outside
-        self.idle = IdleLinks(policy, outside.give_back)
+        self.idle = IdleLinks(policy, FreedMemory(outside.give_back))
         self.dial_turns = DialLimiter(policy)
+        self.upkeep = Upkeep(policy)
 
 
 class TunnelMethod:
@@ -103,10 +105,11 @@ class PodTunnel:
         self._broken: asyncio.Future[Problem] = asyncio.get_running_loop().create_future()
         self.pool = PoolDriver(
             PoolConfig(
-                way.forward.name,
+                way.name,
                 way.forward.hold,
                 way.forward.hold_refused,
                 shared.idle,
+                shared.dial_turns,
                 self._dial_link,
                 self._on_broken,
                 self._on_refused,
@@ -116,7 +119,6 @@ class PodTunnel:
             )
         )
         self.pool.retarget(way.endpoints)
-        self._maintaining: asyncio.Task[None] | None = None
         self._sticky = way.sticky
         self._endpoint: Endpoint = way.endpoints[0]
         self.dialer: Dialer | None = self
@@ -127,7 +129,7 @@ class PodTunnel:
         await self.round_trip()
         if health.type != "none":
             await self._ask_app(health)
-        self._maintaining = asyncio.create_task(maintain(self.pool), name=f"maintain {self._forward.name}")
+        self._shared.upkeep.add(self.pool)
 
     async def broken(self) -> Problem:
         return await asyncio.shield(self._broken)
@@ -135,7 +137,7 @@ class PodTunnel:
     async def probe(self) -> None:
         """By PING to the pods' runtimes, which the app does not notice; with health type http by a request, and so on. By a
         connection, after one was refused."""
-        if not is_proved(self.pool):
+        if not self._shared.upkeep.is_proved(self.pool):
             await self.round_trip()
         health = self._forward.health
         if HEALTH_TYPES[health.type].asks_app:
@@ -207,9 +209,7 @@ class PodTunnel:
 
     async def close(self) -> None:
         try:
-            if self._maintaining:
-                self._maintaining.cancel()
-                await asyncio.wait([self._maintaining])  # its cancellation is not ours
+            await self._shared.upkeep.remove(self.pool)
         finally:
             await self.pool.close()
 
@@ -218,8 +218,7 @@ class PodTunnel:
             KfwError
         ):  # it stays with the one it knows; another environment may have brought another
             self._server = self._servers.server(self._forward)
-        async with self._shared.dial_turns.turn():
-            made = await self._shared.outside.open_portforward(self._server, self._forward.namespace, pod)
+        made = await self._shared.outside.open_portforward(self._server, self._forward.namespace, pod)
         link = attach(made, pod, self.pool, self._shared.policy, self._shared.outside.clock)
         # The API server says yes to a WebSocket before it has reached the pod's node, and closes it if it does not.
         proven = made.transport is not WEBSOCKET or await link.answers(ANSWER) is not None

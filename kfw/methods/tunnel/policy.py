@@ -55,9 +55,7 @@ class Policy:
     idle_links: int = 16
     #: As many are closed when somebody needs a file and there is none.
     relief: int = 4
-    #: Seconds from the end of a link until the system gets back what it took, and what others took that end meanwhile.
-    give_back_after: float = 2.0
-    #: Dials at a time, and seconds that one waits for its turn: those before it may be to a node that does not answer.
+    #: Dials at a time, and seconds after which one lets the next begin: its node may not answer.
     dials_at_once: int = 8
     dial_turn: float = 0.5
 
@@ -90,7 +88,7 @@ class Policy:
     download: int = 2 * 1024
     download_recent: float = 0.5
 
-    # -- whether links answer (link_health.py)
+    # -- whether links answer (upkeep.py)
 
     #: Seconds between two looks, at a forward that is used and at others.
     look: float = 2.0
@@ -110,3 +108,5 @@ class Policy:
     asked_pods: int = 3
     #: Seconds for which a proof counts when the forward has no link, as others are used more: each costs a dial then.
     parked: float = 240.0
+    #: As many seconds at least for each forward, so that a thousand forwards do not dial all the time.
+    parked_each: float = 3.0

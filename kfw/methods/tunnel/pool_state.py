@@ -58,7 +58,7 @@ class PoolRequest:
 
 @dataclass(eq=False)
 class PendingDial:
-    """`asked`: somebody wants to know what becomes of it."""
+    """`asked`: somebody wants to know what becomes of it. `since`: inf as long as it waits for its turn."""
 
     pod: str
     since: float

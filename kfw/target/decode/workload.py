@@ -1,4 +1,5 @@
-"""apps/v1 Deployment, ReplicaSet, StatefulSet and DaemonSet, of which kfw reads the same; and v1 Node."""
+"""apps/v1 Deployment, ReplicaSet, StatefulSet and DaemonSet, and batch/v1 Job, of which kfw reads the same; v1
+ReplicationController, and Node."""
 
 from kfw.kube.decoder import Wire
 from kfw.target import objects
@@ -38,6 +39,27 @@ class Workload(Wire, frozen=True):
             uid=self.metadata.uid,
             owner=controller(self.metadata),
             selector=self.spec.selector.trim(),
+            replicas=self.spec.replicas,
+        )
+
+
+class ControllerSpec(Wire, frozen=True):
+    selector: dict[str, str] | None = None
+    replicas: int | None = None
+
+
+class ReplicationController(Wire, frozen=True):
+    """Its selector is a plain map."""
+
+    metadata: Meta
+    spec: ControllerSpec = ControllerSpec()
+
+    def trim(self) -> objects.Workload:
+        return objects.Workload(
+            name=self.metadata.name,
+            uid=self.metadata.uid,
+            owner=controller(self.metadata),
+            selector=objects.Selector(interned(self.spec.selector)),
             replicas=self.spec.replicas,
         )
 

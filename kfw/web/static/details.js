@@ -20,7 +20,7 @@ export function details(refresh) {
     if (node.hidden || Number(node.dataset.turn) !== turn) return;
     const [why, connections, log] = asked.map((one) => (one.status === "fulfilled" ? one.value : null));
     const now = why?.forward ?? row;
-    const open = (connections?.connections ?? []).filter((one) => one.forward === row.name && (one.state === "open" || one.state === "waiting"));
+    const open = (connections?.connections ?? []).filter((one) => one.forward === row.name && (one.project ?? row.project) === row.project && (one.state === "open" || one.state === "waiting"));
     node.replaceChildren(
       el("dl.facts", {}, ...facts(now, why)),
       el("h3", {}, "Connections"),

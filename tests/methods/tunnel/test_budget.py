@@ -55,7 +55,9 @@ async def test_a_forward_without_a_link_is_well_and_its_next_connection_gets_one
 @pytest.mark.asyncio
 async def test_a_proof_does_not_count_for_ever() -> None:
     async with far_side() as far, AsyncExitStack() as stack:
-        first, _ = forwards = await _forwards(stack, far, 2, Policy(idle_links=1, parked=0.0))
+        first, _ = forwards = await _forwards(
+            stack, far, 2, Policy(idle_links=1, parked=0.0, parked_each=0.0)
+        )
         await until(lambda: _links(forwards) == [0, 1])
         await first.probe()
         assert len(far.tunnels) == 3
@@ -80,11 +82,13 @@ class _Count:
     most: int = 0
 
     async def dial(self, turns: DialLimiter, ends: asyncio.Event) -> None:
-        async with turns.turn():
-            self.now += 1
-            self.most = max(self.most, self.now)
-            await ends.wait()
-            self.now -= 1
+        turn = turns.queue(awaited=False)
+        await turn.wait()
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await ends.wait()
+        self.now -= 1
+        turn.end()
 
 
 @pytest.mark.asyncio
