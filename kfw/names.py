@@ -210,11 +210,6 @@ class DisplayNames:
             self.discard(row)
         return shown
 
-    def namesakes(self, row: RowId) -> list[RowId]:
-        """Those of other projects."""
-        others = self._projects_with.get(row.name, set()) - {row.project}
-        return [RowId(project, row.name) for project in sorted(others)]
-
     def _project(self, project: str) -> str:
         if self._short.keys() != self._rows_of.keys() or project not in self._short:
             self._short = short_projects((*self._rows_of, project))
@@ -282,6 +277,6 @@ def _matching(word: str, known: Iterable[str]) -> list[str]:
 
 
 def usable_name(text: str) -> str:
-    """What a forward may be called after `text`: `WebUI` is web-ui, `catio_api` is catio-api; "" if nothing is left."""
+    """What a forward may be called after `text`: of WebUI it is web-ui, of catio_api catio-api; "" if nothing is left."""
     apart = _HUMPS.sub("-", text[:_LONGEST_TEXT])
     return re.sub(r"[^a-z0-9]+", "-", apart.lower()).strip("-")[:_LONGEST_NAME].strip("-")
