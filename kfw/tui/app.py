@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -117,8 +118,8 @@ class TuiApp(ForwardActions):
     def on_unmount(self) -> None:
         self._feed.close()
 
-    def on_resize(self) -> None:
-        self._keys.update(user_actions.keys_line(self.size.width - 2))
+    def on_resize(self, event: events.Resize) -> None:
+        self._keys.update(user_actions.keys_line(event.size.width - 2))
 
     # -- what the daemon says
 
