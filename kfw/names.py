@@ -210,11 +210,6 @@ class DisplayNames:
             self.discard(row)
         return shown
 
-    def namesakes(self, row: RowId) -> list[RowId]:
-        """Those of other projects."""
-        others = self._projects_with.get(row.name, set()) - {row.project}
-        return [RowId(project, row.name) for project in sorted(others)]
-
     def _project(self, project: str) -> str:
         if self._short.keys() != self._rows_of.keys() or project not in self._short:
             self._short = short_projects((*self._rows_of, project))

@@ -38,7 +38,7 @@ class ProjectReader:
 
     def watch(self, changes: FileChanges) -> ProjectWatch:
         """From the next `follow` on. The caller closes it."""
-        self._watch = ProjectWatch(changes, self.on_changed)
+        self._watch = ProjectWatch(changes, self._on_changed_files)
         return self._watch
 
     def follow(self, projects: Iterable[str]) -> None:
@@ -77,7 +77,7 @@ class ProjectReader:
             what = f"cannot read the files of {key} again: it takes more than {READ_AGAIN:g} s"
             raise KfwError(what, "check the file system that it is on") from error
 
-    async def on_changed(self, key: str) -> None:
+    async def _on_changed_files(self, key: str) -> None:
         """What is wrong changes nothing, and is said until it is right again."""
         if self._closed or not self.has_to_be_read(key):
             return

@@ -222,7 +222,7 @@ class DaemonService:
         if len(rows) != 1:
             shown = self.supervisor.names.of_all(rows)
             raise UsageError(f"'{name}' is several forwards", f"name one of {few(shown.values())}")
-        return self.supervisor.holder(rows[0])
+        return self.supervisor.shares.holder(rows[0])
 
     def restart(self, request: AgainRequest) -> list[RowId]:
         chosen, environ = self._asked_again(request)
@@ -277,6 +277,7 @@ class DaemonService:
                     forwards = [*found.forwards, *self._selected(key, project)]
                     reply = await self.supervisor.up(forwards, replaces=key, environ=environ, context=context)
                     self._projects[key] = wanted.with_files(project, found.files)
+                    self._projects = wanted.not_added(self._projects, {row.name for row in reply.taken})
                     self._files.is_in_use(key)
                     self._save()
                     return reply
@@ -310,7 +311,7 @@ class DaemonService:
             removed = await self.supervisor.remove(found.gone) if found.gone else []
             reply = await self.supervisor.up(found.forwards, asked_for=False)
             reply = replace(reply, stop=tuple(removed), keep=(*reply.keep, *found.shared))
-            self.supervisor.share({RowId(key, row.name): row for row in found.shared})
+            self.supervisor.shares.add({RowId(key, row.name): row for row in found.shared})
             if found.ports != project.ports:
                 self._projects[key] = msgspec.structs.replace(project, ports=found.ports)
             if reply.changes:
@@ -363,7 +364,7 @@ class DaemonService:
             return [], environ
         project = request.project if request.names else ""
         chosen = self._those(NamesRequest(request.names, project, request.context))
-        return list(dict.fromkeys(map(self.supervisor.holder, chosen.rows))) or None, environ
+        return list(dict.fromkeys(map(self.supervisor.shares.holder, chosen.rows))) or None, environ
 
     async def _named(self, request: SwitchRequest) -> RowsMeant:
         """Also what is not up, but is in the caller's files. Raises UsageError, KfwError when they cannot be read."""
@@ -429,8 +430,13 @@ class DaemonService:
         if self.heir is None:
             self._follow()
             self._saved.save()
-            for key in self.supervisor.left_to_others():
-                self._begin_task(self._files.on_changed(key))
+            if left := self.supervisor.left_to_others():
+                self._begin_task(self._take_over(left))
+
+    async def _take_over(self, forwards: Iterable[Forward]) -> None:
+        """Their port was another project's, which has ended it."""
+        await self.bring_back(forwards)
+        self._save()
 
     def _begin_task(self, work: Coroutine[Any, Any, object]) -> None:
         task = asyncio.ensure_future(work)

@@ -23,8 +23,6 @@ class Row:
 
     def __init__(self, forward: Forward, runner: Runner | None, now: float, epoch: int = 0) -> None:
         """`epoch`: of its start, see ForwardStatus."""
-        #: Other projects that have it word for word: it serves them, too.
-        self.also_for = set[str]()
         self._started, self._epoch = rfc3339(now), epoch
         self.forward = forward
         self.runner = runner

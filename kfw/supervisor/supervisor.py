@@ -16,6 +16,7 @@ from kfw.supervisor.moved_ports import MovedPorts
 from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
 from kfw.supervisor.report import Row, level_of, line, news_of
 from kfw.supervisor.runner import Clusters, Runner, World
+from kfw.supervisor.shared_ports import SharedPorts
 
 #: A record of the log that has this says what `tell` says as well.
 TOLD = "told"
@@ -29,12 +30,13 @@ class Supervisor:
     def __init__(self, world: World, tell: Tell) -> None:
         #: Of the rows that there are.
         self.names = DisplayNames()
+        self.shares = SharedPorts()
         self._world = replace(world, shown=self.names.of)
         self._tell = tell
         self._rows: dict[RowId, Row] = {}
         self._tasks: dict[RowId, asyncio.Task[None]] = {}
         self._told: dict[RowId, tuple[object, ...]] = {}
-        self._left_to_others = set[str]()
+        self._left_to_others: list[Forward] = []
         self._turn = asyncio.Lock()  # one change of the set at a time
         self._has_left = False
         self._epoch = 0
@@ -63,9 +65,7 @@ class Supervisor:
 
     def shared(self) -> list[Forward]:
         """What projects want whose port serves another one: as they have it."""
-        return [
-            replace(row.forward, source=key) for row in self._rows.values() for key in sorted(row.also_for)
-        ]
+        return [self._as_shared(row_id, holder) for row_id, holder in self.shares.items()]
 
     def is_idle(self) -> bool:
         """Nothing is up, nor wants to be."""
@@ -117,11 +117,10 @@ class Supervisor:
             own = {row_id: forward for row_id, forward in wanted.items() if row_id not in shared}
             await self._take_ports(forward for row_id, forward in own.items() if row_id not in running)
             todo = plan(running, own, replaces=replaces, context=context)
-            self._take_environ(own, environ)
+            self._take_environ(wanted, environ)
             moves = [row_id for row_id in todo.restart if self._moves(own[row_id])]
-            await self._end(
-                (*todo.stop, *(row_id for row_id in todo.restart if row_id not in moves)), _BY_USER
-            )
+            ended = (*todo.stop, *(row_id for row_id in todo.restart if row_id not in moves))
+            await self._end(ended, _BY_USER)
             for row_id in (*todo.stop, *shared):
                 self._forget(row_id)
             for row_id in (*todo.start, *todo.restart):
@@ -131,7 +130,7 @@ class Supervisor:
                 self._move(own[row_id])
             if replaces is not None and not context:
                 self._forget_shares(replaces)
-            self.share(shared)
+            self.shares.add(shared)
             if asked_for:
                 for row_id in (*own, *shared.values()):
                     self._want(row_id)
@@ -292,35 +291,25 @@ class Supervisor:
 
     # -- one port for several projects
 
-    def holder(self, row_id: RowId) -> RowId:
-        """The row that serves it: another project's, where that has the entry word for word."""
-        namesakes = self.names.namesakes(row_id) if row_id not in self._rows else ()
-        return next((one for one in namesakes if row_id.project in self._rows[one].also_for), row_id)
-
     def unshare(self, ids: Iterable[RowId]) -> list[RowId]:
-        """These projects do not want it any more; whose row it is still does. Returns those that were shared."""
-        found = []
-        for row_id in ids:
-            if (holder := self.holder(row_id)) != row_id:
-                self._rows[holder].also_for.discard(row_id.project)
-                found.append(row_id)
+        """These are not wanted any more; whose row serves them still wants it. Returns those that were shared."""
+        found = self.shares.remove(ids)
+        self._forget_environs(found)
         return found
 
-    def left_to_others(self) -> set[str]:
-        """Projects that want what another one has ended since this was asked last."""
-        left, self._left_to_others = self._left_to_others, set()
+    def left_to_others(self) -> list[Forward]:
+        """What one project has ended since this was asked last, and others want: as they have it."""
+        left, self._left_to_others = self._left_to_others, []
         return left
 
-    def share(self, shared: Mapping[RowId, RowId]) -> None:
-        """Each is served by the other one's row from now on."""
-        for row_id, holder in shared.items():
-            self._rows[holder].also_for.add(row_id.project)
+    def _as_shared(self, row_id: RowId, holder: RowId) -> Forward:
+        return replace(self._rows[holder].forward, source=row_id.project)
 
     def _forget_shares(self, project: str) -> None:
         """Of what its files have; what its profiles select is known by the services."""
-        for row in self._rows.values():
-            if not row.forward.selected:
-                row.also_for.discard(project)
+        for row_id, holder in self.shares.items():
+            if row_id.project == project and not self._rows[holder].forward.selected:
+                self.shares.remove([row_id])
 
     # -- inside
 
@@ -372,6 +361,7 @@ class Supervisor:
             self._tasks[new] = task
         if told := self._told.pop(row_id, None):
             self._told[new] = told
+        self.shares.move(row_id, new)
         self._world.environs.move(row_id, new)
         self._world.clusters.hand_on(row.forward, forward)
         row.forward = forward
@@ -419,11 +409,10 @@ class Supervisor:
             task.cancel()
         if ending:
             await asyncio.wait(ending.values())  # their cancellation is not ours, and ours not theirs
+        self._left_to_others += [self._as_shared(*pair) for pair in self.shares.end(ending)]
         for row_id in ending:
             del self._tasks[row_id]
             row = self._rows[row_id]
-            self._left_to_others |= row.also_for
-            row.also_for = set()
             row.end(Status.STOPPED, why, self._world.clock.now())
             self._publish(row)
 

@@ -1,10 +1,12 @@
 """Keys and palette entries: what each asks of the daemon, and what it says of the answer."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kfw.tui import user_actions
+from kfw.tui.app import TuiApp
 from kfw.tui.palette import entries
 from tests.client.fake_daemon import answer, connection, refusal, row
 from tests.tui.live_daemon import LiveDaemon
@@ -188,6 +190,13 @@ async def test_every_action_is_in_the_palette_and_in_the_help(daemon: LiveDaemon
     async with window(size=(120, 60)) as shown:
         await shown.press("question_mark")
         await shown.wait_for(*(action.title for action in user_actions.ALL))
+
+
+async def test_every_action_is_one_of_the_app_and_its_key_is_in_the_docs() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "tui.md").read_text()
+    for action in user_actions.ALL:
+        assert hasattr(TuiApp, f"action_{action.call.partition('(')[0]}"), action.call
+        assert f"`{user_actions.key_label(action.keys)}`" in docs, action.keys
 
 
 async def test_no_key_has_two_actions() -> None:

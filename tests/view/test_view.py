@@ -294,3 +294,24 @@ def test_a_target_that_is_cut_keeps_its_service() -> None:
         "observer", namespace="openchoreo-observability-plane", target="service/observer", targetPort=80
     )
     assert table(long, width=60)[1].endswith("observer:80")
+
+
+def test_what_each_way_says_is_said_once_and_nothing_goes_through_what_is_down() -> None:
+    why = "service multi has no TCP port htp; set targetPort to one of 8080 (http), 9000 (admin)"
+    forward = row("web", "error", message=why)
+    other = "the node port of service multi cannot be reached from here, as its nodes are behind a wall"
+    said = {"nodeport": why, "tunnel": other, "socat": other, "kubectl": "short", "forwarder": "short"}
+    candidates = [{"method": method, "chosen": False, "why": each} for method, each in said.items()]
+    shown = " ".join(
+        details.explain_lines(
+            {"forward": forward, "candidates": candidates, "limits": []}, width=80, colour=False
+        )
+    )
+    text = " ".join(shown.split())
+    assert (text.count("has no TCP port"), text.count("behind a wall"), text.count("short")) == (1, 1, 2)
+    assert "nodeport as above" in text
+    assert "socat as tunnel" in text
+    down = {"forward": {**forward, "status": "stopped"}, "candidates": [], "limits": []}
+    lines = details.explain_lines(down, width=80, colour=False)
+    assert "nothing goes through it: `kfw up web` starts it" in lines
+    assert "ways:" not in lines

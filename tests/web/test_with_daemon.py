@@ -95,7 +95,8 @@ def test_A36_L10_by_keyboard_alone_a_forward_is_added_stopped_started_and_remove
     assert rows(page) == {"web": "active"}
     assert talk.pod_behind(port).startswith("web-")
     page.keyboard.press("Enter")
-    expect(page.locator(".facts")).to_contain_text("pod web-")
+    expect(page.locator(".facts")).to_contain_text("Method")
+    expect(page.locator(".facts")).to_contain_text("Wanted")
     expect(page.locator(".log")).to_contain_text("web: active")
     page.keyboard.press("s")
     expect(page.locator(".row")).to_have_attribute("data-status", "stopped")

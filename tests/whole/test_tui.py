@@ -1,6 +1,7 @@
 """kfw tui over the real daemon and a cluster: a forward is added, carries, is stopped, started and removed, by keys."""
 
 import socket
+import time
 from collections.abc import Callable
 
 import pytest
@@ -39,7 +40,9 @@ def test_K26_a_forward_lives_its_life_in_the_terminal_app(
         shown.wait_for("Add a forward")
         for text in ("svc/web", f"{port}:http", "", namespace):
             shown.keys("-l", text)
+            shown.wait_for(text)
             shown.keys("Tab")
+            time.sleep(0.5)  # the focus cannot be seen, and what is typed in one go is for one field
         shown.wait_for("service/web has: 80 (http)", f"web: http of service/web on localhost:{port}")
         shown.keys("Enter")
         shown.wait_for("● active", f"localhost:{port}", f"{namespace}/service/web:http")
@@ -49,11 +52,15 @@ def test_K26_a_forward_lives_its_life_in_the_terminal_app(
                 read_bytes(client, 500_000)
             shown.keys("2")
             shown.wait_for("FIRST BYTE", "127.0.0.1:")
-        shown.keys("Escape", "d")
+        shown.keys("Escape")
+        shown.wait_without("FIRST BYTE")
+        shown.keys("d")
         shown.wait_for("· stopped")
         shown.keys("e")
         shown.wait_for("● active")
-        shown.keys("x", "y")
+        shown.keys("x")
+        shown.wait_for("Remove web?")
+        shown.keys("y")
         shown.wait_for("nothing is forwarded")
         assert "web" not in kfw.rows()
         shown.keys("q")

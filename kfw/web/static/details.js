@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { el } from "./dom.js";
-import { addressOf, nameOf, refOf, span } from "./forwards.js";
+import { addressOf, nameOf, span } from "./forwards.js";
 
 const SHOWN = 8;
 
@@ -11,7 +11,7 @@ export function details(refresh) {
     const turn = (Number(node.dataset.turn) || 0) + 1;
     node.dataset.turn = turn;
     if (!node.children.length) node.append(el("p.hint", {}, "Looking…"));
-    const ref = encodeURIComponent(refOf(row));
+    const ref = encodeURIComponent(nameOf(row));
     const asked = await Promise.allSettled([
       get(`forwards/${ref}/explain`),
       get("connections"),

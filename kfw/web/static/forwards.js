@@ -8,8 +8,7 @@ const SERVING = new Set(["active", "degraded"]);
 export const isUp = (row) => !ENDED.has(row.status);
 export const isServing = (row) => SERVING.has(row.status);
 export const keyOf = (row) => `${row.project ?? ""}\n${row.name}`;
-/** How requests name it: two projects may have one of the same name. */
-export const refOf = (row) => (row.project ? `${row.project}/${row.name}` : row.name);
+/** Also how requests name it: with its project where two have one of the same name. */
 export const nameOf = (row) => row.displayName || row.name;
 export const targetOf = (row) => `${row.target}${row.targetPort === null ? "" : `:${row.targetPort}`}`;
 

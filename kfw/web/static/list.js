@@ -1,7 +1,7 @@
 // The list: a section for each cluster, a row for each forward. Rows are kept and only what changed in them is written.
 
 import { announce, byId, el, glyph, setText, show } from "./dom.js";
-import { addressOf, arranged, isUp, keyOf, linkOf, nameOf, refOf, remark, since, targetOf } from "./forwards.js";
+import { addressOf, arranged, isUp, keyOf, linkOf, nameOf, remark, since, targetOf } from "./forwards.js";
 
 const LABEL = { down: "Stopping…", remove: "Removing…", retry: "Retrying…", enable: "Starting…" };
 
@@ -85,7 +85,7 @@ export class List {
     this.#busy.set(key, verb);
     this.#update(key);
     try {
-      await this.act(verb, { names: [refOf(row)] });
+      await this.act(verb, { names: [nameOf(row)] });
     } catch (error) {
       this.#fail(key, error.words ?? String(error));
     } finally {
