@@ -277,6 +277,6 @@ def _matching(word: str, known: Iterable[str]) -> list[str]:
 
 
 def usable_name(text: str) -> str:
-    """What a forward may be called after `text`: `WebUI` is web-ui, `catio_api` is catio-api; "" if nothing is left."""
+    """What a forward may be called after `text`: of WebUI it is web-ui, of catio_api catio-api; "" if nothing is left."""
     apart = _HUMPS.sub("-", text[:_LONGEST_TEXT])
     return re.sub(r"[^a-z0-9]+", "-", apart.lower()).strip("-")[:_LONGEST_NAME].strip("-")

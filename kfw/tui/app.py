@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from kfw import view
 from kfw.tui import daemon_actions, summary, user_actions
 from kfw.tui.arrangement import GROUPS, SORTS, ListOptions, arrange
 from kfw.tui.caller import Caller, Look
@@ -116,8 +118,8 @@ class TuiApp(ForwardActions):
     def on_unmount(self) -> None:
         self._feed.close()
 
-    def on_resize(self) -> None:
-        self._keys.update(user_actions.keys_line(self.size.width - 2))
+    def on_resize(self, event: events.Resize) -> None:
+        self._keys.update(user_actions.keys_line(event.size.width - 2))
 
     # -- what the daemon says
 
@@ -182,7 +184,7 @@ class TuiApp(ForwardActions):
     def on_forward_table_selection_moved(self) -> None:
         self._draw_texts(time.time())
         if self._details.is_open:
-            self._details.show(self.selected, self._details.section)
+            self._show_details(self._details.section)
 
     def on_forward_table_double_clicked(self) -> None:
         self.action_details()
@@ -241,7 +243,11 @@ class TuiApp(ForwardActions):
         if self._details.is_open and not section:
             self._details.close()
         else:
-            self._details.show(self.selected, section or self._details.section)
+            self._show_details(section or self._details.section)
+
+    def _show_details(self, section: str) -> None:
+        row = self._row()
+        self._details.show(self.selected, view.clean(view.shown(row)) if row else "", section)
 
     def action_scroll_details(self, lines: int) -> None:
         self._details.scroll_lines(lines)

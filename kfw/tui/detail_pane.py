@@ -51,13 +51,14 @@ class DetailPane(Vertical):
     def is_open(self) -> bool:
         return self.has_class("open")
 
-    def show(self, name: str, section: str) -> None:
+    def show(self, name: str, title: str, section: str) -> None:
+        """`name` as the daemon takes it, `title` as people read it."""
         other = (name, section) != (self.name_shown, self.section)
         self.name_shown, self.section = name, section
         self.add_class("open")
         marks = (f"[{one}]" if one == section else f" {one} " for one in SECTIONS)
         numbered = "  ".join(f"{number}{mark}" for number, mark in enumerate(marks, 1))
-        self._title.update(f"{name}   {numbered}")
+        self._title.update(f"{title}   {numbered}")
         if other:
             self._text.update("")
             self._scroll.scroll_home(animate=False)

@@ -78,7 +78,7 @@ class ForwardTable(ScrollView, can_focus=True):
         self._lines, self._notes, self.sort, self.reverse = lines, notes, sort, reverse
         self._arrange_columns()
         if self.virtual_size.height != len(lines) + 1:
-            self.virtual_size = Size(self.size.width, len(lines) + 1)
+            self.virtual_size = Size(self._width, len(lines) + 1)
             self.refresh()
         if self._place() is None:
             self._select_near(place or 0)
@@ -89,7 +89,7 @@ class ForwardTable(ScrollView, can_focus=True):
         now = time.time()
         for y in range(self.size.height):
             if self._drawn.get(y) != self._to_draw(y, now):
-                self.refresh(Region(0, y, self.size.width, 1))
+                self.refresh(Region(0, y, self._width, 1))
 
     def select(self, name: str) -> None:
         if name == self.selected:
@@ -102,7 +102,7 @@ class ForwardTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         drawn = self._to_draw(y, time.time())
         self._drawn[y] = drawn
-        return self._strip(drawn).adjust_cell_length(self.size.width, self._look(""))
+        return self._strip(drawn).adjust_cell_length(self._width, self._look(""))
 
     def action_move(self, step: int) -> None:
         place = self._place()
@@ -137,9 +137,14 @@ class ForwardTable(ScrollView, can_focus=True):
             if event.chain == 2:
                 self.post_message(self.DoubleClicked())
 
+    @property
+    def _width(self) -> int:
+        """Columns beside the scrollbar."""
+        return self.scrollable_content_region.width
+
     def _arrange_columns(self) -> None:
         forwards = [line for line in self._lines if isinstance(line, LiveForward)]
-        shown = columns(forwards, self.size.width, has_notes=bool(self._notes))
+        shown = columns(forwards, self._width, has_notes=bool(self._notes))
         if shown != self._columns:
             self._columns = shown
             self._drawn.clear()
@@ -217,7 +222,7 @@ class ForwardTable(ScrollView, can_focus=True):
             title = set_cell_size(column.title, min(column.width - len(arrow), len(column.title))) + arrow
             title = title.rjust(column.width) if column.title in RIGHT else title
             segments.append(Segment(set_cell_size(title, column.width + GAP), look))
-        return Strip(segments).adjust_cell_length(self.size.width, look)
+        return Strip(segments).adjust_cell_length(self._width, look)
 
     def _forward_strip(self, selected: bool, status: str, texts: Sequence[str]) -> Strip:
         looks = {"STATUS": self._look(status), "RATE": self._look("rate"), "NOTE": self._look("note")}
@@ -229,7 +234,7 @@ class ForwardTable(ScrollView, can_focus=True):
             if over is not None:  # its colours are chosen for the background of the others
                 look = over
             segments.append(Segment(_fit(text, column.width) + " " * GAP, look))
-        return Strip(segments).adjust_cell_length(self.size.width, over or plain)
+        return Strip(segments).adjust_cell_length(self._width, over or plain)
 
     def _look(self, name: str) -> Style:
         """Of a component class; "" is the table itself."""

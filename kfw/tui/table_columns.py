@@ -16,7 +16,7 @@ RIGHT = frozenset({"CONN", "AGE"})
 CUT_IN_THE_MIDDLE = frozenset({"NAME", "TARGET", "CLUSTER"})
 _TITLES = ("NAME", "STATUS", "LOCAL", "TARGET", "METHOD", "CONN", "RATE", "AGE", "CLUSTER")
 #: `1.2 MB/s`, then the sparkline where there is room for one.
-_RATE, _SPARK = 10, 10
+_RATE, _SPARK = 10, 8
 #: What is known without looking at a forward.
 _FIXED = {"STATUS": 14, "CONN": 4, "RATE": _RATE + 1 + _SPARK, "AGE": 6}
 #: What is given up, step by step, until all fits: a column down to a width, 0 is without it. The status and the address

@@ -21,7 +21,7 @@ from tests.tui.screens import Window, window
 
 DOCS = Path(__file__).parents[2] / "docs"
 #: The size of a window in which all columns have room.
-SIZE = (150, 26)
+SIZE = (156, 25)
 _UP = 7_400.0
 #: Seconds since 1970; in the pictures it is always then.
 _NOW = 1_796_000_000.0

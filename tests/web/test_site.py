@@ -1,6 +1,6 @@
 """What is served to whom, over a real socket: files to anybody here, the API to who is logged in, nothing to other sites.
 
-The API behind it is a stub that says what it was asked; the real one is in tests/whole/test_web_page.py.
+The API behind it is a stub that says what it was asked; the real one is in tests/web/test_with_daemon.py.
 """
 
 import asyncio
