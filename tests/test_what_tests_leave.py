@@ -49,7 +49,9 @@ async def test_the_end_of_a_server_of_streams_closes_whatever_it_has_accepted(
     before = descriptors()
     async with streams(handler, tls=tls) as server:
         clients = [await asyncio.open_connection("127.0.0.1", server.port, ssl=trusting) for _ in range(5)]
-    assert descriptors() == before + len(clients)
+        sockets = [writer.get_extra_info("socket") for _, writer in clients]
+    # In TLS a client whose server has ended closes by itself, some of them before they can be asked.
+    assert descriptors() == before + sum(one is not None and one.fileno() != -1 for one in sockets)
     for _, writer in clients:
         writer.transport.abort()
 

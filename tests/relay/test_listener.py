@@ -174,13 +174,13 @@ async def test_dials_that_fail_until_the_hold_is_over_end_in_a_reset_with_the_la
 
 
 async def test_a_connection_that_got_through_is_not_bound_to_the_hold_any_more() -> None:
-    async with app(echo) as behind, listening(hold=0.15) as local:
+    async with app(echo) as behind, listening(hold=0.5) as local:
         reader, writer = await local.client()
         writer.write(b"1")
         await until(lambda: len(local.knocks) == 1)
         local.listener.use(behind.dialer)
         assert await reader.readexactly(1) == b"1"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.6)
         writer.write(b"2")
         assert await soon(reader.readexactly(1), 1) == b"2"
         writer.close()

@@ -91,7 +91,7 @@ def _api_without_a_version(case: Case) -> Iterator[None]:
     try:
         yield
     finally:
-        asyncio.run_coroutine_threadsafe(api.close(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(api.stop(), loop).result(5)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()
