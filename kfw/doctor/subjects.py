@@ -20,7 +20,7 @@ def meant(
 ) -> list[Forward]:
     """Without words all that are enabled, and for each profile that selects its namespaces; with nothing configured
     the current context. Raises UsageError for a word that nothing is named after."""
-    known = {**{name: _of_row(row, flags) for name, row in rows.items()}, **settings.forwards}
+    known = {**{name: _of_row(name, row, flags) for name, row in rows.items()}, **settings.forwards}
     if not words:
         found = [one for one in known.values() if one.enabled]
         return found or _namespaces(settings) or [_any(flags)]
@@ -36,10 +36,10 @@ def meant(
     return [one for name, one in known.items() if chosen.has(name, one.profile)]
 
 
-def _of_row(row: Row, flags: Mapping[str, str]) -> Forward:
+def _of_row(name: str, row: Row, flags: Mapping[str, str]) -> Forward:
     """A row does not say which kubeconfig the forward has: it is the one of this shell."""
     return Forward(
-        name=row["name"],
+        name=name,
         target=Target.parse(row["target"]),
         target_port=row["targetPort"],
         local_port=row["configuredPort"],

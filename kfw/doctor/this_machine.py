@@ -77,7 +77,9 @@ class ThisMachine:
         except (KfwError, ValueError) as why:
             what = why.what if isinstance(why, KfwError) else "the daemon's answer is not JSON"
             return [warning(Hop.FILES, what, "kfw restart --daemon, or kfw stop and kfw up")]
-        self.rows = {row["name"]: row for row in told["forwards"]}
+        project = self.settings.project_file if self.settings else None
+        here = str(project or paths.config_file())
+        self.rows = {_called(row, here): row for row in told["forwards"]}
         self.daemon = told["daemon"]
         return list(_daemon_findings(self.daemon, len(self.rows)))
 
@@ -158,9 +160,15 @@ def _read_files(settings: Settings) -> str:
     return f"{', '.join(map(str, settings.files))}: {forwards}"
 
 
+def _called(row: Mapping[str, Any], here: str) -> str:
+    """In the project `here`: two projects may have one name, see protocol.ForwardStatus."""
+    return str(row["name"] if row.get("project") == here else row.get("displayName") or row["name"])
+
+
 def _daemon_findings(daemon: Mapping[str, Any], forwards: int) -> Iterator[Finding]:
     version = daemon.get("version")
-    yield ok(Hop.FILES, f"the daemon runs (pid {daemon.get('pid')}, kfw {version}), with {forwards} forwards")
+    many = f"{forwards} forward{'' if forwards == 1 else 's'}"
+    yield ok(Hop.FILES, f"the daemon runs (pid {daemon.get('pid')}, kfw {version}), with {many}")
     if version != __version__:
         what = f"the daemon is of kfw {version}, this is kfw {__version__}"
         yield warning(Hop.FILES, what, "kfw restart --daemon")
