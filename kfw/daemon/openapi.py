@@ -85,6 +85,7 @@ QUERIES = {
         _parameter("follow", "query"),
         _parameter("traffic", "query", kind="number"),
     ],
+    "/v1/forwards/{name}/explain": [_parameter("project", "query")],
     "/v1/clusters": [_parameter("kubeconfig", "query")],
     "/v1/logs": [_parameter("name", "query"), _parameter("lines", "query", kind="integer")],
 }

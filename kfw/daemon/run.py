@@ -121,7 +121,7 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         core.is_watched = lambda: handlers.web.address is not None
         _handle_signals(core)
         if takeover:
-            core.leave(takeover.legacy.pid)
+            core.heir = takeover.legacy.pid  # until it says Go
             await takeover.prepare(core, counters, events)
         listening = takeover.metrics if takeover else None
         await stack.enter_async_context(serving(metrics, options.metrics_listen, listening))

@@ -39,12 +39,12 @@ class WebPage:
         """Serve it, if that is not so yet. Raises PortInUse, UsageError."""
         from kfw.web.asked import WebCaller
 
-        site = self._site or self._listen(request.port)
-        if request.port not in (None, self._port):
+        if self._site and request.port not in (None, 0, self._port):
             raise UsageError(
                 f"the page is on port {self._port} already",
                 f"`kfw web --stop`, then `kfw web --port {request.port}`",
             )
+        site = self._site or self._listen(request.port)
         site.caller = WebCaller(request.kubeconfig, request.environ)
         assert self.address
         return WebReply(address=self.address, url=f"http://{self.address}/#token={site.logins.token()}")

@@ -1,6 +1,7 @@
 """The page in Chromium, in front of a stub of the API: what many rows, odd words, gaps and other sites do to it."""
 
 import asyncio
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
 from kfw.system.local_ports import bind
 from tests.web.browser import REBOUND, rows, somebody, tab
+from tests.web.picture import PICTURE, SIZE, draw
 from tests.web.stub_daemon import StubDaemon, forward
 
 MARKUP = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>&amp;"
@@ -239,3 +241,9 @@ def test_a_page_of_another_origin_can_neither_read_act_frame_nor_include(ada: Br
         with pytest.raises(Error):
             foreign.frames[1].locator("#add").wait_for(timeout=500)
         assert daemon.listed == seen
+
+
+def test_the_picture_in_the_docs_is_as_large_as_the_page_that_draws_it(browser: Browser) -> None:
+    drawn, kept = draw(browser), PICTURE.read_bytes()
+    assert kept[16:24] == drawn[16:24] == struct.pack(">II", *SIZE)  # PNG's IHDR: width, height
+    assert len(kept) > 10_000

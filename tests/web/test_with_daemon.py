@@ -1,24 +1,21 @@
 """The page in Chromium, in front of the daemon and the sandbox: what people do with it, by keyboard where they can."""
 
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from kfw.sandbox.manifests import deployment, namespace, pod, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
-from tests.web.browser import rows, somebody, tab
+from tests.web.browser import rows, tab
 from tests.whole.place import Place, place
 from tests.whole.program import Program
 
 pytestmark = pytest.mark.sandbox
 
-PICTURE = Path(__file__).parents[2] / "docs" / "web.png"
 SHOP = (
     namespace("shop"),
     deployment("shop", "web", ports={"http": 8080, "metrics": 9100}, replicas=2),
@@ -192,23 +189,3 @@ def test_a_restart_of_the_daemon_is_told_and_the_page_comes_back_by_itself(
         expect(page.locator("#offline")).to_be_visible()
     finally:
         kfw.close()
-
-
-def test_the_picture_in_the_docs_is_the_page(
-    browser: Browser, kfw: Program, shop: Place, tmp_path: Path
-) -> None:
-    """KFW_PICTURES=1 writes it to docs/web.png."""
-    one, two, three = talk.free_ports(3)
-    kfw("add", "shop", "svc/web", f"{one}:80", "-n", "shop")
-    kfw("add", "metrics", "deploy/web", f"{two}:9100", "-n", "shop")
-    kfw("add", "orders", "svc/orders", f"{three}:80", "-n", "shop", "--no-wait")
-    with somebody(browser, 1000, 420) as who:
-        page = tab(who, link(kfw))
-        expect(page.locator(".row")).to_have_count(3)
-        expect(page.locator('.row[data-status="error"]')).to_have_count(1)
-        page.wait_for_timeout(2000)  # what has just changed glows no more
-        picture = page.screenshot(path=tmp_path / "web.png")
-    assert 5_000 < len(picture) < 200_000
-    if os.environ.get("KFW_PICTURES"):
-        PICTURE.write_bytes(picture)
-    assert PICTURE.exists()

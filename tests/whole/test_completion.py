@@ -50,9 +50,7 @@ def web(shared: Place, namespace: str) -> str:
 def test_values_come_from_the_kubeconfig_the_cluster_the_config_and_the_daemon(
     kfw: Program, web: str
 ) -> None:
-    kfw.configure(
-        {"api": {"target": "service/web", "targetPort": 80, "namespace": web}}, profiles={"dev": {}}
-    )
+    kfw.configure({"api": {"target": "service/web", "targetPort": 80, "namespace": web}})
     assert tab(kfw, "kfw up --context ") == ["kfw-sandbox"]
     assert web in offered(kfw, "kfw add -n ")
     assert offered(kfw, f"kfw add -n {web} svc/") == ["svc/web"]

@@ -40,7 +40,7 @@ def test_what_is_added_and_saved_is_the_files_without_a_restart(
     seen = kfw.seq()
     done = kfw("add", "web", "svc/web", f"{free}:http", "--save")
     assert "saved in kfw.yaml: web" in done.stderr
-    added = f"    web: {{target: service/web, targetPort: http, localPort: {free}}}\n"
+    added = f"    web: {{target: service/web, targetPort: http, localPort: {free}, type: web}}\n"
     assert file.read_text() == before.replace("# why\n", f"# why\n{added}")
     assert talk.pod_behind(free).startswith("web-")
     kfw("reload")
@@ -62,7 +62,7 @@ def test_what_does_not_come_up_is_not_saved(
     kfw("add", "wbe", "svc/web", f"{free}:http", "-n", namespace, "--save")
     assert (kfw.project / "kfw.yaml").read_text() == (
         "portForwards:\n  wbe:\n    target: service/web\n    targetPort: http\n"
-        f"    localPort: {free}\n    namespace: {namespace}\n"
+        f"    localPort: {free}\n    namespace: {namespace}\n    type: web\n"
     )
 
 

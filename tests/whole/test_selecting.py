@@ -1,6 +1,7 @@
 """Profiles that select services by namespace and label: what comes, changes and goes in the cluster is followed."""
 
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -199,3 +200,22 @@ def test_two_hundred_services_are_two_hundred_forwards_and_one_event(
     assert len({row["localPort"] for row in rows.values()}) == 200
     told = [event["message"] for event in own_kfw.ask("/v1/events") if event["type"] == "reload"]
     assert told == ["started: 200 (s000, s001, s002, s003, s004, ...)"]
+
+
+def test_after_the_daemon_was_replaced_profiles_and_files_are_followed_and_the_word_of_the_user_is_kept(
+    own_kfw: Program, namespace: str, put: Callable[..., None], ports: Ports
+) -> None:
+    one, two, other = ports(3)
+    put("web", one)
+    own_kfw.up({}, profiles=profile(namespace))
+    own_kfw("restart", "--daemon")
+    put("late", two)
+    own_kfw.until_row("late", status="active", localPort=two)
+    entry = {"target": "service/web", "targetPort": "http", "localPort": other, "namespace": namespace}
+    own_kfw.configure({"more": entry}, profiles=profile(namespace))
+    own_kfw.until_row("more", status="active", localPort=other)
+    own_kfw("down", "web")
+    os.kill(own_kfw.daemon_pid(), signal.SIGKILL)
+    own_kfw("start")
+    own_kfw.until_row("late", status="active")
+    assert own_kfw.rows().get("web", {"status": "stopped"})["status"] == "stopped"

@@ -195,7 +195,7 @@ def test_L2_L9_A35_all_of_a_cluster_are_counted_and_stopped_and_no_others(ask: A
     names = [ask.start(targetPort="http")["name"] for _ in range(2)]
     assert ask.of_cluster()["forwards"] == 2
     assert ask.of_cluster()["byStatus"] == {"active": 2}
-    assert ask.post("down", context="another") == {"names": []}
+    assert ask.post("down", context="another")["names"] == []
     assert sorted(ask.post("down", context=context)["names"]) == names
     assert ask.of_cluster()["forwards"] == 0
     assert ask.of_cluster()["byStatus"] == {"stopped": 2}
@@ -223,7 +223,7 @@ def test_L8_A34_each_change_is_one_event_and_after_stopped_comes_nothing_old(ask
         with socket.create_connection(("127.0.0.1", port)):
             ask.post("down", names=[name])
         again = ask.post("enable", names=[name], source={"key": "added", "cwd": "/"})
-        assert again == {"names": [name]}
+        assert again["names"] == [name]
         ask.kfw.until_row(name, status="active")
     ask.post("down", names=[name])
     events = [e for e in ask.kfw.ask(f"/v1/events?since={since}") if e["name"] == name]

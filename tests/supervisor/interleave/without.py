@@ -1,7 +1,7 @@
 """The product without one of its fixes, to see that the histories find what the fix has ended."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +15,11 @@ from kfw.supervisor.tasks import Tasks
 from kfw.system.open_files import Use
 
 
-async def _new_link(self: PoolDriver, pod: str) -> Link:
+async def _new_link(self: PoolDriver, pod: str, on_turn: Callable[[float], None]) -> Link:
     """As it was: that a dial was cancelled, by who closed its pool, became a cancellation of who waited for it."""
     dial = self.state.join_dial(pod, asyncio.get_running_loop().time()) or self._start_dial(pod, Use.UPKEEP)
     dial.asked = True
+    on_turn(0.0)
     try:
         return await asyncio.shield(self._dials[dial])
     except asyncio.CancelledError:

@@ -1,10 +1,9 @@
-"""What was added becomes a file's, what is in error gives its name and its port to what comes."""
+"""What is in error gives its port to what comes."""
 
 import socket
 
 import pytest
 
-from kfw.errors import UsageError
 from kfw.model import Problem, Reason, Resolution, Status
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.supervisor.supervisor import Supervisor
@@ -25,7 +24,10 @@ class World:
         await self.supervisor.up([forward(name, **changes)])
         await settle()
         await self.fake.clusters.say(said)
-        return self.supervisor.report(name)
+        return self.report(name)
+
+    def report(self, name: str) -> ForwardStatus:
+        return next(row for row in self.supervisor.statuses() if row.name == name)
 
 
 def _free() -> int:
@@ -34,28 +36,13 @@ def _free() -> int:
         return int(one.getsockname()[1])
 
 
-async def test_what_is_added_and_then_a_files_goes_on_and_only_its_source_changes() -> None:
-    made = World()
-    try:
-        assert (await made.up("a", Resolution(nodes=(node(),)), source=ADDED)).status is Status.ACTIVE
-        runner = made.supervisor.runner("a")
-        reply = await made.supervisor.up([forward("a", source=FILE)], replaces=FILE)
-        assert (reply.unchanged, reply.restarted) == (["a"], [])
-        assert made.supervisor.runner("a") is runner
-        assert made.supervisor.running()["a"].source == runner.forward.source == FILE
-        reply = await made.supervisor.up([], replaces=FILE)
-        assert reply.stopped == ["a"]
-    finally:
-        await made.supervisor.close()
-
-
 async def test_what_is_in_error_gives_its_port_to_what_comes() -> None:
     made, port = World(), _free()
     try:
         assert (await made.up("typo", GONE, local_port=port, source=FILE)).status is Status.ERROR
         now = await made.up("right", Resolution(nodes=(node(),)), local_port=port, source=ADDED)
         assert (now.status, now.local_port) == (Status.ACTIVE, port)
-        old = made.supervisor.report("typo")
+        old = made.report("typo")
         assert old.status is Status.STOPPED
         assert old.message.startswith(f"port {port} went to 'right', as this was in error")
     finally:
@@ -68,8 +55,8 @@ async def test_what_serves_keeps_its_port() -> None:
         await made.up("first", Resolution(nodes=(node(),)), local_port=port)
         await made.supervisor.up([forward("second", local_port=port)])
         await settle()
-        assert made.supervisor.report("first").status is Status.ACTIVE
-        assert made.supervisor.report("second").reason is Reason.PORT_IN_USE
+        assert made.report("first").status is Status.ACTIVE
+        assert made.report("second").reason is Reason.PORT_IN_USE
     finally:
         await made.supervisor.close()
 
@@ -83,21 +70,9 @@ async def test_what_has_no_port_because_a_program_has_it_is_not_stopped_for_it()
         try:
             await made.supervisor.up([forward("first", local_port=port)])
             await settle()
-            assert made.supervisor.report("first").status is Status.ERROR
+            assert made.report("first").status is Status.ERROR
             await made.supervisor.up([forward("second", local_port=port)])
             await settle()
-            assert made.supervisor.report("first").reason is Reason.PORT_IN_USE
+            assert made.report("first").reason is Reason.PORT_IN_USE
         finally:
             await made.supervisor.close()
-
-
-async def test_a_file_corrects_what_was_added_and_is_in_error_but_nothing_that_works() -> None:
-    made = World()
-    try:
-        await made.up("a", GONE, source=ADDED)
-        await made.supervisor.up([forward("a", target_port=81, source=FILE)])
-        assert made.supervisor.running()["a"].source == FILE
-        with pytest.raises(UsageError, match="'a' is up already"):
-            await made.supervisor.up([forward("a", target_port=82, source="/other/kfw.yaml")])
-    finally:
-        await made.supervisor.close()
