@@ -40,6 +40,9 @@ class AddDialog(ModalScreen[NewForward | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", show=False),
         Binding("ctrl+s", "submit", "Add", show=False),
+        # Before the next key is given to a field: who types fast would fill in the one before.
+        Binding("tab", "app.focus_next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", show=False, priority=True),
     ]
 
     class TargetsFound(Message):

@@ -51,7 +51,7 @@ def test_K26_a_forward_lives_its_life_in_the_terminal_app(
             while "B/s" not in shown.screen():
                 read_bytes(client, 500_000)
             shown.keys("2")
-            shown.wait_for("FIRST BYTE", "127.0.0.1:")
+            shown.wait_for("FIRST BYTE", "sandbox-")
         shown.keys("Escape")
         shown.wait_without("FIRST BYTE")
         shown.keys("d")
