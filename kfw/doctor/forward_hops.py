@@ -21,6 +21,7 @@ from kfw.methods.tunnel.method import TunnelMethod
 from kfw.model import Endpoint, Forward, Health, Problem, Reason, Resolution
 from kfw.names import few
 from kfw.quickstart.checks import Finding, ok, warning
+from kfw.reasons import About
 from kfw.relay.dialer import DialFailed
 from kfw.system import local_ports
 from kfw.system.files import outside
@@ -94,7 +95,7 @@ class ForwardHops:
         self._following = self._registry.follow(forward)
         async for found in self._following:
             self._resolution, problem = found, found.problem
-            if problem is None or problem.reason not in (Reason.TIMED_OUT, Reason.INTERNAL):
+            if problem is None or problem.reason.traits.about not in (About.PATH, About.KFW):
                 break
         if problem and problem.reason is Reason.NO_READY_POD:
             problem = await self._look_at_pods(self._following)

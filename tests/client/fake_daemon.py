@@ -48,6 +48,8 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
         "pid": None,
         "restarts": 0,
         "since": "2026-11-21T07:00:00.000Z",
+        "startedAt": "2026-11-21T06:59:58.000Z",
+        "epoch": 1,
         "uptimeSeconds": 125.0 if serving else 0.0,
         "nextAttemptAt": None,
         "connections": 0,

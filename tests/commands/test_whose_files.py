@@ -44,9 +44,11 @@ EVERY = {
     "stop": "stop",
     "serve": "serve",
     "service": "service status",
+    "web": "web --print",
 }
-#: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone.
-NEED_NONE = ("version", "init", "port-forward", "bootstrap")
+#: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone; `doctor` has it as a finding,
+#: and `tui` looks for a terminal first.
+NEED_NONE = ("version", "init", "port-forward", "bootstrap", "completion", "doctor", "tui")
 
 
 def test_the_table_is_complete() -> None:

@@ -131,6 +131,7 @@ hold = {}
         "kfw.toml:4:1: portForwards.api.localPort is given twice, first in line 3, keep one of the two",
         "kfw.toml:6:2: the name 'Web' in portForwards cannot be used, "
         "use lower-case letters, digits and '-', at most 63, for example web",
+        "kfw.toml:8:13: portForwards.Web.localPort is '9000', write 9000 without quotes",
         "kfw.toml:12:13: portForwards.db.localPort is '2020-01-01', which is a date, write a port from 0 to 65535",
         "kfw.toml:13:8: portForwards.db.hold is a mapping, write a time such as 500ms, 1m30s or a number of seconds",
     ]

@@ -135,7 +135,8 @@ async def test_reload_of_a_context_brings_the_environment_to_what_is_in_it(daemo
     await daemon.core.reload(ReloadRequest(project=str(daemon.config), environ={"WHO": "first"}))
     request = ReloadRequest(project=str(daemon.config), environ={"WHO": "second"}, context="other")
     await daemon.core.reload(request)
-    assert (environs.of("a")["WHO"], environs.of("b")["WHO"]) == ("first", "second")
+    who = [environs.of(RowId(str(daemon.config), name))["WHO"] for name in "ab"]
+    assert who == ["first", "second"]
 
 
 async def test_reload_leaves_what_was_added_by_hand_alone(daemon: Daemon) -> None:

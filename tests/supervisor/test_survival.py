@@ -141,7 +141,7 @@ async def test_a_target_is_followed_again_however_the_following_ended(work: Work
 async def test_who_asks_for_it_does_not_wait_for_the_pause_after_a_defect(ask: str) -> None:
     clusters = Ending(it_ends)
     async with up(world_of(clusters)) as api:
-        getattr(api.supervisor, ask)(["api"])
+        getattr(api.supervisor, ask)(list(api.supervisor.rows()))
         await settle()
         await clusters.say(THERE)
         assert api.now.status is Status.ACTIVE

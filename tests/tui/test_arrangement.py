@@ -105,8 +105,9 @@ def test_a_search_finds_what_has_all_of_its_words(search: str, found: list[str])
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_word_with_a_field_looks_in_that_field_only(field: str) -> None:
     one = live(
-        "name-x", "error", context="cluster-x", profile="profile-x", namespace="namespace-x", method="tunnel"
-    )
+        "name-x", "error", context="cluster-x", profile="profile-x", namespace="namespace-x", method="tunnel",
+        project="/x/kfw.yaml",
+    )  # fmt: skip
     text = FIELDS[field](one).lower()
     assert names(arrange([one], ListOptions(search=f"{field}:{text}"))) == (
         [one.name] if " " not in text else []

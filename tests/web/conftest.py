@@ -1,4 +1,5 @@
-"""One browser for all tests of the page; each test is somebody else in it. Those without a browser do not import one."""
+"""One browser for the tests of a file; each test is somebody else in it. Those without a browser do not import one. Playwright
+keeps a loop running in its thread, so nothing of asyncio could be tested beside it: the browser ends with the file."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     from tests.web.browser import chromium
 

@@ -131,7 +131,7 @@ def test_a_port_of_another_program_is_6_with_its_name_and_pid(running: Program, 
         done = running("add", "b", "svc/web", f"{port}:80", "-n", "bad-input", code=6)
     assert f"port-in-use: cannot listen on {port}: " in done.stderr
     assert f"(pid {os.getpid()}) has it" in done.stderr
-    assert "or set onPortInUse: next" in done.stderr
+    assert "or add --next-port" in done.stderr
     running("remove", "b")
 
 
@@ -211,5 +211,5 @@ def test_B23_stdout_is_data_alone_and_messages_are_on_stderr(running: Program) -
     for line in ("status", "verify", "wait web", "explain web", "retry", "config show", "up", "events"):
         assert running.json(*line.split()) is not None, line
     assert running("retry").stdout == running("reload").stdout == ""
-    assert running("down", "--json").stdout == '{"stopped": ["web"]}\n'
+    assert running.json("down")["stopped"] == ["web"]
     assert running("up", "--json").stderr.startswith("web: ")
