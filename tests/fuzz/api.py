@@ -143,7 +143,7 @@ async def _followed(case: Case, stack: AsyncExitStack, registry: ClusterRegistry
     await api.put(wire.SLICES, wire.slice_("web-1"))
     await api.put(wire.PODS, wire.pod("web-1"))
     await api.start()
-    stack.push_async_callback(api.close)
+    stack.push_async_callback(api.stop)
     one = Followed(number, api)
     forward = _forward(case, random, one, tls)
 

@@ -63,7 +63,6 @@ class HostileApi(FakeApi):
         # A server has few faults at a time: some of all, mixed with good answers.
         self._faults = random.sample(FAULTS, random.choice((1, 1, 2, 3)))
         self._good = random.choice((0.0, 0.0, 0.3, 0.7))
-        self._hostile_connections = set[asyncio.Task[None]]()
 
     def turn_good(self) -> None:
         """Connections of before are reset, or never hear of it. What it said of its objects is void: its history begins
@@ -78,10 +77,6 @@ class HostileApi(FakeApi):
         if not self.hostile:
             await super()._serve(reader, writer)
             return
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
         self._open.add(writer)
         self.connections += 1
         try:
