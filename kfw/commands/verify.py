@@ -41,11 +41,10 @@ def verify(names: Names = None, as_json: Json = False) -> int:
 
 def _chosen(names: list[str] | None) -> list[dict[str, Any]]:
     rows = client.status().forwards
-    ids = set(meant_of(names, rows)) if names else {row.id for row in rows if row.status not in _NOT_UP}
-    chosen = [msgspec.to_builtins(row) for row in rows if row.id in ids]
+    chosen = meant_of(names, rows) if names else [row for row in rows if row.status not in _NOT_UP]
     if not chosen:
         raise UsageError("nothing is forwarded", "`kfw up` starts the configured forwards")
-    return chosen
+    return [msgspec.to_builtins(row) for row in chosen]
 
 
 def _answer(row: dict[str, Any]) -> PortAnswer:

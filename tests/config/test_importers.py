@@ -52,12 +52,13 @@ def test_kudevs_own_defaults_hold_for_what_it_does_not_say(project: Project) -> 
         (
             "apiVersion: kudev.io/v1alpha1\nkind: DeploymentConfig\nmetadata: {name: My_App}\n",
             "3:18: the name 'My_App' in portForwards cannot be used, "
-            "use lower-case letters, digits and '-', at most 63, for example my-app",
+            "use lower-case letters, digits and '-', at most 63, for example my-app\n"
+            "3:18: portForwards.My_App.target is 'service/My_App', write for example service/api",
         ),
     ],
 )
 def test_mistakes_in_a_kudev_config_keep_their_places(project: Project, text: str, problem: str) -> None:
-    assert project.problems(text) == [f"kfw.yaml:{problem}"]
+    assert project.problems(text) == [f"kfw.yaml:{one}" for one in problem.split("\n")]
 
 
 def test_an_object_of_another_kind_of_kubernetes_is_no_kudev_config(project: Project) -> None:
