@@ -46,8 +46,8 @@ EVERY = {
     "service": "service status",
     "web": "web --print",
 }
-#: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone; `doctor` has it as a finding,
-#: and `tui` looks for a terminal first.
+#: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone; `doctor` has it as a
+#: finding, and `tui` looks for a terminal first.
 NEED_NONE = ("version", "init", "port-forward", "bootstrap", "completion", "doctor", "tui")
 
 

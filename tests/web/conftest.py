@@ -1,5 +1,7 @@
-"""One browser for the tests of a file; each test is somebody else in it. Those without a browser do not import one. Playwright
-keeps a loop running in its thread, so nothing of asyncio could be tested beside it: the browser ends with the file."""
+"""One browser for the tests of a file; each test is somebody else in it. Those without a browser do not import one.
+
+Playwright keeps a loop running in its thread, so nothing of asyncio could be tested beside it: the browser ends with the file.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING

@@ -128,7 +128,7 @@ def test_FR_CLI_07_disable_holds_over_a_bare_up_and_a_restart_until_enable(
     own_kfw("start")
     own_kfw("reload")
     assert statuses(own_kfw)["api"] == "disabled"
-    assert own_kfw.json("enable", "a*") == {"enabled": ["api"]}
+    assert own_kfw.json("enable", "a*")["enabled"] == ["api"]
     own_kfw.until_row("api", status="active")
     assert "known are: api, db" in own_kfw("disable", "nobody", code=2).stderr
 
