@@ -1,6 +1,6 @@
 """One browser for the tests of a file; each test is somebody else in it. Those without a browser do not import one.
 
-Playwright keeps a loop running in its thread, so nothing of asyncio could be tested beside it: the browser ends with the file.
+Playwright keeps a loop running in its thread, so nothing of asyncio could be tested beside it: a browser ends with its file.
 """
 
 from collections.abc import Iterator
