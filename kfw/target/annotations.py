@@ -3,25 +3,20 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import msgspec
-
 from kfw.choices import KINDS
-from kfw.errors import KfwError
-from kfw.kube.api_errors import NotUnderstood, not_understood
 from kfw.kube.decoder import Wire
 from kfw.kube.resource import PODS
-from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import NAMED_KINDS
 from kfw.target.decode.meta import OwnerReference
-from kfw.target.listing import PAGE, server_of
-from kfw.target.registry import decoder
+from kfw.target.listing import list_objects, server_of
 
 _HASH = "pod-template-hash"
 
 
 class _Meta(Wire, frozen=True):
     name: str
+    resource_version: str = ""
     annotations: dict[str, str] | None = None
     labels: dict[str, str] | None = None
     owner_references: list[OwnerReference] | None = None
@@ -29,6 +24,9 @@ class _Meta(Wire, frozen=True):
 
 class _Pod(Wire, frozen=True):
     metadata: _Meta
+
+    def trim(self) -> _Meta:
+        return self.metadata
 
 
 @dataclass(frozen=True)
@@ -41,33 +39,13 @@ class AnnotatedPod:
 
 async def annotated_pods(access: Access, namespace: str, names: Collection[str]) -> list[AnnotatedPod]:
     """Those that have one of these annotations. Raises KfwError."""
-    found: list[AnnotatedPod] = []
     async with server_of(access) as server:
         server.want(asked_for=True)
-        session, read, query = server.session(), decoder(PODS), dict[str, str | int](limit=PAGE)
-        try:
-            for _ in range(MOST_OBJECTS // PAGE):
-                page = read.page(await session.read(PODS.path(namespace), query))
-                found += [one for pod in map(_pod, page.items) for one in _with(pod, names)]
-                if not page.next or not page.items:
-                    return found
-                query["continue"] = page.next
-        except NotUnderstood as error:
-            raise not_understood(error, server.error_context) from error
-        finally:
-            server.close_session(session)
-    raise KfwError(f"there are more than {MOST_OBJECTS} pods", "name a namespace with fewer: -n NAME")
+        pods = await list_objects(server, PODS, namespace, shape=_Pod)
+    return [one for pod in pods for one in _with(pod.object, names)]
 
 
-def _pod(raw: msgspec.Raw) -> _Pod:
-    try:
-        return msgspec.json.decode(raw, type=_Pod)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise NotUnderstood("a pod whose metadata cannot be read") from error
-
-
-def _with(pod: _Pod, names: Collection[str]) -> list[AnnotatedPod]:
-    meta = pod.metadata
+def _with(meta: _Meta, names: Collection[str]) -> list[AnnotatedPod]:
     said = tuple((name, value) for name, value in (meta.annotations or {}).items() if name in names)
     return [AnnotatedPod(_target(meta), said)] if said else []
 
