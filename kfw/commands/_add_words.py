@@ -94,7 +94,7 @@ def _addition(name: str, text: str, ports: str | None) -> Addition:
 
 
 def _name_of(target: Target) -> str:
-    """What is no letter of a name in it becomes a dash: pod "db.v2" is called "db-v2". Of labels it is the first value."""
+    """A character that a name cannot have becomes a dash: pod "db.v2" is called "db-v2". Of labels it is the first value."""
     text = target.name
     if target.kind is Kind.PODS:
         key, _, value = text.partition(",")[0].partition("=")
