@@ -9,6 +9,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import h11
 
@@ -114,26 +115,22 @@ class HttpServer:
         self._make_room()
         task = asyncio.create_task(self._serve(peer), name=f"{self._name} connection")
         self._connections[task] = None
-        task.add_done_callback(self._on_end)
+        task.add_done_callback(partial(self._on_end, peer))
 
-    def _on_end(self, task: asyncio.Task[None]) -> None:
-        self._connections.pop(task, None)
+    def _on_end(self, peer: socket.socket, task: asyncio.Task[None]) -> None:
+        if not self._connections.pop(task, None):
+            peer.close()  # it has no client: not let in, not opened, or ended before its task began
         if not task.cancelled() and (error := task.exception()):
             log.error("%s: failed", task.get_name(), exc_info=error)
 
     async def _serve(self, peer: socket.socket) -> None:
         if not self._admits(peer):
-            peer.close()
             return
         try:
             reader, writer = await self._open(peer)
         except OSError as error:  # it left, or speaks no TLS, or shows a certificate that is not ours
             log.debug("%s connection: not opened: %s", self._name, error)
-            peer.close()
             return
-        except BaseException:
-            peer.close()
-            raise
         client = ClientConnection(reader, writer, hook=self.hook, write=self._limits.write)
         await self._serve_client(client, _common_name(writer))
 

@@ -275,14 +275,18 @@ def _bare(user: UserEntry) -> UserEntry:
 
 
 #: The password in a URL, which may hold a slash although it should not, and `NAME=VALUE` anywhere.
-#: Neither takes longer than a text is long: a name is looked for at its first character only, a password is bounded.
-_PASSWORD_IN_URL = re.compile(r"://[^\s/?#@:]{0,2048}:([^\s@]{1,4096})@")
+#: Neither takes a time that grows faster than its text: a name is looked for at its first character only, a password in
+#: what stands before an @.
+_BEFORE_AN_AT = re.compile(r"(?<![^\s@])[^\s@]++(?=@)")
+_PASSWORD_OF_A_URL = re.compile(r"://[^/?#:]*+:(.+)\Z")
 _ASSIGNMENT = re.compile(r"(?<![\w.-])([\w.-]++)=([^\s&;#'\"]+)")
 
 
 def _secrets_in(text: str) -> Iterable[str]:
     """Passwords of URLs, whole and in the pieces that a parser may quote; values of names that are those of secrets."""
-    for password in _PASSWORD_IN_URL.findall(text):
+    for password in (
+        found[1] for part in _BEFORE_AN_AT.findall(text) if (found := _PASSWORD_OF_A_URL.search(part))
+    ):
         yield password
         yield from re.split("[/?#]", password)
     yield from (value for name, value in _ASSIGNMENT.findall(text) if is_secret_name(name))

@@ -1,7 +1,9 @@
 """Many connections: who is let in, who has to go, and how it all ends. More of it in tests/daemon/test_control_socket.py."""
 
 import asyncio
+import gc
 import logging
+import socket
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -68,6 +70,20 @@ async def test_without_grace_connections_are_cut() -> None:
             except ConnectionResetError:
                 left = b""
             assert len(left) < LARGE
+
+
+@pytest.mark.parametrize("rounds", range(5))
+async def test_however_short_before_the_end_a_connection_came_it_is_cut(rounds: int) -> None:
+    """`rounds` are those of the loop: one accepts it, the next begins its task."""
+    async with serving(mirror) as (server, port):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            await server.close(0.0)
+            client.settimeout(5)
+            with suppress(ConnectionResetError):
+                assert client.recv(1) == b""
+    gc.collect()  # a socket that nobody closed is told now
 
 
 async def test_a_handler_that_fails_ends_its_connection_and_is_in_the_log(
