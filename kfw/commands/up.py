@@ -26,6 +26,7 @@ from kfw.commands._options import (
     Timeout,
 )
 from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
+from kfw.commands.update import begin_check
 from kfw.config.settings import Settings
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.model import Forward, SelectingProfile
@@ -64,6 +65,7 @@ def up(
     """
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
     settings, request = request_for(names or [], config or [], flags, config_url)
+    begin_check(wanted=settings.updates)
     if foreground:
         _say_what_needs_the_daemon(request)
         return _foreground(request, as_json=as_json)

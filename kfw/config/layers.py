@@ -128,6 +128,7 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
         },
         daemon=_daemon(completed.branch("daemon")),
         ui=_ui(completed.branch("uiOptions")),
+        updates=completed.value("updates", bool) is not False,
         collector=collector_block.settings_of(completed.branch("collector")),
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),

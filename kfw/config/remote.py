@@ -44,7 +44,7 @@ ALLOWED = frozenset(
 _HEALTH = frozenset(
     {"type", "interval", "timeout", "failures", "path", "statuses", "tls", "headers", "service"}
 )
-_TOP = frozenset({"monitoringInterval", "uiOptions"})
+_TOP = frozenset({"monitoringInterval", "uiOptions", "updates"})
 _LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 
 
