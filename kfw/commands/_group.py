@@ -21,7 +21,7 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "open", "logs", "events", "collect"),
+        *("top", "perf", "open", "logs", "events", "collect"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),

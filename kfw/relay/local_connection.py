@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from kfw.backoff import Backoff
 from kfw.errors import words_of
@@ -20,6 +20,19 @@ from kfw.system.open_files import OPEN_FILES, Use, opens_for
 PAUSES = Backoff(0.02, 0.5)
 #: A way that closes connections by itself does so within these seconds before or after its own end.
 AROUND_THE_END = 0.3
+
+
+class StageTimes(NamedTuple):
+    """How long each stage of a connection's opening took, in seconds; None: it did not come to its end.
+
+    `accept`: until it could be read from. `wait`: for something to dial, with all dials that failed. `dial`: the one that
+    did not. `answer`: from then to the first byte of the far side.
+    """
+
+    accept: float | None = None
+    wait: float | None = None
+    dial: float | None = None
+    answer: float | None = None
 
 
 @dataclass(slots=True)
@@ -81,8 +94,28 @@ class LocalConnection:
     """
 
     __slots__ = (
-        "_cut_short", "_dialing", "_judging", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms",
-        "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far", "how", "near",
+        "_cut_short",
+        "_dialed_at",
+        "_dialing",
+        "_joined_at",
+        "_judging",
+        "_lookout",
+        "_loop",
+        "_made",
+        "_opened_at",
+        "_patience",
+        "_refused",
+        "_since",
+        "_terms",
+        "_told",
+        "_why",
+        "client",
+        "closed_by_far",
+        "dialer",
+        "failed",
+        "far",
+        "how",
+        "near",
     )  # fmt: skip
 
     def __init__(self, terms: ListenerState) -> None:
@@ -90,6 +123,8 @@ class LocalConnection:
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
         self._made = False
+        # When it was made, its last dial was begun, and that had succeeded, by the loop's time; 0: not yet.
+        self._opened_at = self._dialed_at = self._joined_at = 0.0
         self._dialing: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
         self._refused: asyncio.TimerHandle | None = None  # the same, while everybody refuses it
@@ -121,6 +156,17 @@ class LocalConnection:
         """Seconds from then to the first byte of the far side."""
         spoke_at = self.far.spoke_at if self.far is not None else None
         return None if spoke_at is None else spoke_at - self._since
+
+    @property
+    def stages(self) -> StageTimes:
+        opened, dialed, joined = self._opened_at, self._dialed_at, self._joined_at
+        spoke_at = self.far.spoke_at if self.far is not None else None
+        return StageTimes(
+            opened - self._since if opened else None,
+            dialed - opened if joined else None,
+            joined - dialed if joined else None,
+            max(0.0, spoke_at - joined) if spoke_at is not None and joined else None,
+        )
 
     @property
     def endpoint(self) -> str:
@@ -196,6 +242,7 @@ class LocalConnection:
         if end is not self.near:
             return
         self._made = True
+        self._opened_at = self._loop.time()
         name = end.transport.get_extra_info("peername")
         self.client = name[:2] if name else None
         if self.how:
@@ -251,6 +298,7 @@ class LocalConnection:
             await asyncio.sleep(PAUSES.after(failures))
         self._dialing = None
         self._stop_waiting()
+        self._joined_at = self._loop.time()
         self.far, self.dialer = far, dialer
         if self.near.read or self._terms.suspicion.app_speaks_first:
             self._terms.on_wait(self)
@@ -266,6 +314,7 @@ class LocalConnection:
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
         far = FarEnd(self)
+        self._dialed_at = self._loop.time()
         try:
             with opens_for(Use.DIAL):
                 await dialer.dial(lambda: far)
