@@ -264,9 +264,12 @@ SETTINGS = Block(
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of one config file, committed as schema.json."""
+    """JSON Schema (2020-12) of one config file, committed as schema.json. Its $id is a name; no server need have it."""
     defs: dict[str, Any] = {}
-    SETTINGS.json(defs)
-    top: dict[str, Any] = defs.pop("settings") | {"type": "object"}
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kfw config", "$defs": defs}
-    return about | top
+    top = SETTINGS.json(defs)
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://kfw.dev/schema/config.json",
+        "title": "kfw config",
+    }
+    return about | top | {"type": "object", "$defs": defs}

@@ -1,0 +1,67 @@
+"""Packages of this checkout, made by its own build backend and installed without a network."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.other_user import ROOT
+
+Done = subprocess.CompletedProcess[str]
+
+
+def run(
+    *argv: str | Path, cwd: Path = ROOT, limit: float = 300, env: Mapping[str, str] | None = None
+) -> Done:
+    """Fails the test with what it said."""
+    done = subprocess.run(
+        [*map(str, argv)], cwd=cwd, env=env, capture_output=True, text=True, timeout=limit, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def build(kind: str, folder: Path, source: Path = ROOT) -> Path:
+    """`kind` is wheel or sdist."""
+    code = f"import sys, hatchling.build as backend; print(backend.build_{kind}(sys.argv[1]))"
+    return folder / run(sys.executable, "-c", code, folder, cwd=source).stdout.split()[-1]
+
+
+def files_of(wheel: Path) -> dict[str, bytes]:
+    """By name what is in it."""
+    with zipfile.ZipFile(wheel) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def install(wheel: Path, folder: Path) -> Path:
+    """A new environment with it, where kfw's dependencies are those of this one. The path of its kfw."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    python = folder / "bin" / "python"
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--no-deps",
+        "--no-index",
+        "--no-compile",
+        wheel,
+    )
+    ours = sysconfig.get_path("purelib")
+    # A folder that is named in a .pth file has its own .pth files left unread: kfw is that of the wheel.
+    (folder / site_packages() / "dependencies.pth").write_text(f"{ours}\n")
+    return folder / "bin" / "kfw"
+
+
+def site_packages() -> Path:
+    return Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """A user's, in an empty home; no variable of this shell but PATH."""
+    return {"HOME": str(home), "KFW_HOME": str(home / "kfw"), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
