@@ -21,7 +21,7 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "open", "logs", "events"),
+        *("top", "tap", "open", "logs", "events"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
