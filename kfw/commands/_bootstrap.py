@@ -104,15 +104,17 @@ def since() -> dict[str, str]:
 
 
 def show(run: Bootstrap, before: dict[str, str]) -> None:
-    """Name and URL on stdout; the ways they go, and that nothing changed, on stderr."""
+    """The ways they go, and that nothing changed, on stderr; names and URLs on stdout, but not where people have just read
+    them."""
     names = wanted(run.options)
     up = {row.name: row for row in _rows() if row.name in names and row.url}
     for line in ways(up, {name: client.explain(name) for name in up}):
         run.steps.say(line)
     if before and before == since():
         run.steps.say("nothing changed")
-    for name, row in up.items():
-        output.show(f"{name}\t{row.url}")
+    if not output.is_terminal(sys.stdout):
+        for name, row in up.items():
+            output.show(f"{name}\t{row.url}")
 
 
 def _rows() -> list[ForwardStatus]:
