@@ -104,15 +104,17 @@ def since(options: BootstrapOptions) -> dict[str, str]:
 
 
 def show(run: Bootstrap, before: dict[str, str]) -> None:
-    """Name and URL on stdout; the ways they go, and that nothing changed, on stderr."""
+    """The ways they go, and that nothing changed, on stderr; names and URLs on stdout, but not where people have just read
+    them."""
     up = _up(run.options)
     explained = {name: client.explain(name, row.project) for name, row in up.items()}
     for line in ways(up, explained):
         run.steps.say(line)
     if before and before == since(run.options):
         run.steps.say("nothing changed")
-    for name, row in up.items():
-        output.show(f"{name}\t{row.url}")
+    if not output.is_terminal(sys.stdout):
+        for name, row in up.items():
+            output.show(f"{name}\t{row.url}")
 
 
 def _up(options: BootstrapOptions) -> dict[str, ForwardStatus]:

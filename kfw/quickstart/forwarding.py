@@ -74,8 +74,12 @@ def project(options: BootstrapOptions) -> str:
 
 
 def ways(rows: Mapping[str, ForwardStatus], explained: Mapping[str, Explanation]) -> list[str]:
-    """One line for each forward that serves: the way it goes, and why a better one was not to be had."""
-    return [_way(rows[name], explanation) for name, explanation in explained.items() if rows[name].url]
+    """A line for each way that forwards go, with who goes it and why a better one was not to be had."""
+    names: dict[str, list[str]] = {}
+    for name, explanation in explained.items():
+        if rows[name].url:
+            names.setdefault(_way(rows[name], explanation), []).append(name)
+    return [f"{', '.join(those)}: {way}" for way, those in names.items()]
 
 
 def _way(row: ForwardStatus, explanation: Explanation) -> str:
@@ -85,4 +89,4 @@ def _way(row: ForwardStatus, explanation: Explanation) -> str:
         if candidate.chosen:
             break
         better.append(f"not {candidate.method}: {candidate.why}")
-    return f"{row.name}: {'; '.join([METHODS[row.method].way, *better])}"
+    return "; ".join([METHODS[row.method].way, *better])

@@ -104,7 +104,7 @@ def test_up_in_the_foreground_ends_with_the_code_when_nothing_can_come_up(
     assert '"port-in-use"' in done.stdout
 
 
-def test_wait_fail_fast_ends_when_one_needs_a_person(own_kfw: Program, web: Entry) -> None:
+def test_moment_19_wait_fail_fast_ends_when_one_needs_a_person(own_kfw: Program, web: Entry) -> None:
     own_kfw.up({"web": {**web, "target": "service/absent"}}, code=1)
     done = own_kfw("wait", "--fail-fast", "--timeout", "50s", code=1, timeout=40)
     assert "these need you: web" in done.stderr
