@@ -85,9 +85,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Named:
-    """A mapping from names that the user chooses to blocks."""
+    """A mapping from names that the user chooses to blocks. `usable`: which signs `pattern` allows, in words."""
 
     block: Block
+    pattern: str = NAME_PATTERN
+    usable: str = "lower-case letters, digits and '-'"
 
     def read(self, node: Node, path: str, at: Place, reading: Reading) -> Tree:
         if not isinstance(node, Mapping):
@@ -98,7 +100,7 @@ class Named:
             first = names.children.get(key.raw)
             if first:
                 _twice(key, full, first.at, reading)
-            elif fix := _bad_name(key):
+            elif fix := self._bad_name(key):
                 reading.wrong(key.at, f"the name {quote(key.raw)} in {path} cannot be used", fix)
             # Read all the same: a wrong name hides no other mistake.
             entry = self.block.read(value, full, key.at, reading)
@@ -106,12 +108,21 @@ class Named:
         return names
 
     def json(self, defs: dict[str, Any]) -> dict[str, Any]:
-        names = {"pattern": NAME_PATTERN}
+        names = {"pattern": self.pattern}
         return {
             "type": ["object", "null"],
             "propertyNames": names,
             "additionalProperties": self.block.json(defs),
         }
+
+    def _bad_name(self, key: Scalar) -> str:
+        if key.kind in ("bool", "null"):
+            return f'write "{key.raw}" in quotes, or choose another name'
+        if re.fullmatch(self.pattern, key.raw):
+            return ""
+        usable = usable_name(key.raw)
+        example = f", for example {usable}" if usable and re.fullmatch(self.pattern, usable) else ""
+        return f"use {self.usable}, at most 63{example}"
 
 
 @dataclass(frozen=True)
@@ -162,13 +173,3 @@ def _no_mapping(node: Node, path: str, at: Place, reading: Reading, fix: str) ->
 
 def _twice(key: Scalar, path: str, first: Place, reading: Reading) -> None:
     reading.wrong(key.at, f"{path} is given twice, first in line {first.line}", "keep one of the two")
-
-
-def _bad_name(key: Scalar) -> str:
-    if key.kind in ("bool", "null"):
-        return f'write "{key.raw}" in quotes, or choose another name'
-    if re.fullmatch(NAME_PATTERN, key.raw):
-        return ""
-    usable = usable_name(key.raw)
-    example = f", for example {usable}" if usable else ""
-    return f"use lower-case letters, digits and '-', at most 63{example}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kfw import paths
 from kfw.choices import has_own_address
-from kfw.config import build, conflicts, sources, yaml_text
+from kfw.config import build, collector_block, conflicts, sources, yaml_text
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
 from kfw.config.read import read
@@ -106,6 +106,7 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
         },
         daemon=_daemon(completed.branch("daemon")),
         ui=_ui(completed.branch("uiOptions")),
+        collector=collector_block.settings_of(completed.branch("collector")),
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),
         warnings=tuple(warnings),

@@ -13,6 +13,7 @@ from kfw.choices import (
 )
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, BlockKey, Named, Variables
+from kfw.config.collector_block import COLLECTOR
 from kfw.config.shapes import Many, Wrong
 from kfw.config.tree import quote
 from kfw.model import NAMED_KINDS, Target
@@ -191,62 +192,6 @@ _UI = Block(
     },
 )
 
-
-_HOST = Block(
-    "collectorHost", {"host": BlockKey(s.text("for example localhost:50100"), "Host and port of its gRPC.")}
-)
-
-_COLLECTOR = Block(
-    "collector",
-    {
-        "enabled": BlockKey(s.flag(), "Whether it collects at all."),
-        "tenants": BlockKey(Many(s.text("the id of a tenant"), "a list of ids"), "Whose figures."),
-        "services": BlockKey(
-            Block(
-                "collectorServices",
-                {
-                    "environment": BlockKey(
-                        Block(
-                            "collectorEnvironment",
-                            {
-                                "url": BlockKey(
-                                    s.text("for example http://localhost:50800", pattern="^https?://."),
-                                    "Its REST API.",
-                                )
-                            },
-                        ),
-                        "Lists the workspaces.",
-                    ),
-                    "architectureInventory": BlockKey(_HOST, "Counts components and relationships."),
-                    "recommendations": BlockKey(_HOST, "Counts recommendations."),
-                    "requirements": BlockKey(_HOST, "Counts requirements."),
-                },
-            ),
-            "Where the figures come from.",
-        ),
-        "output": BlockKey(
-            Block(
-                "collectorOutput",
-                {
-                    "format": BlockKey(s.choice("json", "text"), "One event a line, or for people."),
-                    "destination": BlockKey(s.text("stdout or the path of a file"), "stdout, or a file."),
-                    "logFile": BlockKey(
-                        s.file_path(nullable=True), "Where a collector in the background writes."
-                    ),
-                },
-            ),
-            "Where the events go.",
-        ),
-        "idempotency": BlockKey(
-            Block(
-                "collectorIdempotency",
-                {"stateFile": BlockKey(s.file_path(nullable=True), "What was collected already.")},
-            ),
-            "So that nothing is collected twice.",
-        ),
-    },
-)
-
 DEFAULTS = Block("defaults", COMMON)
 
 SETTINGS = Block(
@@ -258,7 +203,7 @@ SETTINGS = Block(
         "daemon": BlockKey(_DAEMON, "The program in the background."),
         "monitoringInterval": BlockKey(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
         "uiOptions": BlockKey(_UI, "The terminal app, `kfw tui`."),
-        "collector": BlockKey(_COLLECTOR, "The collector of usage figures."),
+        "collector": BlockKey(COLLECTOR, "The collector of usage figures, `kfw collect`."),
     },
 )
 
