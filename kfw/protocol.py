@@ -57,6 +57,15 @@ class Totals(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     bytes_out: int = 0
 
 
+class UiInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """The page of a forward for people."""
+
+    kind: str  # swagger, grpc
+    status: str  # starting, active, error
+    url: str | None = None  # None while it does not answer
+    message: str = ""  # why it is not there, in a sentence
+
+
 class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
 
@@ -79,6 +88,7 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     local_port: int  # the real one; 0 while it is not known
     configured_port: int
     url: str | None = None  # None while nothing answers there
+    ui: UiInfo | None = None  # its page; None: it has none, or does not serve
     endpoint: EndpointInfo | None = None
     pid: int | None = None  # the child's, if the method has one
     restarts: int = 0

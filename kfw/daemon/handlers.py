@@ -23,6 +23,7 @@ from kfw.daemon.starts import Starts
 from kfw.daemon.target_discovery import Discovery
 from kfw.daemon.web_page import WebPage
 from kfw.errors import KfwError, UsageError
+from kfw.extras.forward_uis import ForwardUis
 from kfw.http.messages import Request, Response
 from kfw.names import RowId
 from kfw.protocol import (
@@ -90,8 +91,10 @@ class Handlers:
         counters: Counters,
         metrics: MetricsPage,
         handover: Handover,
+        uis: ForwardUis,
     ) -> None:
         self._handover = handover
+        self._uis = uis
         self._core = core
         self._connections = connections
         self._counters = counters
@@ -125,13 +128,14 @@ class Handlers:
         return _json(self._info())
 
     async def status(self, _: Request) -> Response:
-        rows = self._counters.sample(self._core.supervisor.statuses())
+        rows = [self._uis.shown(row) for row in self._counters.sample(self._core.supervisor.statuses())]
         return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
         project = unquote(request.query.get("project") or "")
-        return _json(await explain(self._core, self._core.one(name, project)))
+        found = await explain(self._core, self._core.one(name, project))
+        return _json(msgspec.structs.replace(found, forward=self._uis.shown(found.forward)))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
