@@ -8,22 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from kfw.sandbox.manifests import deployment, service
-from kfw.sandbox.manifests import port as service_port
-from tests.whole.place import Place
 from tests.whole.program import Entry, Program, connected
 from tests.whole.test_observed import get
 
 pytestmark = pytest.mark.sandbox
-
-
-@pytest.fixture
-def web(shared: Place, namespace: str) -> Entry:
-    shared.apply(
-        deployment(namespace, "web", ports={"http": 8080}),
-        service(namespace, "web", service_port(80, "http")),
-    )
-    return {"target": "service/web", "namespace": namespace}
 
 
 class Tapped:
