@@ -12,6 +12,7 @@ from kfw.system.installation import (
     extra_hint,
     how_to_get,
     installer_of,
+    one_file,
     requirements_of,
     this_installation,
 )
@@ -114,3 +115,10 @@ def test_this_kfw_is_the_checkout_and_its_hint_names_this_interpreter() -> None:
     assert Path(traces.package) == ROOT / "kfw"
     assert installer_of(traces) is Installer.EDITABLE
     assert how_to_get("tui") == f"{sys.executable} -m pip install 'textual<9,>=8'"
+
+
+def test_only_what_runs_from_one_file_is_named_by_it() -> None:
+    environ = {"PEX": "/home/ada/kfw.pex"}
+    assert one_file(environ, LEFT[Installer.ZIPAPP]) == "/home/ada/kfw.pex"
+    assert one_file(environ, LEFT[Installer.PIP]) == "", "of another program that runs kfw"
+    assert one_file({}, LEFT[Installer.ZIPAPP]) == ""
