@@ -145,6 +145,7 @@ class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     cwd: str
     config_files: list[str] = []  # --config, in order
     flags: dict[str, str] = {}  # --context, --namespace, ...
+    config_url: str = ""  # --config-url: its copy in the cache is the lowest layer
     kubeconfig: str | None = None  # $KUBECONFIG of the caller
 
 

@@ -25,7 +25,7 @@ GROUPS = {
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
-    "Daemon": ("start", "stop", "serve", "service", "version"),
+    "Daemon": ("start", "stop", "serve", "service", "version", "update"),
     "Shell": ("completion",),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)

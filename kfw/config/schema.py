@@ -215,6 +215,7 @@ SETTINGS = Block(
         "daemon": BlockKey(_DAEMON, "The program in the background."),
         "monitoringInterval": BlockKey(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
         "uiOptions": BlockKey(_UI, "The terminal app, `kfw tui`."),
+        "updates": BlockKey(s.flag(), "Whether `kfw up` looks for a newer kfw, at most once a day."),
         "collector": BlockKey(COLLECTOR, "The collector of usage figures, `kfw collect`."),
     },
 )

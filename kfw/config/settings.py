@@ -40,6 +40,7 @@ class Settings:
     daemon: DaemonSettings
     ui: UiSettings
     collector: CollectorSettings
+    updates: bool  # whether `kfw up` asks for newer versions
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]
     project_file: Path | None

@@ -89,9 +89,8 @@ def _ask(url: str, bounds: FetchBounds, headers: Mapping[str, str]) -> Fetched:
             self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
         ) -> urllib.request.Request | None:
             scheme, host = _parts(newurl)
-            if not bounds.redirects:
-                raise KfwError(f"{_parts(url)[1]} redirects to {host}, which is not followed")
-            if scheme not in bounds.schemes:
+            if not bounds.redirects or scheme not in bounds.schemes:
+                fp.close()
                 raise KfwError(f"{_parts(url)[1]} redirects to {scheme}://{host}, which is not followed")
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -126,6 +126,7 @@ def facts(settings: Settings) -> dict[str, object]:
         "daemon": settings.daemon,
         "ui": settings.ui,
         "collector": settings.collector,
+        "updates": settings.updates,
     }
     return dict(_fields("", wanted))
 
