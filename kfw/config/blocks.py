@@ -67,16 +67,20 @@ class Block:
     def json(self, defs: dict[str, Any]) -> dict[str, Any]:
         if self.title not in defs:
             properties: dict[str, Any] = {}
-            defs[self.title] = {
-                "type": ["object", "null"],
-                "additionalProperties": False,
-                "properties": properties,
-            }
+            said = {"type": ["object", "null"], "additionalProperties": False, "properties": properties}
+            defs[self.title] = said
             for name, each in self.fields.items():
                 properties[name] = {"description": each.doc} | each.shape.json(defs)
-                if snake(name) != name:
-                    properties[snake(name)] = {"description": f"The same as {name}."} | each.shape.json(defs)
-        return {"$ref": f"#/$defs/{self.title}"}
+            # Patterns, so that an editor takes the other spelling and proposes each key once.
+            if others := {snake(name): name for name in self.fields if snake(name) != name}:
+                where = self._pointer()
+                said["patternProperties"] = {
+                    f"^{other}$": {"$ref": f"{where}/properties/{name}"} for other, name in others.items()
+                }
+        return {"$ref": self._pointer()}
+
+    def _pointer(self) -> str:
+        return f"#/$defs/{self.title}"
 
 
 @dataclass(frozen=True)

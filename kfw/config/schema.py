@@ -10,6 +10,7 @@ from kfw.choices import (
     ON_PORT_IN_USE,
     READINESS,
     TYPES,
+    UI_CHOICES,
 )
 from kfw.config import scalars as s
 from kfw.config.blocks import Block, BlockKey, Named, Variables
@@ -105,6 +106,10 @@ COMMON: dict[str, BlockKey] = {
     "onPortInUse": BlockKey(
         s.choice(*ON_PORT_IN_USE), "next: take a free port nearby when another program has it."
     ),
+    "ui": BlockKey(
+        s.choice(*UI_CHOICES),
+        "Who serves the page of a rest API with a swaggerPath or apiPath, or of an rpc service; none: nobody.",
+    ),
     "retry": BlockKey(_RETRY, "Delays between attempts."),
     "health": BlockKey(_HEALTH, "Probes of what is forwarded."),
 }
@@ -131,6 +136,13 @@ _FORWARD = Block(
         "apiPath": BlockKey(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
         "swaggerPath": BlockKey(
             s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."
+        ),
+        "uiPort": BlockKey(
+            s.port(0), "Of its page; 0 is the first free one from 9100 (rest) or 9200 (rpc) on."
+        ),
+        "protoFiles": BlockKey(
+            Many(s.file_path(), "a path or a list of paths", or_one=True),
+            "Of an rpc service without reflection: .proto files or descriptor sets.",
         ),
         "env": BlockKey(
             Variables(s.template()),
@@ -210,9 +222,12 @@ SETTINGS = Block(
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of one config file, committed as schema.json."""
+    """JSON Schema (2020-12) of one config file, committed as schema.json. Its $id is a name; no server need have it."""
     defs: dict[str, Any] = {}
-    SETTINGS.json(defs)
-    top: dict[str, Any] = defs.pop("settings") | {"type": "object"}
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "kfw config", "$defs": defs}
-    return about | top
+    top = SETTINGS.json(defs)
+    about = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://kfw.dev/schema/config.json",
+        "title": "kfw config",
+    }
+    return about | top | {"type": "object", "$defs": defs}

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -105,6 +106,11 @@ def this_installation() -> InstallationTraces:
 def how_to_get(extra: str) -> str:
     """For a message: the line to type where what an extra needs is missing."""
     return extra_hint(extra, this_installation(), sys.executable)
+
+
+def one_file(environ: Mapping[str, str], traces: InstallationTraces) -> str:
+    """The path of the file that this kfw was unpacked from, "" for none. What it was unpacked into is a cache."""
+    return environ.get("PEX", "") if installer_of(traces) is Installer.ZIPAPP else ""
 
 
 def _distribution() -> Distribution | None:
