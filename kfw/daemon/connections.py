@@ -10,7 +10,8 @@ import msgspec
 from kfw.daemon.taps import Taps
 from kfw.names import RowId, RowName
 from kfw.protocol import ConnectionInfo
-from kfw.relay.local_connection import LocalConnection, StageTimes
+from kfw.relay.local_connection import LocalConnection
+from kfw.relay.stage_times import StageTimes
 from kfw.secret import redact
 from kfw.system.clock import Clock, rfc3339
 from kfw.system.port_owner import Client, processes, spelled

@@ -27,7 +27,7 @@ from kfw.perf_protocol import (
     Spread,
     StackCount,
 )
-from kfw.relay.local_connection import StageTimes
+from kfw.relay.stage_times import StageTimes
 from kfw.system.loop import rss_bytes
 
 #: Seconds of one measurement, and connections that it keeps.

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from kfw.backoff import Backoff
 from kfw.errors import words_of
@@ -13,6 +13,7 @@ from kfw.names import RowName
 from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
+from kfw.relay.stage_times import StageTimes
 from kfw.relay.suspicion import Suspicion
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 
@@ -20,19 +21,6 @@ from kfw.system.open_files import OPEN_FILES, Use, opens_for
 PAUSES = Backoff(0.02, 0.5)
 #: A way that closes connections by itself does so within these seconds before or after its own end.
 AROUND_THE_END = 0.3
-
-
-class StageTimes(NamedTuple):
-    """How long each stage of a connection's opening took, in seconds; None: it did not come to its end.
-
-    `accept`: until it could be read from. `wait`: for something to dial, with all dials that failed. `dial`: the one that
-    did not. `answer`: from then to the first byte of the far side.
-    """
-
-    accept: float | None = None
-    wait: float | None = None
-    dial: float | None = None
-    answer: float | None = None
 
 
 @dataclass(slots=True)
@@ -170,14 +158,8 @@ class LocalConnection:
 
     @property
     def stages(self) -> StageTimes:
-        opened, dialed, joined = self._opened_at, self._dialed_at, self._joined_at
         spoke_at = self.far.spoke_at if self.far is not None else None
-        return StageTimes(
-            opened - self._since if opened else None,
-            dialed - opened if joined else None,
-            joined - dialed if joined else None,
-            max(0.0, spoke_at - joined) if spoke_at is not None and joined else None,
-        )
+        return StageTimes.of(self._since, self._opened_at, self._dialed_at, self._joined_at, spoke_at)
 
     @property
     def endpoint(self) -> str:

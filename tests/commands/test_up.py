@@ -48,7 +48,8 @@ def test_up_says_in_one_line_what_kfw_does_not_do_yet(
     )
     daemon.forwards = [row("api")]
     assert cli.run(["up"]) == 0
-    said = "kfw: the configuration says what kfw does not do yet: type rpc, monitoringInterval, daemon.logFile; `kfw config check"
+    words = "type rpc, monitoringInterval, daemon.logFile"
+    said = f"kfw: the configuration says what kfw does not do yet: {words}; `kfw config check"
     assert f"{said}` shows where\n" in capsys.readouterr().err
     assert cli.run(["up", "--config", str(file)]) == 0
     assert capsys.readouterr().err.count(f"{said} {file}` shows where\n") == 1

@@ -16,6 +16,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.measurement import INTERVAL, LoopSampler, Measurement, spread_of
 from kfw.errors import KfwError, UsageError
 from kfw.perf_protocol import CpuSamples, PerfRequest, StackCount
+from kfw.relay.stage_times import StageTimes
 from kfw.system.clock import Clock
 from kfw.view.flame_graph import as_pstats, as_svg
 from kfw.view.openings import opening_lines, shown, slowest
@@ -42,6 +43,14 @@ def test_a_spread_is_of_what_is_known(
     assert found
     assert (found.median, found.p99, found.longest) == (median, p99, longest)
     assert spread_of([None]) is None
+
+
+def test_the_stages_are_between_the_moments_and_what_has_not_come_has_no_time() -> None:
+    assert StageTimes.of(1.0, 1.5, 2.5, 4.5, 8.5) == (0.5, 1.0, 2.0, 4.0)
+    assert StageTimes.of(1.0, 0.0, 0.0, 0.0, None) == (None, None, None, None)
+    assert StageTimes.of(1.0, 1.5, 2.5, 0.0, None) == (0.5, None, None, None)
+    assert StageTimes.of(1.0, 1.5, 2.5, 4.5, None) == (0.5, 1.0, 2.0, None)
+    assert StageTimes.of(1.0, 1.5, 2.5, 4.5, 4.0).answer == 0.0  # it spoke before it was joined
 
 
 def busy(until: threading.Event) -> int:
