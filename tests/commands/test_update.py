@@ -11,7 +11,7 @@ import pytest
 from kfw import __version__, cli
 from kfw.commands import _output as output
 from kfw.commands.update import begin_check
-from kfw.system import installation
+from kfw.system import installation, newer_version
 from kfw.system.installation import InstallationTraces
 from kfw.system.update_notice import notice, notice_file
 from tests.client.fake_daemon import FakeDaemon, row
@@ -27,6 +27,7 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[PackageIn
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "CI", "KFW_NO_UPDATE_CHECK"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(installation, "this_installation", lambda: PIPX)
+    monkeypatch.setattr(newer_version, "TIMEOUT", 300.0)
     with serving_index() as made:
         monkeypatch.setenv("UV_DEFAULT_INDEX", made.url)
         yield made
@@ -41,7 +42,7 @@ def checked() -> None:
     begin_check(wanted=True)
     for thread in threading.enumerate():
         if thread.name == "update-check":
-            thread.join(30)
+            thread.join(300)
 
 
 def test_A21_a_newer_version_comes_with_the_line_that_installs_it(

@@ -23,6 +23,7 @@ PATH = "/team.yaml"
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KFW_HOME", str(tmp_path / "kfw-home"))
+    monkeypatch.setattr(remote, "TIMEOUT", 300.0)
 
 
 @pytest.fixture

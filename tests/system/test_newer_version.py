@@ -35,6 +35,7 @@ def index() -> Iterator[PackageIndex]:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("KFW_HOME", str(tmp_path / "kfw"))
+    monkeypatch.setattr(newer_version, "TIMEOUT", 300.0)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

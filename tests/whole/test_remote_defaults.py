@@ -38,7 +38,7 @@ def test_A15_used_cached_and_gone(
     site.files[PATH] = team(namespace, port)
     kfw: Program = make_kfw(shared.kubeconfig, SSL_CERT_FILE=str(tmp_path / "ca.crt"))
     url = site.url(PATH)
-    assert kfw("up", "--config-url", url).stderr.count("is not used") == 0
+    until(lambda: kfw("up", "--config-url", url, code=None).returncode == 0, 120, lambda: "it is fetched")
     assert talk.pod_behind(port).startswith("web-")
     origins = {each["key"]: each["origin"] for each in kfw.json("explain", "web")["origins"]}
     assert origins["localPort"] == f"remote {url}:2"
@@ -54,8 +54,9 @@ def test_A15_used_cached_and_gone(
 
     site.status, second = 200, talk.free_ports(1)[0]
     site.files[PATH] = team(namespace, second)
-    kfw("config", "show", "--config-url", url)  # what it fetches, the daemon takes
-    kfw.until_row("web", localPort=second, status="active")
+    fetched = str(second)  # by another command, and the daemon takes it
+    until(lambda: fetched in kfw("config", "show", "--config-url", url).stdout, 120, lambda: "it is fetched")
+    kfw.until_row("web", 60, localPort=second, status="active")
 
     for file in (kfw.home / "cache" / "remote").glob("*"):
         file.unlink()
@@ -70,6 +71,7 @@ def test_A15_an_empty_url_disables_what_the_environment_says(
 ) -> None:
     site.files[PATH] = team("demo", 9999)
     kfw = make_kfw(shared.kubeconfig, SSL_CERT_FILE=str(tmp_path / "ca.crt"), KFW_CONFIG_URL=site.url(PATH))
-    assert "web" in kfw.json("config", "show")["portForwards"]
+    until(lambda: "web" in kfw("config", "show", "--json").stdout, 120, lambda: "it is fetched")
+    asked = len(site.asked)
     assert not kfw.json("config", "show", "--config-url", "")["portForwards"]
-    until(lambda: (PATH, 200) in site.asked, 5, lambda: "it was asked")
+    assert len(site.asked) == asked
