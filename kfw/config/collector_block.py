@@ -4,7 +4,6 @@ The block of kportforward loads as it is: of its four services the paths, method
 theirs under `metrics`.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +76,8 @@ class CollectorSettings:
 
 
 def _json_object(raw: str) -> None:
+    import json  # for who has such a key
+
     try:
         if isinstance(json.loads(raw), dict):
             return

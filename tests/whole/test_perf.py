@@ -10,6 +10,7 @@ import pytest
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
+from tests.whole.conftest import Make
 from tests.whole.place import Place
 from tests.whole.program import Program
 
@@ -82,5 +83,5 @@ def test_a_wait_for_a_pod_is_a_wait(kfw: Program, shared: Place, namespace: str,
     assert found["wait"]["longest"] > found["dial"]["median"]
 
 
-def test_a_profile_needs_a_daemon(make_kfw: "type", shared: Place) -> None:
+def test_a_profile_needs_a_daemon(make_kfw: Make, shared: Place) -> None:
     assert "not running" in make_kfw(shared.kubeconfig)("perf", code=3).stderr
