@@ -37,7 +37,7 @@ _ANYWHERE = frozenset(
 ALLOWED = frozenset(
     {
         *_ANYWHERE,
-        *("target", "targetPort", "localPort", "type", "apiPath", "swaggerPath"),
+        *("target", "targetPort", "localPort", "type", "apiPath", "swaggerPath", "uiPort"),
         *("namespaces", "labels", "excludeServices"),
     }
 )

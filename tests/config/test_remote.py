@@ -182,7 +182,7 @@ def keys(block: Block, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 #: Runs something, names a file, goes to the network, or is another program's.
-REFUSED = {"health.command", "kubeconfig", "env"}
+REFUSED = {"health.command", "kubeconfig", "env", "protoFiles"}
 
 
 def test_every_key_of_a_forward_is_thought_about_and_daemon_and_collector_are_out() -> None:
