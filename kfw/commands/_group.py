@@ -21,7 +21,7 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "tap", "open", "logs", "events", "collect"),
+        *("top", "tap", "perf", "open", "logs", "events", "collect"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
