@@ -5,7 +5,7 @@ VENV := .venv
 # The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
 READY := $(VENV)/.installed-dev
 
-.PHONY: help setup check test test-real requirements mutants fuzz bench chaos soak demo image
+.PHONY: help setup check test test-real requirements mutants fuzz bench chaos soak demo image site
 
 help: ## list these words
 	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -44,6 +44,9 @@ demo: $(READY) ## a cluster in one process, five forwards, pods killed under loa
 
 image: ## the quick start in a container; ARGS=--local-base where no registry can be reached
 	@scripts/image.sh $(ARGS)
+
+site: $(READY) ## the documentation as a site in build/site
+	@scripts/site.sh
 
 $(READY): pyproject.toml scripts/setup.sh
 	@scripts/setup.sh dev
