@@ -27,7 +27,7 @@ def mcp(
     kfw mcp
     kfw mcp --project ~/shop --allow-changes
     """
-    from kfw.mcp.server import McpServer
+    from kfw.mcp.stdio_server import McpServer
 
     if project is not None:
         if not project.is_dir():

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIN_WIDTH = 60
 _GAP = "  "
 #: Columns that may be cut, and to how much at most before one is left out for the names, which are typed.
-_LEAST = {"CONTEXT": 10, "TARGET": 14, "NAME": 24}
+_LEAST = {"CONTEXT": 10, "TARGET": 12, "NAME": 24}
 _LEAST_NAME = 8
 
 #: status -> (symbol, SGR code): the 16 colours, so that the user's theme decides how they look.

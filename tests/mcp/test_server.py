@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kfw.mcp.server import VERSIONS, McpServer
+from kfw.mcp.stdio_server import VERSIONS, McpServer
 
 
 def said(*lines: bytes, allow_changes: bool = False) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from kfw.commands._group import load_command
-from kfw.mcp.tools import TOOLS, BadArguments, answer, command_line, offered
+from kfw.mcp.command_tools import TOOLS, BadArguments, answer, command_line, offered
 
 
 @pytest.mark.parametrize("name", TOOLS)

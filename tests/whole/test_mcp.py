@@ -27,9 +27,9 @@ async def assistant(kfw: Program, *options: str, mode: str = "auto") -> AsyncIte
         yield client
 
 
-async def call(client: Client, name: str, **arguments: Any) -> tuple[bool, str, Any]:
+async def call(client: Client, tool: str, /, **arguments: Any) -> tuple[bool, str, Any]:
     """Whether it failed, its text, and its structured content."""
-    result: Any = await client.call_tool(name, arguments)
+    result: Any = await client.call_tool(tool, arguments)
     return result.is_error, "\n".join(part.text for part in result.content), result.structured_content
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from kfw import __version__
-from kfw.mcp.tools import TOOLS, BadArguments, Tool, answer, command_line, failure, offered
+from kfw.mcp.command_tools import TOOLS, BadArguments, Tool, answer, command_line, failure, offered
 
 WITH_HANDSHAKE = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSIONS = (*WITH_HANDSHAKE, "2026-07-28")
@@ -35,7 +35,7 @@ INSTRUCTIONS = (
 LOOKS_ONLY = "This server only looks: `kfw mcp --allow-changes` offers up, add and down, too."
 
 
-class Refused(Exception):
+class RpcError(Exception):
     """A request that is answered with an error of JSON-RPC."""
 
     def __init__(self, code: int, message: str, data: Any = None) -> None:
@@ -62,7 +62,7 @@ class McpServer:
                 while line := self._source.readline(_LONGEST + 1):
                     if len(line) > _LONGEST:
                         self._send(
-                            None, error=Refused(_REQUEST, f"a message has {_LONGEST} bytes at most").error
+                            None, error=RpcError(_REQUEST, f"a message has {_LONGEST} bytes at most").error
                         )
                         return
                     self._hear(line, pool)
@@ -84,11 +84,11 @@ class McpServer:
                 pool.submit(self._call, request, tool, arguments)
             else:
                 self._send(request["id"], result=_of_version(request, self._result(request)))
-        except Refused as refused:
+        except RpcError as refused:
             self._send(request.get("id") if isinstance(request, dict) else None, error=refused.error)
 
     def _result(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Of what needs no process. Raises Refused."""
+        """Of what needs no process. Raises RpcError."""
         known: dict[str, Any] = {"capabilities": {"tools": {}}, "instructions": self._instructions}
         about = {"name": "kfw", "title": "kfw", "version": __version__}
         match request["method"]:
@@ -108,14 +108,14 @@ class McpServer:
                 return {"tools": tools, **(_UNCACHED if _version_of(request) else {})}
             case "ping":
                 return {}
-        raise Refused(_METHOD, f"there is no method {request['method']!r}")
+        raise RpcError(_METHOD, f"there is no method {request['method']!r}")
 
     def _called(self, request: Mapping[str, Any]) -> tuple[Tool | None, Any]:
-        """None: it is not offered. Raises Refused."""
+        """None: it is not offered. Raises RpcError."""
         params = _params(request)
         name = params.get("name")
         if not isinstance(name, str) or name not in TOOLS:
-            raise Refused(_PARAMS, f"there is no tool {name!r}, known are {', '.join(self._tools)}")
+            raise RpcError(_PARAMS, f"there is no tool {name!r}, known are {', '.join(self._tools)}")
         return self._tools.get(name), params.get("arguments") or {}
 
     def _call(self, request: Mapping[str, Any], tool: Tool | None, arguments: Any) -> None:
@@ -177,29 +177,29 @@ _UNCACHED = {"ttlMs": 0, "cacheScope": "private"}
 
 
 def _parsed(line: bytes) -> dict[str, Any]:
-    """Raises Refused."""
+    """Raises RpcError."""
     try:
         request = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise Refused(_PARSE, "this is not JSON") from error
+        raise RpcError(_PARSE, "this is not JSON") from error
     if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-        raise Refused(_REQUEST, "this is not a request")
+        raise RpcError(_REQUEST, "this is not a request")
     if not isinstance(request.get("id"), str | int | None):
-        raise Refused(_REQUEST, "an id is a string or a number")
+        raise RpcError(_REQUEST, "an id is a string or a number")
     return request
 
 
 def _check_version(request: Mapping[str, Any]) -> None:
-    """Raises Refused."""
+    """Raises RpcError."""
     if (version := _version_of(request)) and version not in VERSIONS:
         what = f"version {version} of the protocol is not known here"
-        raise Refused(_VERSION, what, {"supported": list(VERSIONS), "requested": version})
+        raise RpcError(_VERSION, what, {"supported": list(VERSIONS), "requested": version})
 
 
 def _params(request: Mapping[str, Any]) -> Mapping[str, Any]:
     params = request.get("params", {})
     if not isinstance(params, dict):
-        raise Refused(_PARAMS, "params are an object")
+        raise RpcError(_PARAMS, "params are an object")
     return params
 
 
