@@ -124,6 +124,11 @@ class Forward:
     type: str = "other"  # web, rest, rpc, other
     api_path: str = ""
     swagger_path: str = ""
+    ui: str = "auto"  # one of choices.UI_CHOICES
+    ui_port: int = 0  # of its page; 0: the first free one from 9100 (rest) or 9200 (rpc) on
+    proto_files: tuple[
+        str, ...
+    ] = ()  # what a gRPC server without reflection has: .proto files or descriptor sets
     readiness: str = "ready"  # or "running": a pod that runs will do where none is ready
     hold: float = 30.0  # seconds that a connection waits while there is no endpoint
     hold_refused: float = 2.0  # seconds, while every endpoint refuses it; never longer than `hold`

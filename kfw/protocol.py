@@ -2,6 +2,7 @@
 
     GET    /v1/status                           -> StatusReply
     GET    /v1/forwards/{name}/explain?project= -> Explanation     `project`: as in NamesRequest
+    GET    /v1/forwards/{name}/tap?project=     -> TapEvent as JSON lines in SSE `data:`, of connections that come
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all of `project`, without one all
@@ -56,6 +57,15 @@ class Totals(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     bytes_out: int = 0
 
 
+class UiInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """The page of a forward for people."""
+
+    kind: str  # swagger, grpc
+    status: str  # starting, active, error
+    url: str | None = None  # None while it does not answer
+    message: str = ""  # why it is not there, in a sentence
+
+
 class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     """One forward, the same in `status --json`, the API and events. Times are RFC 3339 in UTC."""
 
@@ -78,6 +88,7 @@ class ForwardStatus(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     local_port: int  # the real one; 0 while it is not known
     configured_port: int
     url: str | None = None  # None while nothing answers there
+    ui: UiInfo | None = None  # its page; None: it has none, or does not serve
     endpoint: EndpointInfo | None = None
     pid: int | None = None  # the child's, if the method has one
     restarts: int = 0
@@ -134,6 +145,7 @@ class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     cwd: str
     config_files: list[str] = []  # --config, in order
     flags: dict[str, str] = {}  # --context, --namespace, ...
+    config_url: str = ""  # --config-url: its copy in the cache is the lowest layer
     kubeconfig: str | None = None  # $KUBECONFIG of the caller
 
 
@@ -235,6 +247,18 @@ class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     first_byte_seconds: float | None = None  # from then to the first byte of the app; None: there was none
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0
+
+
+class TapEvent(msgspec.Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Of a connection that a tap sees."""
+
+    connection: int  # counted from 1 by each tap
+    kind: str  # opened, client and server (they said `data`), missed (the reader was too slow: no more data), closed
+    time: float  # seconds since 1970
+    data: bytes = b""  # base64
+    client: str = ""  # of opened: "127.0.0.1:51234"
+    endpoint: str = ""  # of closed: the pod that it went to, as far as the way tells
+    why: str = ""  # of closed: otherwise than by a close
 
 
 class ConnectionsReply(msgspec.Struct, rename="camel", frozen=True):

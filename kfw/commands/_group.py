@@ -21,11 +21,11 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "open", "logs", "events"),
+        *("top", "tap", "open", "logs", "events", "collect"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
-    "Daemon": ("start", "stop", "serve", "service", "mcp", "version"),
+    "Daemon": ("start", "stop", "serve", "service", "mcp", "version", "update"),
     "Shell": ("completion",),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)

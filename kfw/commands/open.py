@@ -1,4 +1,4 @@
-"""kfw open: what a forward leads to, in the browser, on stdout or on the clipboard."""
+"""kfw open: what a forward leads to, or the page of it, in the browser, on stdout or on the clipboard."""
 
 import os
 from typing import Annotated
@@ -21,19 +21,23 @@ def open(  # noqa: A001 - the name of the command
         bool, typer.Option("--own-host", help="At NAME.NAMESPACE.localhost, which has cookies of its own.")
     ] = False,
     copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the clipboard.")] = False,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="The forward itself, not its Swagger UI or gRPC UI.")
+    ] = False,
 ) -> int:
-    """Open a forward in the browser.
+    """Open a forward in the browser: its Swagger UI or gRPC UI where it has one.
 
     The URL is shown instead where there is no browser.
 
     \b
     kfw open api
     kfw open api --own-host
+    kfw open api --direct
     kfw open db --print
     kfw open db --copy
     """
     row = _serving(name)
-    where = view.local(row)
+    where = view.local(row) if direct or as_own_host else _page(row) or view.local(row)
     if as_own_host:
         where = view.own_host(row) or ""
         if not where:
@@ -49,6 +53,14 @@ def open(  # noqa: A001 - the name of the command
     if not (copy or only_print):
         _browse(name, where)
     return 0
+
+
+def _page(row: Row) -> str:
+    """ "" where it has none. What keeps one away is told, and is not a reason to open nothing."""
+    ui = row.get("ui") or {}
+    if ui and not ui.get("url"):
+        output.say(f"kfw: {view.page_note(row)}")
+    return str(ui.get("url") or "")
 
 
 def _serving(name: str) -> Row:

@@ -4,36 +4,24 @@
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import NamedTuple
 
-from kfw.config import build
 from kfw.config.merge import Branch, Leaf
 from kfw.config.tree import Place
 
-_NO_SWAGGER = "kfw has no Swagger UI yet"
-_NO_COLLECTOR = "kfw collects no usage figures yet"
-
-#: Dotted keys, a block standing for all of its keys, and why they have no effect. `forward.` is any entry of portForwards,
-#: also of those in a profile.
+#: Dotted keys, a block standing for all of its keys, and why they have no effect.
 KEYS: Mapping[str, str] = {
-    "forward.apiPath": _NO_SWAGGER,
-    "forward.swaggerPath": _NO_SWAGGER,
     "daemon.logFile": "KFW_HOME moves the log",
     "daemon.pidFile": "KFW_HOME moves the pidfile",
     "daemon.socketPath": "KFW_HOME moves the socket",
     "monitoringInterval": "kfw watches the cluster and does not poll",
-    "collector": _NO_COLLECTOR,
-}
-
-#: Values that do less than they say, of keys that have an effect.
-VALUES: Mapping[tuple[str, str], str] = {
-    ("forward.type", "rest"): f"only makes the address an http:// one: {_NO_SWAGGER}",
-    ("forward.type", "rpc"): "has no effect: kfw has no gRPC UI yet",
+    "collector.output.logFile": "`kfw collect --every` writes to output.destination",
 }
 
 
 class Unused(NamedTuple):
-    """`word`: the key, with its value where only that is meant; `what` goes after it."""
+    """`word`: the key; `what` goes after it."""
 
     at: Place
     word: str
@@ -45,30 +33,15 @@ class Unused(NamedTuple):
 
 def unused(completed: Branch) -> list[Unused]:
     """Each place once, in no order. What is empty, or off by its own `enabled`, says nothing."""
-    found = dict.fromkeys(_without_effect(completed))
-    for entry in build.entries(completed):
-        found |= dict.fromkeys(_of_forward(entry.block))
-    return list(found)
+    return list(dict.fromkeys(_without_effect(completed)))
 
 
 def _without_effect(completed: Branch) -> Iterator[Unused]:
     for path, why in KEYS.items():
         parent, _, key = path.rpartition(".")
-        block = completed.branch(parent) if parent else completed
-        if parent != "forward" and (at := _said(block, key)):
+        block = reduce(Branch.branch, parent.split("."), completed) if parent else completed
+        if at := _said(block, key):
             yield Unused(at, path, f"has no effect: {why}")
-
-
-def _of_forward(block: Branch) -> Iterator[Unused]:
-    for path, why in KEYS.items():
-        parent, _, key = path.rpartition(".")
-        if parent == "forward" and (at := _said(block, key)):
-            yield Unused(at, key, f"has no effect: {why}")
-    for (path, value), what in VALUES.items():
-        key = path.rpartition(".")[2]
-        leaf = block.leaf(key)
-        if leaf and leaf.value == value:
-            yield Unused(leaf.at, f"{key} {value}", what)
 
 
 def _said(block: Branch, key: str) -> Place | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from kfw import paths
 from kfw.aio import Complaints, keep_going
-from kfw.daemon.run import running_supervisor
+from kfw.daemon.run import own_children, running_supervisor
 from kfw.daemon.selected import SelectedServices
 from kfw.environ import Environs
 from kfw.protocol import ForwardStatus, UpRequest
@@ -49,7 +49,10 @@ async def _foreground(request: UpRequest, tell: Tell, is_hopeless: Callable[[], 
     running = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         running.add_signal_handler(number, _first_signal, ended, running)
-    async with running_supervisor(hear, Environs(os.environ, known=True)) as supervisor:
+    async with (
+        own_children() as children,
+        running_supervisor(children, hear, Environs(os.environ, known=True)) as supervisor,
+    ):
         key = request.source.key
         await supervisor.up(replace(forward, source=key) for forward in request.forwards)
         async with _followed_profiles(supervisor, request):

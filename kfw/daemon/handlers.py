@@ -23,6 +23,7 @@ from kfw.daemon.starts import Starts
 from kfw.daemon.target_discovery import Discovery
 from kfw.daemon.web_page import WebPage
 from kfw.errors import KfwError, UsageError
+from kfw.extras.forward_uis import ForwardUis
 from kfw.http.messages import Request, Response
 from kfw.names import RowId
 from kfw.protocol import (
@@ -46,6 +47,7 @@ from kfw.protocol import (
     StartRequest,
     StatusReply,
     SwitchRequest,
+    TapEvent,
     TargetsReply,
     TargetsRequest,
     UpReply,
@@ -89,8 +91,10 @@ class Handlers:
         counters: Counters,
         metrics: MetricsPage,
         handover: Handover,
+        uis: ForwardUis,
     ) -> None:
         self._handover = handover
+        self._uis = uis
         self._core = core
         self._connections = connections
         self._counters = counters
@@ -124,16 +128,26 @@ class Handlers:
         return _json(self._info())
 
     async def status(self, _: Request) -> Response:
-        rows = self._counters.sample(self._core.supervisor.statuses())
+        rows = [self._uis.shown(row) for row in self._counters.sample(self._core.supervisor.statuses())]
         return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
         project = unquote(request.query.get("project") or "")
-        return _json(await explain(self._core, self._core.one(name, project)))
+        found = await explain(self._core, self._core.one(name, project))
+        return _json(msgspec.structs.replace(found, forward=self._uis.shown(found.forward)))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
+
+    async def tap(self, request: Request) -> Response:
+        name = unquote(request.path.split("/")[3])
+        row = self._core.one(name, unquote(request.query.get("project") or ""))
+        if row not in self._core.supervisor.listeners():
+            what = f"what goes through '{name}' does not go through kfw"
+            fix = f"it is not up, or a program of its method has the port; `kfw explain {name}` says which"
+            raise KfwError(what, fix)
+        return Response(content_type="text/event-stream", body=self._connections.taps.stream(row))
 
     async def up(self, request: Request) -> Response:
         asked = _body(request, UpRequest)
@@ -278,6 +292,14 @@ ROUTES = (
         None,
         ConnectionsReply,
         Handlers.connections,
+    ),
+    Route(
+        "GET",
+        "/v1/forwards/{name}/tap",
+        "What goes through, as SSE.",
+        None,
+        list[TapEvent],
+        Handlers.tap,
     ),
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route(

@@ -17,6 +17,7 @@ from kfw.choices import (
     ON_PORT_IN_USE,
     READINESS,
     TYPES,
+    UI_CHOICES,
 )
 from kfw.errors import UsageError
 from kfw.model import Forward, Health, Kind, Retry, SelectingProfile
@@ -110,7 +111,8 @@ def _of_forward(forward: Forward) -> Iterator[str]:
         yield f"{shown(forward.context)} is not the name of a context"
     yield from _of_choices(forward)
     yield from _of_addresses(forward.addresses)
-    yield from _of_files(forward.kubeconfig)
+    yield from _of_files(forward.kubeconfig, "kubeconfig")
+    yield from _of_files(forward.proto_files, "proto file")
     for text in (forward.api_path, forward.swagger_path, forward.source, forward.profile or ""):
         if text and not _is_text(text):
             yield f"{shown(text)} is too long, or holds a NUL"
@@ -138,8 +140,9 @@ def _needs_namespace(forward: Forward) -> bool:
 
 
 def _of_ports(forward: Forward) -> Iterator[str]:
-    if not 0 <= forward.local_port <= 65535:
-        yield f"local_port is {forward.local_port}, a port is from 0 to 65535"
+    for key, number in (("local_port", forward.local_port), ("ui_port", forward.ui_port)):
+        if not 0 <= number <= 65535:
+            yield f"{key} is {number}, a port is from 0 to 65535"
     match forward.target_port:
         case int() as number if not 1 <= number <= 65535:
             yield f"target_port is {number}, a port is from 1 to 65535"
@@ -151,6 +154,7 @@ def _of_choices(forward: Forward) -> Iterator[str]:
     for key, value, known in (
         ("method", forward.method, METHOD_CHOICES),
         ("type", forward.type, TYPES),
+        ("ui", forward.ui, UI_CHOICES),
         ("health.type", forward.health.type, HEALTH_TYPES),
         ("readiness", forward.readiness, READINESS),
         ("on_port_in_use", forward.on_port_in_use, ON_PORT_IN_USE),
@@ -169,12 +173,12 @@ def _of_addresses(addresses: tuple[str, ...]) -> Iterator[str]:
             yield f"{shown(address)} is not an IP address"
 
 
-def _of_files(files: tuple[str, ...]) -> Iterator[str]:
+def _of_files(files: tuple[str, ...], what: str) -> Iterator[str]:
     if len(files) > _FILES:
-        yield f"it has {len(files)} kubeconfigs, send at most {_FILES}"
+        yield f"it has {len(files)} {what}s, send at most {_FILES}"
     for file in files:
         if not _is_text(file):
-            yield f"{shown(file)} is not the path of a kubeconfig"
+            yield f"{shown(file)} is not the path of a {what}"
 
 
 def _of_times(hold: float, retry: Retry, health: Health) -> Iterator[str]:
@@ -223,6 +227,7 @@ def _of_source(source: Source) -> Iterator[str]:
         yield f"source has more than {_FILES} config files or flags"
     for text in (
         source.project,
+        source.config_url,
         *source.config_files,
         *source.flags,
         *source.flags.values(),

@@ -29,6 +29,7 @@ from kfw.daemon.service import DaemonService
 from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
 from kfw.errors import KfwError
+from kfw.extras.forward_uis import ForwardUis, UiPorts, all_uis, subject_of
 from kfw.methods.choose import all_methods
 from kfw.names import RowName
 from kfw.protocol import ConnectionInfo, ForwardStatus
@@ -113,22 +114,23 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         connections = _connections(events)
         counters = Counters(paths.counters_file(), Clock(), {} if takeover else None)
         environs = Environs(os.environ)
-        core = await _core(stack, options, events, connections, counters, environs, takeover)
+        core, uis = await _core(stack, options, events, connections, counters, environs, takeover)
         metrics = MetricsPage(lambda: counters.sample(core.supervisor.statuses()), core.uptime)
         handover = Handover(core, counters, environs, _as_handed_over(options), lock=held, metrics=metrics)
-        handlers = Handlers(core, connections, counters, metrics, handover)
+        handlers = Handlers(core, connections, counters, metrics, handover, uis)
         stack.push_async_callback(handlers.web.close)
         core.is_watched = lambda: handlers.web.address is not None
         _handle_signals(core)
         if takeover:
             core.heir = takeover.legacy.pid  # until it says Go
+            takeover.on_given = lambda: uis.open(core.supervisor.statuses())
             await takeover.prepare(core, counters, events)
         listening = takeover.metrics if takeover else None
         await stack.enter_async_context(serving(metrics, options.metrics_listen, listening))
         server = ControlSocket(
             paths.socket_path(), handlers, listening=takeover.control if takeover else None
         )
-        handover.server = server
+        handover.server, handover.uis = server, uis
         stack.push_async_callback(server.close)
         stack.push_async_callback(handover.close)
         _claim_pid_file(stack, core)
@@ -142,6 +144,7 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
             await takeover.serve()
             stack.push_async_callback(_follow(takeover, core, counters, events, handover))
         else:
+            uis.open(())
             await core.restore()
         stack.callback(core.watch_files(FileChanges()).close)
         await stack.enter_async_context(told_to_service_manager(lambda: core.heir is None))
@@ -189,22 +192,39 @@ async def _core(
     counters: Counters,
     environs: Environs,
     takeover: Takeover | None,
-) -> DaemonService:
+) -> tuple[DaemonService, ForwardUis]:
     notifier = await _notifier(stack) if options.notices else None
+
+    def emit(kind: str, status: ForwardStatus) -> None:
+        status = uis.shown(status)
+        events.emit(kind, row=status.id, shown=status.shown, message=status.message, forward=status)
 
     def tell(kind: str, status: ForwardStatus) -> None:
         counters.hear(kind, status)
         if notifier:
             notifier.hear(kind, status)
-        events.emit(kind, row=status.id, shown=status.shown, message=status.message, forward=status)
+        uis.hear(kind, status)
+        emit(kind, status)
 
+    children = await stack.enter_async_context(own_children())
+    uis = ForwardUis(
+        all_uis(children, UiPorts(lambda: {one.local_port for one in supervisor.rows().values()})),
+        lambda status: subject_of(status, supervisor.rows()[status.id], environs.of(status.id)),
+        is_up=lambda row: row in supervisor.running(),
+        on_change=lambda row: emit("status", supervisor.report(row)),
+        clock=Clock(),
+    )
+    stack.push_async_callback(uis.close)
     inheritance = Inheritance()
     if takeover:
         takeover.give_environs(environs)
         inheritance = takeover.inheritance
-    supervisor = await stack.enter_async_context(running_supervisor(tell, environs, watcher, inheritance))
+    supervisor = await stack.enter_async_context(
+        running_supervisor(children, tell, environs, watcher, inheritance)
+    )
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
-    return DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
+    core = DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
+    return core, uis
 
 
 async def _notifier(stack: AsyncExitStack) -> "Notifier":
@@ -223,35 +243,44 @@ async def _notifier(stack: AsyncExitStack) -> "Notifier":
 
 
 @asynccontextmanager
+async def own_children() -> AsyncIterator[Children]:
+    """In a ledger of this process; at the end none is left."""
+    with own_ledger(paths.state_dir()) as ledger:
+        children = Children(ledger)
+        try:
+            yield children
+        finally:
+            await children.stop_all(GRACE)
+
+
+@asynccontextmanager
 async def running_supervisor(
+    children: Children,
     tell: Tell,
     environs: Environs,
     watcher: ConnectionObserver = NULL_OBSERVER,
     inheritance: Inheritance | None = None,
 ) -> AsyncIterator[Supervisor]:
     """A supervisor with all it needs; at the end nothing of what it started is left."""
-    with own_ledger(paths.state_dir()) as ledger:
-        async with ClusterRegistry(environs=environs) as clusters:
-            children = Children(ledger)
-            forward_log = logging.getLogger("kfw.forward")
-            methods = all_methods(children, clusters)
-            world = World(
-                *(clusters, methods, Clock(), forward_log),
-                watcher=watcher,
-                environs=environs,
-                inheritance=inheritance or Inheritance(),
-            )
-            supervisor = Supervisor(world, tell)
-            watch = partial(network_changes.watch, world.clock, network_changes.outgoing, supervisor.recheck)
-            complaints = Complaints(log, "the look after changes of the network")
-            watching = asyncio.create_task(keep_going(watch, complaints.tell))
-            try:
-                yield supervisor
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, return_exceptions=True)
-                await _close(supervisor)
-                await children.stop_all(GRACE)
+    async with ClusterRegistry(environs=environs) as clusters:
+        forward_log = logging.getLogger("kfw.forward")
+        methods = all_methods(children, clusters)
+        world = World(
+            *(clusters, methods, Clock(), forward_log),
+            watcher=watcher,
+            environs=environs,
+            inheritance=inheritance or Inheritance(),
+        )
+        supervisor = Supervisor(world, tell)
+        watch = partial(network_changes.watch, world.clock, network_changes.outgoing, supervisor.recheck)
+        complaints = Complaints(log, "the look after changes of the network")
+        watching = asyncio.create_task(keep_going(watch, complaints.tell))
+        try:
+            yield supervisor
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await _close(supervisor)
 
 
 async def _close(supervisor: Supervisor) -> None:

@@ -70,6 +70,8 @@ class Takeover:
         }
         self.inheritance = Inheritance(ports)
         self._draining: Draining | None = None
+        #: Called when all that the daemon before had for itself, such as ports of pages, is free.
+        self.on_given: Callable[[], None] = lambda: None
         self._gone = asyncio.Event()  # the daemon before
 
     @classmethod
@@ -146,12 +148,14 @@ class Takeover:
 
     async def follow(self, core: DaemonService, counters: Counters, tell: Callable[[str], None]) -> None:
         """What the daemon before says until it is gone."""
-        later = self._later()
+        later, is_given = self._later(), False
         drained = None
         try:
             while True:
                 message = await hear_any(self._channel)
                 if isinstance(message, Given):
+                    is_given = True
+                    self.on_given()
                     await core.bring_back(later)
                     later = []
                 elif isinstance(message, Draining):
@@ -161,7 +165,9 @@ class Takeover:
                     counters.add(_by_row(message.more))
         except (OSError, ValueError) as error:
             log.debug("the daemon before: %s", error)
-        if later:  # it ended before it could say so
+        if not is_given:  # it ended before it could say so
+            self.on_given()
+        if later:
             await core.bring_back(later)
         self._draining = None
         self._gone.set()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Handler
+from kfw.http.pages import ADDRESS
 from kfw.http.server import HttpServer
 from kfw.protocol import WebReply, WebRequest
 from kfw.system import local_ports
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kfw.web")
 
-ADDRESS = "127.0.0.1"
 #: A bookmark and an open tab find the page there again.
 USUAL_PORT = 7531
 #: A browser opens six connections for all its tabs.

@@ -133,7 +133,11 @@ class HttpConnection:
             body = [] if bare else [h11.Data(data=response.body)]
             await self._send(head, *body, h11.EndOfMessage())
             return
-        await self._send(head)
+        try:
+            await self._send(head)
+        except BaseException:
+            await response.body.aclose()
+            raise
         if head_only:
             await response.body.aclose()
         else:
@@ -192,4 +196,4 @@ def _head_of(response: Response) -> h11.Response:
     headers = {"content-type": response.content_type, **response.headers}
     if isinstance(response.body, bytes) and response.status not in _BODILESS:
         headers.setdefault("content-length", str(len(response.body)))
-    return h11.Response(status_code=response.status, headers=list(headers.items()))
+    return h11.Response(status_code=response.status, headers=[*headers.items(), *response.more_headers])

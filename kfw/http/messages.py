@@ -34,13 +34,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """A body that is a generator is sent as it comes, and closed when the client leaves. `switch` is what follows a 101."""
+    """A body that is a generator is sent as it comes, and closed when the client leaves. `switch` is what follows a 101.
+    `more_headers` are those whose name comes more than once."""
 
     status: int = 200
     body: bytes | AsyncGenerator[bytes, None] = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     switch: Switch | None = None
+    more_headers: tuple[tuple[str, str], ...] = ()
 
 
 Handler = Callable[[Request], Awaitable[Response]]

@@ -46,7 +46,7 @@ def question_of(health: Health) -> Question | None:
 async def ask_https(port: int, health: Health, _: Mapping[str, str]) -> None:
     """Any certificate will do: it was made for another name than localhost."""
     try:
-        reader, writer = await asyncio.open_connection(LOCAL, port, ssl=_any_certificate())
+        reader, writer = await asyncio.open_connection(LOCAL, port, ssl=any_certificate())
     except (OSError, ssl.SSLError) as error:
         raise _unhealthy(f"cannot speak TLS with it: {words_of(error)}") from error
     answer, ended = b"", "closed at once"
@@ -63,7 +63,7 @@ async def ask_https(port: int, health: Health, _: Mapping[str, str]) -> None:
         raise _unhealthy(fault)
 
 
-def _any_certificate() -> ssl.SSLContext:
+def any_certificate() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -76,7 +76,9 @@ async def ask_grpc(port: int, health: Health, _: Mapping[str, str]) -> None:
         import grpc  # 10 MB that only this kind of check pays
         from grpc import aio
     except ImportError as error:
-        raise ToolMissing("a health check of type grpc needs grpcio", "pip install 'kfw[grpc]'") from error
+        from kfw.system.installation import how_to_get
+
+        raise ToolMissing("a health check of type grpc needs grpcio", how_to_get("grpc")) from error
     asked = health.service.encode()
     request = b"\x0a" + _varint(len(asked)) + asked if asked else b""
     async with aio.insecure_channel(f"{LOCAL}:{port}", options=_OPTIONS) as channel:

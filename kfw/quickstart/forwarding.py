@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kfw.choices import METHODS
 from kfw.config.layers import load_only
+from kfw.config.sources import project_file
 from kfw.model import Forward
 from kfw.protocol import Explanation, ForwardStatus
 from kfw.quickstart.kind_cluster import BootstrapCluster
@@ -54,7 +55,22 @@ def up(
 
 
 def verify(steps: Steps, options: BootstrapOptions) -> int:
-    return steps.ourselves(["verify", *wanted(options)])
+    return steps.ourselves(["verify", *words(options)])
+
+
+def words(options: BootstrapOptions) -> list[str]:
+    return [word(options, name) for name in wanted(options)]
+
+
+def word(options: BootstrapOptions, name: str) -> str:
+    """In a folder of a project the name is this project's; elsewhere another project may have it as well."""
+    overlay = options.overlay
+    return name if project_file(Path.cwd()) else f"{overlay.parent.name}/{overlay.stem}/{name}"
+
+
+def project(options: BootstrapOptions) -> str:
+    """The key of what `up` brings: the project of this folder, under whose files ours are laid, else our last file."""
+    return str(project_file(Path.cwd()) or options.overlay)
 
 
 def ways(rows: Mapping[str, ForwardStatus], explained: Mapping[str, Explanation]) -> list[str]:

@@ -16,7 +16,7 @@ from kfw.errors import KfwError
 from kfw.printable import printable
 from kfw.tui.caller import Caller
 from kfw.tui.rows import key_of
-from kfw.view import details, local
+from kfw.view import details, local, page_note
 
 SECTIONS = ("explain", "connections", "events", "log")
 #: Of the events and connections of one forward.
@@ -109,7 +109,8 @@ def explain_lines(name: str, width: int) -> list[str]:
         f"local port: {row['localPort']}", f"pid: {row['pid'] or '-'}", f"restarts: {row['restarts']}",
         f"url: {local(row)}", f"connections: {row['totalConnections']}, lost: {row['lostConnections']}",
     ]  # fmt: skip
-    return [*details.explain_lines(explanation, width=width, colour=True), "  ".join(facts)]
+    page = [note] if (note := page_note(row)) else []
+    return [*details.explain_lines(explanation, width=width, colour=True), "  ".join(facts), *page]
 
 
 def connection_lines(name: str, width: int) -> list[str]:

@@ -113,6 +113,8 @@ def forward_lines(
         lines.append(_line(texts, widths, _LOOK[row["status"]][1] if colour else ""))
         if shown(row) not in told and (note := remark(row, now)):
             lines += wrapped(note, width, indent=widths[0] + len(_GAP))
+        if page := page_note(row):
+            lines += wrapped(page, width, indent=widths[0] + len(_GAP))
     return lines
 
 
@@ -144,6 +146,19 @@ def remark(row: Row, now: float) -> str:
     if at := row.get("nextAttemptAt"):
         parts.append(f"next attempt {_in(at, now)}")
     return "; ".join(part for part in parts if part)
+
+
+#: What the pages of forwards are called, by `kind`.
+_PAGES = {"swagger": "Swagger UI", "grpc": "gRPC UI"}
+
+
+def page_note(row: Row) -> str:
+    """`Swagger UI: http://127.0.0.1:9100/`, or why its page is not there; "" where it has none."""
+    if not (ui := row.get("ui")):
+        return ""
+    return (
+        f"{_PAGES.get(ui['kind'], ui['kind'])}: {clean(ui.get('url') or ui.get('message') or ui['status'])}"
+    )
 
 
 def local(row: Row) -> str:
@@ -218,7 +233,7 @@ def change_line(row: Row, now: float) -> str:
     said = row["status"]
     if row["status"] in ("active", "degraded"):
         said += f" on {clean(local(row))}"
-    note = remark(row, now)
+    note = "; ".join(filter(None, (remark(row, now), page_note(row))))
     return f"{clean(shown(row))}: {said}" + (f": {note}" if note else "")
 
 

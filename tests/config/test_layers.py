@@ -60,6 +60,9 @@ portForwards:
     type: rest
     apiPath: api/v1
     swaggerPath: docs/swagger
+    ui: docker
+    uiPort: 9300
+    protoFiles: [api.proto, /srv/all.binpb]
     retry: {initialDelay: 500ms, maxDelay: 5, multiplier: 3, maxAttempts: 7}
     health: {type: http, interval: 2s, timeout: 1s, failures: 2, path: /ready, statuses: [2xx, 404], tls: true,
              headers: ["Host: shop.example"], service: shop.Cart, command: [true-ish, "{port}"]}
@@ -79,6 +82,9 @@ portForwards:
         type="rest",
         api_path="api/v1",
         swagger_path="docs/swagger",
+        ui="docker",
+        ui_port=9300,
+        proto_files=(str(project.here / "api.proto"), "/srv/all.binpb"),
         readiness="running",
         hold=90.0,
         hold_refused=0.5,

@@ -19,6 +19,9 @@ HEAVY = (
     "cryptography",
     "sh",
     "kfw.web",  # the page, while it is off
+    "google",
+    "kfw.extras.swagger_ui",  # pages, until a forward has one
+    "kfw.extras.grpc_ui",
     "kfw.target.listing",
     "kfw.target.declared_ports",
 )

@@ -34,7 +34,8 @@ def test_up_and_verify_are_kfws_own_commands_for_this_cluster(options: Bootstrap
     machine = Machine()
     assert run(machine, options).forwards(DEV) == 0
     files = f"--config {options.config} --config {options.overlay}"
-    assert machine.kfw == [f"up {files} --kubeconfig /k --context kind-dev {NAMES}", f"verify {NAMES}"]
+    ours = " ".join(f"{options.folder.name}/overlay/{name}" for name in NAMES.split())
+    assert machine.kfw == [f"up {files} --kubeconfig /k --context kind-dev {NAMES}", f"verify {ours}"]
 
 
 @pytest.mark.parametrize(

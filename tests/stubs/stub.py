@@ -22,12 +22,15 @@ def record():
 
 
 def listen(port):
+    """`-port`: the number that follows this word of ours."""
+    port = int(sys.argv[sys.argv.index(port) + 1]) if isinstance(port, str) else port
     listener = socket.create_server(("127.0.0.1", port))
     return listener, listener.getsockname()[1]
 
 
 def serve(listener, how):
-    """echo: send back what comes. close: accept, then close. silent: accept, and nothing more. Never returns."""
+    """echo: send back what comes. close: accept, then close. silent: accept, and nothing more. http: answer, then close.
+    Never returns."""
     kept = []
     while True:
         ready, _, _ = select.select([listener, *kept], [], [])
@@ -37,6 +40,8 @@ def serve(listener, how):
                 client.close() if how == "close" else kept.append(client)
             elif data := sock.recv(65536):
                 how == "echo" and sock.sendall(data)
+                if how == "http":
+                    sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nstub")
             else:
                 kept.remove(sock)
                 sock.close()

@@ -15,9 +15,10 @@ import pytest
 import pytest_asyncio
 
 from kfw.http.messages import Request, Response
+from kfw.http.pages import TYPES
 from kfw.http.server import HttpServer
 from kfw.system.local_ports import bind
-from kfw.web.site import STATIC, TYPES, Site
+from kfw.web.site import STATIC, Site
 
 JSON = {"content-type": "application/json"}
 

@@ -37,6 +37,7 @@ function facts(row, why) {
   const others = (why?.candidates ?? []).filter((one) => !one.chosen);
   return [
     fact("Local", addressOf(row)),
+    row.ui ? fact("Page", pageOf(row.ui)) : null,
     fact("Endpoint", row.endpoint ? `${row.endpoint.kind} ${row.endpoint.name}:${row.endpoint.port}` : "none"),
     fact("Method", chosen ? `${row.method}: ${chosen.why}` : row.method),
     others.length ? fact("Not by", others.map((one) => `${one.method}: ${one.why}`).join("\n")) : null,
@@ -46,6 +47,12 @@ function facts(row, why) {
     fact("Carried", `${bytes(row.bytesIn)} in, ${bytes(row.bytesOut)} out, ${row.totalConnections} connections, ${row.lostConnections} lost`),
     fact("Started", row.startedAt ? new Date(row.startedAt).toLocaleString() : "not known"),
   ].filter(Boolean);
+}
+
+/** Of a rest API or a gRPC service: a link, or why it is not there. */
+function pageOf(ui) {
+  if (!/^http:/.test(ui.url ?? "")) return ui.message || ui.status;
+  return el("a.link", { href: ui.url, target: "_blank", rel: "noopener" }, ui.url);
 }
 
 const fact = (term, text) => el("div", {}, el("dt", {}, term), el("dd", {}, text));

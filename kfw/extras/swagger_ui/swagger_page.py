@@ -1,0 +1,137 @@
+"""The page of one REST API, served by the daemon: Swagger UI's files, what it needs to know, and all else from the forward.
+
+The browser finds the API's description and reads it, JSON or YAML of any size: the daemon only hands it on.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kfw.extras.forward_uis import UiPorts, UiSubject
+from kfw.extras.swagger_ui.spec_paths import spec_paths
+from kfw.http.bounds import HttpLimits
+from kfw.http.messages import Request, Response
+from kfw.http.pages import ADDRESS, HEADERS, TYPES, error_answer, json_answer, refusal
+from kfw.http.reverse_proxy import ReverseProxy
+from kfw.http.server import HttpServer
+from kfw.system.files import outside
+from kfw.system.process import Children
+
+if TYPE_CHECKING:
+    import ssl
+
+#: The first port that is tried.
+FIRST = 9100
+#: Where the page is, among the paths of the API.
+HOME = "/kfw/"
+STATIC = Path(__file__).parent / "static"
+#: Swagger UI's own files, see scripts/vendor-swagger.sh.
+VENDORED = STATIC / "swagger-ui"
+#: Swagger UI draws with styles in elements and pictures in its style sheet, and cannot do with trusted types.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+#: A request of "Try it out" may carry a file; an API may have many fields in a query.
+LIMITS = HttpLimits(
+    connections=64,
+    head=64 * 1024,
+    body=16 * 1024 * 1024,
+    bodies=32 * 1024 * 1024,
+    query_fields=1000,
+    idle=120.0,
+    arrive=120.0,
+    write=60.0,
+)
+#: Seconds for one of our files to be read.
+_READ = 10.0
+
+
+class SwaggerUi:
+    """A kind of page, see kfw/extras/forward_uis.py."""
+
+    def __init__(self, children: Children, ports: UiPorts) -> None:
+        self._children = children
+        self._ports = ports
+
+    async def run(self, subject: UiSubject, on_active: Callable[[str], None]) -> None:
+        forward = subject.forward
+        listening, port = self._ports.listen(forward.ui_port, FIRST)
+        server = HttpServer(SwaggerSite(subject, port).answer, name="swagger", limits=LIMITS)
+        server.listen(listening)
+        try:
+            on_active(f"http://{ADDRESS}:{port}/")
+            await asyncio.Event().wait()
+        finally:
+            await server.close(0)
+
+
+class SwaggerSite:
+    """What is answered on `port`."""
+
+    def __init__(self, subject: UiSubject, port: int) -> None:
+        self._subject = subject
+        self._port = port
+        self._api = ReverseProxy(
+            subject.host, subject.port, authority=f"localhost:{subject.port}", tls=_tls(subject)
+        )
+        self._files = {file.name: file for folder in (STATIC, VENDORED) for file in folder.iterdir()}
+
+    async def answer(self, request: Request) -> Response:
+        if refused := refusal(request, self._port, links=("/", HOME)):
+            return _ours(refused)
+        if request.path == "/" and request.headers.get("sec-fetch-mode", "navigate") == "navigate":
+            return _ours(Response(302, b"", "text/plain", {"location": HOME}))
+        if request.path.startswith(HOME):
+            return _ours(await self._own(request, request.path.removeprefix(HOME)))
+        if not request.target.startswith("/"):
+            return _ours(error_answer(400, "the request asks for something that is not a path"))
+        return await self._api.answer(request)
+
+    async def _own(self, request: Request, name: str) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return error_answer(405, "GET it")
+        if name == "page.json":
+            forward = self._subject.forward
+            paths = spec_paths(forward.api_path, forward.swagger_path)
+            return json_answer(
+                {"name": self._subject.shown, "paths": paths, "apiPath": forward.api_path.strip("/")}
+            )
+        file = self._files.get(name or "index.html")
+        if file is None or file.suffix not in TYPES:
+            return error_answer(404, "there is no such file", f"open {HOME}")
+        return await _file(file)
+
+
+async def _file(file: Path) -> Response:
+    """Read when it is asked for: it is larger than all else that the daemon holds."""
+    try:
+        body = await outside(file.read_bytes, _READ)
+    except OSError:
+        return error_answer(500, f"cannot read {file.name}", "install kfw again")
+    return Response(200, body, TYPES[file.suffix])
+
+
+def _ours(response: Response) -> Response:
+    """What the API answers has its own headers."""
+    headers = {"cache-control": "no-cache", **HEADERS, "content-security-policy": POLICY}
+    return replace(response, headers={**headers, **response.headers})
+
+
+def _tls(subject: UiSubject) -> "ssl.SSLContext | None":
+    if not subject.secure:
+        return None
+    from kfw.methods.app_health import any_certificate
+
+    return any_certificate()
