@@ -1,8 +1,8 @@
 """The command lines of README.md and docs/*.md, and what stands below them as their output.
 
-A command line is a line of a code block that begins with `kfw` (or `$ kfw`), or runs it in `$(...)`, `<(...)` or as
-kubectl's plugin. Two spaces or more end it: what follows is a comment. Below a line with `$` stands its output, up to the
-next command or the end of the block.
+A command line is a line of a code block that begins with `kfw` (or `$ kfw`; with one of these, only such), or runs it
+in `$(...)`, `<(...)` or as kubectl's plugin. Two spaces or more end it: what follows is a comment. Below a line with `$`
+stands its output, up to the next command or the end of the block.
 
 The output is compared line by line, and these are placeholders: a number (with its unit) stands for any number, spaces for
 any spaces, the name of a pod of a deployment for any, `/home/ada` for the folder of the test, and `curl (pid 4711)` for any
@@ -61,6 +61,8 @@ def _blocks(page: Path) -> Iterator[Block]:
 
 def _commands(page: str, block: Block) -> Iterator[Documented]:
     starts = [at for at, (_, line) in enumerate(block) if _COMMAND.match(line)]
+    if prompted := [at for at in starts if block[at][1].startswith("$ ")]:
+        starts = prompted
     for at, following in zip(starts, [*starts[1:], len(block)], strict=False):
         number, line = block[at]
         output = [text for _, text in block[at + 1 : following]]

@@ -30,6 +30,10 @@ NOT_TYPED = {
     "kfw bootstrap": "it installs tools and makes a cluster where it can: tests/quickstart, tests/quick_start",
     "export KUBECONFIG=$(kfw bootstrap": "the same",
     "kfw service": "it changes the service manager of this machine: tests/whole/test_service.py, with one of its own",
+    "kfw update": "it asks a package index: tests/commands/test_update.py",
+    "kfw up --config-url": "there is no such server: tests/whole/test_remote_defaults.py, with one of its own",
+    "kfw collect": "it asks services that are yours: tests/whole/test_collect.py",
+    "kfw tap": "it shows what clients send meanwhile: tests/whole/test_tap.py",
     "kubectl kfw": "kubectl only passes it on, and may not be here: tests/kubectl_compat",
 }
 #: What stands for programs that may not be here, or would take long: they do nothing, and well.
