@@ -15,7 +15,11 @@ from kfw.system.open_files import OPEN_FILES
 from kfw.system.process import Children
 from tests.stubs import Stubs
 
-for _name in ("LC_ALL", "LC_CTYPE", "LANG"):  # who runs the tests in the locale C would see kfw's signs in ASCII
+for _name in (
+    "LC_ALL",
+    "LC_CTYPE",
+    "LANG",
+):  # who runs the tests in the locale C would see kfw's signs in ASCII
     if os.environ.get(_name) in ("C", "POSIX"):
         del os.environ[_name]
 

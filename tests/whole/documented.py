@@ -86,6 +86,8 @@ def differences(shown: Sequence[str], real: Sequence[str], home: Path) -> str:
 def _after(wanted: list[str], got: list[str]) -> list[str] | None:
     """The lines behind those that are wanted; None: these are not there."""
     for at, line in enumerate(wanted):
+        if line == "..." and at + 1 == len(wanted):
+            return []
         if line == "...":
             ends = (_after(wanted[at + 1 :], got[start:]) for start in range(at, len(got) + 1))
             return next((end for end in ends if end is not None), None)
