@@ -155,7 +155,16 @@ _KEYS = (
     ),
 )
 #: Where one of the values may stand and the forward would be right: it would start, and that is another test.
-_SURELY_WRONG = ("target", "local_port", "addresses", "method", "on_port_in_use", "ui_port", "health", "retry")
+_SURELY_WRONG = (
+    "target",
+    "local_port",
+    "addresses",
+    "method",
+    "on_port_in_use",
+    "ui_port",
+    "health",
+    "retry",
+)
 
 
 def requests(seed: int, count: int) -> Iterator[bytes]:
