@@ -8,7 +8,10 @@
       systems = [ "x86_64-linux" "aarch64-linux" "x86_64-darwin" "aarch64-darwin" ];
       forAll = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
 
-      package = pkgs: pkgs.python3Packages.buildPythonApplication {
+      package = pkgs: let
+        # What pyproject.toml leaves to the one who installs it: this package comes whole.
+        extras = with pkgs.python3Packages; [ prometheus-client grpcio textual uvloop ];
+      in pkgs.python3Packages.buildPythonApplication {
         pname = "kfw";
         version = "0.1.0";
         pyproject = true;
@@ -16,7 +19,7 @@
         build-system = [ pkgs.python3Packages.hatchling ];
         dependencies = with pkgs.python3Packages; [
           typer rich pyyaml sh docker msgspec h11 platformdirs cryptography
-        ];
+        ] ++ extras;
         # typer is pinned for the start-up time of commands; another one works
         pythonRelaxDeps = [ "typer" ];
         doCheck = false;

@@ -249,6 +249,14 @@ def probably_row(word: str, shown: Mapping[RowId, str]) -> str:
     return f"did you mean {' or '.join(meant[alike[0]])}? " if alike else ""
 
 
+def suggestion(word: str, shown: Mapping[RowId, str], profiles: Iterable[str | None] = ()) -> str:
+    """What could be typed for a word that nothing is named after: `did you mean api? known: api, db`."""
+    if not shown:
+        return "nothing is forwarded yet, `kfw up` starts"
+    meant = probably_row(word, shown) or probably(word, {profile for profile in profiles if profile})
+    return f"{meant}known: {few(sorted(shown.values()))}"
+
+
 def completable(rows: Iterable[RowId], caller: str) -> dict[str, RowId]:
     """Words that mean one row each to who is in this project: names, and `project/name` of those that several have."""
     shown = DisplayNames().of_all(rows)

@@ -28,14 +28,17 @@ def printable(text: str, *, colours: bool = False) -> str:
 _ASCII = str.maketrans("○●▲◐‖✗✓·…→", "o*!@=xv-~>")
 
 
+def in_ascii(text: str) -> str:
+    """With kfw's own symbols readable in ASCII; what others have written stays."""
+    return text.translate(_ASCII)
+
+
 def encodable(text: str, encoding: str | None) -> str:
     """As a stream with this encoding can take it: what it has not becomes ASCII, kfw's own symbols readably."""
     try:
         text.encode(encoding or "utf-8")
     except UnicodeEncodeError:
-        return (
-            text.translate(_ASCII).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
-        )
+        return in_ascii(text).encode(encoding or "utf-8", "backslashreplace").decode(encoding or "utf-8")
     return text
 
 

@@ -2,6 +2,7 @@
 
     GET    /v1/status                           -> StatusReply
     GET    /v1/forwards/{name}/explain?project= -> Explanation     `project`: as in NamesRequest
+    GET    /v1/forwards/{name}/tap?project=     -> TapEvent as JSON lines in SSE `data:`, of connections that come
     GET    /v1/connections                      -> ConnectionsReply  open ones, then the last that ended
     POST   /v1/up          UpRequest            -> UpReply         plan(running, wanted), then start
     POST   /v1/down        NamesRequest         -> NamesReply      [] is all of `project`, without one all
@@ -144,6 +145,7 @@ class Source(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     cwd: str
     config_files: list[str] = []  # --config, in order
     flags: dict[str, str] = {}  # --context, --namespace, ...
+    config_url: str = ""  # --config-url: its copy in the cache is the lowest layer
     kubeconfig: str | None = None  # $KUBECONFIG of the caller
 
 
@@ -245,6 +247,18 @@ class ConnectionInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     first_byte_seconds: float | None = None  # from then to the first byte of the app; None: there was none
     bytes_in: int = 0  # from the cluster to the client
     bytes_out: int = 0
+
+
+class TapEvent(msgspec.Struct, rename="camel", frozen=True, kw_only=True, omit_defaults=True):
+    """Of a connection that a tap sees."""
+
+    connection: int  # counted from 1 by each tap
+    kind: str  # opened, client and server (they said `data`), missed (the reader was too slow: no more data), closed
+    time: float  # seconds since 1970
+    data: bytes = b""  # base64
+    client: str = ""  # of opened: "127.0.0.1:51234"
+    endpoint: str = ""  # of closed: the pod that it went to, as far as the way tells
+    why: str = ""  # of closed: otherwise than by a close
 
 
 class ConnectionsReply(msgspec.Struct, rename="camel", frozen=True):

@@ -40,6 +40,7 @@ class Reason(StrEnum):
     TIMED_OUT = "timed-out"
     BAD_CONFIG = "bad-config"
     USER_STOPPED = "user-stopped"
+    USER_RESTARTED = "user-restarted"
     INTERNAL = "internal"
 
     @property
@@ -168,6 +169,7 @@ TRAITS: dict[Reason, Traits] = {
         blocks_api=True,
     ),
     Reason.USER_STOPPED: Traits(About.USER),
+    Reason.USER_RESTARTED: Traits(About.USER, attempts=Attempts.QUICK),
     Reason.INTERNAL: Traits(About.KFW, exit_code=1, blocks_api=True),
 }
 

@@ -30,7 +30,7 @@ main() {
 	check shellcheck "$BIN/shellcheck" --external-sources $(shell_scripts)
 	# shellcheck disable=SC2046
 	check shfmt "$BIN/shfmt" --diff $(shell_scripts)
-	check schemas "$BIN/python" -m pytest -q tests/config/test_schema.py tests/daemon/test_openapi.py
+	check schemas "$BIN/python" -m pytest -q tests/config/test_schema.py tests/daemon/test_openapi.py tests/commands/test_man_page.py
 	check house "$BIN/python" -m pytest -q tests/test_names.py tests/test_circles.py tests/test_pointers.py
 	[ -z "$failed" ] || {
 		printf 'check: failed:%s\n' "$failed" >&2

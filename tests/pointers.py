@@ -185,7 +185,7 @@ def options() -> dict[str, frozenset[str]]:
     """Of every command of kfw, by its words: `config check`; "" is kfw itself, a noun has those of its verbs."""
     from kfw.commands._group import COMMANDS, load_command
 
-    found = {"": frozenset({"--help", "--version", "--install-completion", "--show-completion", "-h"})}
+    found = {"": frozenset({"--help", "--version", "-h"})}
     for name in COMMANDS:
         command = load_command(name)
         verbs = getattr(command, "commands", {})

@@ -73,6 +73,7 @@ def test_the_table_says_what_follows_from_each_reason() -> None:
         "bad-config": "PARKED",
         "child-exited": "QUICK",
         "endpoint-gone": "QUICK",
+        "user-restarted": "QUICK",
         "app-refuses": "SOON",
     }
     assert {r.value: r.traits.ask.name for r in Reason if r.traits.ask is not Ask.NO} == {

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Source,
         StartRequest,
         StatusReply,
+        TapEvent,
         TargetsReply,
         TargetsRequest,
         UpReply,
@@ -227,11 +228,30 @@ def follow(
     `traffic`: also what goes through, so often (s), in events of this type. `on_open` is given the connection then, whose
     `shut` ends the stream from another thread.
     """
+    from kfw.protocol import Event
+
     query = "" if traffic is None else f"&traffic={traffic:g}"
-    stream = _stream(_events_target(since, follow=True) + query, timeout)
+    stream = _stream(_events_target(since, follow=True) + query, timeout, Event)
     connection = next(stream)
     if on_open:
         on_open(connection)
+    return stream
+
+
+def tap(
+    name: str, project: str, on_open: Callable[[ControlConnection], object], *, timeout: float | None = None
+) -> Iterator[TapEvent]:
+    """What goes through a forward, of connections that come from now on, until `timeout` is over (s).
+
+    `on_open`: see `follow`.
+    """
+    from urllib.parse import quote
+
+    from kfw.protocol import TapEvent
+
+    target = f"/v1/forwards/{quote(name, safe='')}/tap?project={quote(project, safe='')}"
+    stream = _stream(target, timeout, TapEvent)
+    on_open(next(stream))
     return stream
 
 
@@ -239,10 +259,8 @@ def _events_target(since: int | None, *, follow: bool) -> str:
     return f"/v1/events?follow={'true' if follow else 'false'}" + ("" if since is None else f"&since={since}")
 
 
-def _stream(target: str, timeout: float | None) -> Iterator[Any]:
-    """First the connection, when the daemon has answered: nothing after that is missed. Then the events."""
-    from kfw.protocol import Event
-
+def _stream(target: str, timeout: float | None, kind: type[Any]) -> Iterator[Any]:
+    """First the connection, when the daemon has answered: nothing after that is missed. Then the events, of this kind."""
     with control_http.ControlConnection() as connection:
         connection.send("GET", target)
         code, headers = connection.head()
@@ -252,7 +270,7 @@ def _stream(target: str, timeout: float | None) -> Iterator[Any]:
         connection.wait(timeout)
         try:
             for data in control_http.server_sent(connection, headers):
-                yield _decode(data, Event)
+                yield _decode(data, kind)
         except TimeoutError:
             return
 

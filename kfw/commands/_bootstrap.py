@@ -16,7 +16,7 @@ from kfw.protocol import ForwardStatus
 from kfw.quickstart import checks
 from kfw.quickstart.bootstrap import Bootstrap
 from kfw.quickstart.checks import Finding
-from kfw.quickstart.forwarding import wanted, ways
+from kfw.quickstart.forwarding import project, ways
 from kfw.quickstart.options import BootstrapOptions, Namespaces, Where
 from kfw.quickstart.steps import Steps
 
@@ -98,25 +98,29 @@ def report(findings: Iterable[Finding]) -> int:
     return worst.exit_code if worst else 0
 
 
-def since() -> dict[str, str]:
-    """What is up, and since when; nothing when there is no daemon."""
-    return {row.name: row.since for row in _rows() if row.url}
+def since(options: BootstrapOptions) -> dict[str, str]:
+    """What of it is up, and since when; nothing when there is no daemon."""
+    return {name: row.since for name, row in _up(options).items()}
 
 
 def show(run: Bootstrap, before: dict[str, str]) -> None:
-    """Name and URL on stdout; the ways they go, and that nothing changed, on stderr."""
-    names = wanted(run.options)
-    up = {row.name: row for row in _rows() if row.name in names and row.url}
-    for line in ways(up, {name: client.explain(name) for name in up}):
+    """The ways they go, and that nothing changed, on stderr; names and URLs on stdout, but not where people have just read
+    them."""
+    up = _up(run.options)
+    explained = {name: client.explain(name, row.project) for name, row in up.items()}
+    for line in ways(up, explained):
         run.steps.say(line)
-    if before and before == since():
+    if before and before == since(run.options):
         run.steps.say("nothing changed")
-    for name, row in up.items():
-        output.show(f"{name}\t{row.url}")
+    if not output.is_terminal(sys.stdout):
+        for name, row in up.items():
+            output.show(f"{name}\t{row.url}")
 
 
-def _rows() -> list[ForwardStatus]:
+def _up(options: BootstrapOptions) -> dict[str, ForwardStatus]:
     try:
-        return client.status().forwards
+        rows = client.status().forwards
     except DaemonNotRunning:
-        return []
+        return {}
+    own = project(options)
+    return {row.name: row for row in rows if row.project == own and row.url}

@@ -35,9 +35,30 @@ def caller_source() -> str:
     return caller_project() or str(paths.config_file())
 
 
+def config_url(given: str | None) -> str:
+    """What --config-url says, else KFW_CONFIG_URL; "" is none."""
+    return os.environ.get("KFW_CONFIG_URL", "") if given is None else given
+
+
+def refreshed(given: str | None) -> str:
+    """The same, when its copy here is as new as it can be. Raises KfwError: see kfw/config/remote.py."""
+    url = config_url(given)
+    if url:
+        from kfw.config.remote import refresh, url_of
+
+        refresh(url_of(url), lambda sentence: output.say(f"kfw: {sentence}"))
+    return url
+
+
 def names_source() -> Source:
     """Where a name is looked up that is not up."""
     from kfw.protocol import Source
 
     key = caller_source()
-    return Source(key=key, project=key, cwd=str(Path.cwd()), kubeconfig=os.environ.get("KUBECONFIG"))
+    return Source(
+        key=key,
+        project=key,
+        cwd=str(Path.cwd()),
+        kubeconfig=os.environ.get("KUBECONFIG"),
+        config_url=config_url(None),
+    )

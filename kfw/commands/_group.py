@@ -21,11 +21,11 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "open", "logs", "events"),
+        *("top", "tap", "open", "logs", "events", "collect"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
-    "Daemon": ("start", "stop", "serve", "service", "version"),
+    "Daemon": ("start", "stop", "serve", "service", "version", "update"),
     "Shell": ("completion",),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
@@ -73,6 +73,7 @@ def _app() -> typer.Typer:
     app = typer.Typer(
         cls=LazyGroup,
         rich_markup_mode=_markup(),
+        add_completion=False,  # `kfw completion`
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(_root)
@@ -144,6 +145,6 @@ def _unknown_command(name: str) -> UsageError:
     from difflib import get_close_matches
 
     alike = get_close_matches(name, [each for each in COMMANDS if each[0] == name[:1]], n=1)
-    swapped = [command for command in COMMANDS if command == name[::-1]]
+    swapped = [command for command in COMMANDS if command == name[::-1] or command.endswith(name)]
     found = (alike or swapped or ["--help"])[0]
     return UsageError(f"there is no command '{name}'", f"`kfw {found}`?")

@@ -13,7 +13,7 @@ from kfw import view
 from kfw.commands import _output as output
 from kfw.commands._names import id_of
 from kfw.names import RowId
-from kfw.printable import encodable, printable
+from kfw.printable import encodable, in_ascii, printable
 from kfw.reasons import Reason
 
 if TYPE_CHECKING:
@@ -66,15 +66,17 @@ class Live:
 
     def say(self, text: str) -> None:
         """Above the lines, whole, and there to stay."""
-        self._console.print(encodable(printable(text), self._console.encoding), soft_wrap=True)
+        self._console.print(self._fitting(printable(text)), soft_wrap=True)
+
+    def _fitting(self, text: str) -> str:
+        return encodable(in_ascii(text) if output.has_only_ascii() else text, self._console.encoding)
 
     def _text(self, line: str) -> Text:
         from rich.text import Text
 
-        shown = printable(line, colours=self._colour)
-        text = Text.from_ansi(encodable(shown, self._console.encoding))
+        text = Text.from_ansi(self._fitting(printable(line, colours=self._colour)))
         text.no_wrap = True
-        text.overflow = "ellipsis" if encodable("…", self._console.encoding) == "…" else "crop"
+        text.overflow = "ellipsis" if self._fitting("…") == "…" else "crop"
         return text
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from kfw.commands._caller import caller_source
 from kfw.errors import UsageError
-from kfw.names import DisplayNames, RowId, few, probably, probably_row, select_rows
+from kfw.names import DisplayNames, RowId, few, probably, select_rows, suggestion
 from kfw.protocol import ForwardStatus
 
 K = TypeVar("K")
@@ -31,8 +31,7 @@ def meant(
     chosen = select_rows(words, profile_of, caller_source())
     where = f" in the context {context}" if context else ""
     if chosen.unknown:
-        shown = DisplayNames().of_all(profile_of)
-        fix = probably_row(chosen.unknown[0], shown) + known_names(sorted(shown.values()))
+        fix = suggestion(chosen.unknown[0], DisplayNames().of_all(profile_of), profile_of.values())
         raise UsageError(f"there is no forward named '{chosen.unknown[0]}'{where}", fix)
     for word, those in chosen.ambiguous.items():
         raise UsageError(f"'{word}' is in {len(those)} projects{where}", f"name one of {few(those)}")

@@ -41,6 +41,12 @@ Configs = Annotated[
     list[Path] | None,
     typer.Option("--config", "-f", metavar="FILE", help="Read this file too, over the others. Repeatable."),
 ]
+ConfigUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help='Defaults of a team, https:// or file://; else $KFW_CONFIG_URL, "" is none.'
+    ),
+]
 Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
 InContext = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from kfw.printable import encodable, printable
+from kfw.printable import encodable, in_ascii, printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +48,12 @@ def _note_data(has_shown: bool = True) -> None:
     _has_shown = has_shown
 
 
+def has_only_ascii() -> bool:
+    """Whoever says LC_ALL=C has no other signs. Where nothing is said, as in most containers, the terminal is UTF-8."""
+    said = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    return next(filter(None, said), "") in ("C", "POSIX")
+
+
 def say(text: str) -> None:
     """A message for people."""
     _write(sys.stderr, printable(text, colours=colours(sys.stderr)) + "\n")
@@ -81,7 +87,7 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed by the caller: `kfw status >&-`
         return
     try:
-        stream.write(encodable(text, stream.encoding))
+        stream.write(encodable(in_ascii(text) if has_only_ascii() else text, stream.encoding))
         stream.flush()
     except OSError as error:
         hush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from kfw import client, view
 from kfw.client import control_http
 from kfw.commands import _output as output
+from kfw.system.update_notice import notice
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ def status(names: Sequence[str], *, as_json: bool, context: str | None = None) -
         output.show_json(reply)
     else:
         output.show("\n".join(lines(reply)))
+        if output.is_terminal(sys.stderr) and (said := notice(os.environ)):
+            output.say(said)
     return exit_code(reply)
 
 

@@ -80,7 +80,7 @@ def everything(
         values=tuple(values or ()),
     )
     run = Bootstrap(b.steps(yes=yes, dry=dry_run, verbose=verbose), options)
-    before = b.since()
+    before = b.since(options)
     found = run.pick()
     if not no_services:
         run.platform(found)

@@ -8,7 +8,7 @@ import typer
 
 from kfw.choices import FOREIGN_KINDS, listed
 from kfw.commands import _output as output
-from kfw.commands._options import Configs, Context, Json, Kubeconfig, Namespace
+from kfw.commands._options import Configs, ConfigUrl, Context, Json, Kubeconfig, Namespace
 
 if TYPE_CHECKING:
     from kfw.config.settings import Settings
@@ -58,6 +58,7 @@ def check(files: Files = None, as_json: Json = False) -> int:
 def show(
     origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
     config: Configs = None,
+    config_url: ConfigUrl = None,
     as_json: Json = False,
 ) -> int:
     """Show the configuration that all files make together.
@@ -67,7 +68,7 @@ def show(
     """
     from kfw.config.yaml_text import as_yaml
 
-    settings = _settings(config or [], alone=False)
+    settings = _settings(config or [], alone=False, config_url=config_url)
     _warn(settings.warnings)
     if as_json:
         values = settings.values
@@ -151,10 +152,13 @@ def schema() -> int:
     return 0
 
 
-def _settings(files: list[Path], *, alone: bool) -> "Settings":
+def _settings(files: list[Path], *, alone: bool, config_url: str | None = None) -> "Settings":
+    from kfw.commands._caller import refreshed
     from kfw.config.layers import load, load_only
 
-    return load_only(files, Path.cwd()) if alone else load(Path.cwd(), config_files=files)
+    if alone:
+        return load_only(files, Path.cwd())
+    return load(Path.cwd(), config_files=files, config_url=refreshed(config_url))
 
 
 def _warnings(settings: "Settings") -> list[str]:

@@ -56,7 +56,7 @@ def demo(
     try:
         ensure_daemon(on_demand=True)
         with _brought_up(*forwards, keep=keep) as rows:
-            ways = _demo.connect_once(rows[len(_demo.FIVE) :])
+            ways = _demo.connect_by_each(rows[len(_demo.FIVE) :])
             rows = rows[: len(_demo.FIVE)]
             output.say(
                 f"connecting to {len(rows)} ports for {seconds:g} s, ending a pod every {EVERY:g} s ..."
@@ -146,7 +146,7 @@ def _show(
 
 def _facts(result: Any, rows: list[Any], ways: Mapping[str, float]) -> dict[str, Any]:
     return {
-        "oneByEachWayMs": {way: round(took * 1000, 2) for way, took in ways.items()},
+        "byEachWayMs": {way: round(took * 1000, 2) for way, took in ways.items()},
         "connections": result.connections,
         "failures": len(result.failures),
         "reasons": sorted(set(result.failures))[:5],

@@ -3,10 +3,11 @@
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Generator, Iterator
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -15,11 +16,13 @@ import typer
 from kfw import client, paths
 from kfw.commands import _output as output
 from kfw.commands._names import meant_of
-from kfw.commands._options import InContext
+from kfw.commands._options import InContext, duration
 from kfw.errors import KfwError, UsageError
 from kfw.system.log_lines import Keep, about, last_lines, opened
 from kfw.view import details
 
+#: Of the last lines, where neither their number nor a time is given.
+LINES = 20
 #: Seconds between two looks at a log that nobody writes to.
 _PAUSE = 0.1
 #: Seconds after which it is asked again which forwards are in a context.
@@ -30,8 +33,13 @@ def logs(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
     context: InContext = None,
     count: Annotated[
-        int, typer.Option("-n", "--lines", "--tail", min=0, help="How many of the last lines.")
-    ] = 20,
+        int | None,
+        typer.Option("-n", "--lines", "--tail", min=0, show_default="20", help="How many of the last lines."),
+    ] = None,
+    since: Annotated[
+        float | None,
+        typer.Option(parser=duration, metavar="TIME", help="All lines of the last 5m, 1h30m or seconds."),
+    ] = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on showing lines as they are written.")
     ] = False,
@@ -44,12 +52,15 @@ def logs(
     \b
     kfw logs -n 100
     kfw logs -f api
+    kfw logs --since 10m
     kfw logs --context kind-dev
     kfw logs --json | jq -r '.[] | select(.level == "ERROR") | .message'
     """
     path = paths.log_file()
     keep = _kept(as_logged(name) if name else None, context)
-    lines = last_lines(path, count, keep)
+    if count is None:
+        count = LINES if since is None else sys.maxsize
+    lines = last_lines(path, count, keep if since is None else recent(time.time() - since, keep))
     if as_json and not follow:
         output.show_json([parsed(line) for line in lines])
     else:
@@ -66,6 +77,20 @@ def logs(
             if keep(line):
                 _show(line, as_json=as_json)
     return 0
+
+
+def recent(start: float, keep: Keep) -> Keep:
+    """Of what was written since `start` (s since 1970); a line without a time goes with the one before it."""
+    first = datetime.fromtimestamp(start, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    is_recent = False
+
+    def keep_recent(line: str) -> object:
+        nonlocal is_recent
+        if record := _RECORD.match(line):
+            is_recent = record[1] >= first
+        return is_recent and keep(line)
+
+    return keep_recent
 
 
 def as_logged(name: str) -> str:

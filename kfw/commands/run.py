@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 from kfw import client
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
-from kfw.commands._options import Configs, Context, Kubeconfig, Method, Names, Namespace, Timeout
+from kfw.commands._options import Configs, ConfigUrl, Context, Kubeconfig, Method, Names, Namespace, Timeout
 from kfw.commands._waiting import (
     TIMEOUT,
     Row,
@@ -49,6 +49,7 @@ def run(
     ctx: typer.Context,
     names: Names = None,
     config: Configs = None,
+    config_url: ConfigUrl = None,
     context: Context = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
@@ -71,7 +72,7 @@ def run(
         raise UsageError("there is no command to run", "write it behind --, for example: kfw run -- pytest")
     check_command(command, os.environ.get("PATH"))
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
-    settings, request = request_for(names or [], config or [], flags)
+    settings, request = request_for(names or [], config or [], flags, config_url)
     variables_of(request, settings.variables, {})  # what is wrong is said before anything is done
     is_new = start_daemon(settings, request)
     with CommandSignals() as signals:

@@ -19,7 +19,8 @@ def serve(
 ) -> int:
     """Run the daemon in the foreground, for containers.
 
-    Also for systemd. It logs to stderr.
+    Also for systemd, for which `kfw service install` writes a unit. It logs to stderr, and reads no kfw.yaml: `kfw up`
+    brings forwards to it.
 
     --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
     --log-level is debug, info, warn or error.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -102,8 +103,12 @@ def status(as_json: Json = False) -> int:
 
 def _spec(names: list[str]) -> UserService:
     """It logs to the file that `kfw logs` shows, as every daemon does."""
+    from kfw.system.installation import one_file, this_installation
+
     python, folder = this_kfw()
-    argv = (python, *(() if folder else ("-P",)), "-m", "kfw", "serve", "--to-log-file")
+    file = one_file(os.environ, this_installation())
+    program = (str(Path(file).absolute()),) if file else (python, *(() if folder else ("-P",)), "-m", "kfw")
+    argv = (*program, "serve", "--to-log-file")
     logs = str(paths.user_home() / "Library" / "Logs" / "kfw.log") if sys.platform == "darwin" else ""
     return UserService(argv, folder, environ_for(names, os.environ), logs)
 

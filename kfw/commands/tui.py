@@ -39,10 +39,10 @@ def _app(on_load: "Callable[[], object]") -> "TuiApp":
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "textual":
             raise
-        raise ToolMissing(
-            "kfw tui needs the package textual, which is not installed",
-            f"{sys.executable} -m pip install 'kfw[tui]'",
-        ) from error
+        from kfw.system.installation import how_to_get
+
+        what = "kfw tui needs the package textual, which is not installed"
+        raise ToolMissing(what, how_to_get("tui")) from error
     from kfw.commands._tui_caller import caller, look
 
     return TuiApp(caller(), look(), on_load)

@@ -11,11 +11,22 @@ import typer
 from kfw import paths
 from kfw.client.launch import ensure_daemon
 from kfw.commands import _output as output
-from kfw.commands._caller import caller_environ, caller_source
+from kfw.commands._caller import caller_environ, caller_source, refreshed
 from kfw.commands._handover import offer
 from kfw.commands._names import no_forwards, unknown_name
-from kfw.commands._options import Configs, Context, Json, Kubeconfig, Method, Namespace, NoWait, Timeout
+from kfw.commands._options import (
+    Configs,
+    ConfigUrl,
+    Context,
+    Json,
+    Kubeconfig,
+    Method,
+    Namespace,
+    NoWait,
+    Timeout,
+)
 from kfw.commands._waiting import TIMEOUT, Row, bring, exit_code, settled
+from kfw.commands.update import begin_check
 from kfw.config.settings import Settings
 from kfw.errors import DaemonNotRunning, UsageError
 from kfw.model import Forward, SelectingProfile
@@ -30,6 +41,7 @@ def up(
         typer.Argument(metavar="[NAME]...", help="Forwards or profiles; all when none is named."),
     ] = None,
     config: Configs = None,
+    config_url: ConfigUrl = None,
     context: Context = None,
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
@@ -52,7 +64,8 @@ def up(
     kfw up --config shop.yaml --context kind-dev
     """
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
-    settings, request = request_for(names or [], config or [], flags)
+    settings, request = request_for(names or [], config or [], flags, config_url)
+    begin_check(wanted=settings.updates)
     if foreground:
         _say_what_needs_the_daemon(request)
         return _foreground(request, as_json=as_json)
@@ -61,12 +74,14 @@ def up(
 
 
 def request_for(
-    names: list[str], files: list[Path], flags: Mapping[str, str | None]
+    names: list[str], files: list[Path], flags: Mapping[str, str | None], config_url: str | None = None
 ) -> tuple[Settings, UpRequest]:
     """What is configured for these names, and how it is asked for. Raises UsageError, and ConfigError with all problems."""
     given = {name: value for name, value in flags.items() if value is not None}
-    settings = _settings(files, given)
-    key = _source(settings, files, given).key
+    url = refreshed(config_url)
+    settings = _settings(files, given, url)
+    source = _source(settings, files, given, url)
+    key = source.key
     chosen = _chosen(settings, [_in_project(word, key) for word in names], key)
     _refuse_flags_for_selected(settings, chosen, given)
     forwards = _forwards(settings, chosen)
@@ -74,7 +89,7 @@ def request_for(
     kubeconfigs = _followed_files([*forwards, *(one.template for one in settings.selections.values())])
     request = UpRequest(
         forwards=_pinned(forwards),
-        source=_source(settings, files, given),
+        source=source,
         replace=chosen is None,
         names=[
             name for name in (chosen.names if chosen else ()) if name not in map(_any_of, settings.selections)
@@ -119,10 +134,10 @@ def _say_what_came_back(request: UpRequest) -> None:
         output.say(f"kfw: also back, as they were up before: {few(back)}; `kfw down --all` stops everything")
 
 
-def _settings(files: list[Path], flags: dict[str, str]) -> Settings:
+def _settings(files: list[Path], flags: dict[str, str], config_url: str) -> Settings:
     from kfw.config.layers import load
 
-    settings = load(Path.cwd(), config_files=files, flags=flags)
+    settings = load(Path.cwd(), config_files=files, flags=flags, config_url=config_url)
     for warning in settings.warnings:
         output.say(f"kfw: {warning}")
     if settings.unused:
@@ -233,7 +248,7 @@ def _followed_files(forwards: Iterable[Forward]) -> dict[str, Stamp]:
     return followed_files(forwards, os.environ.get("KUBECONFIG"))
 
 
-def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Source:
+def _source(settings: Settings, files: list[Path], flags: dict[str, str], config_url: str) -> Source:
     """One `up` without names replaces what came from the same project, or without one from the same --config."""
     here = [str(Path.cwd() / file) for file in files]
     key = str(settings.project_file or (here[-1] if here else paths.config_file()))
@@ -243,6 +258,7 @@ def _source(settings: Settings, files: list[Path], flags: dict[str, str]) -> Sou
         cwd=str(Path.cwd()),
         config_files=here,
         flags=flags,
+        config_url=config_url,
         kubeconfig=os.environ.get("KUBECONFIG"),
     )
 

@@ -35,7 +35,10 @@ def verify(names: Names = None, as_json: Json = False) -> int:
     if as_json:
         output.show_json(results)
     else:
-        output.show("\n".join(details.verify_lines(results, colour=output.colours(sys.stdout))))
+        width = (
+            output.width() if output.is_terminal(sys.stdout) else sys.maxsize
+        )  # else a line per port for scripts
+        output.show("\n".join(details.verify_lines(results, width=width, colour=output.colours(sys.stdout))))
     return 0 if all(answer.ok for answer in answers) else 1
 
 

@@ -73,6 +73,7 @@ def _stamps(files: list[str]) -> list[object]:
     return [
         "names",
         str(here),
+        os.environ.get("KFW_CONFIG_URL", ""),
         [(one, _stamp(one)) for one in (user, *project, *files) if os.path.lexists(one)],
     ]
 
@@ -89,7 +90,8 @@ def _configured(files: list[str]) -> dict[str, str] | None:
     from kfw.config.layers import load
 
     try:
-        settings = load(Path.cwd(), config_files=[Path(one) for one in files])
+        url = os.environ.get("KFW_CONFIG_URL", "")
+        settings = load(Path.cwd(), config_files=[Path(one) for one in files], config_url=url)
     except KfwError:
         return None
     forwards = settings.forwards

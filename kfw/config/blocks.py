@@ -67,23 +67,29 @@ class Block:
     def json(self, defs: dict[str, Any]) -> dict[str, Any]:
         if self.title not in defs:
             properties: dict[str, Any] = {}
-            defs[self.title] = {
-                "type": ["object", "null"],
-                "additionalProperties": False,
-                "properties": properties,
-            }
+            said = {"type": ["object", "null"], "additionalProperties": False, "properties": properties}
+            defs[self.title] = said
             for name, each in self.fields.items():
                 properties[name] = {"description": each.doc} | each.shape.json(defs)
-                if snake(name) != name:
-                    properties[snake(name)] = {"description": f"The same as {name}."} | each.shape.json(defs)
-        return {"$ref": f"#/$defs/{self.title}"}
+            # Patterns, so that an editor takes the other spelling and proposes each key once.
+            if others := {snake(name): name for name in self.fields if snake(name) != name}:
+                where = self._pointer()
+                said["patternProperties"] = {
+                    f"^{other}$": {"$ref": f"{where}/properties/{name}"} for other, name in others.items()
+                }
+        return {"$ref": self._pointer()}
+
+    def _pointer(self) -> str:
+        return f"#/$defs/{self.title}"
 
 
 @dataclass(frozen=True)
 class Named:
-    """A mapping from names that the user chooses to blocks."""
+    """A mapping from names that the user chooses to blocks. `usable`: which signs `pattern` allows, in words."""
 
     block: Block
+    pattern: str = NAME_PATTERN
+    usable: str = "lower-case letters, digits and '-'"
 
     def read(self, node: Node, path: str, at: Place, reading: Reading) -> Tree:
         if not isinstance(node, Mapping):
@@ -94,7 +100,7 @@ class Named:
             first = names.children.get(key.raw)
             if first:
                 _twice(key, full, first.at, reading)
-            elif fix := _bad_name(key):
+            elif fix := self._bad_name(key):
                 reading.wrong(key.at, f"the name {quote(key.raw)} in {path} cannot be used", fix)
             # Read all the same: a wrong name hides no other mistake.
             entry = self.block.read(value, full, key.at, reading)
@@ -102,12 +108,21 @@ class Named:
         return names
 
     def json(self, defs: dict[str, Any]) -> dict[str, Any]:
-        names = {"pattern": NAME_PATTERN}
+        names = {"pattern": self.pattern}
         return {
             "type": ["object", "null"],
             "propertyNames": names,
             "additionalProperties": self.block.json(defs),
         }
+
+    def _bad_name(self, key: Scalar) -> str:
+        if key.kind in ("bool", "null"):
+            return f'write "{key.raw}" in quotes, or choose another name'
+        if re.fullmatch(self.pattern, key.raw):
+            return ""
+        usable = usable_name(key.raw)
+        example = f", for example {usable}" if usable and re.fullmatch(self.pattern, usable) else ""
+        return f"use {self.usable}, at most 63{example}"
 
 
 @dataclass(frozen=True)
@@ -158,13 +173,3 @@ def _no_mapping(node: Node, path: str, at: Place, reading: Reading, fix: str) ->
 
 def _twice(key: Scalar, path: str, first: Place, reading: Reading) -> None:
     reading.wrong(key.at, f"{path} is given twice, first in line {first.line}", "keep one of the two")
-
-
-def _bad_name(key: Scalar) -> str:
-    if key.kind in ("bool", "null"):
-        return f'write "{key.raw}" in quotes, or choose another name'
-    if re.fullmatch(NAME_PATTERN, key.raw):
-        return ""
-    usable = usable_name(key.raw)
-    example = f", for example {usable}" if usable else ""
-    return f"use lower-case letters, digits and '-', at most 63{example}"

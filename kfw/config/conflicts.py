@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from kfw.choices import has_own_address
+from kfw.config import collector_block
 from kfw.config.build import ForwardEntry, addresses, entries, is_enabled, texts
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch
@@ -23,6 +24,7 @@ def problems(completed: Branch, *, all_read: bool = True) -> list[ConfigProblem]
             *_missing_commands(listed),
             *_empty_profiles(completed),
             *_unclear_namespaces(completed, listed),
+            *collector_block.problems_of(completed.branch("collector")),
         ]
     return found
 

@@ -1,6 +1,7 @@
 """Which files are read, and in which order; the one way into this folder: load.
 
-embedded defaults.yaml -> user file -> project file, found upward -> --config FILEs -> flags; later wins, field by field.
+embedded defaults.yaml -> remote -> user file -> project file, found upward -> --config FILEs -> flags; later wins, field
+by field.
 """
 
 import os
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from kfw import paths
 from kfw.choices import has_own_address
-from kfw.config import build, conflicts, sources, yaml_text
+from kfw.config import build, collector_block, conflicts, sources, yaml_text
 from kfw.config.durations import seconds
 from kfw.config.merge import Branch, merge
 from kfw.config.read import read
@@ -40,19 +41,38 @@ def load(
     *,
     config_files: Sequence[Path] = (),
     flags: Mapping[str, str] = _NO_FLAGS,
+    config_url: str = "",
     user_file: Path | None = None,
     draft: "Draft | None" = None,
 ) -> Settings:
     """All layers over each other. Flags: context, namespace, kubeconfig, method, address, hold; they win everywhere.
+    Of `config_url` the copy in the cache, which remote.refresh brings up to date, is the lowest.
 
     `user_file` None is the one of kfw.paths; a `draft` is read in place of its project file. Raises ConfigError with every
     problem of every file.
     """
     cwd, warnings = cwd.absolute(), list[str]()
     found = sources.find(cwd, user_file or paths.config_file(), config_files, warnings)
+    found[:0] = remote_sources(config_url)
     if draft and draft.path not in [source.path for source in found]:
         found.append(sources.project_source(draft.path, cwd))
     return _settings(found, flags, cwd, warnings, draft)
+
+
+def remote_sources(config_url: str) -> list[ConfigSource]:
+    """The copy of it that is here, if there is one. Raises UsageError for what is not a URL."""
+    if not config_url:
+        return []
+    from kfw.config.remote import LAYER, cached, url_of  # hashlib and more, which few need
+
+    copy = cached(url_of(config_url))
+    return [ConfigSource(LAYER, copy.path, copy.url.name)] if copy else []
+
+
+def _foreign_to_remote(tree: Branch) -> list[ConfigProblem]:
+    from kfw.config.remote import problems_of
+
+    return list(problems_of(tree))
 
 
 def load_only(files: Sequence[Path], cwd: Path) -> Settings:
@@ -76,6 +96,8 @@ def _settings(
         text = draft.text if draft and draft.path == source.path else None
         tree, reading = read(source.path, source.at, text)
         problems += reading.problems
+        if tree and source.layer == "remote" and not reading.problems:
+            problems += _foreign_to_remote(tree)
         layers += [tree] if tree else []
     flag_layer = _flags(flags, cwd, problems)
     completed = build.complete(merge(*layers), flag_layer)
@@ -106,6 +128,8 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
         },
         daemon=_daemon(completed.branch("daemon")),
         ui=_ui(completed.branch("uiOptions")),
+        updates=completed.value("updates", bool) is not False,
+        collector=collector_block.settings_of(completed.branch("collector")),
         files=tuple(source.path for source in found),
         project_file=next((source.path for source in found if source.layer == "project"), None),
         warnings=tuple(warnings),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kfw.config.collector_block import CollectorSettings
 from kfw.config.merge import Branch, origins, plain
 from kfw.config.unused import Unused
 from kfw.model import Forward, SelectingProfile
@@ -38,6 +39,8 @@ class Settings:
     selections: Mapping[str, SelectingProfile]
     daemon: DaemonSettings
     ui: UiSettings
+    collector: CollectorSettings
+    updates: bool  # whether `kfw up` asks for newer versions
     #: What was read, lowest layer first; without the embedded defaults.
     files: tuple[Path, ...]
     project_file: Path | None

@@ -15,7 +15,7 @@ class Place(NamedTuple):
     file: str
     line: int = 1
     column: int = 1
-    layer: str = ""  # embedded, user, project, config or flag
+    layer: str = ""  # embedded, remote, user, project, config or flag
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file

@@ -4,12 +4,11 @@
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import NamedTuple
 
 from kfw.config.merge import Branch, Leaf
 from kfw.config.tree import Place
-
-_NO_COLLECTOR = "kfw collects no usage figures yet"
 
 #: Dotted keys, a block standing for all of its keys, and why they have no effect.
 KEYS: Mapping[str, str] = {
@@ -17,7 +16,7 @@ KEYS: Mapping[str, str] = {
     "daemon.pidFile": "KFW_HOME moves the pidfile",
     "daemon.socketPath": "KFW_HOME moves the socket",
     "monitoringInterval": "kfw watches the cluster and does not poll",
-    "collector": _NO_COLLECTOR,
+    "collector.output.logFile": "`kfw collect --every` writes to output.destination",
 }
 
 
@@ -40,7 +39,7 @@ def unused(completed: Branch) -> list[Unused]:
 def _without_effect(completed: Branch) -> Iterator[Unused]:
     for path, why in KEYS.items():
         parent, _, key = path.rpartition(".")
-        block = completed.branch(parent) if parent else completed
+        block = reduce(Branch.branch, parent.split("."), completed) if parent else completed
         if at := _said(block, key):
             yield Unused(at, path, f"has no effect: {why}")
 

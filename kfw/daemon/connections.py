@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
+from kfw.daemon.taps import Taps
 from kfw.names import RowId, RowName
 from kfw.protocol import ConnectionInfo
 from kfw.relay.local_connection import LocalConnection
 from kfw.secret import redact
 from kfw.system.clock import Clock, rfc3339
-from kfw.system.port_owner import Client, processes
+from kfw.system.port_owner import Client, processes, spelled
 
 #: As many that have ended are remembered.
 KEPT = 500
@@ -41,17 +42,19 @@ class Past:
 
 
 class Connections:
-    """A relay.watcher.Watcher."""
+    """A relay.listener.ConnectionObserver, which also lets `taps` see each connection from its beginning."""
 
     def __init__(self, clock: Clock, tell: Tell) -> None:
         self._clock = clock
         self._tell = tell
+        self.taps = Taps(clock)
         self._live: dict[LocalConnection, str | None] = {}  # and its process, once somebody asked
         self._past: deque[Past] = deque(maxlen=KEPT)
         self._unsaid: dict[RowId, int] = {}  # losses since the last event of this forward
 
     def began(self, connection: LocalConnection) -> None:
         self._live[connection] = None
+        self.taps.began(connection, row_name(connection.name).row)
 
     def refused(self, connection: LocalConnection, why: str) -> None:
         """It shows while it waits, and when it is lost."""
@@ -59,6 +62,7 @@ class Connections:
     def ended(self, connection: LocalConnection) -> None:
         past = self._now(connection, self._live.pop(connection, None))
         self._past.append(past)
+        self.taps.ended(connection)
         if connection.failed:
             self._lost(past)
 
@@ -87,7 +91,7 @@ class Connections:
     def _now(self, connection: LocalConnection, process: str | None) -> Past:
         seconds = connection.seconds
         return Past(
-            name=_row_name(connection.name),
+            name=row_name(connection.name),
             client=connection.client,
             process=process,
             endpoint=connection.endpoint,
@@ -120,7 +124,7 @@ class Connections:
             self._tell(name, f"{more} more connections were lost within {PAUSE:g} s", None)
 
 
-def _row_name(name: str | RowName) -> RowName:
+def row_name(name: str | RowName) -> RowName:
     """A listener that is not a row's own has a plain name."""
     return name if isinstance(name, RowName) else RowName(RowId("", name), lambda row: row.name)
 
@@ -134,7 +138,7 @@ def _info(past: Past, state: str, why: str) -> ConnectionInfo:
         forward=past.name.row.name,
         project=past.name.row.project,
         display_name=str(past.name),
-        client=_address(past.client),
+        client=spelled(past.client),
         process=past.process,
         endpoint=past.endpoint or None,
         state=state,
@@ -145,10 +149,3 @@ def _info(past: Past, state: str, why: str) -> ConnectionInfo:
         bytes_in=past.bytes_in,
         bytes_out=past.bytes_out,
     )
-
-
-def _address(client: Client | None) -> str:
-    if client is None:
-        return ""
-    host, port = client
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

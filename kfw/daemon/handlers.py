@@ -47,6 +47,7 @@ from kfw.protocol import (
     StartRequest,
     StatusReply,
     SwitchRequest,
+    TapEvent,
     TargetsReply,
     TargetsRequest,
     UpReply,
@@ -138,6 +139,15 @@ class Handlers:
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))
+
+    async def tap(self, request: Request) -> Response:
+        name = unquote(request.path.split("/")[3])
+        row = self._core.one(name, unquote(request.query.get("project") or ""))
+        if row not in self._core.supervisor.listeners():
+            what = f"what goes through '{name}' does not go through kfw"
+            fix = f"it is not up, or a program of its method has the port; `kfw explain {name}` says which"
+            raise KfwError(what, fix)
+        return Response(content_type="text/event-stream", body=self._connections.taps.stream(row))
 
     async def up(self, request: Request) -> Response:
         asked = _body(request, UpRequest)
@@ -282,6 +292,14 @@ ROUTES = (
         None,
         ConnectionsReply,
         Handlers.connections,
+    ),
+    Route(
+        "GET",
+        "/v1/forwards/{name}/tap",
+        "What goes through, as SSE.",
+        None,
+        list[TapEvent],
+        Handlers.tap,
     ),
     Route("POST", "/v1/up", "Start what is wanted and not up yet.", UpRequest, UpReply, Handlers.up),
     Route(

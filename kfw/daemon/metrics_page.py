@@ -168,7 +168,9 @@ def _bind(listen: str) -> socket.socket:
     try:
         import prometheus_client  # noqa: F401  # 0.04 s and 3 MB that only those pay who want it
     except ImportError as error:
-        raise ToolMissing("prometheus-client is not installed", "pip install 'kfw[metrics]'") from error
+        from kfw.system.installation import how_to_get
+
+        raise ToolMissing("prometheus-client is not installed", how_to_get("metrics")) from error
     host, _, number = listen.rpartition(":")
     address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     if not ip_address(address).is_loopback:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kfw.errors import UsageError
 from kfw.model import Forward
-from kfw.names import DisplayNames, RowId, RowSelection, Selection, by_project, few, probably_row, select_rows
+from kfw.names import DisplayNames, RowId, RowSelection, Selection, by_project, few, select_rows, suggestion
 from kfw.protocol import NamesRequest
 
 Rows = Mapping[RowId, Forward]
@@ -63,10 +63,7 @@ def profiles_of(rows: Rows) -> dict[RowId, str | None]:
 def _refuse(chosen: RowSelection, rows: Rows, context: str) -> None:
     where = f" in the context {context}" if context else ""
     if chosen.unknown:
-        shown = DisplayNames().of_all(rows)
-        raise UsageError(
-            f"there is no forward named {few(map(repr, chosen.unknown))}{where}",
-            f"{probably_row(chosen.unknown[0], shown)}known are: {few(sorted(shown.values())) or 'none'}",
-        )
+        fix = suggestion(chosen.unknown[0], DisplayNames().of_all(rows), profiles_of(rows).values())
+        raise UsageError(f"there is no forward named {few(map(repr, chosen.unknown))}{where}", fix)
     for word, meant in chosen.ambiguous.items():
         raise UsageError(f"'{word}' is in {len(meant)} projects{where}", f"name one of {few(meant)}")

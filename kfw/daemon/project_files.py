@@ -57,7 +57,8 @@ def origins_of(forward: Forward, source: Source) -> list[Origin]:
     from kfw.config.layers import load
     from kfw.config.merge import leaves
 
-    settings = load(Path(source.cwd), config_files=[Path(f) for f in source.config_files], flags=source.flags)
+    files = [Path(file) for file in source.config_files]
+    settings = load(Path(source.cwd), config_files=files, flags=source.flags, config_url=source.config_url)
     tree = settings.tree
     if forward.profile:
         tree = tree.branch("profiles").branch(forward.profile)
@@ -75,16 +76,17 @@ def has_files(key: str) -> bool:
 
 
 def _read(key: str, source: Source) -> tuple[dict[str, FileStamp], list[Entry], list[SelectingProfile]]:
-    from kfw.config.layers import load  # yaml: only a daemon that reloads pays for it
+    from kfw.config.layers import load, remote_sources  # yaml: only a daemon that reloads pays for it
 
     cwd, config_files = Path(source.cwd), [Path(file) for file in source.config_files]
-    seen = sources.find(cwd, paths.config_file(), config_files, [])
+    remote = remote_sources(source.config_url)
+    seen = [*remote, *sources.find(cwd, paths.config_file(), config_files, [])]
     stamps = {
         str(each.path): stamp(str(each.path)) for each in seen
     }  # before: what changes meanwhile is seen later
-    if not _is_among(key, stamps):
+    if not remote and not _is_among(key, stamps):
         raise ConfigError([_gone(key)])
-    settings = load(cwd, config_files=config_files, flags=source.flags)
+    settings = load(cwd, config_files=config_files, flags=source.flags, config_url=source.config_url)
     entries = [
         Entry(replace(forward, source=key), forward.name in settings.off_by_profile)
         for forward in settings.forwards.values()

@@ -227,6 +227,7 @@ def _of_source(source: Source) -> Iterator[str]:
         yield f"source has more than {_FILES} config files or flags"
     for text in (
         source.project,
+        source.config_url,
         *source.config_files,
         *source.flags,
         *source.flags.values(),

@@ -65,7 +65,12 @@ class ThisMachine:
         return [*found, *await self._look_at_daemon()]
 
     def _load(self) -> Settings:
-        return load(Path.cwd(), config_files=self.config_files, flags=self.flags)
+        return load(
+            Path.cwd(),
+            config_files=self.config_files,
+            flags=self.flags,
+            config_url=os.environ.get("KFW_CONFIG_URL", ""),
+        )
 
     async def _look_at_daemon(self) -> list[Finding]:
         try:

@@ -76,7 +76,9 @@ async def ask_grpc(port: int, health: Health, _: Mapping[str, str]) -> None:
         import grpc  # 10 MB that only this kind of check pays
         from grpc import aio
     except ImportError as error:
-        raise ToolMissing("a health check of type grpc needs grpcio", "pip install 'kfw[grpc]'") from error
+        from kfw.system.installation import how_to_get
+
+        raise ToolMissing("a health check of type grpc needs grpcio", how_to_get("grpc")) from error
     asked = health.service.encode()
     request = b"\x0a" + _varint(len(asked)) + asked if asked else b""
     async with aio.insecure_channel(f"{LOCAL}:{port}", options=_OPTIONS) as channel:

@@ -1,6 +1,7 @@
 """The stages in their order, and what each verb of `kfw bootstrap` does of them."""
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -152,8 +153,12 @@ class Bootstrap:
                 self.steps.say(
                     self.steps.ask(found.kubectl("get", "pods", "--namespace", space)).out.rstrip()
                 )
-        self.steps.say("to end the forwards: quick-start/stop-port-forward.sh, or kfw bootstrap stop")
-        self.steps.say("to remove it all: quick-start/uninstall.sh, or kfw bootstrap uninstall")
+        stop, remove = (
+            ("kfw bootstrap stop", "kfw bootstrap uninstall")
+            if shutil.which("kfw")
+            else ("quick-start/stop-port-forward.sh", "quick-start/uninstall.sh")
+        )
+        self.steps.say(f"to end the forwards: {stop}; to remove it all: {remove}")
 
     def attach(self) -> None:
         """Only the container's own part: kind's network, if there is one already. Raises KfwError."""

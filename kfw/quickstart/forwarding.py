@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kfw.choices import METHODS
 from kfw.config.layers import load_only
+from kfw.config.sources import project_file
 from kfw.model import Forward
 from kfw.protocol import Explanation, ForwardStatus
 from kfw.quickstart.kind_cluster import BootstrapCluster
@@ -54,12 +55,31 @@ def up(
 
 
 def verify(steps: Steps, options: BootstrapOptions) -> int:
-    return steps.ourselves(["verify", *wanted(options)])
+    return steps.ourselves(["verify", *words(options)])
+
+
+def words(options: BootstrapOptions) -> list[str]:
+    return [word(options, name) for name in wanted(options)]
+
+
+def word(options: BootstrapOptions, name: str) -> str:
+    """In a folder of a project the name is this project's; elsewhere another project may have it as well."""
+    overlay = options.overlay
+    return name if project_file(Path.cwd()) else f"{overlay.parent.name}/{overlay.stem}/{name}"
+
+
+def project(options: BootstrapOptions) -> str:
+    """The key of what `up` brings: the project of this folder, under whose files ours are laid, else our last file."""
+    return str(project_file(Path.cwd()) or options.overlay)
 
 
 def ways(rows: Mapping[str, ForwardStatus], explained: Mapping[str, Explanation]) -> list[str]:
-    """One line for each forward that serves: the way it goes, and why a better one was not to be had."""
-    return [_way(rows[name], explanation) for name, explanation in explained.items() if rows[name].url]
+    """A line for each way that forwards go, with who goes it and why a better one was not to be had."""
+    names: dict[str, list[str]] = {}
+    for name, explanation in explained.items():
+        if rows[name].url:
+            names.setdefault(_way(rows[name], explanation), []).append(name)
+    return [f"{', '.join(those)}: {way}" for way, those in names.items()]
 
 
 def _way(row: ForwardStatus, explanation: Explanation) -> str:
@@ -69,4 +89,4 @@ def _way(row: ForwardStatus, explanation: Explanation) -> str:
         if candidate.chosen:
             break
         better.append(f"not {candidate.method}: {candidate.why}")
-    return f"{row.name}: {'; '.join([METHODS[row.method].way, *better])}"
+    return "; ".join([METHODS[row.method].way, *better])

@@ -71,7 +71,7 @@ def ensure(
     name = options.cluster_name
     if not exists(steps, name, here, provider):
         if options.skip_kind:
-            fix = "quick-start/bootstrap.sh makes it (without --skip-kind); --cluster-name names another one"
+            fix = "`kfw bootstrap` makes it (without --skip-kind); --cluster-name names another one"
             raise ClusterUnreachable(f"there is no kind cluster {name}", fix)
         create(steps, options, here, provider, no_network=no_network())
         return

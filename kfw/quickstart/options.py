@@ -37,9 +37,13 @@ class Namespaces:
 
 
 def quick_start() -> Path:
-    """The folder of the scripts: $KFW_QUICK_START, else the one beside the package in its checkout."""
-    named = os.environ.get("KFW_QUICK_START")
-    return Path(named) if named else Path(__file__).resolve().parents[2] / "quick-start"
+    """The folder of its files: $KFW_QUICK_START, else the one beside the package in its checkout, else the one that the
+    wheel has in the package."""
+    if named := os.environ.get("KFW_QUICK_START"):
+        return Path(named)
+    here = Path(__file__).resolve().parent
+    checkout = here.parents[1] / "quick-start"
+    return checkout if checkout.is_dir() else here / "data"
 
 
 def _file(name: str) -> Path:

@@ -12,6 +12,7 @@ from kfw.engine import docker, kind
 from kfw.engine.reachability import Here
 from kfw.errors import ClusterUnreachable, DaemonNotRunning
 from kfw.methods.forwarder.container import leftovers, ours
+from kfw.names import RowId
 from kfw.quickstart import forwarding, kind_cluster, platform, releases
 from kfw.quickstart.kind_cluster import BootstrapCluster
 from kfw.quickstart.options import BootstrapOptions
@@ -26,13 +27,15 @@ _LARGEST = 32 * 1024 * 1024
 
 def stop(steps: Steps, options: BootstrapOptions) -> list[str]:
     """The forwards of the config that were up; also what a daemon that was killed has left behind."""
-    names = list(forwarding.wanted(options))
-    up = [name for name in _running(names, dry=steps.dry) if name in names]
+    project = forwarding.project(options)
+    names = [RowId(project, name) for name in forwarding.wanted(options)]
+    running = _running(names, dry=steps.dry)
+    up = [row for row in names if row in running]
     if up:
-        steps.ourselves(["down", *up])
+        steps.ourselves(["down", *(forwarding.word(options, row.name) for row in up)])
     else:
         steps.say("no forwards were up")
-    return up
+    return [row.name for row in up]
 
 
 def uninstall(
@@ -129,21 +132,22 @@ def remove_containers(steps: Steps, provider: str) -> None:
             steps.do(docker.remove(left, provider), timeout=60.0)
 
 
-def _running(names: Iterable[str], *, dry: bool) -> list[str]:
+def _running(names: Iterable[RowId], *, dry: bool) -> set[RowId]:
     """What is up. A daemon that was killed is started again for that: it ends what the dead one left."""
     try:
-        return [row.name for row in client.status().forwards if row.status not in ("stopped", "disabled")]
+        rows = client.status().forwards
     except DaemonNotRunning:
         kept = _kept()
-    if not dry and not kept.isdisjoint(names):
-        ensure_daemon(on_demand=True)
-    return sorted(kept)
+        if not dry and not kept.isdisjoint(names):
+            ensure_daemon(on_demand=True)
+        return kept
+    return {RowId(row.project, row.name) for row in rows if row.status not in ("stopped", "disabled")}
 
 
-def _kept() -> set[str]:
+def _kept() -> set[RowId]:
     """What would come back with the next daemon."""
     try:
         kept = json.loads(read_bounded(paths.store_file(), _LARGEST))
-        return {str(forward["name"]) for forward in kept["forwards"]}
+        return {RowId(str(forward["source"]), str(forward["name"])) for forward in kept["forwards"]}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()

@@ -5,7 +5,7 @@ import logging
 import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from kfw.backoff import Backoff
 from kfw.errors import words_of
@@ -74,15 +74,45 @@ class FarEnd(End):
         cast(LocalConnection, self.owner).tell_refusal(why)
 
 
+class Tap(Protocol):
+    """Is told what goes through a connection; must return at once."""
+
+    def said(self, connection: "LocalConnection", data: bytes, *, by_client: bool) -> None: ...
+
+
+class TappedNearEnd(NearEnd):
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        _tell_tap(self, data, by_client=True)
+        super().data_received(data)
+
+
+class TappedFarEnd(FarEnd):
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        _tell_tap(self, data, by_client=False)
+        super().data_received(data)
+
+
+def _tell_tap(end: End, data: bytes, *, by_client: bool) -> None:
+    connection = cast(LocalConnection, end.owner)
+    if connection.tap is not None:
+        connection.tap.said(connection, data, by_client=by_client)
+
+
 class LocalConnection:
     """`near` is the client's end, `far` the endpoint's, None until a dial has succeeded.
 
     `client` is its address and port, once known. `how` it ended, "" before; `failed`: neither side wanted that end.
+    `tap` is set before it begins, or never: an end that is not tapped is a plain one, so that it costs nothing.
     """
 
     __slots__ = (
         "_cut_short", "_dialing", "_judging", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms",
         "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far", "how", "near",
+        "tap",
     )  # fmt: skip
 
     def __init__(self, terms: ListenerState) -> None:
@@ -102,6 +132,7 @@ class LocalConnection:
         self.closed_by_far: float | None = None  # when, by the loop's time, if before the client
         self.how = ""
         self.failed = False
+        self.tap: Tap | None = None
         self.near = NearEnd(self)
         self.far: FarEnd | None = None
         self.dialer: Dialer | None = None  # who made the far end
@@ -154,6 +185,8 @@ class LocalConnection:
         return self.near.read if self.far is not None else 0
 
     def begin(self, sock: socket.socket) -> None:
+        if self.tap is not None:
+            self.near = TappedNearEnd(self)
         self._spawn(self._adopt(sock))
 
     def go(self) -> None:
@@ -265,7 +298,7 @@ class LocalConnection:
 
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
-        far = FarEnd(self)
+        far = FarEnd(self) if self.tap is None else TappedFarEnd(self)
         try:
             with opens_for(Use.DIAL):
                 await dialer.dial(lambda: far)

@@ -81,7 +81,7 @@ GOOD_CHECKS = 2
 #: What is told of a path that was given up although it did not break.
 _MOVED = Problem(Reason.ENDPOINT_GONE, "the kubeconfig names another cluster or user, moving to it")
 _GONE = Problem(Reason.ENDPOINT_GONE, "the endpoint in use is gone, moving to another one")
-_RESTARTED = Problem(Reason.ENDPOINT_GONE, "restarted by the user")
+_RESTARTED = Problem(Reason.USER_RESTARTED, "restarted by the user")
 
 
 def meaning_of(

@@ -19,6 +19,14 @@ _LISTEN = 0x0A
 Client = tuple[str, int]
 
 
+def spelled(client: Client | None) -> str:
+    """`127.0.0.1:51234`, `[::1]:51234`; "" of one that is not known."""
+    if client is None:
+        return ""
+    host, port = client
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 @dataclass(frozen=True)
 class SocketRow:
     """One line of /proc/net/tcp or tcp6 (proc_pid_net(5)). `inode` 0: no process has it any more. `queued`: bytes to read;

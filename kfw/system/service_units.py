@@ -42,7 +42,7 @@ def systemd_unit(spec: UserService) -> str:
         "",
         "[Service]",
         "Type=notify",
-        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in spec.argv)}",
+        f"ExecStart={_command_line(spec.argv)}",
         "ExecReload=kill -HUP $MAINPID",
         *([f"WorkingDirectory={_escaped(spec.folder)}"] if spec.folder else []),
         *environment,
@@ -56,6 +56,39 @@ def systemd_unit(spec: UserService) -> str:
         "WantedBy=default.target",
     ]
     return "\n".join(lines) + "\n"
+
+
+def collect_units(spec: UserService) -> str:
+    """A service that runs once, and a timer that starts it after each midnight in UTC, also one that was slept through."""
+    environment = [f"Environment={_quoted(f'{name}={value}')}" for name, value in spec.environ.items()]
+    lines = [
+        "# ~/.config/systemd/user/kfw-collect.service",
+        "[Unit]",
+        "Description=kfw collects figures of the services behind forwards",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        f"ExecStart={_command_line(spec.argv)}",
+        *([f"WorkingDirectory={_escaped(spec.folder)}"] if spec.folder else []),
+        *environment,
+        "UMask=0077",
+        "",
+        "# ~/.config/systemd/user/kfw-collect.timer: systemctl --user enable --now kfw-collect.timer",
+        "[Unit]",
+        "Description=kfw collects every day",
+        "",
+        "[Timer]",
+        "OnCalendar=*-*-* 00:05:00 UTC",
+        "Persistent=true",
+        "",
+        "[Install]",
+        "WantedBy=timers.target",
+    ]
+    return "\n".join(lines)
+
+
+def _command_line(argv: Sequence[str]) -> str:
+    return " ".join(_quoted(word).replace("$", "$$") for word in argv)
 
 
 def launchd_agent(spec: UserService) -> str:

@@ -22,7 +22,9 @@ def service_port(service: Service, wanted: Wanted, objects: Objects) -> ServiceP
     if others:
         what = f"port {wanted} of service {service.name} is {others[0].protocol}, only TCP can be forwarded"
         return _problem(what, tcp, objects)
-    return _problem(f"service {service.name} has no TCP port {_quoted(wanted)}", tcp, objects)
+    behind = [str(port.number) for port in tcp if port.target == wanted]
+    why = f": it is the container's port behind {behind[0]}" if len(behind) == 1 else ""
+    return _problem(f"service {service.name} has no TCP port {_quoted(wanted)}{why}", tcp, objects)
 
 
 def pod_port(pod: Pod, wanted: Wanted, who: str, objects: Objects) -> int | Problem:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 #: Narrower terminals get lines that wrap.
 MIN_WIDTH = 60
 _GAP = "  "
-#: Columns that may be cut, and to how much at most.
-_LEAST = {"CONTEXT": 10, "TARGET": 14, "NAME": 12}
+#: Columns that may be cut, and to how much at most before one is left out for the names, which are typed.
+_LEAST = {"CONTEXT": 10, "TARGET": 14, "NAME": 24}
+_LEAST_NAME = 8
 
 #: status -> (symbol, SGR code): the 16 colours, so that the user's theme decides how they look.
 _LOOK = {
@@ -102,10 +103,12 @@ def forward_lines(
     if not rows:
         return []
     header, cells = _columns(rows, wide=wide)
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    widths = widths if wide else _fit(widths, header, width)
-    cells = _cut_cells(cells, header, widths)
-    lines = [paint(_line(header, widths), DIM, colour)]
+    room = {title: max(map(len, column)) for title, *column in zip(header, header, *cells, strict=True)}
+    if not wide:
+        room = _fit(room, max(width, MIN_WIDTH))
+        cells = _cut_cells(cells, header, room)
+    widths = list(room.values())
+    lines = [paint(_line(room, widths), DIM, colour)]
     for row, texts in zip(rows, cells, strict=True):
         lines.append(_line(texts, widths, _LOOK[row["status"]][1] if colour else ""))
         if shown(row) not in told and (note := remark(row, now)):
@@ -264,6 +267,12 @@ def wrapped(text: str, width: int, indent: int) -> list[str]:
     ]
 
 
+def hanging(text: str, width: int, indent: int) -> list[str]:
+    """As `wrapped`, but the first line stands out by two columns."""
+    lines = wrapped(text, width, indent)
+    return [lines[0][2:], *lines[1:]] if lines else []
+
+
 def cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
@@ -284,13 +293,21 @@ def _cut_middle(text: str, width: int, head: int) -> str:
     return text if len(text) <= width else f"{text[:head]}…{text[len(text) - tail :]}"
 
 
-def _cut_cells(cells: list[list[str]], header: Sequence[str], widths: Sequence[int]) -> list[list[str]]:
-    """Names, targets and contexts; the status and the address are whole."""
-    columns = [
-        cut_apart(column, width) if title in _LEAST else list(column)
-        for title, column, width in zip(header, zip(*cells, strict=True), widths, strict=True)
-    ]
+def _cut_cells(cells: list[list[str]], header: Sequence[str], room: Mapping[str, int]) -> list[list[str]]:
+    """Of the columns that have room; names, targets and contexts are cut, the status and the address are whole."""
+    columns = []
+    for title, *column in zip(header, *cells, strict=True):
+        if title in room:
+            texts = _short_targets(column, room[title]) if title == "TARGET" else column
+            columns.append(cut_apart(texts, room[title]) if title in _LEAST else texts)
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _short_targets(texts: Sequence[str], width: int) -> Sequence[str]:
+    """Without their namespaces where these have no room and tell nothing apart."""
+    short = [text.partition("/")[2] for text in texts]
+    fits = all(len(text) <= width for text in texts)
+    return texts if fits or len(set(short)) < len(set(texts)) else short
 
 
 def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[str]]]:
@@ -317,16 +334,21 @@ def _status_cell(row: Row) -> str:
     return f"{symbol(row['status'])} {row['status']}{up}"
 
 
-def _fit(widths: list[int], header: Sequence[str], width: int) -> list[int]:
-    """Give up columns' width from the right, the status and the local address never, the name last."""
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - max(width, MIN_WIDTH)
-    for name in ("CONTEXT", "TARGET", "NAME"):
-        if name in header and excess > 0:
-            column = header.index(name)
-            less = min(excess, max(widths[column] - _LEAST[name], 0))
-            widths[column] -= less
+def _fit(room: Mapping[str, int], width: int) -> dict[str, int]:
+    """Give up columns' width from the right, the status and the local address never, the name last. Where that does not do
+    the target is left out, and then the context, which says whether it is dev or prod."""
+    fitted = dict(room)
+    excess = sum(room.values()) + len(_GAP) * (len(room) - 1) - width
+    for title, least in _LEAST.items():
+        less = min(max(excess, 0), max(fitted.get(title, 0) - least, 0))
+        if less:
+            fitted[title] -= less
             excess -= less
-    return widths
+    last = next((title for title in ("TARGET", "CONTEXT") if title in room), None)
+    if excess > 0 and last:
+        return _fit({title: columns for title, columns in room.items() if title != last}, width)
+    fitted["NAME"] -= min(max(excess, 0), max(fitted["NAME"] - _LEAST_NAME, 0))
+    return fitted
 
 
 def _line(texts: Iterable[str], widths: Sequence[int], status_colour: str = "") -> str:

@@ -13,6 +13,8 @@ from kfw.view import (
     change_line,
     clean,
     cut,
+    cut_apart,
+    hanging,
     local,
     own_host,
     paint,
@@ -58,9 +60,9 @@ def on_screen(moment: datetime, timespec: str = "seconds") -> str:
 def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     """The forward, then each method with `>` before the chosen one, then what that one cannot do."""
     row = explanation["forward"]
-    lines = [clean(f"{shown(row)}: {local(row)} -> {target(row)} in {row['context']}")]
+    lines = hanging(clean(f"{shown(row)}: {local(row)} -> {target(row)} in {row['context']}"), width, 2)
     if browser := own_host(row):
-        lines.append(clean(f"in a browser also: {browser}"))
+        lines += hanging(clean(f"in a browser also: {browser}"), width, 2)
     lines.append(f"status: {painted_status(row['status'], colour=colour)}")
     note = clean(row.get("message") or "")
     if note:
@@ -85,20 +87,27 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
             first, *rest = wrapped(clean(limit), width, indent=4)
             lines += [f"  - {first.strip()}", *rest]
     if wanted := clean(explanation.get("wanted") or ""):
-        lines.append(f"wanted: {wanted}")
+        lines += hanging(f"wanted: {wanted}", width, 2)
     for each in explanation.get("origins") or ():
-        lines.append("  " + clean(f"{each['key']}: {each['value']} ({each['origin']})"))
+        lines += hanging(clean(f"{each['key']}: {each['value']} ({each['origin']})"), width, 4)
     return lines
 
 
-def verify_lines(results: Sequence[Row], *, colour: bool) -> list[str]:
-    names = max(len(shown(result)) for result in results)
+def verify_lines(results: Sequence[Row], *, width: int, colour: bool) -> list[str]:
+    """A line per port; an answer that has no room in it stands below."""
     places = max(len(result["local"]) for result in results)
+    room = max(width - places - 4, _LEAST["FORWARD"])
+    names = cut_apart([clean(shown(result)) for result in results], room)
+    longest = max(map(len, names))
     lines = []
-    for result in results:
+    for result, name in zip(results, names, strict=True):
         mark = paint("✓", "32", colour) if result["ok"] else paint("✗", "31", colour)
         said = f"{result['protocol']} {clean(result['answer'])}".strip()
-        lines.append(f"{mark} {clean(shown(result)):{names}}  {result['local']:{places}}  {said}")
+        head = f" {name:{longest}}  {result['local']:{places}}  "
+        if 1 + len(head) + len(said) <= width:
+            lines.append(f"{mark}{head}{said}".rstrip())
+        else:
+            lines += [f"{mark}{head}".rstrip(), *wrapped(said, width, indent=4)]
     return lines
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kfw.view import DIM, MIN_WIDTH, clean, cut, paint
+from kfw.view import DIM, MIN_WIDTH, clean, cut, cut_apart, paint
 
 Row = Mapping[str, Any]
 _GAP = "  "
 #: Columns that give up room, in this order, and how much is left of each.
-_LEAST = {"PORTS": 12, "NAMESPACE": 8, "TARGET": 20}
+_LEAST = {"PORTS": 12, "NAMESPACE": 10, "TARGET": 20}
 
 
 def target_lines(rows: Sequence[Row], *, namespaces: bool, width: int, colour: bool) -> list[str]:
@@ -23,6 +23,8 @@ def target_lines(rows: Sequence[Row], *, namespaces: bool, width: int, colour: b
         ]
     columns["PORTS"] = [", ".join(map(_port, row["ports"])) or "-" for row in rows]
     widths = _fit({name: max(map(len, (name, *texts))) for name, texts in columns.items()}, width)
+    if namespaces:
+        columns["NAMESPACE"] = cut_apart(columns["NAMESPACE"], widths["NAMESPACE"])
     head, *lines = [
         _GAP.join(
             cut(text, room).ljust(room) for text, room in zip(texts, widths.values(), strict=True)

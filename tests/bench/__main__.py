@@ -23,6 +23,7 @@ from tests.real.rig import ROOT, Rig, RigMissing
 AREAS = (
     "startup",
     "tui",
+    "web",
     "daemon",
     "daemon_many",
     "daemon_changes",

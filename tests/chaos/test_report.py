@@ -78,3 +78,9 @@ def test_every_fault_has_a_title_of_its_own_and_methods() -> None:
     assert len(set(TITLES.values())) == len(FAULTS)
     for fault in FAULTS.values():
         assert fault.methods and set(fault.compared) <= set(fault.methods)
+
+
+def test_what_was_run_a_second_time_is_named_once() -> None:
+    name, title = next(iter(TITLES.items()))
+    assert "a second time" not in report.text(CELLS, RUN, TITLES)
+    assert f"as it was then: {title}." in report.text(CELLS, {**RUN, "again": [name, name]}, TITLES)

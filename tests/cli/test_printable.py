@@ -78,7 +78,9 @@ LINES = {
         colour=True,
     ),
     "verify": lambda: details.verify_lines(
-        [{"name": HOSTILE, "local": "x", "ok": True, "protocol": "http", "answer": HOSTILE}], colour=True
+        [{"name": HOSTILE, "local": "x", "ok": True, "protocol": "http", "answer": HOSTILE}],
+        width=500,
+        colour=True,
     ),
 }
 

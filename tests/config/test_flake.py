@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,14 +116,22 @@ def test_the_version_is_kfws() -> None:
     assert f'version = "{kfw.__version__}";' in FLAKE.read_text()
 
 
-def test_the_packages_it_needs_are_those_of_pyproject() -> None:
-    import tomllib
+def test_the_packages_it_needs_are_those_of_pyproject_and_of_its_extras() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"].items()
+    extras = [one for name, wanted in optional if name not in ("dev", "docs") for one in wanted]
+    assert packages("dependencies") == {name_of(one) for one in project["dependencies"]}
+    assert packages("extras") == {name_of(one) for one in extras}
 
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    names = {re.split(r"[<>=~]", one)[0] for one in wanted}
-    text = FLAKE.read_text()
-    listed = re.search(r"dependencies = with pkgs.python3Packages; \[([^\]]*)\]", text)
-    assert listed and set(listed[1].split()) == names
+
+def packages(variable: str) -> set[str]:
+    listed = re.search(rf"{variable} = with pkgs\.python3Packages; \[([^\]]*)\]", FLAKE.read_text())
+    assert listed, variable
+    return set(listed[1].split())
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[<>=~;\[]", requirement)[0]
 
 
 def test_braces_and_brackets_are_balanced() -> None:

@@ -52,7 +52,8 @@ def test_the_committed_schema_is_the_one_that_the_tables_give() -> None:
     assert json_schema() == COMMITTED
 
 
-def test_the_schema_is_a_schema() -> None:
+def test_the_schema_is_a_schema_with_a_name() -> None:
+    assert COMMITTED["$id"].startswith("https://")
     jsonschema.Draft202012Validator.check_schema(COMMITTED)
 
 
@@ -69,7 +70,7 @@ def test_toml_is_valid_by_the_same_schema() -> None:
 
 @pytest.mark.parametrize(("text", "said"), within("bad_files.txt"))
 def test_an_editor_with_the_schema_finds_the_same_mistakes_in_files(text: str, said: list[str]) -> None:
-    assert not VALIDATOR.is_valid(yaml.safe_load(text)), said
+    assert not VALIDATOR.is_valid(json.loads(json.dumps(yaml.safe_load(text), default=str))), said
 
 
 @pytest.mark.parametrize(("line", "said"), within("bad_lines.txt"))
@@ -77,9 +78,18 @@ def test_an_editor_with_the_schema_finds_the_same_mistakes_in_lines(line: str, s
     assert not VALIDATOR.is_valid(yaml.safe_load(FORWARD + line)), said
 
 
-def test_both_spellings_of_each_key_are_in_the_schema() -> None:
-    forward = COMMITTED["$defs"]["forward"]["properties"]
-    assert {"localPort", "local_port", "onPortInUse", "on_port_in_use", "target"} <= set(forward)
+def test_a_key_is_listed_once_and_its_other_spelling_is_valid_by_the_same_words() -> None:
+    definitions = COMMITTED["$defs"].values()
+    listed = {key for one in definitions for key in one["properties"]}
+    others = {key for one in definitions for key in one.get("patternProperties", {})}
+    assert not {key for key in listed if "_" in key}
+    assert others == {f"^{snake(key)}$" for key in listed if snake(key) != key}
+    assert VALIDATOR.is_valid({"port_forwards": {"api": {"target": "service/api", "local_port": 80}}})
+    assert not VALIDATOR.is_valid({"port_forwards": {"api": {"target": "service/api", "local_port": "x"}}})
+    assert not VALIDATOR.is_valid({"portForwards": {"api": {"target": "service/api", "local_portx": 80}}})
+
+
+def test_both_spellings_of_a_key_are_made_of_each_other() -> None:
     assert camel("on_port_in_use") == "onPortInUse"
     assert snake("onPortInUse") == "on_port_in_use"
     assert camel("target") == snake("target") == "target"

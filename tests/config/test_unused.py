@@ -36,13 +36,27 @@ VALUES_TO_TRY: list[Any] = [
     ["X-Other: y"],
     ["204"],
     {"OTHER": "{port}"},
+    "$.other",
+    '{"other": 1}',
 ]
 #: One forward of its own, one in a profile, one profile that selects; with health of a kind that takes all of its keys.
 BASE: dict[str, Any] = {
     "portForwards": {"x": {"target": "service/x", "targetPort": 80, "localPort": 8000}},
     "profiles": {"x": {"namespaces": ["a", "b"]}},
     "defaults": {"health": {"type": "exec", "command": ["true"]}},
+    "collector": {
+        "services": {
+            "environment": {"forward": "x"},
+            **{
+                name: {"forward": "x"}
+                for name in ("architectureInventory", "recommendations", "requirements")
+            },
+        },
+        "metrics": {"x": {"forward": "x", "path": "/x", "value": "$"}},
+    },
 }
+#: Of these a block of the collector may have one.
+RIVALS = ({"forward", "url", "host"}, {"path", "method"})
 #: The same block as that of portForwards: once is enough.
 LISTED_FORWARDS = ("profiles", "x", "portForwards")
 
@@ -95,6 +109,9 @@ def _with(path: tuple[str, ...], value: Any) -> dict[str, Any]:
     inner = tree
     for key in path[:-1]:
         inner = inner.setdefault(key, {})
+    rivals = {key for group in RIVALS for key in group if path[-1] in group}
+    for rival in rivals & inner.keys() if path[0] == "collector" else ():
+        del inner[rival]
     inner[path[-1]] = value
     return tree
 
@@ -108,6 +125,8 @@ def facts(settings: Settings) -> dict[str, object]:
         "selections": dict(settings.selections),
         "daemon": settings.daemon,
         "ui": settings.ui,
+        "collector": settings.collector,
+        "updates": settings.updates,
     }
     return dict(_fields("", wanted))
 
@@ -129,7 +148,7 @@ def names_read() -> frozenset[str]:
     root = Path(kfw.__file__).parent
     passing = {root / "daemon" / "request_validation.py", *(root / "config").glob("*.py")}
     texts = [file.read_text() for file in set(root.rglob("*.py")) - passing]
-    found = {name for text in texts for name in re.findall(r"\w\.([a-z]\w*)", text)}
+    found = {name for text in texts for name in re.findall(r"(?<=\w)\.([a-z]\w*)", text)}
     return frozenset(found | {"x"})  # settings.variables["x"]
 
 
@@ -155,13 +174,13 @@ profiles:
         apiPath: api/v1
 monitoringInterval: 1s
 daemon: {logFile: null, pidFile: /run/p}
-collector: {enabled: true}
+collector: {output: {logFile: /log}}
 """,
     )
     assert [str(each) for each in project.load().unused] == [
         "kfw.yaml:12:21: monitoringInterval has no effect: kfw watches the cluster and does not poll",
         "kfw.yaml:13:34: daemon.pidFile has no effect: KFW_HOME moves the pidfile",
-        "kfw.yaml:14:1: collector has no effect: kfw collects no usage figures yet",
+        "kfw.yaml:14:31: collector.output.logFile has no effect: `kfw collect --every` writes to output.destination",
     ]
 
 
@@ -177,7 +196,7 @@ def test_what_asks_for_nothing_is_not_told(project: Project, text: str) -> None:
     ("file", "words"),
     [
         ("seed_000_user.yaml", ["monitoringInterval"]),
-        ("seed_000_collector.yaml", ["collector"]),
+        ("seed_000_collector.yaml", []),
         ("seed_004_profiles.yaml", ["daemon.logFile", "daemon.pidFile", "daemon.socketPath"]),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from kfw.daemon.metrics_page import MetricsPage, serving
 from kfw.model import Status
 from kfw.protocol import ForwardStatus, Totals
+from kfw.system.installation import how_to_get
 
 parser = pytest.importorskip("prometheus_client.parser")
 
@@ -130,7 +131,9 @@ async def test_without_prometheus_client_it_is_said_what_to_install(monkeypatch:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     one = page()
     async with serving(one, f"127.0.0.1:{free_port()}"):
-        assert one.problem.endswith("prometheus-client is not installed; pip install 'kfw[metrics]'")
+        what, _, fix = one.problem.partition("prometheus-client is not installed; ")
+        assert what == "there is no metrics page: "
+        assert fix == how_to_get("metrics")
 
 
 @pytest.mark.asyncio

@@ -16,6 +16,7 @@ from kfw.errors import KfwError, ToolMissing
 from kfw.methods.probe import probe
 from kfw.model import Health, Reason
 from kfw.relay.dialer import RefusedByApp, TcpDialer
+from kfw.system.installation import how_to_get
 from tests.kube.certificates import pair, server_context
 from tests.relay.world import LOCAL, Refusing, app
 from tests.stream_server import streams
@@ -232,7 +233,7 @@ async def test_without_grpcio_the_check_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "grpc", None)
     error = await error_of(GRPC)
     assert isinstance(error, ToolMissing)
-    assert error.fix == "pip install 'kfw[grpc]'"
+    assert error.fix == how_to_get("grpc")
 
 
 # -- http over TLS

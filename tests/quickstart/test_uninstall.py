@@ -51,9 +51,11 @@ def test_a_dry_run_says_what_it_would_stop_of_a_daemon_that_was_killed(
 ) -> None:
     store = paths.store_file()
     store.parent.mkdir(parents=True)
-    store.write_text(json.dumps({"forwards": [{"name": "amp-api"}, {"name": "mine"}]}))
+    ours = str(options.overlay)
+    kept = [("amp-api", ours), ("mine", ours), ("amp-console", "/home/joe/kfw.yaml")]
+    store.write_text(json.dumps({"forwards": [{"name": name, "source": source} for name, source in kept]}))
     assert stage.stop(machine.steps(dry=True), options) == ["amp-api"]
-    assert machine.shown == ["kfw down amp-api"]
+    assert machine.shown == ["kfw down state/overlay/amp-api"]
 
 
 def test_B17_a_cluster_that_bootstrap_did_not_make_stays(machine: Machine, options: BootstrapOptions) -> None:

@@ -22,7 +22,10 @@ T = TypeVar("T")
 class Kfw:
     """Call it like the program: `kfw("up", "web")`. `home` is KFW_HOME, `project` the working directory."""
 
-    def __init__(self, kubeconfig: Path | str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, kubeconfig: Path | str, env: Mapping[str, str] | None = None, program: Path = KFW
+    ) -> None:
+        self.program = program
         # Not pytest's folder: a unix socket's path may have 103 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="kfw-"))
         self.home = self.folder / "kfw"
@@ -35,7 +38,7 @@ class Kfw:
 
     def __call__(self, *arguments: str, code: int | None = 0, timeout: float = 60, stdin: str = "") -> Done:
         """Run it to its end. `code`: the exit code it must have, None for any."""
-        argv = [str(KFW), *arguments]
+        argv = [str(self.program), *arguments]
         done = subprocess.run(
             argv,
             input=stdin,
@@ -57,7 +60,7 @@ class Kfw:
         """For what does not end by itself: `status --watch`, `up --foreground`. The caller ends it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [str(KFW), *arguments],
+            [str(self.program), *arguments],
             env=self.env,
             cwd=self.project,
             stdin=subprocess.DEVNULL,

@@ -39,12 +39,12 @@ def test_no_connection_fails_while_pods_are_ended_and_nothing_is_left(home: Path
     assert told["connections"] > 20
     assert told["podsEnded"] >= 1
     assert [one["target"] for one in told["forwards"]] == [f"service/{one.service}" for one in FIVE]
-    assert {one["method"] for one in told["forwards"]} == set(told["oneByEachWayMs"]) == {"tunnel"}
+    assert {one["method"] for one in told["forwards"]} == set(told["byEachWayMs"]) == {"tunnel"}
     assert kfw(home, "sandbox", "status").returncode == 3
     assert "demo-" not in kfw(home, "status", "--json").stdout
 
 
-def test_keep_leaves_all_of_it_up_and_an_fault_is_taken_back(home: Path) -> None:
+def test_moment_33_keep_leaves_all_of_it_up_and_a_fault_is_taken_back(home: Path) -> None:
     done = kfw(home, "demo", "--keep", "--for", "0.5s")
     assert done.returncode == 0, done.stderr
     assert "failed       0" in done.stdout

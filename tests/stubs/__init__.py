@@ -25,9 +25,9 @@ class Stubs:
     """`script("kubectl", {"err": "no"}, {"exit": 1})` is what the next kubectl does.
 
     Steps, in order: listen PORT (0: any; then {port} in texts is the real one; a word: what follows it in argv), serve
-    echo|close|silent|http (beside the next steps), out TEXT, err TEXT, bytes [stdout|stderr, TEXT in latin-1, TIMES], sleep
-    SECONDS, ignore TERM, leave_behind SECONDS (a process of the same group that ignores TERM), wait_for FILE (of `home`),
-    exit CODE.
+    echo|close|silent|http (beside the next steps), out TEXT, err TEXT, bytes [stdout|stderr, TEXT in latin-1, TIMES],
+    sleep SECONDS, ignore TERM, leave_behind SECONDS (a process of the same group that ignores TERM), wait_for FILE (of
+    `home`), exit CODE.
     After the last step the stub ends with 0.
     """
 

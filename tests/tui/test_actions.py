@@ -78,7 +78,7 @@ async def test_a_refusal_is_said_with_its_fix_and_nothing_ends(daemon: LiveDaemo
         await shown.wait_for("cannot [b]do[/b] that; do this")
 
 
-async def test_A17_the_details_have_port_pid_restarts_url_and_error_and_follow_the_selection(
+async def test_A17_K27_the_details_have_port_pid_restarts_url_and_error_and_follow_the_selection(
     daemon: LiveDaemon,
 ) -> None:
     facts = {"localPort": 18080, "pid": 4242, "restarts": 3, "message": "the pod is gone", "url": None}

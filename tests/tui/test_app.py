@@ -10,7 +10,9 @@ from tests.tui.test_rows import traffic
 pytestmark = pytest.mark.asyncio
 
 
-async def test_each_forward_has_a_line_with_its_sign_address_target_and_method(daemon: LiveDaemon) -> None:
+async def test_K23_each_forward_has_a_line_with_its_sign_address_target_and_method(
+    daemon: LiveDaemon,
+) -> None:
     daemon.forwards = [row("api"), row("db", "error", reason="port-in-use", message="nginx (pid 41) has it")]
     async with window(size=(170, 20)) as shown:
         await shown.wait_for("● active", "✗ error")

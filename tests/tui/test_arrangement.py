@@ -40,7 +40,7 @@ def names(lines: list[Any]) -> list[str]:
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("reverse", [False, True])
-def test_every_column_sorts_all_rows_and_equal_ones_keep_their_order(sort: str, reverse: bool) -> None:
+def test_K26_every_column_sorts_all_rows_and_equal_ones_keep_their_order(sort: str, reverse: bool) -> None:
     forwards = some(seed=7)
     found = arrange(forwards, ListOptions(sort=sort, reverse=reverse))
     keys = [SORTS[sort](one) for one in found if isinstance(one, LiveForward)]

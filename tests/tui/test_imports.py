@@ -6,6 +6,7 @@ import grimp
 import pytest
 
 from kfw import cli
+from kfw.system.installation import how_to_get
 from tests.cli.terminal import on_a_terminal
 from tests.cli.test_fast_path import modules
 from tests.client.fake_daemon import FakeDaemon, row
@@ -42,7 +43,7 @@ def test_where_textual_is_missing_the_command_says_how_to_install_it(home: objec
     code, said = on_a_terminal(["tui"], env={"PYTHONPATH": str(tmp_path), "NO_COLOR": "1"})
     assert code == 8
     assert "kfw: kfw tui needs the package textual, which is not installed\n" in said
-    assert "-m pip install 'kfw[tui]'" in said
+    assert how_to_get("tui") in said
 
 
 def test_without_a_terminal_it_names_the_command_that_needs_none(capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_what_stands_in_the_table_can_be_read_in_every_theme(theme: Theme) -> No
     assert contrast(Color.parse(theme.primary), background) >= 4.5
 
 
-def test_every_status_has_a_look_in_the_table() -> None:
+def test_K24_every_status_has_a_look_in_the_table() -> None:
     assert {f"table--{status}" for status in Status} <= ForwardTable.COMPONENT_CLASSES
 
 

@@ -19,7 +19,9 @@ from tests.web.stub_daemon import StubDaemon, forward
 MARKUP = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>&amp;"
 
 
-def test_A34_the_list_follows_each_change_and_nothing_old_comes_back(ada: BrowserContext) -> None:
+def test_A34_L12_L13_the_list_and_the_title_follow_each_change_and_nothing_old_comes_back(
+    ada: BrowserContext,
+) -> None:
     with StubDaemon(forward("api"), forward("db", "starting", localPort=5432)).serving() as daemon:
         page = tab(ada, daemon.link())
         expect(page).to_have_title("kfw – 2 forwards, 1 starting")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import namespace as namespace_object
+from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
 from tests.whole.place import Place, place
-from tests.whole.program import Program
+from tests.whole.program import Entry, Program
 
 HERE = Path(__file__).parent
 _NUMBERS = count(1)
@@ -51,6 +53,16 @@ def namespace(shared: Place) -> Iterator[str]:
     shared.do(lambda sandbox: sandbox.apply(namespace_object(name)))
     yield name
     shared.do(lambda sandbox: sandbox.delete("namespaces", "", name))
+
+
+@pytest.fixture
+def web(shared: Place, namespace: str) -> Entry:
+    """A service and the pod behind it; of a config the entry without a local port."""
+    shared.apply(
+        deployment(namespace, "web", ports={"http": 8080}),
+        service(namespace, "web", service_port(80, "http")),
+    )
+    return {"target": "service/web", "namespace": namespace}
 
 
 @pytest.fixture(scope="session")

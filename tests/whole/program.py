@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.real.running import Done, Kfw, until
+from tests.real.running import KFW, Done, Kfw, until
 
 Row = dict[str, Any]
 #: One entry of portForwards.
@@ -18,8 +18,10 @@ Entry = dict[str, Any]
 
 
 class Program(Kfw):
-    def __init__(self, kubeconfig: Path | str, env: Mapping[str, str] | None = None) -> None:
-        super().__init__(kubeconfig, env)
+    def __init__(
+        self, kubeconfig: Path | str, env: Mapping[str, str] | None = None, program: Path = KFW
+    ) -> None:
+        super().__init__(kubeconfig, env, program)
         self.kubeconfig = Path(kubeconfig)
 
     def up(self, forwards: Mapping[str, Entry], *arguments: str, code: int | None = 0, **more: Any) -> Done:

@@ -109,7 +109,7 @@ def bare(account: Account, make_kfw: Make) -> Program:
 # -- a variable
 
 
-def test_add_logs_in_with_the_variable_of_its_own_shell(bare: Program, port: int) -> None:
+def test_moment_16_add_logs_in_with_the_variable_of_its_own_shell(bare: Program, port: int) -> None:
     arguments = ("add", "web", "svc/web", f"{port}:http", "-n", "dev", "--method", "tunnel")
     with shell(bare, AWS_PROFILE="dev"):
         bare(*arguments)

@@ -16,7 +16,7 @@ from tests.whole.test_completion import offered
 Ports = Callable[[int], list[int]]
 
 
-def test_what_the_cluster_has_comes_up_as_it_was_written(
+def test_moment_03_what_the_cluster_has_comes_up_as_it_was_written(
     kfw: Program, shared: Place, namespace: str, ports: Ports
 ) -> None:
     [first, second] = ports(2)
@@ -72,8 +72,8 @@ def test_the_file_of_one_who_may_not_forward_says_so(make_kfw: Make, shared: Pla
     assert token not in text
 
 
-def test_init_and_up_do_not_send_each_other_in_a_circle(kfw: Program) -> None:
-    """The moments 2 and 3 of the first hour: `kfw up`, `kfw init`, `kfw up`, `kfw init`."""
+def test_moment_02_init_and_up_do_not_send_each_other_in_a_circle(kfw: Program) -> None:
+    """`kfw up`, `kfw init`, `kfw up`, `kfw init`."""
     nothing = kfw("up", code=2).stderr
     assert f"there is no kfw.yaml in {kfw.project} or above" in nothing
     assert "kfw init --from-cluster" in nothing
@@ -99,6 +99,6 @@ def test_init_and_up_do_not_send_each_other_in_a_circle(kfw: Program) -> None:
         ("kfw sandbox fault ", "silent"),
     ],
 )
-def test_tab_offers_what_the_first_hour_missed(kfw: Program, begun: str, value: str) -> None:
+def test_moment_23_tab_offers_what_the_first_hour_missed(kfw: Program, begun: str, value: str) -> None:
     kfw.configure({"api": {"target": "service/web", "targetPort": 80}})
     assert value in offered(kfw, begun)

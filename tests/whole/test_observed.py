@@ -21,15 +21,6 @@ pytestmark = pytest.mark.sandbox
 Ports = Callable[[int], list[int]]
 
 
-@pytest.fixture
-def web(shared: Place, namespace: str) -> Entry:
-    shared.apply(
-        deployment(namespace, "web", ports={"http": 8080}),
-        service(namespace, "web", service_port(80, "http")),
-    )
-    return {"target": "service/web", "namespace": namespace}
-
-
 def get(port: int, path: str) -> str:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:

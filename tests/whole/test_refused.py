@@ -71,7 +71,7 @@ def make_all_kinds(shared: Place, where: str, *, port: int) -> dict[str, Entry]:
     }
 
 
-def test_A37_of_each_kind_of_target_up_says_soon_that_nothing_listens_and_what_there_is(
+def test_A37_moment_08_of_each_kind_of_target_up_says_soon_that_nothing_listens_and_what_there_is(
     kfw: Program, shared: Place, namespace: str
 ) -> None:
     forwards = make_all_kinds(shared, namespace, port=NOWHERE)

@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
+from tests.real.rig import ROOT
 from tests.real.running import until
 from tests.whole.conftest import Make
 from tests.whole.place import Place
@@ -46,6 +48,31 @@ def test_a_command_talks_to_its_forward_and_nothing_is_left(own_kfw: Program, we
     done = own_kfw("run", "--", sys.executable, "-c", ASK)
     assert done.stdout == f"200 {web['localPort']}\n"
     nothing_is_left(own_kfw, web["localPort"])
+
+
+@pytest.mark.parametrize("job", ["GitHub", "GitLab"])
+def test_the_line_of_a_job_in_CI_runs_real_tests_and_has_their_exit_code(
+    make_kfw: Make, shared: Place, web: Entry, job: str
+) -> None:
+    kfw = make_kfw(shared.kubeconfig, PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    [line] = [words for words in lines_of_a_job(job) if words.startswith("kfw ")]
+    kfw.configure({"api": web})
+    tests = kfw.project / "tests" / "integration"
+    tests.mkdir(parents=True)
+    ask = "import os, urllib.request\ndef test_api():\n    assert urllib.request.urlopen(os.environ['WEB']).status == "
+    (tests / "test_api.py").write_text(f"{ask}200\n")
+    assert "1 passed" in kfw(*line.split()[1:]).stdout
+    (tests / "test_api.py").write_text(f"{ask}404\n")
+    assert "1 failed" in kfw(*line.split()[1:], code=1).stdout
+    nothing_is_left(kfw, web["localPort"])
+
+
+def lines_of_a_job(name: str) -> list[str]:
+    """Of docs/ci.md: what the job runs, as its YAML says it."""
+    page = (ROOT / "docs" / "ci.md").read_text()
+    block = yaml.safe_load(page.split(name, 1)[1].split("```yaml\n", 1)[1].split("```", 1)[0])
+    job = block.get("jobs", block)["integration"]
+    return [step["run"] for step in job["steps"] if "run" in step] if "steps" in job else list(job["script"])
 
 
 def test_only_what_it_brought_up_is_taken_back(own_kfw: Program, web: Entry) -> None:
@@ -104,7 +131,7 @@ def test_up_in_the_foreground_ends_with_the_code_when_nothing_can_come_up(
     assert '"port-in-use"' in done.stdout
 
 
-def test_wait_fail_fast_ends_when_one_needs_a_person(own_kfw: Program, web: Entry) -> None:
+def test_moment_19_wait_fail_fast_ends_when_one_needs_a_person(own_kfw: Program, web: Entry) -> None:
     own_kfw.up({"web": {**web, "target": "service/absent"}}, code=1)
     done = own_kfw("wait", "--fail-fast", "--timeout", "50s", code=1, timeout=40)
     assert "these need you: web" in done.stderr

@@ -62,6 +62,17 @@ def ask(kfw: Program, shop: str) -> Iterator[Asked]:
         asked.post("remove", names=list(rows))
 
 
+@pytest.mark.parametrize("kind", ["service", "deployment", "pod"])
+def test_L1_each_kind_of_target_is_started_also_beside_the_others(
+    ask: Asked, shared: Place, kind: str
+) -> None:
+    name = shared.pods(ask.where, "web")[0] if kind == "pod" else "web"
+    first = ask.start(f"{kind}/{name}", targetPort="http")
+    second = ask.start(f"{kind}/{name}", targetPort="metrics")
+    assert [first["status"], second["status"]] == ["active", "active"]
+    assert talk.pod_behind(first["localPort"]).startswith("web-")
+
+
 def test_L2_L3_start_answers_when_it_is_active_and_the_port_serves(ask: Asked, port: int) -> None:
     row = ask.start(targetPort="http", localPort=port)
     assert (row["status"], row["name"], row["localPort"]) == ("active", "web", port)

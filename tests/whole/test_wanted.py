@@ -66,7 +66,7 @@ def test_a_flag_of_one_forward_never_moves_the_others_of_its_file(
     assert contexts(kfw) == {"api": "other", "db": first}
 
 
-def test_what_down_ended_comes_back_by_its_name_or_a_bare_up_and_by_nothing_else(
+def test_moment_15_what_down_ended_comes_back_by_its_name_or_a_bare_up_and_by_nothing_else(
     own_kfw: Program, entries: Callable[..., dict[str, Entry]]
 ) -> None:
     own_kfw.up(entries("api", "db"))
@@ -130,10 +130,10 @@ def test_FR_CLI_07_disable_holds_over_a_bare_up_and_a_restart_until_enable(
     assert statuses(own_kfw)["api"] == "disabled"
     assert own_kfw.json("enable", "a*")["enabled"] == ["api"]
     own_kfw.until_row("api", status="active")
-    assert "known are: api, db" in own_kfw("disable", "nobody", code=2).stderr
+    assert "known: api, db" in own_kfw("disable", "nobody", code=2).stderr
 
 
-def test_down_ends_this_project_only_and_says_what_is_up_elsewhere(
+def test_moments_13_14_down_ends_this_project_only_and_says_what_is_up_elsewhere(
     own_kfw: Program, entries: Callable[..., dict[str, Entry]]
 ) -> None:
     made = entries("api", "db")

@@ -1,4 +1,4 @@
-"""usage: python -m tests.real.chaos [--list] [--only FAULT]... [--methods M,M] [--short] [--seed N] [--write-docs]
+"""usage: python -m tests.real.chaos [--list] [--only FAULT]... [--again] [--methods M,M] [--short] [--seed N] [--write-docs]
 
 Breaks a cluster of its own in every way of the list, each under load, and judges. A line for each cell, and one for each
 thing that does not hold; build/chaos/whole.json (part.json with --only or --methods) has the figures, build/chaos/logs the
@@ -38,11 +38,14 @@ def main(argv: Sequence[str]) -> int:
         titles = {fault.name: fault.title for fault in FAULTS.values()}
         report.write_page(cells.read(WHOLE), json.loads(RUN.read_text()), titles)
         return 0
-    chosen = _chosen(asked.only)
-    whole = len(chosen) == len(FAULTS) and len(asked.methods) == len(METHODS) and not asked.short
+    kept = cells.read(WHOLE) if asked.again else []
+    chosen = _not_held(kept) if asked.again else _chosen(asked.only)
+    whole = asked.again or (
+        len(chosen) == len(FAULTS) and len(asked.methods) == len(METHODS) and not asked.short
+    )
     cluster = Cluster(rigs.up(asked.cluster))
     try:
-        return _run(cluster, chosen, asked, whole=whole)
+        return _run(cluster, chosen, asked, kept, whole=whole)
     except KeyboardInterrupt:
         print("interrupted: all faults are taken back", file=sys.stderr)
         return 130
@@ -53,7 +56,10 @@ def main(argv: Sequence[str]) -> int:
             rigs.cluster("down", asked.cluster)
 
 
-def _run(cluster: Cluster, chosen: Sequence[Fault], asked: argparse.Namespace, *, whole: bool) -> int:
+def _run(
+    cluster: Cluster, chosen: Sequence[Fault], asked: argparse.Namespace, kept: Sequence[Cell], *, whole: bool
+) -> int:
+    """`kept`: of the run before, whose rounds of the chosen faults are made again."""
     options = Options(asked.methods, asked.short, asked.rate, asked.seed, BUILD / "logs")
     place, began = about(cluster.rig), time.monotonic()
     done, broken = list[Cell](), 0
@@ -69,7 +75,8 @@ def _run(cluster: Cluster, chosen: Sequence[Fault], asked: argparse.Namespace, *
             cluster.prepare()
             continue
         done += made
-        cells.write(WHOLE if whole else PART, done)
+        again = [cell for cell in kept if cell.fault not in {one.fault for one in done}]
+        cells.write(WHOLE if whole else PART, [*again, *done])
         for cell in made:
             print("  ", rounds.line(cell), flush=True)
             for said in judge(cell):
@@ -77,9 +84,11 @@ def _run(cluster: Cluster, chosen: Sequence[Fault], asked: argparse.Namespace, *
     wrong = sum(bool(judge(cell)) for cell in done)
     seconds = time.monotonic() - began
     if whole:
-        RUN.write_text(
-            json.dumps(place | {"seconds": round(seconds), "seed": asked.seed, "rate": asked.rate})
-        )
+        place |= {"seconds": round(seconds), "seed": asked.seed, "rate": asked.rate}
+        if asked.again:
+            first = json.loads(RUN.read_text())
+            place = first | {"again": [*first.get("again", []), *(fault.name for fault in chosen)]}
+        RUN.write_text(json.dumps(place))
     ours = sum(cell.ours for cell in done)
     print(
         f"{ours - wrong} of {ours} cells hold, {broken} faults could not be tried; {seconds / 60:.0f} minutes"
@@ -97,10 +106,19 @@ def _chosen(names: Sequence[str]) -> list[Fault]:
     return [FAULTS[name] for name in names] if names else list(FAULTS.values())
 
 
+def _not_held(whole: Sequence[Cell]) -> list[Fault]:
+    """Of a whole run: what has a cell that does not hold, or none at all."""
+    held = {cell.fault for cell in whole} - {cell.fault for cell in whole if judge(cell)}
+    return [fault for name, fault in FAULTS.items() if name not in held]
+
+
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.real.chaos", description="Faults under load.")
     parser.add_argument("--list", action="store_true", help="the faults, and nothing else")
     parser.add_argument("--only", action="append", default=[], metavar="FAULT", help="this fault; repeatable")
+    parser.add_argument(
+        "--again", action="store_true", help="of the last whole run, what did not hold; the page names it"
+    )
     parser.add_argument("--methods", type=lambda text: text.split(","), default=list(METHODS), metavar="M,M")
     parser.add_argument("--short", action="store_true", help="go on as soon as all is well again")
     parser.add_argument("--rate", type=float, default=30.0, help="new connections a second, each target")
@@ -113,6 +131,8 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     asked = parser.parse_args(argv)
     if unknown := [name for name in asked.only if name not in FAULTS]:
         parser.error(f"no fault {', '.join(unknown)}; --list shows them")
+    if asked.again and (asked.only or asked.short or asked.methods != list(METHODS)):
+        parser.error("--again is about a whole run: it takes no --only, --short or --methods")
     if unknown := [name for name in asked.methods if name not in METHODS]:
         parser.error(f"no method {', '.join(unknown)}; there are {', '.join(METHODS)}")
     return asked

@@ -25,7 +25,7 @@ def text(cells: Sequence[Cell], run: Mapping[str, Any], titles: Titles) -> str:
     singles = {name: title for name, title in titles.items() if "+" not in name}
     pairs = {name: title for name, title in titles.items() if "+" in name}
     parts = [
-        where(run),
+        where(run) + run_again(run, titles),
         "",
         verdict(cells),
         "",
@@ -53,6 +53,14 @@ def where(run: Mapping[str, Any]) -> str:
         f"Measured on {run['day']} in {run['seconds'] / 60:.0f} minutes, commit {run['commit']}, seed {run['seed']}: "
         f"{run['processor']}, {run['cores']} cores, {run['memory_gb']} GB, {run['system']}, Python {run['python']}, "
         f"Kubernetes {run['kubernetes']}, kubectl {run['kubectl']}; load of the last 15 minutes before it {run['load']}."
+    )
+
+
+def run_again(run: Mapping[str, Any], titles: Titles) -> str:
+    names = dict.fromkeys(run.get("again", []))
+    said = "; ".join(titles[name] for name in names)
+    return (
+        f" Run a second time, as something did not hold, and shown as it was then: {said}." if names else ""
     )
 
 

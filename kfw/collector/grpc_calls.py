@@ -1,0 +1,242 @@
+"""Calls of gRPC methods that are known by name only: what they take and give is asked of the server's reflection.
+
+https://github.com/grpc/grpc/blob/master/doc/server-reflection.md; v1 and v1alpha have the same messages. grpcio and protobuf
+(0.15 s, 25 MB) are imported when the first server is asked.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from kfw.errors import KfwError, ToolMissing
+
+_VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
+#: Files that a server may describe itself in, and characters of its words that are shown.
+_MOST_FILES, _SHOWN = 500, 200
+#: One connection, and no proxy of the environment.
+_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+)
+
+
+class GrpcServer:
+    """One server at `address` (host:port), without TLS. Its methods may be called in several threads."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            import grpc
+            from google.protobuf import descriptor_pool
+        except ImportError as error:
+            raise ToolMissing(
+                "figures by gRPC need grpcio and protobuf", "pip install 'kfw[grpc]'"
+            ) from error
+        self._grpc: Any = grpc
+        self._address = address
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._pool = descriptor_pool.DescriptorPool()
+        self._files = set[str]()
+        self._methods: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """What is being asked ends with an error."""
+        self._channel.close()
+
+    def call(self, method: str, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """The answer as JSON, by the field names of the proto file, those of 0, too. `timeout` (s). Raises KfwError."""
+        from google.protobuf import json_format, message_factory
+
+        with self._lock:
+            found = self._method(method, timeout)
+        takes, gives = map(message_factory.GetMessageClass, (found.input_type, found.output_type))
+        try:
+            message = json_format.ParseDict(dict(request), takes())
+        except json_format.ParseError as error:
+            what = f"{found.full_name} does not take this request: {str(error)[:_SHOWN]}"
+            raise KfwError(what, f"its fields are {', '.join(found.input_type.fields_by_name)}") from error
+        ask = self._channel.unary_unary(
+            f"/{found.containing_service.full_name}/{found.name}",
+            request_serializer=takes.SerializeToString,
+            response_deserializer=gives.FromString,
+        )
+        with self._in_words(found.full_name):
+            answer = ask(message, timeout=timeout)
+        said: dict[str, Any] = json_format.MessageToDict(
+            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        return said
+
+    # -- which method is meant
+
+    def _method(self, name: str, timeout: float) -> Any:
+        """Its descriptor: of `package.Service/Method`, or of the one method that is called so."""
+        if name not in self._methods:
+            service, _, short = name.rpartition("/")
+            found = list(self._named(short, [service] if service else self._services(timeout), timeout))
+            if not found:
+                where = f"{service} of " if service else ""
+                raise KfwError(f"{where}{self._address} has no method {short}")
+            if len(found) > 1:
+                choices = ", ".join(f"{one.containing_service.full_name}/{short}" for one in found)
+                raise KfwError(f"{self._address} has several methods {short}", f"name one of {choices}")
+            if found[0].client_streaming or found[0].server_streaming:
+                raise KfwError(f"{found[0].full_name} sends streams, and has no one answer")
+            self._methods[name] = found[0]
+        return self._methods[name]
+
+    def _named(self, short: str, services: list[str], timeout: float) -> Iterator[Any]:
+        for service in services:
+            self._load({"file_containing_symbol": service}, timeout)
+            try:
+                method = self._pool.FindServiceByName(service).methods_by_name.get(short)
+            except KeyError:
+                continue
+            if method is not None:
+                yield method
+
+    def _services(self, timeout: float) -> list[str]:
+        answer = self._reflect({"list_services": "*"}, timeout)
+        names = [each.name for each in answer.list_services_response.service]
+        return [name for name in names if not name.startswith("grpc.reflection.")][:_MOST_FILES]
+
+    def _load(self, question: Mapping[str, str], timeout: float) -> None:
+        """The file that is asked for, and all that it imports, into the pool, what is imported first."""
+        from google.protobuf import descriptor_pb2
+
+        given: dict[str, Any] = {}
+
+        def take(question: Mapping[str, str]) -> list[str]:
+            answer = self._reflect(question, timeout)
+            parsed = map(
+                descriptor_pb2.FileDescriptorProto.FromString,
+                answer.file_descriptor_response.file_descriptor_proto,
+            )
+            files = {file.name: file for file in parsed}
+            given.update(files)
+            return list(files)
+
+        def add(name: str, above: tuple[str, ...]) -> None:
+            if name in self._files:
+                return
+            if name in above or len(given) > _MOST_FILES:
+                raise KfwError(f"{self._address} describes itself in files without an end")
+            if name not in given:
+                take({"file_by_filename": name})
+            if name not in given:
+                raise KfwError(f"{self._address} does not describe its file {name}")
+            for needed in given[name].dependency:
+                add(needed, (*above, name))
+            try:
+                self._pool.Add(given[name])
+            except TypeError as error:
+                raise KfwError(f"{self._address} describes {name} wrongly: {str(error)[:_SHOWN]}") from error
+            self._files.add(name)
+
+        for name in take(question):
+            add(name, ())
+
+    def _reflect(self, question: Mapping[str, str], timeout: float) -> Any:
+        request_type, response_type = _reflection_messages()
+        for version in _VERSIONS:
+            ask = self._channel.stream_stream(
+                f"/{version}.ServerReflection/ServerReflectionInfo",
+                request_serializer=request_type.SerializeToString,
+                response_deserializer=response_type.FromString,
+            )
+            try:
+                with self._in_words("its reflection"):
+                    answer = next(ask(iter([request_type(**question)]), timeout=timeout))
+            except StopIteration as error:
+                raise KfwError(f"{self._address} does not answer to reflection") from error
+            except _NotServed:
+                continue
+            if answer.HasField("error_response"):
+                said = answer.error_response.error_message[:_SHOWN]
+                raise KfwError(f"{self._address} does not know {next(iter(question.values()))}: {said}")
+            return answer
+        raise KfwError(
+            f"{self._address} serves no gRPC reflection",
+            "switch it on in that server: kfw has no proto files of it",
+        )
+
+    def _in_words(self, what: str) -> "_Words":
+        return _Words(self._grpc.RpcError, f"{what} at {self._address}")
+
+
+class _NotServed(KfwError):
+    """UNIMPLEMENTED."""
+
+
+class ServerSilent(KfwError):
+    """No answer came: the server cannot be reached, or is silent. Others of its methods will do no better."""
+
+
+class _Words:
+    """Makes a KfwError of grpc's own."""
+
+    def __init__(self, kind: type[Exception], what: str) -> None:
+        self._kind, self._what = kind, what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: Any, traceback: object) -> None:
+        if isinstance(error, self._kind):
+            code = error.code().name  # type: ignore[attr-defined]
+            said = str(error.details() or "")[:_SHOWN]  # type: ignore[attr-defined]
+            names = {
+                "UNIMPLEMENTED": _NotServed,
+                "UNAVAILABLE": ServerSilent,
+                "DEADLINE_EXCEEDED": ServerSilent,
+            }
+            raise names.get(code, KfwError)(f"{self._what}: {code}: {said}") from error
+
+
+def _reflection_messages() -> tuple[Any, Any]:
+    """Request and response of reflection, as far as they are used: made here, so that its package need not be installed."""
+    global _MESSAGES
+    if _MESSAGES is None:
+        _MESSAGES = _made_messages()
+    return _MESSAGES
+
+
+_MESSAGES: tuple[Any, Any] | None = None
+#: Message -> its fields: number, name, type (s string, b bytes, i int32, or a message), many of them.
+_SHAPES: Mapping[str, tuple[tuple[int, str, str, bool], ...]] = {
+    "Request": (
+        (3, "file_by_filename", "s", False),
+        (4, "file_containing_symbol", "s", False),
+        (7, "list_services", "s", False),
+    ),
+    "Files": ((1, "file_descriptor_proto", "b", True),),
+    "Named": ((1, "name", "s", False),),
+    "Services": ((1, "service", "Named", True),),
+    "Refusal": ((1, "error_code", "i", False), (2, "error_message", "s", False)),
+    "Response": (
+        (4, "file_descriptor_response", "Files", False),
+        (6, "list_services_response", "Services", False),
+        (7, "error_response", "Refusal", False),
+    ),
+}
+
+
+def _made_messages() -> tuple[Any, Any]:
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    kinds = descriptor_pb2.FieldDescriptorProto
+    scalars = {"s": kinds.TYPE_STRING, "b": kinds.TYPE_BYTES, "i": kinds.TYPE_INT32}
+    file = descriptor_pb2.FileDescriptorProto(name="kfw/reflection.proto", package="kfw", syntax="proto3")
+    for message, fields in _SHAPES.items():
+        made = file.message_type.add(name=message)
+        for number, name, kind, many in fields:
+            one = made.field.add(name=name, number=number)
+            one.label = kinds.LABEL_REPEATED if many else kinds.LABEL_OPTIONAL
+            one.type = scalars.get(kind, kinds.TYPE_MESSAGE)
+            if kind not in scalars:
+                one.type_name = f".kfw.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    request, response = (pool.FindMessageTypeByName(f"kfw.{name}") for name in ("Request", "Response"))
+    return message_factory.GetMessageClass(request), message_factory.GetMessageClass(response)

@@ -1,0 +1,74 @@
+"""Where a number is in an answer: the part of JSONPath (RFC 9535) that leads to one place or to the members of a list. Pure.
+
+`$.pagination.total`, `$['odd name'].n`, `$.rows[0].n`, and `$.rows[*].n`, of which the numbers are added up. A list counts
+as the number of its members.
+"""
+
+import re
+from typing import Any
+
+Step = str | int
+#: The step to all members of a list.
+ALL = -1
+
+_STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\]|\[(\*)\]|\['([^'\\]+)'\]")
+#: How a number too large for JSON's readers is written, also by protobuf: as text.
+_DIGITS = re.compile(r"-?[0-9]{1,19}")
+
+
+class NoNumber(Exception):
+    """There is none in this place: why not, in words that go after the path."""
+
+
+def parse(text: str) -> tuple[Step, ...]:
+    """Raises ValueError, whose words are for people."""
+    if not text.startswith("$"):
+        raise ValueError("does not begin with $")
+    steps, at = list[Step](), 1
+    while at < len(text):
+        found = _STEP.match(text, at)
+        if not found:
+            raise ValueError(f"cannot be read from '{text[at : at + 20]}' on")
+        name, index, every, quoted = found.groups()
+        steps.append(ALL if every else int(index) if index else name or quoted)
+        at = found.end()
+    return tuple(steps)
+
+
+def value_at(data: Any, steps: tuple[Step, ...]) -> Any:
+    """Raises NoNumber where nothing is there. After a step to all members: a list."""
+    for number, step in enumerate(steps):
+        if step == ALL:
+            if not isinstance(data, list):
+                raise NoNumber(f"is not a list but {_kind(data)}")
+            return [value_at(each, steps[number + 1 :]) for each in data]
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            raise NoNumber(f"has nothing at '{step}'") from None
+    return data
+
+
+def number_at(data: Any, steps: tuple[Step, ...]) -> int | float:
+    """The number there; of a list its length, and after a step to all members the sum. Raises NoNumber."""
+    found = value_at(data, steps)
+    if not isinstance(found, list):
+        return _number(found)
+    return sum(map(_number, _flat(found))) if ALL in steps[:-1] else len(found)
+
+
+def _flat(found: list[Any]) -> list[Any]:
+    return [one for each in found for one in (_flat(each) if isinstance(each, list) else [each])]
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise NoNumber(f"is not a number but {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    names = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "null"}
+    return names.get(type(value), "a number")
