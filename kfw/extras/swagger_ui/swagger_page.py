@@ -25,8 +25,8 @@ from kfw.system.process import Children
 if TYPE_CHECKING:
     import ssl
 
-#: The first port that is tried.
-FIRST = 9100
+#: The first port that is tried, for a page and for a container.
+FIRST, FIRST_CONTAINER = 9100, 9300
 #: Where the page is, among the paths of the API.
 HOME = "/kfw/"
 STATIC = Path(__file__).parent / "static"
@@ -76,9 +76,9 @@ class SwaggerUi:
 
     async def run(self, subject: UiSubject, on_active: Callable[[str], None]) -> None:
         if subject.forward.ui != "docker":
-            await self._serve(subject, on_active, None)
+            await self._serve(subject, on_active)
             return
-        with self._ports.promise(0, FIRST) as port:
+        with self._ports.promise(0, FIRST_CONTAINER) as port:
             child = await self._children.start(
                 container_argv(subject, port),
                 label=f"Swagger UI of {subject.shown}",
@@ -88,28 +88,26 @@ class SwaggerUi:
             try:
                 await wait_until_answers(port, child, START)
                 files = ReverseProxy(ADDRESS, port, authority=f"{ADDRESS}:{port}")
-                serving = asyncio.ensure_future(self._serve(subject, on_active, files))
-                try:
-                    await asyncio.wait({serving, child.over}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    serving.cancel()
-                    await asyncio.gather(serving, return_exceptions=True)
-                if not serving.cancelled():
-                    serving.result()
+                await self._serve(subject, on_active, files, child.over)
                 raise ended(child)
             finally:
                 await child.stop(_GRACE)
 
     async def _serve(
-        self, subject: UiSubject, on_active: Callable[[str], None], files: ReverseProxy | None
+        self,
+        subject: UiSubject,
+        on_active: Callable[[str], None],
+        files: ReverseProxy | None = None,
+        until: asyncio.Future[int] | None = None,
     ) -> None:
+        """Until `until` is done; for ever without it."""
         forward = subject.forward
         listening, port = self._ports.listen(forward.ui_port, FIRST)
         server = HttpServer(SwaggerSite(subject, port, files).answer, name="swagger", limits=LIMITS)
         server.listen(listening)
         try:
             on_active(f"http://{ADDRESS}:{port}/")
-            await asyncio.Event().wait()
+            await (asyncio.shield(until) if until else asyncio.Event().wait())
         finally:
             await server.close(0)
 
