@@ -119,10 +119,12 @@ class OwnPages:
         if self._child:
             await self._child.stop(_GRACE)
         self._child = None
-        if find_spec("grpc") is None or find_spec("google") is None:
+        if not (_is_installed("grpc") and _is_installed("google.protobuf")):
+            from kfw.system.installation import how_to_get
+
             raise ToolMissing(
                 "a page for gRPC needs grpcui, or grpcio and protobuf",
-                "install grpcui, or `pip install 'kfw[grpc]'`",
+                f"install grpcui, or `{how_to_get('grpc')}`",
             )
         self._child = await self._children.start(
             [sys.executable, "-P", "-m", "kfw.extras.grpc_ui.page_process"],
@@ -146,3 +148,11 @@ class OwnPages:
             return
         self._child = None
         await child.stop(_GRACE)
+
+
+def _is_installed(module: str) -> bool:
+    """Without importing it: that is for the process of the pages."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even what it is in
+        return False
