@@ -31,13 +31,13 @@ TIMEOUT = 5.0
 _ANYWHERE = frozenset(
     {
         *("context", "namespace", "method", "readiness", "hold", "holdRefused", "onPortInUse", "address"),
-        *("enabled", "retry", "health"),
+        *("enabled", "retry", "health", "ui"),
     }
 )
 ALLOWED = frozenset(
     {
         *_ANYWHERE,
-        *("target", "targetPort", "localPort", "type", "apiPath", "swaggerPath"),
+        *("target", "targetPort", "localPort", "type", "apiPath", "swaggerPath", "uiPort"),
         *("namespaces", "labels", "excludeServices"),
     }
 )
@@ -215,6 +215,8 @@ def is_allowed(key: list[str]) -> bool:
 
 def _bad_value(key: list[str], value: object) -> str:
     if key == ["health", "type"] and value == "exec":
+        return "which runs a program"
+    if key == ["ui"] and value in ("docker", "grpcui"):
         return "which runs a program"
     if key == ["method"] and value == "kubefwd":
         return "which runs as root"

@@ -435,4 +435,9 @@ def _ending(near: bool, error: Exception | None) -> str:
         return "closed"
     if isinstance(error, RefusedByApp):
         return str(error)
-    return f"the {'client' if near else 'pod'} reset the connection: {error}"
+    said = str(error)
+    return (
+        said
+        if "reset the connection" in said
+        else f"the {'client' if near else 'pod'} reset the connection: {said}"
+    )

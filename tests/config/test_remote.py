@@ -183,7 +183,7 @@ def keys(block: Block, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
 
 
 #: Runs something, names a file, goes to the network, or is another program's.
-REFUSED = {"health.command", "kubeconfig", "env"}
+REFUSED = {"health.command", "kubeconfig", "env", "protoFiles"}
 
 
 def test_every_key_of_a_forward_is_thought_about_and_daemon_and_collector_are_out() -> None:
@@ -201,6 +201,8 @@ def test_every_key_of_a_forward_is_thought_about_and_daemon_and_collector_are_ou
         ({"kubeconfig": "/tmp/evil"}, "kubeconfig may not stand"),
         ({"env": {"PATH": "/tmp/evil"}}, "env.PATH may not stand"),
         ({"method": "kubefwd"}, "runs as root"),
+        ({"ui": "docker"}, "runs a program"),
+        ({"ui": "grpcui"}, "runs a program"),
         ({"address": "0.0.0.0"}, "opens the port to others"),
         ({"address": ["127.0.0.1", "192.168.1.1"]}, "opens the port to others"),
     ],
