@@ -45,7 +45,7 @@ def perf(
     \b
     kfw perf
     kfw perf --duration 10s
-    kfw perf --cpuprofile kfw.pstats --memprofile kfw.mem
+    kfw perf --cpuprofile daemon.pstats --memprofile daemon.mem
     """
     profiles = cpuprofile is not None or memprofile is not None
     seconds = float(length) or (_USUAL if profiles and not isinstance(length, GivenTime) else 0.0)
