@@ -60,8 +60,8 @@ class AllocatedLine(msgspec.Struct, rename="camel", frozen=True):
 
 
 class MemoryUse(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
-    """`traced_bytes`: what was allocated while it was measured and is still there, at most `peak_bytes`; `lines`: where most of it
-    was."""
+    """`traced_bytes`: what was allocated while it was measured and is still there, at most `peak_bytes`; `lines`: where most
+    of it was."""
 
     rss_bytes: int | None
     traced_bytes: int
