@@ -201,7 +201,7 @@ def remember(now: float, latest: str, line: str) -> None:
     """`latest` is "-" where nothing is newer. Raises KfwError."""
     file = Path(notice_file())
     make_private_dir(file.parent)
-    write_atomic(file, f"{now:.0f} {__version__} {latest or '-'}\n{line}\n".encode())
+    write_atomic(file, f"{int(now)} {__version__} {latest or '-'}\n{line}\n".encode())
 
 
 def check(index: Index, line: str, now: Callable[[], float] = time.time) -> str:

@@ -141,6 +141,8 @@ def test_A21_a_question_is_asked_once_a_day_and_of_each_version(monkeypatch: pyt
     assert is_due(1000)
     remember(1000, "", "")
     assert not is_due(1001)
+    remember(1000.9, "", "")  # a time in the future would be a clock that was put back
+    assert not is_due(1000.9)
     assert not is_due(1000 + 86399)
     assert is_due(1000 + 86400)
     assert is_due(999)  # the clock was put back
