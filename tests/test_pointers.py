@@ -30,12 +30,12 @@ OTHERS = {
     "names in examples": "dev AWS_SECRET_ACCESS_KEY Name Pod generated",
     "extras and hooks": "fast finalize",
 }
-#: Files of other programs, and one where x stands for a name.
-OTHER_FILES = {"azure.go", "tests/real/test_acceptance_x.py"}
+#: Files of other programs, of an example and of the site, and one where x stands for a name.
+OTHER_FILES = {"azure.go", "index.md", "tests/integration", "tests/real/test_acceptance_x.py"}
 #: Folders of the repository's name that are images of the sandbox.
 IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
 OTHER_OPTIONS = {
-    "scripts of this checkout": "--remove",
+    "scripts of this checkout": "--remove --pipx",
     "kubectl": "--as --server --token --patch --now",
     "other programs": "--internal --server.image --hostname",
     "pytest, and the tests' own programs": "--seconds --seed --area --from --shrink --cluster --minutes --list --sample",
@@ -246,7 +246,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_what_the_lists_allow_is_needed() -> None:
-    text = "\n".join(said.text for said in (*comments(), *pages()) if said.file != Path(__file__))
+    text = "\n".join(said.text for said in (*comments(), *pages(), *scripts()) if said.file != Path(__file__))
     words = [word for group in (OTHERS, OTHER_OPTIONS) for names in group.values() for word in names.split()]
     nothing(word for word in words if not re.search(rf"`[^`\n]*{re.escape(word)}", text))
     nothing(name for name in OTHER_FILES if name not in text or name in pointers.paths())
