@@ -5,7 +5,7 @@ VENV := .venv
 # The interpreter's kfw and all that make needs: made when missing, brought up to date when pyproject.toml is newer.
 READY := $(VENV)/.installed-dev
 
-.PHONY: help setup check test test-real requirements mutants fuzz bench chaos soak demo image
+.PHONY: help setup check test test-real requirements screens mutants fuzz bench chaos soak demo image site
 
 help: ## list these words
 	@sed -n -e 's/\$$\$$/$$/' -e 's/^\([a-z-]*\):.*## /\1	/p' Makefile
@@ -23,6 +23,9 @@ test-real: $(READY) ## the tests on a real cluster: eval "$$(../shared/cluster/c
 
 requirements: $(READY) ## run the tests of seed 004's requirements and write docs/requirements.md
 	@$(VENV)/bin/python -m tests.requirements $(ARGS)
+
+screens: $(READY) ## write tests/screens/*.txt again, which show what kfw draws; look at what git says of them
+	@KFW_WRITE_SCREENS=1 $(VENV)/bin/python -m pytest -q tests/screens $(ARGS)
 
 mutants: $(READY) ## change a module in small ways and see whether its tests notice; ARGS='spdy --sample 50 --seed 1'
 	@$(VENV)/bin/python -m tests.mutants $(ARGS)
@@ -44,6 +47,9 @@ demo: $(READY) ## a cluster in one process, five forwards, pods killed under loa
 
 image: ## the quick start in a container; ARGS=--local-base where no registry can be reached
 	@scripts/image.sh $(ARGS)
+
+site: $(READY) ## the documentation as a site in build/site
+	@scripts/site.sh
 
 $(READY): pyproject.toml scripts/setup.sh
 	@scripts/setup.sh dev

@@ -20,6 +20,7 @@
     POST   /v1/target-ports PortsRequest        -> PortsReply      the ports of one target
     GET    /v1/local-ports/{port}               -> LocalPort       is it free, and who has it
     GET    /v1/logs?name=NAME&lines=N           -> LogReply        the last lines of the daemon's log
+    POST   /v1/perf        PerfRequest          -> PerfReply       times of openings; what the daemon does meanwhile
     POST   /v1/web         WebRequest           -> WebReply        serve the page, and a link that logs in to it
     POST   /v1/web/stop                         -> {}              serve it no more
     GET    /v1/events?since=SEQ&follow=true     -> Event as JSON lines in SSE `data:` (follow=false: JSON list)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: scripts/bare-machine.sh [--keep] [--no-tests | COMMAND]
+# usage: scripts/bare-machine.sh [--keep] [--no-tests | --pipx | COMMAND]
 #
 # The README's two commands on a bare Debian: nothing installed but python3 and git, an empty HOME, a fresh clone of
 # what is committed. bootstrap.sh runs twice; the second run must be quick and change nothing; then `make test`. Or
@@ -7,6 +7,7 @@
 #
 #   --keep      leave the folder, whose name is said, to look into it
 #   --no-tests  leave out the second command
+#   --pipx      instead: `pipx install` of the clone, and how long one command takes to the first byte of a service
 #   SUITE       the Debian release (default: bookworm)
 #
 # The machine shares this one's network, so the ports of quick-start/kfw.yaml must be free; its processes end with it.
@@ -16,7 +17,6 @@ NAME=bare-machine
 ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.." && pwd)
 . "$ROOT/scripts/tools.sh"
 . "$ROOT/scripts/debian.sh"
-IMAGE=$CACHE/bare-machine-$SUITE.tar
 # shellcheck disable=SC2016 # for the shell in there
 ROUND='
 set -eu
@@ -29,8 +29,26 @@ start=$(date +%s)
 ./quick-start/uninstall.sh --yes
 '
 
+# The cluster is the sandbox, which is up before the clock starts; so is pipx.
+# shellcheck disable=SC2016
+PIPX_ROUND='
+set -eu
+PATH=/root/.local/bin:$PATH
+pipx install /root/kfw
+kfw version --json
+kfw sandbox start
+KUBECONFIG=$(kfw sandbox kubeconfig)
+export KUBECONFIG
+python3 /root/kfw/scripts/first-byte.py
+kfw stop
+kfw sandbox stop
+pipx uninstall kfw-cli
+'
+
 parse() {
 	keep=
+	image=$CACHE/bare-machine-$SUITE.tar
+	packages=python3,git,ca-certificates
 	if [ "${1:-}" = --keep ]; then
 		keep=1
 		shift
@@ -38,6 +56,11 @@ parse() {
 	case ${1:-} in
 	'') command="$ROUND make test" ;;
 	--no-tests) command=$ROUND ;;
+	--pipx)
+		command=$PIPX_ROUND
+		image=$CACHE/bare-machine-pipx-$SUITE.tar
+		packages=$packages,pipx
+		;;
 	--help | -h)
 		help_of "$0"
 		exit 0
@@ -50,7 +73,7 @@ parse() {
 make_machine() {
 	rm -rf "$machine"
 	mkdir "$machine"
-	lay_out "$IMAGE" "$machine"
+	lay_out "$image" "$machine"
 	git clone --quiet --no-hardlinks "$ROOT" "$machine/root/kfw"
 }
 
@@ -71,7 +94,7 @@ main() {
 	machine=$folder/root
 	trap 'exit 130' INT TERM
 	[ -n "$keep" ] || trap 'rm -rf --one-file-system "$folder"' EXIT
-	make_debian "$IMAGE" python3,git,ca-certificates
+	make_debian "$image" "$packages"
 	make_machine
 	[ -z "$keep" ] || say "the machine's files are in $machine"
 	run_in_machine

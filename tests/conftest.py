@@ -2,6 +2,7 @@
 share: a ledger, children of it, and programs on PATH that are stubs."""
 
 import logging
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from kfw.system.ledger import Ledger
 from kfw.system.open_files import OPEN_FILES
 from kfw.system.process import Children
 from tests.stubs import Stubs
+
+for _name in (
+    "LC_ALL",
+    "LC_CTYPE",
+    "LANG",
+):  # who runs the tests in the locale C would see kfw's signs in ASCII
+    if os.environ.get(_name) in ("C", "POSIX"):
+        del os.environ[_name]
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ CLASSES = {
 }
 FILES = {
     "each package may have them, and they say what their package's name says": """
-        __init__*37 __main__ errors messages*3""",
+        __init__*38 __main__ errors messages*3""",
     "a command, which translates words for the module of that name": """
         bootstrap events explain logs run*3 sandbox status""",
     "the embedded cluster's side of a thing that kfw meets from the other side": """

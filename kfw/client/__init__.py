@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from kfw.client.control_http import ControlConnection
     from kfw.errors import KfwError
+    from kfw.perf_protocol import PerfReply, PerfRequest
     from kfw.protocol import (
         ClustersReply,
         ConnectionsReply,
@@ -181,6 +182,13 @@ def logs(name: str = "", lines: int = 100) -> LogReply:
     from kfw.protocol import LogReply
 
     return _decode(_ask("GET", f"/v1/logs?lines={lines}&name={quote(name, safe='')}"), LogReply)
+
+
+def perf(request: PerfRequest) -> PerfReply:
+    """Takes as long as is measured."""
+    from kfw.perf_protocol import PerfReply
+
+    return _posted("perf", request, PerfReply, timeout=SLOW + request.seconds)
 
 
 def open_web(request: WebRequest) -> WebReply:

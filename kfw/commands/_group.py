@@ -21,11 +21,11 @@ GROUPS = {
     ),
     "Looking": (
         *("targets", "status", "tui", "web", "explain", "doctor", "verify"),
-        *("top", "tap", "open", "logs", "events", "collect"),
+        *("top", "tap", "perf", "open", "logs", "events", "collect"),
     ),
     "Configuration": ("init", "config"),
     "Clusters": ("bootstrap", "demo", "sandbox"),
-    "Daemon": ("start", "stop", "serve", "service", "version", "update"),
+    "Daemon": ("start", "stop", "serve", "service", "mcp", "version", "update"),
     "Shell": ("completion",),
 }
 COMMANDS = tuple(name for names in GROUPS.values() for name in names)
@@ -96,7 +96,7 @@ def _root(
 
     \b
     kfw init      write a kfw.yaml
-    kfw up        start its forwards, and say when they really work
+    kfw up        start its forwards, and wait until they work
     kfw status    show what goes where
     kfw down      stop them
 

@@ -22,7 +22,7 @@ _has_shown = False
 def show(text: str) -> None:
     """Lines of data. If nobody reads them any more (`kfw status | head -1`) the process ends quietly."""
     _note_data()
-    _write(sys.stdout, printable(text, colours=colours(sys.stdout)) + "\n")
+    _write(sys.stdout, _in_signs(printable(text, colours=colours(sys.stdout))) + "\n")
 
 
 def show_json(value: Any) -> None:
@@ -31,7 +31,9 @@ def show_json(value: Any) -> None:
 
     _note_data()
     indent = 2 if is_terminal(sys.stdout) else None
-    _write(sys.stdout, printable(json.dumps(value, indent=indent, ensure_ascii=False)) + "\n")
+    encoding = (sys.stdout and sys.stdout.encoding) or "utf-8"
+    is_utf8 = encoding.lower().replace("-", "") == "utf8"  # what another encoding lacks JSON has a form for
+    _write(sys.stdout, printable(json.dumps(value, indent=indent, ensure_ascii=not is_utf8)) + "\n")
 
 
 def begin() -> None:
@@ -50,13 +52,19 @@ def _note_data(has_shown: bool = True) -> None:
 
 def has_only_ascii() -> bool:
     """Whoever says LC_ALL=C has no other signs. Where nothing is said, as in most containers, the terminal is UTF-8."""
-    said = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    return next(filter(None, said), "") in ("C", "POSIX")
+    names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    if sys.flags.utf8_mode and os.environ.get("LC_CTYPE") == "C.UTF-8":  # Python itself has said so (PEP 538)
+        names.remove("LC_CTYPE")
+    return next(filter(None, map(os.environ.get, names)), "") in ("C", "POSIX")
 
 
 def say(text: str) -> None:
     """A message for people."""
-    _write(sys.stderr, printable(text, colours=colours(sys.stderr)) + "\n")
+    _write(sys.stderr, _in_signs(printable(text, colours=colours(sys.stderr))) + "\n")
+
+
+def _in_signs(text: str) -> str:
+    return in_ascii(text) if has_only_ascii() else text
 
 
 def colours(stream: TextIO) -> bool:
@@ -87,7 +95,7 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:  # closed by the caller: `kfw status >&-`
         return
     try:
-        stream.write(encodable(in_ascii(text) if has_only_ascii() else text, stream.encoding))
+        stream.write(encodable(text, stream.encoding))
         stream.flush()
     except OSError as error:
         hush()

@@ -74,7 +74,7 @@ def add(
     \b
     kfw add svc/api                       (80 comes to localhost:8080)
     kfw add svc/api 8080:http -n shop
-    kfw add web deploy/web 80
+    kfw add web deploy/web 8080
     kfw add db statefulset/db :5432       (on any free port)
     kfw add svc/api svc/db 5432           (two at once)
     kfw add -l app=api 8080               (the pods with this label)

@@ -11,6 +11,7 @@ from kfw.daemon.taps import Taps
 from kfw.names import RowId, RowName
 from kfw.protocol import ConnectionInfo
 from kfw.relay.local_connection import LocalConnection
+from kfw.relay.stage_times import StageTimes
 from kfw.secret import redact
 from kfw.system.clock import Clock, rfc3339
 from kfw.system.port_owner import Client, processes, spelled
@@ -39,6 +40,7 @@ class Past:
     bytes_out: int
     failed: bool
     how: str
+    stages: StageTimes
 
 
 class Connections:
@@ -51,6 +53,8 @@ class Connections:
         self._live: dict[LocalConnection, str | None] = {}  # and its process, once somebody asked
         self._past: deque[Past] = deque(maxlen=KEPT)
         self._unsaid: dict[RowId, int] = {}  # losses since the last event of this forward
+        #: Told of each that ends, while somebody measures.
+        self.measure: Callable[[Past], None] | None = None
 
     def began(self, connection: LocalConnection) -> None:
         self._live[connection] = None
@@ -62,9 +66,15 @@ class Connections:
     def ended(self, connection: LocalConnection) -> None:
         past = self._now(connection, self._live.pop(connection, None))
         self._past.append(past)
+        if self.measure:
+            self.measure(past)
         self.taps.ended(connection)
         if connection.failed:
             self._lost(past)
+
+    def known(self) -> list[Past]:
+        """The open ones as they are now, and the last that ended."""
+        return [*(self._now(one, None) for one in self._live), *self._past]
 
     async def report(self, endpoints: Mapping[RowId, str]) -> list[ConnectionInfo]:
         """Open ones in the order in which they came, then ended ones, the last first.
@@ -102,6 +112,7 @@ class Connections:
             bytes_out=connection.bytes_out,
             failed=connection.failed,
             how=redact(connection.how),
+            stages=connection.stages,
         )
 
     def _open(self, connection: LocalConnection) -> ConnectionInfo:

@@ -15,6 +15,7 @@ from kfw.daemon.counters import Counters
 from kfw.daemon.event_stream import event_stream, interval_of
 from kfw.daemon.explain import explain
 from kfw.daemon.handover import Handover
+from kfw.daemon.measurement import Measurement
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
@@ -26,6 +27,7 @@ from kfw.errors import KfwError, UsageError
 from kfw.extras.forward_uis import ForwardUis
 from kfw.http.messages import Request, Response
 from kfw.names import RowId
+from kfw.perf_protocol import PerfReply, PerfRequest
 from kfw.protocol import (
     AgainRequest,
     ClustersReply,
@@ -101,6 +103,7 @@ class Handlers:
         self._metrics = metrics
         self._starts = Starts(core)
         self._discovery = Discovery(core.supervisor)
+        self._measurement = Measurement(connections)
         #: `kfw web`; it asks here what a page asks for.
         self.web = WebPage(self)
 
@@ -213,6 +216,9 @@ class Handlers:
             lambda: last_lines(paths.log_file(), count, about(name) if name else bool), READ_AGAIN
         )
         return _json(LogReply(found))
+
+    async def perf(self, request: Request) -> Response:
+        return _json(await self._measurement.run(_body(request, PerfRequest)))
 
     async def open_web(self, request: Request) -> Response:
         asked = _body(request, WebRequest)
@@ -352,6 +358,7 @@ ROUTES = (
         "GET", "/v1/local-ports/{port}", "Is it free, and who has it.", None, LocalPort, Handlers.local_port
     ),
     Route("GET", "/v1/logs", "The last lines of the log.", None, LogReply, Handlers.logs),
+    Route("POST", "/v1/perf", "How long openings take, and why.", PerfRequest, PerfReply, Handlers.perf),
     Route("POST", "/v1/web", "Serve the page of `kfw web`.", WebRequest, WebReply, Handlers.open_web),
     Route("POST", "/v1/web/stop", "Serve the page no more.", None, dict[str, str], Handlers.stop_web),
     Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),

@@ -13,6 +13,7 @@ from kfw.names import RowName
 from kfw.relay.dialer import ClosesByItself, Dialer, DialFailed, RefusedByApp
 from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
+from kfw.relay.stage_times import StageTimes
 from kfw.relay.suspicion import Suspicion
 from kfw.system.open_files import OPEN_FILES, Use, opens_for
 
@@ -110,9 +111,9 @@ class LocalConnection:
     """
 
     __slots__ = (
-        "_cut_short", "_dialing", "_judging", "_lookout", "_loop", "_made", "_patience", "_refused", "_since", "_terms",
-        "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far", "how", "near",
-        "tap",
+        "_cut_short", "_dialed_at", "_dialing", "_joined_at", "_judging", "_lookout", "_loop", "_made", "_opened_at",
+        "_patience", "_refused", "_since", "_terms", "_told", "_why", "client", "closed_by_far", "dialer", "failed", "far",
+        "how", "near", "tap",
     )  # fmt: skip
 
     def __init__(self, terms: ListenerState) -> None:
@@ -120,6 +121,8 @@ class LocalConnection:
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
         self._made = False
+        # When it was made, its last dial was begun, and that had succeeded, by the loop's time; 0: not yet.
+        self._opened_at = self._dialed_at = self._joined_at = 0.0
         self._dialing: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None  # until the hold is over
         self._refused: asyncio.TimerHandle | None = None  # the same, while everybody refuses it
@@ -152,6 +155,11 @@ class LocalConnection:
         """Seconds from then to the first byte of the far side."""
         spoke_at = self.far.spoke_at if self.far is not None else None
         return None if spoke_at is None else spoke_at - self._since
+
+    @property
+    def stages(self) -> StageTimes:
+        spoke_at = self.far.spoke_at if self.far is not None else None
+        return StageTimes.of(self._since, self._opened_at, self._dialed_at, self._joined_at, spoke_at)
 
     @property
     def endpoint(self) -> str:
@@ -229,6 +237,7 @@ class LocalConnection:
         if end is not self.near:
             return
         self._made = True
+        self._opened_at = self._loop.time()
         name = end.transport.get_extra_info("peername")
         self.client = name[:2] if name else None
         if self.how:
@@ -284,6 +293,7 @@ class LocalConnection:
             await asyncio.sleep(PAUSES.after(failures))
         self._dialing = None
         self._stop_waiting()
+        self._joined_at = self._loop.time()
         self.far, self.dialer = far, dialer
         if self.near.read or self._terms.suspicion.app_speaks_first:
             self._terms.on_wait(self)
@@ -299,6 +309,7 @@ class LocalConnection:
     async def _dial_once(self, dialer: Dialer) -> FarEnd | None:
         """None: not this time, and the app got nothing."""
         far = FarEnd(self) if self.tap is None else TappedFarEnd(self)
+        self._dialed_at = self._loop.time()
         try:
             with opens_for(Use.DIAL):
                 await dialer.dial(lambda: far)
@@ -424,4 +435,9 @@ def _ending(near: bool, error: Exception | None) -> str:
         return "closed"
     if isinstance(error, RefusedByApp):
         return str(error)
-    return f"the {'client' if near else 'pod'} reset the connection: {error}"
+    said = str(error)
+    return (
+        said
+        if "reset the connection" in said
+        else f"the {'client' if near else 'pod'} reset the connection: {said}"
+    )

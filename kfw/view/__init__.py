@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIN_WIDTH = 60
 _GAP = "  "
 #: Columns that may be cut, and to how much at most before one is left out for the names, which are typed.
-_LEAST = {"CONTEXT": 10, "TARGET": 14, "NAME": 24}
+_LEAST = {"CONTEXT": 10, "TARGET": 12, "NAME": 24}
 _LEAST_NAME = 8
 
 #: status -> (symbol, SGR code): the 16 colours, so that the user's theme decides how they look.
@@ -309,10 +309,10 @@ def _cut_cells(cells: list[list[str]], header: Sequence[str], room: Mapping[str,
 
 
 def _short_targets(texts: Sequence[str], width: int) -> Sequence[str]:
-    """Without their namespaces where these have no room and tell nothing apart."""
-    short = [text.partition("/")[2] for text in texts]
-    fits = all(len(text) <= width for text in texts)
-    return texts if fits or len(set(short)) < len(set(texts)) else short
+    """Without their namespaces, and then without their kinds, where these have no room and tell nothing apart."""
+    forms = (texts, [text.partition("/")[2] for text in texts], [text.rpartition("/")[2] for text in texts])
+    apart = [form for form in forms if len(set(form)) == len(set(texts))]
+    return next((form for form in apart if max(map(len, form)) <= width), apart[-1])
 
 
 def _columns(rows: Sequence[Row], *, wide: bool) -> tuple[list[str], list[list[str]]]:

@@ -105,6 +105,24 @@ def test_symbols_are_ascii_where_the_encoding_has_no_others(daemon: FakeDaemon) 
     assert "= suspended" in done.stdout
 
 
+def test_json_is_the_same_value_in_every_encoding(daemon: FakeDaemon) -> None:
+    daemon.forwards = [row("api", message="é …")]
+    for env in ({"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C"}):
+        assert json.loads(kfw("status", "--json", env=env).stdout)["forwards"][0]["message"] == "é …"
+
+
+def test_whoever_says_that_the_locale_is_C_has_no_other_signs(daemon: FakeDaemon) -> None:
+    daemon.forwards = [row("api")]
+    nothing = {"LC_ALL": "", "LC_CTYPE": "", "LANG": ""}
+    for env, sign in (
+        ({"LC_ALL": "C"}, "*"),
+        ({"LANG": "POSIX"}, "*"),
+        ({"LANG": "C.UTF-8"}, "●"),
+        ({}, "●"),
+    ):
+        assert f"{sign} active" in kfw("status", env={**nothing, **env}).stdout
+
+
 def test_foreign_letters_are_escaped_where_the_encoding_lacks_them() -> None:
     assert encodable("● é", "ascii") == "* \\xe9"
     assert encodable("● é", "utf-8") == "● é"

@@ -52,6 +52,7 @@ def row(name: str, status: str = "active", **more: Any) -> dict[str, Any]:
         "epoch": 1,
         "uptimeSeconds": 125.0 if serving else 0.0,
         "nextAttemptAt": None,
+        "ui": None,
         "connections": 0,
         "totalConnections": 0,
         "lostConnections": 0,

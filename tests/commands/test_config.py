@@ -72,12 +72,15 @@ def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> 
     ]
 
 
-NOT_DONE = API + "monitoringInterval: 1s\n"
+NOT_DONE = API + "monitoringInterval: 1s\ndaemon: {logFile: kfw.log}\n"
 
 
 def test_check_tells_what_kfw_does_not_do_yet_and_this_is_no_mistake(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text(NOT_DONE)
-    said = ["kfw.yaml:3:21: monitoringInterval has no effect: kfw watches the cluster and does not poll"]
+    said = [
+        "kfw.yaml:3:21: monitoringInterval has no effect: kfw watches the cluster and does not poll",
+        "kfw.yaml:4:19: daemon.logFile has no effect: KFW_HOME moves the log",
+    ]
     assert shell.kfw("config", "check") == 0
     assert shell.err.splitlines() == [f"kfw: {each}" for each in said]
     assert shell.json("config", "check")["warnings"] == said

@@ -4,12 +4,13 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from kfw import cli
-from kfw.commands.logs import coming_lines, parsed
+from kfw.commands.logs import coming_lines, parsed, recent
 from kfw.system.log_lines import last_lines
 
 Captured = pytest.CaptureFixture[str]
@@ -169,3 +170,12 @@ def test_FR_MON_01_a_screen_has_the_time_of_this_machine_and_says_which(
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_since_takes_what_is_new_with_the_lines_that_go_on_from_it() -> None:
+    old, new = "2026-11-21T08:00:00.000Z INFO    api: a", "2026-11-21T08:00:01.500Z INFO    api: b"
+    at = datetime(2026, 11, 21, 8, 0, 1, tzinfo=UTC).timestamp()
+    keep = recent(at, bool)
+    assert [line for line in (old, "  more of a", new, "  more of b") if keep(line)] == [new, "  more of b"]
+    about_db = recent(at, lambda line: "db" in line)
+    assert not any(map(about_db, (old, new)))

@@ -43,10 +43,10 @@ def test_up_asks_for_all_that_is_configured(project: Path, daemon: FakeDaemon, c
 def test_up_says_in_one_line_what_kfw_does_not_do_yet(
     project: Path, daemon: FakeDaemon, capsys: Captured
 ) -> None:
-    file = configure(project, {"api": API}, monitoringInterval="1s")
+    file = configure(project, {"api": API}, monitoringInterval="1s", daemon={"logFile": "x"})
     daemon.forwards = [row("api")]
     assert cli.run(["up"]) == 0
-    said = "kfw: the configuration says what kfw does not do yet: monitoringInterval; `kfw config check"
+    said = "kfw: the configuration says what kfw does not do yet: monitoringInterval, daemon.logFile; `kfw config check"
     assert f"{said}` shows where\n" in capsys.readouterr().err
     assert cli.run(["up", "--config", str(file)]) == 0
     assert capsys.readouterr().err.count(f"{said} {file}` shows where\n") == 1

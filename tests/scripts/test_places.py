@@ -15,6 +15,7 @@ WITH_HELP = [
     "scripts/image.sh",
     "scripts/image-base.sh",
     "scripts/bare-machine.sh",
+    *(f"scripts/{name}.sh" for name in ("deb", "homebrew", "onefile", "site")),
 ]
 
 

@@ -19,6 +19,7 @@ class Terminal:
     """A window of tmux with a server of its own."""
 
     def __init__(self, folder: Path, size: tuple[int, int], env: Mapping[str, str]) -> None:
+        self.size = size
         self._tmux = ["tmux", "-S", str(folder / "tmux.sock"), "-f", "/dev/null"]
         without = ("NO_COLOR", "COLUMNS", "LINES", "TMUX")
         whole = {name: value for name, value in os.environ.items() if name not in without}
@@ -41,6 +42,18 @@ class Terminal:
 
     def screen(self, *, escapes: bool = False) -> str:
         return self._run("capture-pane", "-p", *(["-e"] if escapes else []))
+
+    def whole(self, *, joined: bool = False, escapes: bool = False) -> str:
+        """With what has scrolled away. `joined`: lines that were too long for the window are one."""
+        return self._run(
+            "capture-pane", "-p", "-S", "-", *(["-J"] if joined else []), *(["-e"] if escapes else [])
+        )
+
+    def clear(self) -> None:
+        """Also what has scrolled away."""
+        self.type("clear")
+        self.until(lambda screen: screen.strip() == _PROMPT.strip(), "no prompt")
+        self._run("clear-history")
 
     def wait_for(self, *texts: str) -> str:
         return self.until(lambda screen: all(text in screen for text in texts), f"no {texts}")

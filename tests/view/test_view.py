@@ -317,6 +317,57 @@ def test_what_each_way_says_is_said_once_and_nothing_goes_through_what_is_down()
     assert "ways:" not in lines
 
 
+def test_in_60_columns_a_name_is_whole_and_what_has_no_room_is_left_out() -> None:
+    name = "traces-observer-planes"
+    lines = table(row(name), row("b", context="prod"), width=60)
+    assert lines[0].split() == ["NAME", "STATUS", "LOCAL"]
+    assert lines[1].startswith(f"{name}  ● active")
+    assert max(map(len, lines)) <= 60
+
+
+def test_which_cluster_stays_longer_than_which_target() -> None:
+    clusters = [f"arn:aws:eks:eu-west-1:111122223333:cluster/{name}" for name in ("dev", "prod")]
+    lines = table(*(row(f"checkout-{name[-4:]}", context=name) for name in clusters), width=72)
+    assert lines[0].split() == ["NAME", "STATUS", "LOCAL", "CONTEXT"]
+    assert [line[-4:] for line in lines[1:3]] == ["/dev", "prod"]
+
+
+def test_a_target_loses_its_namespace_before_it_is_cut_unless_that_tells_two_apart() -> None:
+    wide = 60 + len("TARGET")
+    assert table(row("a", namespace="a-long-namespace"), width=wide)[1].endswith("  service/a:80")
+    both = table(
+        row("a", namespace="one-namespace"),
+        row("b", namespace="two-namespace", target="service/a"),
+        width=wide,
+    )
+    assert both[1].split()[-1] != both[2].split()[-1]
+
+
+def test_an_answer_without_room_stands_below_its_port() -> None:
+    result = {
+        "name": "api",
+        "local": "http://localhost:8080",
+        "ok": True,
+        "protocol": "http",
+        "answer": "200",
+    }
+    failed = {**result, "name": "b" * 50, "ok": False, "protocol": "", "answer": "no pod is ready " * 5}
+    lines = details.verify_lines([result, failed], width=60, colour=False)
+    assert lines[0].split() == ["✓", "api", "http://localhost:8080"]
+    assert lines[1] == "    http 200"
+    assert "…" in lines[2]
+    assert max(map(len, lines)) <= 60
+    assert len(details.verify_lines([result, failed], width=10_000, colour=False)) == 2
+
+
+def test_what_explain_says_wraps_at_words_and_hangs() -> None:
+    origins = [{"key": "namespace", "value": "a-namespace-of-some-length", "origin": "project kfw.yaml:12"}]
+    explanation = {"forward": row("api"), "candidates": [], "limits": [], "origins": origins}
+    lines = details.explain_lines(explanation, width=60, colour=False)
+    assert max(map(len, lines)) <= 60
+    assert lines[-2:] == ["  namespace: a-namespace-of-some-length (project", "    kfw.yaml:12)"]
+
+
 @pytest.mark.parametrize(
     ("ui", "said"),
     [
