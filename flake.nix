@@ -10,7 +10,7 @@
 
       package = pkgs: let
         # What pyproject.toml leaves to the one who installs it: this package comes whole.
-        extras = with pkgs.python3Packages; [ prometheus-client grpcio protobuf textual hpack hyperframe uvloop ];
+        extras = with pkgs.python3Packages; [ prometheus-client grpcio protobuf hpack hyperframe textual uvloop ];
       in pkgs.python3Packages.buildPythonApplication {
         pname = "kfw";
         version = "0.1.0";

@@ -3,6 +3,10 @@
 #
 # Fetches Swagger UI by npm and puts the files that kfw serves beside its page, with their licence. What comes must have the
 # hash below: for another version write both here, see the CHANGELOG of swagger-api/swagger-ui, and run the tests of the page.
+# Then the files are, by sha256:
+#
+#   e6a898692f2d768e807c3ba4626068a69a2c5dd960dd6c76f3e4d3a3de180af2  swagger-ui-bundle.js
+#   a6a4cf68f069eb89984d5d43644e6a812e749df08d2b1320c6e06e6973847d10  swagger-ui.css
 set -eu
 
 NAME=vendor-swagger

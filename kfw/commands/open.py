@@ -57,10 +57,10 @@ def open(  # noqa: A001 - the name of the command
 
 def _page(row: Row) -> str:
     """ "" where it has none. What keeps one away is told, and is not a reason to open nothing."""
-    ui = row.get("ui") or {}
-    if ui and not ui.get("url"):
-        output.say(f"kfw: {view.page_note(row)}")
-    return str(ui.get("url") or "")
+    url = view.page_url(row)
+    if not url and (why := view.page_note(row)):
+        output.say(f"kfw: {why}")
+    return url
 
 
 def _serving(name: str) -> Row:

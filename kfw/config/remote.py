@@ -31,7 +31,7 @@ TIMEOUT = 5.0
 _ANYWHERE = frozenset(
     {
         *("context", "namespace", "method", "readiness", "hold", "holdRefused", "onPortInUse", "address"),
-        *("enabled", "retry", "health"),
+        *("enabled", "retry", "health", "ui"),
     }
 )
 ALLOWED = frozenset(
@@ -215,6 +215,8 @@ def is_allowed(key: list[str]) -> bool:
 
 def _bad_value(key: list[str], value: object) -> str:
     if key == ["health", "type"] and value == "exec":
+        return "which runs a program"
+    if key == ["ui"] and value in ("docker", "grpcui"):
         return "which runs a program"
     if key == ["method"] and value == "kubefwd":
         return "which runs as root"

@@ -28,10 +28,11 @@ from kfw.daemon.orphans import own_ledger
 from kfw.daemon.service import DaemonService
 from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
-from kfw.errors import KfwError
-from kfw.extras.forward_uis import ForwardUis, UiPorts, all_uis, subject_of
+from kfw.errors import KfwError, UsageError
+from kfw.extras.forward_uis import ForwardUis, Ui, UiPorts, UiSubject, subject_of
 from kfw.methods.choose import all_methods
-from kfw.names import RowName
+from kfw.model import Forward
+from kfw.names import RowId, RowName
 from kfw.protocol import ConnectionInfo, ForwardStatus
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.inheritance import Inheritance
@@ -206,11 +207,22 @@ async def _core(
         uis.hear(kind, status)
         emit(kind, status)
 
+    def forward_of(row: RowId) -> Forward | None:
+        """Of what is up: what a page is for."""
+        try:
+            return supervisor.runner(row).forward
+        except UsageError:
+            return None
+
+    def subject(status: ForwardStatus) -> UiSubject | None:
+        forward = forward_of(status.id)
+        return subject_of(status, forward, environs.of(status.id)) if forward else None
+
     children = await stack.enter_async_context(own_children())
     uis = ForwardUis(
-        all_uis(children, UiPorts(lambda: {one.local_port for one in supervisor.rows().values()})),
-        lambda status: subject_of(status, supervisor.rows()[status.id], environs.of(status.id)),
-        is_up=lambda row: row in supervisor.running(),
+        _ui_of(children, UiPorts(lambda: {one.local_port for one in supervisor.rows().values()})),
+        subject,
+        is_up=lambda row: forward_of(row) is not None,
         on_change=lambda row: emit("status", supervisor.report(row)),
         clock=Clock(),
     )
@@ -225,6 +237,25 @@ async def _core(
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     core = DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
     return core, uis
+
+
+def _ui_of(children: Children, ports: UiPorts) -> Callable[[str], Ui]:
+    """Kinds of pages by UiInfo.kind; each is imported and made when a forward needs it first."""
+    made: dict[str, Ui] = {}
+
+    def of(kind: str) -> Ui:
+        if kind not in made:
+            if kind == "swagger":
+                from kfw.extras.swagger_ui.swagger_page import SwaggerUi
+
+                made[kind] = SwaggerUi(children, ports)
+            else:
+                from kfw.extras.grpc_ui.supervised_page import GrpcUi
+
+                made[kind] = GrpcUi(children, ports)
+        return made[kind]
+
+    return of
 
 
 async def _notifier(stack: AsyncExitStack) -> "Notifier":

@@ -24,7 +24,6 @@ from kfw.names import RowId
 from kfw.protocol import ForwardStatus, UiInfo
 from kfw.system import local_ports
 from kfw.system.clock import Clock
-from kfw.system.process import Children
 
 log = logging.getLogger("kfw.ui")
 
@@ -104,25 +103,6 @@ def ui_kind(forward: Forward) -> str | None:
     if forward.type == "rest" and (forward.swagger_path or forward.api_path):
         return "swagger"
     return "grpc" if forward.type == "rpc" else None
-
-
-def all_uis(children: Children, ports: UiPorts) -> Callable[[str], Ui]:
-    """By UiInfo.kind; each is made when it is asked for first."""
-    made: dict[str, Ui] = {}
-
-    def ui_of(kind: str) -> Ui:
-        if kind not in made:
-            if kind == "swagger":
-                from kfw.extras.swagger_ui.swagger_page import SwaggerUi
-
-                made[kind] = SwaggerUi(children, ports)
-            else:
-                from kfw.extras.grpc_ui.supervised_page import GrpcUi
-
-                made[kind] = GrpcUi(children, ports)
-        return made[kind]
-
-    return ui_of
 
 
 @dataclass

@@ -19,8 +19,8 @@ _LIMIT = 10.0
 
 
 def browse(row: Row) -> str:
-    """In a process of its own: what a browser says must not get on the screen."""
-    url = view.local(row)
+    """Its page, where it has one. In a process of its own: what a browser says must not get on the screen."""
+    url = view.page_url(row) or view.local(row)
     if not url.startswith(("http://", "https://")):
         raise KfwError(
             f"{view.shown(row)} is not known to speak HTTP: it is on {url}", "c copies its address"

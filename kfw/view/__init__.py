@@ -161,6 +161,11 @@ def page_note(row: Row) -> str:
     )
 
 
+def page_url(row: Row) -> str:
+    """Of its page, "" while it has none."""
+    return str((row.get("ui") or {}).get("url") or "")
+
+
 def local(row: Row) -> str:
     """Where to reach it on this machine: a URL if it speaks HTTP, else host:port."""
     if row.get("url"):

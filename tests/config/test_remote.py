@@ -200,6 +200,8 @@ def test_every_key_of_a_forward_is_thought_about_and_daemon_and_collector_are_ou
         ({"kubeconfig": "/tmp/evil"}, "kubeconfig may not stand"),
         ({"env": {"PATH": "/tmp/evil"}}, "env.PATH may not stand"),
         ({"method": "kubefwd"}, "runs as root"),
+        ({"ui": "docker"}, "runs a program"),
+        ({"ui": "grpcui"}, "runs a program"),
         ({"address": "0.0.0.0"}, "opens the port to others"),
         ({"address": ["127.0.0.1", "192.168.1.1"]}, "opens the port to others"),
     ],

@@ -157,14 +157,14 @@ class Cart:
 
 
 @contextmanager
-def cart_server(*, with_reflection: bool = True) -> Iterator[tuple[int, Cart]]:
+def cart_server(*, with_reflection: bool = True, port: int = 0) -> Iterator[tuple[int, Cart]]:
     """Its port on 127.0.0.1."""
     cart = Cart()
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((cart.handlers(),))
     if with_reflection:
         reflection.enable_server_reflection((SERVICE, reflection.SERVICE_NAME), server, pool=cart.pool)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield port, cart

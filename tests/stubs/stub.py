@@ -22,8 +22,9 @@ def record():
 
 
 def listen(port):
-    """`-port`: the number that follows this word of ours."""
-    port = int(sys.argv[sys.argv.index(port) + 1]) if isinstance(port, str) else port
+    """`-port`: the number that follows this word of ours, as 9200 or as docker has it, 127.0.0.1:9200:8080."""
+    if isinstance(port, str):
+        port = int(sys.argv[sys.argv.index(port) + 1].removeprefix("127.0.0.1:").partition(":")[0])
     listener = socket.create_server(("127.0.0.1", port))
     return listener, listener.getsockname()[1]
 

@@ -366,3 +366,27 @@ def test_what_explain_says_wraps_at_words_and_hangs() -> None:
     lines = details.explain_lines(explanation, width=60, colour=False)
     assert max(map(len, lines)) <= 60
     assert lines[-2:] == ["  namespace: a-namespace-of-some-length (project", "    kfw.yaml:12)"]
+
+
+@pytest.mark.parametrize(
+    ("ui", "said"),
+    [
+        (None, ""),
+        (
+            {"kind": "swagger", "status": "active", "url": "http://127.0.0.1:9100/"},
+            "Swagger UI: http://127.0.0.1:9100/",
+        ),
+        ({"kind": "grpc", "status": "starting", "url": None, "message": ""}, "gRPC UI: starting"),
+        (
+            {"kind": "grpc", "status": "error", "message": "grpcui\x1b[2J exited"},
+            "gRPC UI: grpcui\\x1b[2J exited",
+        ),
+        ({"kind": "new", "status": "active", "url": "http://x/"}, "new: http://x/"),
+    ],
+)
+def test_below_a_row_stands_its_page_or_why_it_is_not_there(ui: dict[str, Any] | None, said: str) -> None:
+    lines = table(row("api", ui=ui), width=120)
+    assert [line.strip() for line in lines[2:-2]] == ([said] if said else [])
+    assert view.change_line(row("api", ui=ui), NOW).removeprefix("api: active on http://localhost:8080") == (
+        f": {said}" if said else ""
+    )

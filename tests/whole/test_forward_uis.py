@@ -274,3 +274,35 @@ def test_with_all_pages_open_the_daemon_stays_small(
     rss = kfw.daemon()["rssBytes"]
     print(f"the daemon with all pages: {rss / 1e6:.1f} MB")
     assert rss < 55_000_000
+
+
+def test_after_a_handover_and_after_a_kill_of_the_daemon_the_pages_are_where_they_were(
+    own_kfw: Program, api: tuple[RestServer, Entry], cart: tuple[Cart, Entry]
+) -> None:
+    kfw = own_kfw
+    kfw.up({"api": {**api[1], "localPort": 0}})
+    kfw.up({"api": {**api[1], "localPort": 0}, "cart": {**cart[1], **OWN, "localPort": 0}})
+
+    def urls() -> set[str]:
+        return {page_of(kfw, name, status="active")["ui"]["url"] for name in ("api", "cart")}
+
+    before = urls()
+    kfw("restart", "--daemon")
+    assert urls() == before
+    assert all(get(url)[0] in (200, 302) for url in before)
+    pages = kfw.children("grpc_ui.page_process")
+    kfw.kill_daemon()
+    kfw("start")
+    assert urls() == before
+    assert not {pid for pid in pages if _alive(pid)}, "what a killed daemon left is ended"
+
+
+def test_what_is_wrong_in_a_config_about_pages_is_told_with_its_place(kfw: Program) -> None:
+    (kfw.project / "kfw.yaml").write_text(
+        "portForwards:\n  a: {target: service/a, targetPort: 1, type: rpc, ui: grcpui, uiPort: 70000, protoFiles: 7}\n"
+    )
+    said = kfw("config", "check", code=2).stderr
+    assert "ui is 'grcpui'" in said
+    assert "did you mean grpcui?" in said
+    assert "uiPort is 70000" in said
+    assert "protoFiles is the number 7" in said

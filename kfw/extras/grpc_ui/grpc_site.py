@@ -65,8 +65,9 @@ class GrpcSite:
         self._known: reflection.Definitions | None = None
 
     async def close(self) -> None:
-        if self._channel:
-            await self._channel.close()
+        channel, self._channel = self._channel, None
+        if channel:
+            await channel.close()
 
     async def answer(self, request: Request) -> Response:
         response = refusal(request, self._order.port) or await self._answer(request)
@@ -97,8 +98,16 @@ class GrpcSite:
             if self._order.proto_files:
                 self._known = await asyncio.to_thread(reflection.read, self._order.proto_files)
             else:
-                self._known = await reflection.ask(self._connected())
+                self._known = await self._ask()
         return self._known
+
+    async def _ask(self) -> reflection.Definitions:
+        """Raises KfwError, and the next one connects again: who asks again has perhaps started the server."""
+        try:
+            return await reflection.ask(self._connected())
+        except KfwError:
+            await self.close()
+            raise
 
     def _offer(self, known: reflection.Definitions) -> dict[str, Any]:
         services = [
@@ -115,9 +124,14 @@ class GrpcSite:
         if not method.client_streaming and len(asked.messages) != 1:
             raise UsageError(f"{method.name} takes one message")
         sent = [_message(known, method.input_type, one) for one in asked.messages]
-        call = self._connected().stream_stream(f"/{asked.method}")(
-            _each(sent), metadata=_metadata(asked.metadata), timeout=asked.timeout or None
+        path, channel = f"/{asked.method}", self._connected()
+        # One answer is a stream of one on the wire. One request is sent whole, so that a refusal cannot meet a write.
+        start, given = (
+            (channel.stream_stream(path), _each(sent))
+            if method.client_streaming
+            else (channel.unary_stream(path), sent[0])
         )
+        call = start(given, metadata=_metadata(asked.metadata), timeout=asked.timeout or None)
         return Response(200, _answers(known, method, call), "application/x-ndjson")
 
 
@@ -127,7 +141,6 @@ async def _each(messages: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _answers(known: reflection.Definitions, method: Any, call: Any) -> AsyncGenerator[bytes, None]:
-    """On the wire every call is a stream each way; one message of each is what is called unary."""
     try:
         with suppress(grpc.RpcError):  # it is the status
             yield _line(headers=_pairs(await call.initial_metadata()))

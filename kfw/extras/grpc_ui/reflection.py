@@ -160,16 +160,19 @@ async def ask(channel: Any) -> Definitions:
 
 
 async def _ask(channel: Any, version: str) -> Definitions:
-    method = channel.stream_stream(
+    """Each question is a call of its own, sent whole: grpc.aio makes INTERNAL of a refusal that meets a stream's write."""
+    method = channel.unary_stream(
         f"/{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=lambda message: message.SerializeToString(),
         response_deserializer=_CLASSES["Answer"].FromString,
     )
-    call = method()
 
     async def said(**question: str) -> Any:
-        await call.write(_CLASSES["Request"](**question))
-        answer = await call.read()
+        call = method(_CLASSES["Request"](**question))
+        try:
+            answer = await call.read()
+        finally:
+            call.cancel()
         if answer is grpc.aio.EOF:
             raise KfwError("the server broke off while it was asked what it offers")
         return answer
@@ -184,20 +187,14 @@ async def _ask(channel: Any, version: str) -> Definitions:
         if len(files) > MOST_FILES:
             raise KfwError(f"the server has more than {MOST_FILES} files")
 
-    try:
-        listed = await said(list_services="*")
-        services = [
-            one.name for one in listed.services.service if not one.name.startswith("grpc.reflection.")
-        ]
-        for service in services:
-            take(await said(file_containing_symbol=service))
-        while lacking := {name for file in files.values() for name in file.dependency} - files.keys() - asked:
-            for name in sorted(lacking):
-                asked.add(name)
-                take(await said(file_by_filename=name))  # one that it lacks, too, may be protobuf's own
-        await call.done_writing()
-    finally:
-        call.cancel()
+    listed = await said(list_services="*")
+    services = [one.name for one in listed.services.service if not one.name.startswith("grpc.reflection.")]
+    for service in services:
+        take(await said(file_containing_symbol=service))
+    while lacking := {name for file in files.values() for name in file.dependency} - files.keys() - asked:
+        for name in sorted(lacking):
+            asked.add(name)
+            take(await said(file_by_filename=name))  # one that it lacks, too, may be protobuf's own
     there = set(_services_in(files.values()))
     return Definitions(files.values(), [name for name in services if name in there])
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 import kfw
-from kfw.backoff import Backoff
-from kfw.errors import KfwError, TimedOut, ToolMissing
+from kfw.errors import ToolMissing
 from kfw.extras.forward_uis import UiPorts, UiSubject
 from kfw.extras.grpc_ui.page_orders import PageOrder, PageOrders
+from kfw.extras.page_child import ended, wait_until_answers
 from kfw.http.pages import ADDRESS
 from kfw.methods.supervised import logged
 from kfw.system.process import Child, Children
@@ -27,13 +27,8 @@ from kfw.system.tools import missing
 FIRST = 9200
 #: Seconds until a page must answer. grpcui asks the server what it has before it does.
 START = 30.0
-#: Seconds between two looks whether it does, at first and at last; for one of them.
-_PAUSES = Backoff(0.05, 0.5, multiplier=1.5)
-_LOOK = 2.0
 #: Seconds that a page's process gets to end.
 _GRACE = 2.0
-#: Characters of its last words.
-_SHOWN = 300
 
 
 class GrpcUi:
@@ -48,10 +43,10 @@ class GrpcUi:
         forward = subject.forward
         with self._ports.promise(forward.ui_port, FIRST) as port:
             async with self._page(subject, port) as child:
-                await wait_until_answers(port, child)
+                await wait_until_answers(port, child, START)
                 on_active(f"http://{ADDRESS}:{port}/")
                 await child.wait()
-                raise _ended(child)
+                raise ended(child)
 
     @asynccontextmanager
     async def _page(self, subject: UiSubject, port: int) -> AsyncIterator[Child]:
@@ -124,10 +119,12 @@ class OwnPages:
         if self._child:
             await self._child.stop(_GRACE)
         self._child = None
-        if find_spec("grpc") is None or find_spec("google") is None:
+        if not (_is_installed("grpc") and _is_installed("google.protobuf")):
+            from kfw.system.installation import how_to_get
+
             raise ToolMissing(
                 "a page for gRPC needs grpcui, or grpcio and protobuf",
-                "install grpcui, or `pip install 'kfw[grpc]'`",
+                f"install grpcui, or `{how_to_get('grpc')}`",
             )
         self._child = await self._children.start(
             [sys.executable, "-P", "-m", "kfw.extras.grpc_ui.page_process"],
@@ -153,34 +150,9 @@ class OwnPages:
         await child.stop(_GRACE)
 
 
-async def wait_until_answers(port: int, child: Child) -> None:
-    """In HTTP, whatever it says. Raises KfwError when the child ends first, TimedOut."""
-    loop = asyncio.get_running_loop()
-    deadline, looks = loop.time() + START, 0
-    while not await _answers(port):
-        if loop.time() > deadline:
-            raise TimedOut(f"{Path(child.argv[0]).name} did not answer on port {port} within {START:g} s")
-        looks += 1
-        await asyncio.wait({asyncio.shield(child.over)}, timeout=_PAUSES.after(looks))
-        if child.over.done():
-            raise _ended(child)
-
-
-async def _answers(port: int) -> bool:
+def _is_installed(module: str) -> bool:
+    """Without importing it: that is for the process of the pages."""
     try:
-        async with asyncio.timeout(_LOOK):
-            reader, writer = await asyncio.open_connection(ADDRESS, port)
-            try:
-                writer.write(
-                    f"GET / HTTP/1.1\r\nHost: {ADDRESS}:{port}\r\nConnection: close\r\n\r\n".encode()
-                )
-                return await reader.readexactly(5) == b"HTTP/"
-            finally:
-                writer.transport.abort()
-    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even what it is in
         return False
-
-
-def _ended(child: Child) -> KfwError:
-    words = next(reversed(child.last_words().splitlines()), "")[:_SHOWN]
-    return KfwError(f"{child.how_it_ended()}: {words}" if words else child.how_it_ended())

@@ -13,9 +13,9 @@ USUAL = (
     "swagger/doc.json",
     "q/openapi",
 )
-#: Where `swaggerPath` names a folder, or the API's own page.
+#: Where the config names a folder, or the API's own page.
 _BESIDE = ("openapi.json", "openapi.yaml", "swagger.json", "doc.json")
-#: In front of `swaggerPath` where a config has no `apiPath`: kportforward's way.
+#: In front of a path where the config names no base path: kportforward's way.
 _DEFAULT_API = "api"
 
 

@@ -4,31 +4,40 @@ The browser finds the API's description and reads it, JSON or YAML of any size: 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kfw.extras.forward_uis import UiPorts, UiSubject
+from kfw.extras.page_child import ended, wait_until_answers
 from kfw.extras.swagger_ui.spec_paths import spec_paths
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.pages import ADDRESS, HEADERS, TYPES, error_answer, json_answer, refusal
 from kfw.http.reverse_proxy import ReverseProxy
 from kfw.http.server import HttpServer
+from kfw.methods.supervised import logged
 from kfw.system.files import outside
 from kfw.system.process import Children
 
 if TYPE_CHECKING:
     import ssl
 
-#: The first port that is tried.
-FIRST = 9100
+#: The first port that is tried, for a page and for a container.
+FIRST, FIRST_CONTAINER = 9100, 9300
 #: Where the page is, among the paths of the API.
 HOME = "/kfw/"
 STATIC = Path(__file__).parent / "static"
 #: Swagger UI's own files, see scripts/vendor-swagger.sh.
 VENDORED = STATIC / "swagger-ui"
+_ITS_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
+#: The same in a container, for who wants another version. Seconds until it answers; the first time it is fetched.
+IMAGE = "swaggerapi/swagger-ui"
+START = 90.0
+#: Seconds that it gets to end.
+_GRACE = 3.0
 #: Swagger UI draws with styles in elements and pictures in its style sheet, and cannot do with trusted types.
 POLICY = "; ".join(
     (
@@ -66,23 +75,59 @@ class SwaggerUi:
         self._ports = ports
 
     async def run(self, subject: UiSubject, on_active: Callable[[str], None]) -> None:
+        if subject.forward.ui != "docker":
+            await self._serve(subject, on_active)
+            return
+        with self._ports.promise(0, FIRST_CONTAINER) as port:
+            child = await self._children.start(
+                container_argv(subject, port),
+                label=f"Swagger UI of {subject.shown}",
+                base=subject.environ,
+                on_line=logged(subject.shown, "docker", lambda *_: logging.DEBUG),
+            )
+            try:
+                await wait_until_answers(port, child, START)
+                files = ReverseProxy(ADDRESS, port, authority=f"{ADDRESS}:{port}")
+                await self._serve(subject, on_active, files, child.over)
+                raise ended(child)
+            finally:
+                await child.stop(_GRACE)
+
+    async def _serve(
+        self,
+        subject: UiSubject,
+        on_active: Callable[[str], None],
+        files: ReverseProxy | None = None,
+        until: asyncio.Future[int] | None = None,
+    ) -> None:
+        """Until `until` is done; for ever without it."""
         forward = subject.forward
         listening, port = self._ports.listen(forward.ui_port, FIRST)
-        server = HttpServer(SwaggerSite(subject, port).answer, name="swagger", limits=LIMITS)
+        server = HttpServer(SwaggerSite(subject, port, files).answer, name="swagger", limits=LIMITS)
         server.listen(listening)
         try:
             on_active(f"http://{ADDRESS}:{port}/")
-            await asyncio.Event().wait()
+            await (asyncio.shield(until) if until else asyncio.Event().wait())
         finally:
             await server.close(0)
 
 
-class SwaggerSite:
-    """What is answered on `port`."""
+def container_argv(subject: UiSubject, port: int) -> list[str]:
+    """In the foreground: its end is the container's, and TERM goes through to it."""
+    name = f"kpf-swagger-{subject.forward.name.replace('_', '-')}"
+    return [
+        *("docker", "run", "--rm", "--name", name, "--label", "io.kfw.swagger=true"),
+        *("--publish", f"{ADDRESS}:{port}:8080", IMAGE),
+    ]
 
-    def __init__(self, subject: UiSubject, port: int) -> None:
+
+class SwaggerSite:
+    """What is answered on `port`. `files`: who has Swagger UI's own ones; None: they are here."""
+
+    def __init__(self, subject: UiSubject, port: int, files: ReverseProxy | None = None) -> None:
         self._subject = subject
         self._port = port
+        self._elsewhere = files
         self._api = ReverseProxy(
             subject.host, subject.port, authority=f"localhost:{subject.port}", tls=_tls(subject)
         )
@@ -108,6 +153,8 @@ class SwaggerSite:
             return json_answer(
                 {"name": self._subject.shown, "paths": paths, "apiPath": forward.api_path.strip("/")}
             )
+        if self._elsewhere and name in _ITS_FILES:
+            return await self._elsewhere.answer(replace(request, path=f"/{name}", target=f"/{name}"))
         file = self._files.get(name or "index.html")
         if file is None or file.suffix not in TYPES:
             return error_answer(404, "there is no such file", f"open {HOME}")
