@@ -26,6 +26,9 @@ from tests.whole.program import Entry, Program, connected
 NOT_TYPED = {
     "kfw tui": "it draws a screen: tests/screens, tests/tui",
     "kfw web": "it opens a browser: tests/web",
+    "kfw open": "the same: tests/cli/test_habits.py",
+    "kfw up cart": "it is a service of gRPC: tests/web/test_grpc_in_browser.py",
+    "kfw up orders": "it is a service with a document of OpenAPI: tests/web/test_swagger_in_browser.py",
     "kfw mcp": "it is for programs: tests/whole/test_mcp.py",
     "kfw bootstrap": "it installs tools and makes a cluster where it can: tests/quickstart, tests/quick_start",
     "export KUBECONFIG=$(kfw bootstrap": "the same",
