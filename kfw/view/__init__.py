@@ -259,6 +259,8 @@ def live_lines(rows: Sequence[Row], *, names: int, width: int, colour: bool, now
 
 def clean(text: str) -> str:
     """A tool's words on one line, with control characters escaped, which could paint the user's terminal."""
+    if text.isascii() and text.isprintable() and "  " not in text:  # as nearly all are, and a table has many
+        return text.strip()
     return " ".join(printable(text.replace("\r\n", "\n")).split())
 
 
