@@ -137,8 +137,9 @@ def is_selector(name: str) -> bool:
 _SELECTOR_SIGNS = frozenset("=!(")
 
 TYPES = ("web", "rest", "rpc", "other")
-#: Who serves the page of a forward, see extras/forward_uis.py. auto: kfw, but grpcui where it is installed; grpcui is for
-#: type rpc and docker for type rest, the other type gets kfw's own.
+#: Which types can have a page, see extras/forward_uis.py, and who serves it. auto: kfw, but grpcui where it is installed;
+#: grpcui is for type rpc and docker for type rest, the other type gets kfw's own.
+UI_TYPES = ("rest", "rpc")
 UI_CHOICES = ("auto", "own", "grpcui", "docker", "none")
 READINESS = ("ready", "running")
 

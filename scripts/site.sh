@@ -16,13 +16,14 @@ PAGES=$BUILD/site-pages
 
 # The README and the changelog stand outside of docs/, and are pages of the site.
 copy_pages() {
+	first=index
 	rm -rf "$PAGES"
 	mkdir -p "$PAGES"
 	cp "$ROOT"/docs/* "$ROOT/LICENSE" "$PAGES"
-	sed 's,](docs/,](,g' "$ROOT/README.md" >"$PAGES/index.md"
+	sed 's,](docs/,](,g' "$ROOT/README.md" >"$PAGES/$first.md"
 	sed 's,](docs/,](,g' "$ROOT/CHANGELOG.md" >"$PAGES/CHANGELOG.md"
 	for page in "$ROOT"/docs/*.md; do
-		sed -e 's,](\.\./README\.md,](index.md,g' -e 's,](\.\./CHANGELOG\.md,](CHANGELOG.md,g' "$page" >"$PAGES/${page##*/}"
+		sed -e "s,](\.\./README\.md,](${first}.md,g" -e 's,](\.\./CHANGELOG\.md,](CHANGELOG.md,g' "$page" >"$PAGES/${page##*/}"
 	done
 }
 

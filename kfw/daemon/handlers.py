@@ -14,6 +14,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.counters import Counters
 from kfw.daemon.event_stream import event_stream, interval_of
 from kfw.daemon.explain import explain
+from kfw.daemon.forward_pages import ForwardPages
 from kfw.daemon.handover import Handover
 from kfw.daemon.measurement import Measurement
 from kfw.daemon.metrics_page import MetricsPage
@@ -24,7 +25,6 @@ from kfw.daemon.starts import Starts
 from kfw.daemon.target_discovery import Discovery
 from kfw.daemon.web_page import WebPage
 from kfw.errors import KfwError, UsageError
-from kfw.extras.forward_uis import ForwardUis
 from kfw.http.messages import Request, Response
 from kfw.names import RowId
 from kfw.perf_protocol import PerfReply, PerfRequest
@@ -93,10 +93,10 @@ class Handlers:
         counters: Counters,
         metrics: MetricsPage,
         handover: Handover,
-        uis: ForwardUis,
+        pages: ForwardPages,
     ) -> None:
         self._handover = handover
-        self._uis = uis
+        self._pages = pages
         self._core = core
         self._connections = connections
         self._counters = counters
@@ -131,14 +131,14 @@ class Handlers:
         return _json(self._info())
 
     async def status(self, _: Request) -> Response:
-        rows = [self._uis.shown(row) for row in self._counters.sample(self._core.supervisor.statuses())]
+        rows = [self._pages.shown(row) for row in self._counters.sample(self._core.supervisor.statuses())]
         return _json(StatusReply(self._info(), rows, self._core.events.last))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])
         project = unquote(request.query.get("project") or "")
         found = await explain(self._core, self._core.one(name, project))
-        return _json(msgspec.structs.replace(found, forward=self._uis.shown(found.forward)))
+        return _json(msgspec.structs.replace(found, forward=self._pages.shown(found.forward)))
 
     async def connections(self, _: Request) -> Response:
         return _json(ConnectionsReply(await self._connections.report(self._core.supervisor.endpoints())))

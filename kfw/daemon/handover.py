@@ -21,6 +21,7 @@ from kfw import __version__, paths
 from kfw.client import launch
 from kfw.daemon.control_socket import ControlSocket
 from kfw.daemon.counters import Counters, since_then
+from kfw.daemon.forward_pages import ForwardPages
 from kfw.daemon.handover_messages import (
     SPEAKS,
     Drained,
@@ -43,7 +44,6 @@ from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.service import DaemonService
 from kfw.environ import Environs
 from kfw.errors import KfwError, UsageError
-from kfw.extras.forward_uis import ForwardUis
 from kfw.model import SERVING
 from kfw.names import RowId
 from kfw.protocol import HandoverReply, HandoverRequest, Totals
@@ -143,7 +143,7 @@ class Handover:
         self._lock = lock
         self._metrics = metrics
         self.server: ControlSocket | None = None
-        self.uis: ForwardUis | None = None
+        self.pages: ForwardPages | None = None
         self._running: asyncio.Task[HandoverReply] | None = None
         self._drain: asyncio.Task[None] | None = None
         self._heir: Heir | None = None
@@ -283,8 +283,8 @@ class Handover:
         service_manager.notify(f"MAINPID={heir.pid}")
         moved = [self._core.supervisor.names.of(row) for row in self._core.supervisor.have_children_at_port()]
         await self._core.supervisor.leave()
-        if self.uis:
-            await self.uis.close()
+        if self.pages:
+            await self.pages.close()
         with suppress(OSError):  # it has everything, whether it hears that or not
             await send(heir.channel, Given())
         left = self._core.supervisor.live_connections()

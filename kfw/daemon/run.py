@@ -19,6 +19,7 @@ from kfw.daemon.connections import Connections
 from kfw.daemon.control_socket import ControlSocket
 from kfw.daemon.counters import Counters, saving
 from kfw.daemon.events import Events
+from kfw.daemon.forward_pages import ForwardPages
 from kfw.daemon.handlers import Handlers
 from kfw.daemon.handover import Handover
 from kfw.daemon.handover_messages import Options
@@ -28,11 +29,9 @@ from kfw.daemon.orphans import own_ledger
 from kfw.daemon.service import DaemonService
 from kfw.daemon.takeover import Takeover
 from kfw.environ import Environs
-from kfw.errors import KfwError, UsageError
-from kfw.extras.forward_uis import ForwardUis, Ui, UiPorts, UiSubject, subject_of
+from kfw.errors import KfwError
 from kfw.methods.choose import all_methods
-from kfw.model import Forward
-from kfw.names import RowId, RowName
+from kfw.names import RowName
 from kfw.protocol import ConnectionInfo, ForwardStatus
 from kfw.relay.listener import NULL_OBSERVER, ConnectionObserver
 from kfw.supervisor.inheritance import Inheritance
@@ -115,23 +114,23 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         connections = _connections(events)
         counters = Counters(paths.counters_file(), Clock(), {} if takeover else None)
         environs = Environs(os.environ)
-        core, uis = await _core(stack, options, events, connections, counters, environs, takeover)
+        core, pages = await _core(stack, options, events, connections, counters, environs, takeover)
         metrics = MetricsPage(lambda: counters.sample(core.supervisor.statuses()), core.uptime)
         handover = Handover(core, counters, environs, _as_handed_over(options), lock=held, metrics=metrics)
-        handlers = Handlers(core, connections, counters, metrics, handover, uis)
+        handlers = Handlers(core, connections, counters, metrics, handover, pages)
         stack.push_async_callback(handlers.web.close)
         core.is_watched = lambda: handlers.web.address is not None
         _handle_signals(core)
         if takeover:
             core.heir = takeover.legacy.pid  # until it says Go
-            takeover.on_given = lambda: uis.open(core.supervisor.statuses())
+            takeover.on_given = lambda: pages.open(core.supervisor)
             await takeover.prepare(core, counters, events)
         listening = takeover.metrics if takeover else None
         await stack.enter_async_context(serving(metrics, options.metrics_listen, listening))
         server = ControlSocket(
             paths.socket_path(), handlers, listening=takeover.control if takeover else None
         )
-        handover.server, handover.uis = server, uis
+        handover.server, handover.pages = server, pages
         stack.push_async_callback(server.close)
         stack.push_async_callback(handover.close)
         _claim_pid_file(stack, core)
@@ -145,7 +144,7 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
             await takeover.serve()
             stack.push_async_callback(_follow(takeover, core, counters, events, handover))
         else:
-            uis.open(())
+            pages.open(core.supervisor)
             await core.restore()
         stack.callback(core.watch_files(FileChanges()).close)
         await stack.enter_async_context(told_to_service_manager(lambda: core.heir is None))
@@ -193,40 +192,23 @@ async def _core(
     counters: Counters,
     environs: Environs,
     takeover: Takeover | None,
-) -> tuple[DaemonService, ForwardUis]:
+) -> tuple[DaemonService, ForwardPages]:
     notifier = await _notifier(stack) if options.notices else None
 
     def emit(kind: str, status: ForwardStatus) -> None:
-        status = uis.shown(status)
+        status = pages.shown(status)
         events.emit(kind, row=status.id, shown=status.shown, message=status.message, forward=status)
 
     def tell(kind: str, status: ForwardStatus) -> None:
         counters.hear(kind, status)
         if notifier:
             notifier.hear(kind, status)
-        uis.hear(kind, status)
+        pages.hear(kind, status)
         emit(kind, status)
 
-    def forward_of(row: RowId) -> Forward | None:
-        """Of what is up: what a page is for."""
-        try:
-            return supervisor.runner(row).forward
-        except UsageError:
-            return None
-
-    def subject(status: ForwardStatus) -> UiSubject | None:
-        forward = forward_of(status.id)
-        return subject_of(status, forward, environs.of(status.id)) if forward else None
-
     children = await stack.enter_async_context(own_children())
-    uis = ForwardUis(
-        _ui_of(children, UiPorts(lambda: {one.local_port for one in supervisor.rows().values()})),
-        subject,
-        is_up=lambda row: forward_of(row) is not None,
-        on_change=lambda row: emit("status", supervisor.report(row)),
-        clock=Clock(),
-    )
-    stack.push_async_callback(uis.close)
+    pages = ForwardPages(children, environs, emit)
+    stack.push_async_callback(pages.close)
     inheritance = Inheritance()
     if takeover:
         takeover.give_environs(environs)
@@ -236,26 +218,7 @@ async def _core(
     )
     await stack.enter_async_context(saving(counters, supervisor.statuses, Clock()))
     core = DaemonService(supervisor, events, Clock(), paths.store_file(), on_demand=options.on_demand)
-    return core, uis
-
-
-def _ui_of(children: Children, ports: UiPorts) -> Callable[[str], Ui]:
-    """Kinds of pages by UiInfo.kind; each is imported and made when a forward needs it first."""
-    made: dict[str, Ui] = {}
-
-    def of(kind: str) -> Ui:
-        if kind not in made:
-            if kind == "swagger":
-                from kfw.extras.swagger_ui.swagger_page import SwaggerUi
-
-                made[kind] = SwaggerUi(children, ports)
-            else:
-                from kfw.extras.grpc_ui.supervised_page import GrpcUi
-
-                made[kind] = GrpcUi(children, ports)
-        return made[kind]
-
-    return of
+    return core, pages
 
 
 async def _notifier(stack: AsyncExitStack) -> "Notifier":

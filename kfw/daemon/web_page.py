@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Handler
-from kfw.http.pages import ADDRESS
 from kfw.http.server import HttpServer
 from kfw.protocol import WebReply, WebRequest
 from kfw.system import local_ports
@@ -50,6 +49,7 @@ class WebPage:
         return WebReply(address=self.address, url=f"http://{self.address}/#token={site.logins.token()}")
 
     def _listen(self, port: int | None) -> "Site":
+        from kfw.http.pages import ADDRESS
         from kfw.web.site import Site
 
         if port is not None and not 0 <= port <= 65535:

@@ -46,4 +46,4 @@ async def _answers(port: int) -> bool:
 def ended(child: Child) -> KfwError:
     """With its last words."""
     words = next(reversed(child.last_words().splitlines()), "")[:_SHOWN]
-    return KfwError(f"{child.how_itended()}: {words}" if words else child.how_itended())
+    return KfwError(f"{child.how_it_ended()}: {words}" if words else child.how_it_ended())

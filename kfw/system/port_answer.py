@@ -108,7 +108,7 @@ class _Call:
             with secure:
                 reply = self.ask_http(secure, self.left())
                 if reply and reply.startswith(b"HTTP/"):
-                    return PortAnswer(True, "https", f"{_status_line(reply)} (certificate not checked)")
+                    return PortAnswer(True, "https", f"{_status_line(reply)} (certificate unchecked)")
                 return PortAnswer(True, "tls", f"{secure.version()}, not HTTP")
 
     def ask_postgres(self) -> bytes:

@@ -35,6 +35,7 @@ EVERY = {
     "explain": "explain web",
     "open": "open web --print",
     "top": "top",
+    "perf": "perf",
     "tap": "tap web --duration 1s",
     "update": "update --check",
     "collect": "collect --once",
@@ -50,8 +51,8 @@ EVERY = {
     "web": "web --print",
 }
 #: These need no home: `port-forward` and `init` use the working directory and $KUBECONFIG alone; `doctor` has it as a
-#: finding, and `tui` looks for a terminal first.
-NEED_NONE = ("version", "init", "port-forward", "bootstrap", "completion", "doctor", "tui")
+#: finding, `tui` looks for a terminal first, and `mcp` waits for somebody who asks.
+NEED_NONE = ("version", "init", "port-forward", "bootstrap", "completion", "doctor", "tui", "mcp")
 
 
 def test_the_table_is_complete() -> None:

@@ -20,8 +20,9 @@ HEAVY = (
     "sh",
     "kfw.web",  # the page, while it is off
     "google",
-    "kfw.extras.swagger_ui",  # pages, until a forward has one
-    "kfw.extras.grpc_ui",
+    "kfw.extras",  # pages, until a forward has one, and notices
+    "kfw.http.pages",
+    "kfw.http.reverse_proxy",
     "kfw.target.listing",
     "kfw.target.declared_ports",
 )

@@ -76,7 +76,8 @@ def wheels_of_dependencies(wheel: Path, folder: Path) -> None:
     would get from an index, without one."""
     (said,) = (text for name, text in files_of(wheel).items() if name.endswith(".dist-info/METADATA"))
     requires = re.findall(r"^Requires-Dist: (.+)$", said.decode(), re.M)
-    for name in _closure(requires, frozenset({"fast", "grpc", "metrics", "tui"}), set()):
+    extras = frozenset(re.findall(r"^Provides-Extra: (.+)$", said.decode(), re.M)) - {"dev", "docs"}
+    for name in _closure(requires, extras, set()):
         _pack(distribution(name), folder)
 
 

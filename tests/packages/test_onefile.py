@@ -59,7 +59,7 @@ def test_it_forwards_with_a_daemon_of_its_own_and_has_all_extras(program: Progra
     assert b"kfw_daemon_info" in talk.exchange(metrics, b"GET /metrics HTTP/1.0\r\n\r\n", half_close=False)
     python = Path(f"/proc/{program.daemon()['pid']}/cmdline").read_text().split("\0")[0]
     assert python.startswith(program.env["PEX_ROOT"])
-    run(python, "-c", "import grpc, textual, uvloop")
+    run(python, "-c", "import google.protobuf, grpc, hpack, textual, uvloop")
 
 
 def test_a_service_runs_the_file_and_not_what_it_was_unpacked_into(program: Program) -> None:

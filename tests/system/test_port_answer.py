@@ -192,7 +192,7 @@ def test_a_port_that_nobody_listens_on_says_so() -> None:
 def test_B25_tls_is_spoken_without_trust(certificate: Path, plain: bytes) -> None:
     with server(over_tls(certificate, plain, answers(OK))) as port:
         answer = talk("127.0.0.1", port, web=True)
-    assert answer == PortAnswer(True, "https", "200 OK (certificate not checked)")
+    assert answer == PortAnswer(True, "https", "200 OK (certificate unchecked)")
 
 
 def test_tls_without_http_is_tls(certificate: Path) -> None:

@@ -26,6 +26,9 @@ from tests.whole.program import Entry, Program, connected
 NOT_TYPED = {
     "kfw tui": "it draws a screen: tests/screens, tests/tui",
     "kfw web": "it opens a browser: tests/web",
+    "kfw open": "the same: tests/cli/test_habits.py",
+    "kfw up cart": "it is a service of gRPC: tests/web/test_grpc_in_browser.py",
+    "kfw up orders": "it is a service with a document of OpenAPI: tests/web/test_swagger_in_browser.py",
     "kfw mcp": "it is for programs: tests/whole/test_mcp.py",
     "kfw bootstrap": "it installs tools and makes a cluster where it can: tests/quickstart, tests/quick_start",
     "export KUBECONFIG=$(kfw bootstrap": "the same",
@@ -39,7 +42,7 @@ NOT_TYPED = {
 #: What stands for programs that may not be here, or would take long: they do nothing, and well.
 STUBS = ("pytest", "make", "psql", "jq")
 #: Added to lines that would take longer than a test may, or want a port that somebody else may have.
-MORE = {"kfw demo": " --for 0.5s", "kfw add": " --next-port"}
+MORE = {"kfw demo": " --for 0.5s", "kfw perf --cpuprofile": " --duration 0.5s", "kfw add": " --next-port"}
 #: Files of others that the lines read, by their place below the home.
 FILES = {
     "project/skaffold.yaml": "apiVersion: skaffold/v2beta29\nkind: Config\nportForward:\n"
@@ -272,6 +275,20 @@ def _wrong_port(kfw: Program, entries: Mapping[str, Entry], shop: Place, tmp_pat
     return "kfw doctor badport"
 
 
+def _slow_app_and_pod(kfw: Program, entries: Mapping[str, Entry], shop: Place, tmp_path: Path) -> str:
+    kfw("stop")  # it remembers the connections of other tests
+    kfw.project = kfw.folder / "shop"
+    kfw.up({name: {**entries[name], "method": "tunnel"} for name in ("api", "db")})
+    talk.get(f"http://127.0.0.1:{entries['api']['localPort']}/slow?ms=400")
+    shop.do(lambda sandbox: sandbox.annotate("pods", "shop", "db-0", ready="false"))
+    kfw.until_row("db", status="reconnecting")
+    with connected(int(entries["db"]["localPort"])) as waiting:
+        kfw.until_row("db", connections=1)
+        shop.do(lambda sandbox: sandbox.annotate("pods", "shop", "db-0", ready="true"))
+        waiting.recv(100)
+    return "kfw perf"
+
+
 #: By page and line: what is there before; it says what is typed.
 SCENES: Mapping[tuple[str, str], Callable[[Program, Mapping[str, Entry], Place, Path], str]] = {
     ("README.md", "kfw up"): _readme,
@@ -280,6 +297,7 @@ SCENES: Mapping[tuple[str, str], Callable[[Program, Mapping[str, Entry], Place, 
     ("commands.md", "kfw up"): _without_a_pod,
     ("commands.md", "kfw verify"): _verified_without_a_pod,
     ("doctor.md", "kfw doctor badport"): _wrong_port,
+    ("perf.md", "kfw perf"): _slow_app_and_pod,
 }
 SHOWN = [one for one in LINES if one.output is not None]
 
