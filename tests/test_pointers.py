@@ -30,8 +30,8 @@ OTHERS = {
     "names in examples": "dev AWS_SECRET_ACCESS_KEY Name Pod generated",
     "extras and hooks": "fast finalize",
 }
-#: Files of other programs, of an example and of the site, and one where x stands for a name.
-OTHER_FILES = {"azure.go", "index.md", "tests/integration", "tests/real/test_acceptance_x.py"}
+#: Files of other programs, of an example, and one where x stands for a name.
+OTHER_FILES = {"azure.go", "tests/integration", "tests/real/test_acceptance_x.py"}
 #: Folders of the repository's name that are images of the sandbox.
 IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
 OTHER_OPTIONS = {
