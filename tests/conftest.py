@@ -82,8 +82,17 @@ def stubs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stubs:
     return Stubs(tmp_path, monkeypatch)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_cost)  # a stable sort: the order within a kind is the files'
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--slow-first",
+        action="store_true",
+        help="begin with what takes long, so that with -n no worker has it alone at the end",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The quick ones first. A stable sort: the order within a kind is the files'."""
+    items.sort(key=_cost, reverse=bool(config.getoption("slow_first")))
 
 
 def _cost(item: pytest.Item) -> int:
