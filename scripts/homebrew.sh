@@ -20,7 +20,8 @@ lock_file() {
 	index=$("$TOOLS/bin/python" -m pip config get global.index-url 2>/dev/null || true)
 	extras=$(printf '%s' "$EXTRAS" | sed 's/[^,]*/--extra &/g; s/,/ /g')
 	# shellcheck disable=SC2086 # a list of words
-	UV_DEFAULT_INDEX=${PIP_INDEX_URL:-${index}} "$TOOLS/bin/uv" pip compile --quiet \
+	index=${PIP_INDEX_URL:-$index} # none: uv's own
+	env ${index:+"UV_DEFAULT_INDEX=$index"} "$TOOLS/bin/uv" pip compile --quiet \
 		--universal --python-version "$BREW_PYTHON" $extras --format pylock.toml --output-file "$1" \
 		"$ROOT/pyproject.toml" >&2
 }
