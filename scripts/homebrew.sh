@@ -19,8 +19,8 @@ BREW_PYTHON=3.13
 lock_file() {
 	index=$("$TOOLS/bin/python" -m pip config get global.index-url 2>/dev/null || true)
 	extras=$(printf '%s' "$EXTRAS" | sed 's/[^,]*/--extra &/g; s/,/ /g')
-	# shellcheck disable=SC2086 # a list of words
 	index=${PIP_INDEX_URL:-$index} # none: uv's own
+	# shellcheck disable=SC2086 # a list of words
 	env ${index:+"UV_DEFAULT_INDEX=$index"} "$TOOLS/bin/uv" pip compile --quiet \
 		--universal --python-version "$BREW_PYTHON" $extras --format pylock.toml --output-file "$1" \
 		"$ROOT/pyproject.toml" >&2
