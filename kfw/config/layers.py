@@ -110,10 +110,12 @@ def _settings(
         *_longer_than_hold(completed),
         *_of_own_address(completed),
     ]
-    return _built(completed, flag_layer, found, warnings)
+    return _built(completed, flag_layer, found, warnings, cwd)
 
 
-def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings: list[str]) -> Settings:
+def _built(
+    completed: Branch, flags: Branch, found: list[ConfigSource], warnings: list[str], cwd: Path
+) -> Settings:
     absolute = {source.name: str(source.path) for source in found}
     profiles = completed.branch("profiles").branches()
     entries = list(build.entries(completed))
@@ -131,7 +133,7 @@ def _built(completed: Branch, flags: Branch, found: list[ConfigSource], warnings
         updates=completed.value("updates", bool) is not False,
         collector=collector_block.settings_of(completed.branch("collector")),
         files=tuple(source.path for source in found),
-        project_file=next((source.path for source in found if source.layer == "project"), None),
+        project_file=sources.project_among(found, cwd),
         warnings=tuple(warnings),
         unused=tuple(sorted(unused(completed), key=lambda each: _position(each.at, found))),
         tree=completed,

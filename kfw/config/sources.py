@@ -34,6 +34,14 @@ def project_file(cwd: Path) -> Path | None:
     return next(iter(_upward(cwd)), None)
 
 
+def project_among(found: Sequence[ConfigSource], cwd: Path) -> Path | None:
+    """The project's file of these, also where it was named by --config, which makes it a higher layer."""
+    nearest = project_file(cwd)
+    if nearest and os.path.realpath(nearest) in [os.path.realpath(source.path) for source in found]:
+        return nearest
+    return next((source.path for source in found if source.layer == "project"), None)
+
+
 def project_source(path: Path, cwd: Path) -> ConfigSource:
     """Of one that is not there yet, too."""
     return ConfigSource("project", path, _shown(path, cwd))

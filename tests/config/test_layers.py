@@ -217,6 +217,13 @@ def test_a_project_file_may_have_each_of_three_names(project: Project, name: str
     assert settings.project_file == project.here / name
 
 
+@pytest.mark.parametrize("named", ["kfw.yaml", "./kfw.yaml", "a/../kfw.yaml"])
+def test_a_project_file_that_is_named_too_is_still_the_projects(project: Project, named: str) -> None:
+    project.write("kfw.yaml", API)
+    project.write("a/more.yaml", API)
+    assert project.load(named, "a/more.yaml").project_file == project.here / "kfw.yaml"
+
+
 def test_a_second_file_beside_the_first_is_not_read_and_this_is_said(project: Project) -> None:
     project.write("kfw.yaml", API)
     project.write("kfw.toml", "")
