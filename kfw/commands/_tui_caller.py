@@ -94,8 +94,11 @@ def _targets(context: str, namespace: str) -> Offers:
     known = load(default_files(os.environ.get("KUBECONFIG")))
     access = known.access(context or current_context(known))
     where = namespace or access.namespace
-    found = run(find_targets(access, where, ""))
-    return Offers(where, {one.target: [_port_in_words(port) for port in one.ports] for one in found.targets})
+    found = run(find_targets(access, where, "")).targets
+    into_pods = all(one.may_forward is not False for one in found)
+    offered = [one for one in found if into_pods or one.target.startswith("service/")]
+    ports = {one.target: [_port_in_words(port) for port in one.ports] for one in offered}
+    return Offers(where, ports, into_pods)
 
 
 def _port_in_words(port: ListedPort) -> str:

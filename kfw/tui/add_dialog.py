@@ -196,14 +196,15 @@ def offer(place: Offers | None, typed: str) -> str:
     """Pure: the line below the fields."""
     if place is None:
         return ""
+    denied = "" if place.into_pods else "; you may not forward to pods there"
     kind, slash, name = typed.partition("/")
     if slash and name:
         for target, ports in place.targets.items():
             if target.partition("/")[2] == name and _same_kind(target.partition("/")[0], kind):
-                return f"{target} has: {', '.join(ports) or 'no ports that it names'}"
+                return f"{target} has: {', '.join(ports) or 'no ports that it names'}{denied}"
     alike = [target for target in place.targets if typed.rpartition("/")[2] in target]
     more = f", and {len(alike) - _OFFERED} more" if len(alike) > _OFFERED else ""
-    return f"in {place.namespace}: {', '.join(alike[:_OFFERED]) or 'nothing like it'}{more}"
+    return f"in {place.namespace}: {', '.join(alike[:_OFFERED]) or 'nothing like it'}{more}{denied}"
 
 
 def _same_kind(one: str, other: str) -> bool:

@@ -29,10 +29,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Offers:
-    """What can be forwarded. `targets`: `service/api` and its ports in words, such as `80 (http)`."""
+    """What can be forwarded. `targets`: `service/api` and its ports in words, such as `80 (http)`; `into_pods`: whether this
+    user may forward to pods, without which only services are left, which may have node ports."""
 
     namespace: str
     targets: Mapping[str, Sequence[str]]
+    into_pods: bool = True
 
 
 @dataclass(frozen=True)

@@ -78,5 +78,11 @@ def test_the_ports_of_the_target_are_offered_or_the_targets_that_are_alike(typed
     assert offer(PLACE, typed) == said
 
 
+def test_L11_who_may_not_forward_to_pods_is_told_beside_what_is_offered() -> None:
+    place = Offers("shop", {"service/api": ["80"]}, into_pods=False)
+    assert offer(place, "") == "in shop: service/api; you may not forward to pods there"
+    assert offer(place, "svc/api") == "service/api has: 80; you may not forward to pods there"
+
+
 def test_where_nothing_is_known_nothing_is_offered() -> None:
     assert offer(None, "svc/api") == ""

@@ -12,6 +12,7 @@ from kfw.tui.app import TuiApp
 from kfw.tui.caller import Look
 from kfw.tui.forward_table import ForwardTable
 from kfw.tui.themes import NAMES, THEMES
+from kfw.view import symbol
 from tests.client.fake_daemon import row
 from tests.tui.live_daemon import LiveDaemon
 from tests.tui.screens import window
@@ -44,6 +45,27 @@ def test_what_stands_in_the_table_can_be_read_in_every_theme(theme: Theme) -> No
 
 def test_K24_every_status_has_a_look_in_the_table() -> None:
     assert {f"table--{status}" for status in Status} <= ForwardTable.COMPONENT_CLASSES
+
+
+@pytest.mark.asyncio
+async def test_K24_on_the_screen_each_status_has_its_sign_and_what_needs_somebody_another_colour(
+    daemon: LiveDaemon,
+) -> None:
+    daemon.forwards = [row("selected"), *(row(f"is-{status}", status) for status in Status)]
+    async with window(size=(120, 24)) as shown:
+        await shown.wait_for(*(f"is-{status}" for status in Status))
+        looks = {}
+        for strip in shown.app.screen._compositor.render_strips():
+            text = "".join(segment.text for segment in strip)
+            for status in Status:
+                if f"is-{status} " in text:
+                    looks[status] = next(one for one in strip if one.text.strip().endswith(f" {status}"))
+        assert {status: one.text.split()[0] for status, one in looks.items()} == {
+            status: symbol(status) for status in Status
+        }
+        needs = (Status.ACTIVE, Status.DEGRADED, Status.RECONNECTING, Status.ERROR)
+        colours = {str(looks[status].style.color.triplet) for status in needs if looks[status].style}
+        assert len(colours) == len(needs), colours
 
 
 def configured(folder: Path, text: str) -> Look:

@@ -24,6 +24,7 @@ from tests.extras.rest_server import RestServer
 from tests.real import talk
 from tests.real.running import until
 from tests.stubs import Stubs
+from tests.tui.tmux import KFW, terminal
 from tests.whole.conftest import Make
 from tests.whole.place import Place
 from tests.whole.program import Entry, Program, Row, kill
@@ -156,6 +157,65 @@ def test_the_port_of_a_page_may_be_named_and_who_has_it_is_told(
     assert f"cannot listen on {second}" in row["ui"]["message"]
     assert "uiPort" in row["ui"]["message"]
     assert port_of(page_of(kfw, "api", status="active")["ui"]["url"]) == second  # it is tried again
+
+
+def test_K25_in_the_terminal_app_o_opens_the_page_of_an_api_the_url_of_what_speaks_http_and_nothing_else(
+    kfw: Program,
+    api: tuple[RestServer, Entry],
+    ports: Callable[[int], list[int]],
+    tmp_path: Path,
+) -> None:
+    """Addresses stand in the list whether they can be opened or not: people copy them."""
+    _, entry = api
+    bare = {key: value for key, value in entry.items() if not key.endswith("Path")}
+    web, rest, plain, rpc, other = ports(5)
+    kfw.up(
+        {
+            "web": {**bare, "type": "web", "localPort": web},
+            "rest": {**entry, "localPort": rest},
+            "plain": {**bare, "localPort": plain},
+            "rpc": {**bare, "type": "rpc", "ui": "none", "localPort": rpc},
+            "other": {**bare, "type": "other", "localPort": other},
+        }
+    )
+    page = page_of(kfw, "rest", status="active")["ui"]["url"]
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >{opened}.new; mv {opened}.new {opened}\n')
+    browser.chmod(0o755)
+    env = {"KFW_HOME": str(kfw.home), "BROWSER": str(browser)}
+    with terminal(kfw.home, size=(130, 40), **env) as shown:
+        shown.type(f"cd {kfw.project}; {KFW} tui")
+        shown.wait_for("5 forwards: 5 active", "? help")
+        for name, address, url in (
+            ("web", f"http://localhost:{web}", f"http://localhost:{web}"),
+            ("rest", f"http://localhost:{rest}", page),
+            ("plain", f"http://localhost:{plain}", f"http://localhost:{plain}"),
+            ("rpc", f"localhost:{rpc}", ""),
+            ("other", f"localhost:{other}", ""),
+        ):
+            shown.keys("/")
+            shown.wait_for("words, status:error")  # the field for it
+            shown.type(f"name:{name}")
+            shown.wait_for("1 of 5 forwards")
+            shown.until(lambda screen, at=(name, address): shows(screen, *at), f"no {name} at {address}")  # type: ignore[misc]
+            shown.keys("o")
+            if url:
+                until(opened.exists, 30, lambda url=url: f"{url} is opened\n{shown.screen()}")  # type: ignore[misc]
+                assert opened.read_text().strip() == url
+                opened.unlink()
+            else:
+                shown.wait_for(f"{name} is not known to speak HTTP")
+            shown.keys("Escape")
+            shown.wait_without("1 of 5 forwards")
+        kfw("down", "web", "rest")
+        shown.wait_for("2 stopped")
+        assert shows(shown.screen(), "web", f"localhost:{web}")
+        assert not opened.exists()
+
+
+def shows(screen: str, name: str, address: str) -> bool:
+    """NAME, the status's sign and word, LOCAL."""
+    return any([*line.split()[:1], *line.split()[3:4]] == [name, address] for line in screen.splitlines())
 
 
 @pytest.mark.parametrize("headers", [{"host": "rebound.example"}, {"origin": "http://evil.example"}])

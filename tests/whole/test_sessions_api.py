@@ -1,4 +1,4 @@
-"""What a screen asks of the control API beside what commands ask: L2 to L9 of seed 001, as any program has it that opens the
+"""What a screen asks of the control API beside what commands ask: L1 to L9 of seed 001, as any program has it that opens the
 socket."""
 
 import socket
@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from kfw.sandbox.manifests import deployment, pod, service
+from kfw.sandbox.manifests import deployment, pod, service, statefulset
 from kfw.sandbox.manifests import port as service_port
 from kfw.sandbox.objects import Object
 from tests.real import talk
+from tests.real.running import until
 from tests.whole.place import Place
 from tests.whole.program import Program, Row, listens
+from tests.whole.test_pods import agent
 
 WEB = {"http": 8080, "metrics": 9100}
 
@@ -27,6 +29,7 @@ def shop(shared: Place, namespace: str) -> str:
         deployment(namespace, "web", ports=WEB, replicas=2),
         service(namespace, "web", udp, service_port(80, "http"), service_port(9100, "metrics")),
         pod(namespace, "alone", ports={}),
+        pod(namespace, "own", ports=WEB),
     )
     return namespace
 
@@ -137,7 +140,7 @@ def test_L3_what_is_not_ready_in_time_says_what_it_waited_for(ask: Asked, shared
     assert ask.kfw.rows() == {}
 
 
-def test_L6_A36_a_local_port_of_another_forward_is_refused_by_its_name(ask: Asked, port: int) -> None:
+def test_A36_LB9_a_local_port_of_another_forward_is_refused_by_its_name(ask: Asked, port: int) -> None:
     ask.start(targetPort="http", localPort=port, name="first")
     said = ask.start(targetPort="http", localPort=port)
     assert (said["reason"], said["what"]) == (
@@ -145,6 +148,67 @@ def test_L6_A36_a_local_port_of_another_forward_is_refused_by_its_name(ask: Aske
         f"cannot listen on {port}: the forward 'first' has it",
     )
     assert list(ask.kfw.rows()) == ["first"]
+
+
+#: A target of each kind, and what the API calls that.
+TARGETS = {
+    "deployment/web": "deployments",
+    "statefulset/db": "statefulsets",
+    "daemonset/agent": "daemonsets",
+    "service/inner": "services",
+    "pod/own": "pods",
+}
+
+
+@pytest.fixture
+def kinds(ask: Asked, shared: Place) -> Asked:
+    """One of each kind, whose only way leads through a pod."""
+    shared.apply(
+        statefulset(ask.where, "db", "kfw/http", ports=WEB),
+        agent(ask.where),
+        service(ask.where, "inner", service_port(80, "http"), kind="ClusterIP", selector={"app": "web"}),
+    )
+    return ask
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if not target.startswith("pod/")])
+def test_L6_L7_when_its_pod_goes_another_ready_one_serves_on_the_same_port(
+    kinds: Asked, shared: Place, port: int, target: str
+) -> None:
+    name = kinds.start(target, targetPort="http", localPort=port)["name"]
+    gone, since = talk.pod_behind(port), kinds.kfw.seq()
+    before = pods_of(kinds, shared)
+    shared.do(lambda sandbox: sandbox.delete("pods", kinds.where, gone))
+    until(lambda: before[gone] not in pods_of(kinds, shared).values(), 10, lambda: f"{gone} is gone")
+    row = kinds.kfw.until_row(name, status="active")
+    assert row["localPort"] == port
+    assert talk.pod_behind(port) in pods_of(kinds, shared)
+    told = [row["status"] for row in kinds.kfw.history(name, since)]
+    assert set(told) <= {"reconnecting", "active"}, told
+
+
+def pods_of(ask: Asked, shared: Place) -> dict[str, str]:
+    """Uid by name: another pod of a stateful set has the name of the one before."""
+    found = shared.do(lambda sandbox: sandbox.list("pods", ask.where))
+    return {one["metadata"]["name"]: one["metadata"]["uid"] for one in found}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_L7_a_target_that_is_gone_is_an_error_at_once_whose_row_stays_and_is_not_tried_again(
+    kinds: Asked, shared: Place, target: str
+) -> None:
+    """Of a pod that is its own target, too: nothing makes another one."""
+    name = kinds.start(target, targetPort=80 if target == "service/inner" else "http")["name"]
+    since = kinds.kfw.seq()
+    shared.do(lambda sandbox: sandbox.delete(TARGETS[target], kinds.where, target.partition("/")[2]))
+    row = kinds.kfw.until_row(name, status="error", reason="target-not-found")
+    assert "not found" in row["message"]
+    assert row["nextAttemptAt"] is None
+    assert [one["status"] for one in kinds.kfw.history(name, since)][-1] == "error"
+    assert kinds.post("retry", names=[name])["names"] == [name]
+    kinds.kfw.until_row(name, status="error", reason="target-not-found")
+    assert kinds.post("remove", names=[name])["names"] == [name]
+    assert kinds.kfw.rows() == {}
 
 
 @pytest.mark.parametrize("number", [-1, 65536, 99999])
@@ -200,7 +264,7 @@ def test_L2_a_local_port_is_free_or_has_somebody_who_is_named(ask: Asked, port: 
     assert "is not a port" in ask.kfw.ask("/v1/local-ports/65536")["what"]
 
 
-def test_L2_L9_A35_all_of_a_cluster_are_counted_and_stopped_and_no_others(ask: Asked) -> None:
+def test_A35_L2_L9_all_of_a_cluster_are_counted_and_stopped_and_no_others(ask: Asked) -> None:
     context = ask.of_cluster()["context"]
     assert ask.of_cluster()["forwards"] == 0
     names = [ask.start(targetPort="http")["name"] for _ in range(2)]
@@ -212,7 +276,7 @@ def test_L2_L9_A35_all_of_a_cluster_are_counted_and_stopped_and_no_others(ask: A
     assert ask.of_cluster()["byStatus"] == {"stopped": 2}
 
 
-def test_L9_A35_a_start_that_is_under_way_when_its_cluster_is_closed_leaves_none(
+def test_A35_L9_a_start_that_is_under_way_when_its_cluster_is_closed_leaves_none(
     ask: Asked, shared: Place
 ) -> None:
     shared.do(lambda sandbox: sandbox.scale("deployments", ask.where, "web", 0))  # so that it waits
@@ -226,7 +290,7 @@ def test_L9_A35_a_start_that_is_under_way_when_its_cluster_is_closed_leaves_none
     assert ask.kfw.rows() == {}
 
 
-def test_L8_A34_each_change_is_one_event_and_after_stopped_comes_nothing_old(ask: Asked, port: int) -> None:
+def test_A34_L8_each_change_is_one_event_and_after_stopped_comes_nothing_old(ask: Asked, port: int) -> None:
     """Starts and stops of one name, with a client that is cut off by each stop."""
     name = ask.start(targetPort="http", name="often", localPort=port)["name"]
     since = ask.kfw.seq()

@@ -65,3 +65,29 @@ def test_K26_a_forward_lives_its_life_in_the_terminal_app(
         assert "web" not in kfw.rows()
         shown.keys("q")
         shown.wait_without("nothing is forwarded")
+
+
+def test_L11_who_may_look_only_is_offered_services_in_the_dialog_and_told_that_pods_are_closed(
+    kfw: Program, shared: Place, namespace: str
+) -> None:
+    shared.apply(
+        deployment(namespace, "web", ports={"http": 8080}),
+        service(namespace, "web", service_port(80, "http", 8080)),
+    )
+    looker = shared.do(lambda sandbox: sandbox.add_user("looker", namespace, verbs=["get", "list", "watch"]))
+    for kubeconfig, said in (
+        (kfw.kubeconfig, f"in {namespace}: service/web, deployment/web, pod/web-"),
+        (looker, f"in {namespace}: service/web; you may not forward to pods there"),
+    ):
+        with terminal(kfw.home, size=(130, 40), KFW_HOME=str(kfw.home), KUBECONFIG=str(kubeconfig)) as shown:
+            shown.type(f"cd {kfw.project}; {KFW} tui")
+            shown.wait_for("nothing is forwarded", "? help")
+            shown.keys("a")
+            shown.wait_for("Add a forward")
+            for key in ("Tab", "Tab", "Tab"):
+                shown.keys(key)
+            shown.keys("-l", namespace)
+            shown.wait_for(said)
+            shown.keys("Escape")
+            shown.wait_without("Add a forward")
+            shown.keys("q")

@@ -7,6 +7,9 @@ const LOW = 1024;
 /** 80 comes to 8080: low ports are for root. */
 export const usual = (port) => (port < LOW ? port + 8000 : port);
 
+/** A service may have a node port; nothing else is reached without a way into its pods. */
+const isOffered = (one) => one.mayForward !== false || one.target.startsWith("service/");
+
 export function portIn(text) {
   const number = /^\d{1,5}$/.test(text.trim()) ? Number(text) : 0;
   return number >= 1 && number <= 65535 ? number : 0;
@@ -110,7 +113,7 @@ export class AddDialog {
 
   #targetChanged() {
     const kind = byId("add-kind").value;
-    const names = this.#targets.filter((one) => one.target.startsWith(`${kind}/`));
+    const names = this.#targets.filter((one) => one.target.startsWith(`${kind}/`) && isOffered(one));
     byId("target-names").replaceChildren(
       ...names.map((one) => el("option", { value: one.target.slice(kind.length + 1) }, one.pods === null ? "" : `${one.ready}/${one.pods} ready`)),
     );
@@ -120,7 +123,7 @@ export class AddDialog {
   }
 
   #said(chosen, count, kind) {
-    if (chosen?.mayForward === false) return "You may not forward to pods in this namespace.";
+    if (this.#targets.some((one) => one.mayForward === false)) return "You may not forward to pods in this namespace.";
     if (chosen) return chosen.pods === null ? "" : `${chosen.ready} of ${chosen.pods} pods ready`;
     if (this.#denied) return `Not all can be listed: ${this.#denied}`;
     return count ? `${count} ${kind}${count === 1 ? "" : "s"} here` : `No ${kind} found here; type a name.`;
@@ -147,6 +150,7 @@ export class AddDialog {
       why = `${error.message}. Type a port.`;
     }
     if (turn !== this.#turn.ports) return;
+    if (ports.length) why = `It declares no TCP port, only ${ports.map((port) => `${port.number}/${port.protocol}`).join(", ")}; type one.`;
     this.#choices(ports, why, true);
   }
 
