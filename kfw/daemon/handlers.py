@@ -231,9 +231,7 @@ class Handlers:
         return _json({})
 
     async def handover(self, request: Request) -> Response:
-        reply = await self._handover.give(_body(request, HandoverRequest))
-        await self.web.close()  # its browsers are not handed over: `kfw web` logs them in to the new daemon
-        return _json(reply)
+        return _json(await self._handover.give(_body(request, HandoverRequest)))
 
     async def stop(self, _: Request) -> Response:
         self._core.stop("asked over the socket")

@@ -42,6 +42,7 @@ from kfw.daemon.handover_messages import (
 )
 from kfw.daemon.metrics_page import MetricsPage
 from kfw.daemon.service import DaemonService
+from kfw.daemon.web_page import WebPage
 from kfw.environ import Environs
 from kfw.errors import KfwError, UsageError
 from kfw.model import SERVING
@@ -144,6 +145,7 @@ class Handover:
         self._metrics = metrics
         self.server: ControlSocket | None = None
         self.pages: ForwardPages | None = None
+        self.web: WebPage | None = None
         self._running: asyncio.Task[HandoverReply] | None = None
         self._drain: asyncio.Task[None] | None = None
         self._heir: Heir | None = None
@@ -255,7 +257,9 @@ class Handover:
             listener.pause()
         self._counters.sample(self._core.supervisor.statuses())
         totals = self._counters.totals()
-        await send(heir.channel, Go(totals=_as_text(totals), events=self._core.events.since(0)))
+        page, files = self.web.give() if self.web else (None, [])
+        go = Go(totals=_as_text(totals), events=self._core.events.since(0), page=page)
+        await send(heir.channel, go, files)
         await heir.hear(Serving, SERVE)
         return totals
 
@@ -265,6 +269,8 @@ class Handover:
             listener.start()
         if self.server:
             self.server.resume()
+        if self.web:
+            self.web.resume()
         with suppress(KfwError):  # only what people read; the new one may have written its own
             write_pid(self._lock, paths.daemon_lock())
             write_atomic(paths.pid_file(), f"{os.getpid()}\n".encode())
@@ -281,6 +287,8 @@ class Handover:
         self._core.leave(heir.pid)
         self._counters.is_ours = False
         service_manager.notify(f"MAINPID={heir.pid}")
+        if self.web:
+            await self.web.leave()
         moved = [self._core.supervisor.names.of(row) for row in self._core.supervisor.have_children_at_port()]
         await self._core.supervisor.leave()
         if self.pages:
@@ -321,15 +329,14 @@ class Handover:
         """Returns how many connections are left."""
         loop, supervisor = asyncio.get_running_loop(), self._core.supervisor
         deadline, until = loop.time() + seconds, rfc3339(Clock().now() + seconds)
-        told, followers = -1, loop.time() + 1.0  # the answer to the handover goes out first
+        told, answered = -1, loop.time() + 1.0  # the answer to the handover goes out first
         while not asked_to_end.done():
+            self._core.events.end()  # who follows goes on at the new one, and hears a proper end here
             await supervisor.drain_turn()
             left = supervisor.live_connections()
             before = self.predecessor is not None and not self.predecessor.done()
-            if (not left and not before and loop.time() > followers) or loop.time() > deadline:
+            if (not left and not before and loop.time() > answered) or loop.time() > deadline:
                 return left
-            if loop.time() > followers:
-                self._core.events.end()
             if left != told:
                 told = left
                 with suppress(OSError):

@@ -85,9 +85,25 @@ class Ready(Message, frozen=True, kw_only=True):
     lacks: dict[str, str]
 
 
+class OpenPage(msgspec.Struct, frozen=True):
+    """The page of `kfw web`: who lent it what, and who is logged in, as web.logins.Logins.memory says it."""
+
+    port: int
+    kubeconfig: str | None
+    environ: dict[str, str] | None
+    tokens: list[tuple[bytes, float]]
+    browsers: list[tuple[str, bytes]]
+
+    def __repr__(self) -> str:
+        return f"OpenPage({self.port})"
+
+
 class Go(Message, frozen=True, kw_only=True):
+    """With a page comes one file, the socket on which it is served. A kfw that does not know pages leaves both alone."""
+
     totals: dict[str, Totals]
     events: list[Event]
+    page: OpenPage | None = None
 
 
 class Serving(Message, frozen=True, kw_only=True):

@@ -130,7 +130,7 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         server = ControlSocket(
             paths.socket_path(), handlers, listening=takeover.control if takeover else None
         )
-        handover.server, handover.pages = server, pages
+        handover.server, handover.pages, handover.web = server, pages, handlers.web
         stack.push_async_callback(server.close)
         stack.push_async_callback(handover.close)
         _claim_pid_file(stack, core)
@@ -142,6 +142,8 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
             takeover.claim_lock()
             core.heir, counters.is_ours, server.is_ours = None, True, True
             await takeover.serve()
+            if takeover.page:
+                handlers.web.take_over(*takeover.page)
             stack.push_async_callback(_follow(takeover, core, counters, events, handover))
         else:
             pages.open(core.supervisor)

@@ -26,6 +26,7 @@ from kfw.daemon.handover_messages import (
     Go,
     Hello,
     Legacy,
+    OpenPage,
     Ready,
     Serving,
     decode,
@@ -63,6 +64,8 @@ class Takeover:
         self.lock = own[0]
         self.control = _socket_of(own[1])
         self.metrics = _socket_of(own[2]) if legacy.has_metrics else None
+        #: The page of `kfw web` and its socket, from `prepare` on; it is its taker's.
+        self.page: tuple[OpenPage, socket.socket] | None = None
         numbers = iter(files)
         self._by_name = {forward.name: forward.id for forward in legacy.record.forwards}
         ports = {
@@ -107,7 +110,7 @@ class Takeover:
         first = [forward for forward in record.forwards if forward not in later]
         work = asyncio.create_task(self._open(core, msgspec.structs.replace(record, forwards=first)))
         with _in_words():
-            decision = asyncio.create_task(hear_any(self._channel))
+            decision = asyncio.create_task(self._hear_go())
             try:
                 await asyncio.wait({work, decision}, return_when=asyncio.FIRST_COMPLETED)
                 if decision.done():
@@ -115,13 +118,27 @@ class Takeover:
                     raise ValueError("it says something before this one is ready")
                 await send(self._channel, Ready(lacks=work.result()))
                 async with asyncio.timeout(DECISION):
-                    go = expect(await decision, Go)
+                    go = await decision
             finally:
                 for task in (work, decision):
                     task.cancel()
                 await asyncio.gather(work, decision, return_exceptions=True)
         counters.add(_by_row(go.totals))
         events.follow_on(go.events)
+
+    async def _hear_go(self) -> Go:
+        """Raises KfwError, OSError, ValueError."""
+        body, files = await self._channel.receive()
+        try:
+            go = expect(decode(body), Go)
+            if len(files) != (go.page is not None):
+                raise ValueError(f"it sends {len(files)} files with its last word")
+        except (KfwError, ValueError):
+            close_all(files)
+            raise
+        if go.page:
+            self.page = go.page, _socket_of(files[0])
+        return go
 
     async def _open(self, core: DaemonService, record: WantedRecord) -> dict[str, str]:
         """Returns what does not serve when all do, or the time is over, with the reason."""

@@ -1,9 +1,13 @@
-"""The page of `kfw web` in the daemon: off until somebody asks for it, and nothing of it is imported until then."""
+"""The page of `kfw web` in the daemon: off until somebody asks for it, and nothing of it is imported until then.
+
+When another daemon takes over, the page goes on there at once: its port, and the browsers that are logged in.
+"""
 
 import logging
 import socket
 from typing import TYPE_CHECKING
 
+from kfw.daemon.handover_messages import OpenPage
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Handler
@@ -33,6 +37,7 @@ class WebPage:
         self._port = 0
         self._site: Site | None = None
         self._server: HttpServer | None = None
+        self._listening: socket.socket | None = None
 
     def open(self, request: WebRequest) -> WebReply:
         """Serve it, if that is not so yet. Raises PortInUse, UsageError."""
@@ -50,33 +55,69 @@ class WebPage:
 
     def _listen(self, port: int | None) -> "Site":
         from kfw.http.pages import ADDRESS
-        from kfw.web.site import Site
 
         if port is not None and not 0 <= port <= 65535:
             raise UsageError(
                 f"{port} is not a port", "a port is a number from 1 to 65535, or 0 for any free one"
             )
         wanted, if_taken = (USUAL_PORT, "next") if port is None else (port, "error")
-        sockets, self._port = local_ports.bind((ADDRESS,), wanted, on_port_in_use=if_taken)
+        [listening], number = local_ports.bind((ADDRESS,), wanted, on_port_in_use=if_taken)
+        return self._serve(listening, number)
+
+    def _serve(self, listening: socket.socket, port: int) -> "Site":
+        """Raises KfwError; the socket is closed then."""
+        from kfw.http.pages import ADDRESS
+        from kfw.web.site import Site
+
         try:
-            site = Site(self._api, self._port)
+            site = Site(self._api, port)
         except OSError as error:
-            _close(sockets)
+            listening.close()
             raise KfwError(f"cannot read the page's files: {words_of(error)}", "install kfw again") from error
-        self._site, self.address = site, f"{ADDRESS}:{self._port}"
-        self._server = HttpServer(site.answer, name="web", limits=LIMITS)
-        self._server.listen(sockets[0])
+        self._site, self._port, self.address = site, port, f"{ADDRESS}:{port}"
+        self._server, self._listening = HttpServer(site.answer, name="web", limits=LIMITS), listening
+        self._server.listen(listening)
         log.info("the page is on http://%s/", self.address)
         return site
 
     async def close(self) -> None:
         """Every browser is logged out, too."""
-        server, self._server, self._site, self.address = self._server, None, None, None
-        if server:
+        if self._server:
             log.info("the page is off")
+        await self.leave()
+
+    # -- another daemon takes over
+
+    def give(self) -> tuple[OpenPage | None, list[int]]:
+        """For the one that comes, with the file of its socket; from now on nobody is let in here."""
+        if not (self._site and self._server and self._listening):
+            return None, []
+        self._server.pause()
+        caller, (tokens, browsers) = self._site.caller, self._site.logins.memory()
+        environ = None if caller.environ is None else dict(caller.environ)
+        page = OpenPage(self._port, caller.kubeconfig, environ, tokens, browsers)
+        return page, [self._listening.fileno()]
+
+    def resume(self) -> None:
+        """It has not taken over."""
+        if self._server:
+            self._server.resume()
+
+    async def leave(self) -> None:
+        """Open pages are cut off, and come back to whoever serves them now."""
+        server, self._server, self._site, self.address = self._server, None, None, None
+        self._listening = None
+        if server:
             await server.close(0)
 
+    def take_over(self, page: OpenPage, listening: socket.socket) -> None:
+        """What `give` said in the daemon before. That it cannot be served is said in the log."""
+        from kfw.web.asked import WebCaller
 
-def _close(sockets: list[socket.socket]) -> None:
-    for each in sockets:
-        each.close()
+        try:
+            site = self._serve(listening, page.port)
+        except KfwError as error:
+            log.error("the page is off: %s", error.what)
+            return
+        site.caller = WebCaller(page.kubeconfig, page.environ)
+        site.logins.remember(page.tokens, page.browsers)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -50,6 +50,20 @@ class Logins:
         self._browsers[made.place] = _digest(made.cookie)
         _keep_newest(self._browsers)
         return made
+
+    def memory(self) -> tuple[list[tuple[bytes, float]], list[tuple[str, bytes]]]:
+        """For another process: tokens by digest with the seconds that they have left, and browsers with their cookies'
+        digests, the oldest first."""
+        now = self._now()
+        return [(token, until - now) for token, until in self._tokens.items()], list(self._browsers.items())
+
+    def remember(self, tokens: Iterable[tuple[bytes, float]], browsers: Iterable[tuple[str, bytes]]) -> None:
+        """What `memory` said there."""
+        now = self._now()
+        self._tokens |= {token: now + seconds for token, seconds in tokens}
+        self._browsers |= dict(browsers)
+        _keep_newest(self._tokens)
+        _keep_newest(self._browsers)
 
     def admits(self, place: str, cookie: str) -> bool:
         wanted = self._browsers.get(place)

@@ -1,5 +1,6 @@
 """The page is off until somebody asks for it, at one port, and off again with every browser logged out."""
 
+import os
 import socket
 from contextlib import closing
 
@@ -49,6 +50,31 @@ async def test_it_is_at_one_port_and_a_taken_one_names_its_holder() -> None:
         with pytest.raises(UsageError, match="already"):
             page.open(WebRequest(port=taken.getsockname()[1]))
     await page.close()
+
+
+@pytest.mark.asyncio
+async def test_what_one_daemon_gives_another_goes_on_with_at_the_same_port_and_without_it_nothing_is_given() -> (
+    None
+):
+    before, after = WebPage(_stub_api), WebPage(_stub_api)
+    assert before.give() == (None, [])
+    opened = before.open(WebRequest(port=0, kubeconfig="/k", environ={"TOKEN": "abc"}))
+    page, [number] = before.give()
+    assert page
+    assert "abc" not in repr(page)
+    inherited = socket.socket(fileno=os.dup(number))
+    await before.leave()
+    assert before.address is None
+    after.take_over(page, inherited)
+    assert after.address == opened.address
+    assert answers(page.port)
+    again, _ = after.give()
+    assert again
+    assert (again.kubeconfig, again.environ) == ("/k", {"TOKEN": "abc"})
+    assert [token for token, _ in again.tokens] == [token for token, _ in page.tokens]
+    after.resume()
+    await after.close()
+    assert not answers(page.port)
 
 
 @pytest.mark.asyncio

@@ -73,3 +73,24 @@ def test_the_oldest_go_so_that_nobody_fills_the_memory(logins: Logins) -> None:
     assert logins.exchange(tokens[0]) is None
     assert all(logins.exchange(token) for token in tokens[1:])
     assert not logins.admits(first.place, first.cookie)
+
+
+def test_another_process_remembers_who_is_logged_in_and_how_long_a_token_has(
+    logins: Logins, now: Now
+) -> None:
+    used, left = logins.token(), logins.token()
+    login = logins.exchange(used)
+    assert login
+    now.seconds += TOKEN_LIFE - 1
+    there = Now()
+    there.seconds = 5.0  # its clock has another beginning
+    after = Logins(there)
+    after.remember(*logins.memory())
+    assert after.admits(login.place, login.cookie)
+    assert not after.admits(login.place, "another")
+    assert after.exchange(used) is None
+    there.seconds += 2
+    assert after.exchange(left) is None
+    after.remember(*logins.memory())
+    assert after.exchange(left)
+    assert login.cookie not in repr(logins.memory())

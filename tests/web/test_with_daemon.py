@@ -1,14 +1,17 @@
 """The page in Chromium, in front of the daemon and the sandbox: what people do with it, by keyboard where they can."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from kfw.sandbox.manifests import deployment, namespace, pod, service
 from kfw.sandbox.manifests import port as service_port
+from kfw.sandbox.objects import Object
 from tests.real import talk
 from tests.web.browser import rows, tab
 from tests.whole.place import Place, place
@@ -136,6 +139,51 @@ def test_A36_ports_that_are_none_cannot_be_started_and_a_busy_one_is_named(
     assert kfw.rows() == {}
 
 
+def offered(page: Page, kind: str) -> list[str]:
+    """Names, once the cluster has been asked."""
+    expect(page.locator("#add-found")).not_to_have_text("Looking for targets…")
+    page.locator("#add-kind").select_option(kind)
+    names: list[str] = page.locator("#target-names option").evaluate_all(
+        "(options) => options.map((option) => option.value)"
+    )
+    return names
+
+
+def test_L11_targets_are_offered_by_their_kinds_and_one_without_a_tcp_port_says_so(
+    ada: BrowserContext, kfw: Program, shop: Place
+) -> None:
+    dns: Object = {**service_port(53, "dns"), "protocol": "UDP"}
+    shop.apply(service("shop", "dns", dns, selector={"app": "web"}))
+    page = tab(ada, link(kfw))
+    page.locator("#add-first").click()
+    fill_in(page, "service", "dns")
+    assert page.locator("#add-kind option").all_text_contents() == [
+        "service", "deployment", "statefulset", "daemonset", "pod",
+    ]  # fmt: skip
+    expect(page.locator("#add-choices")).to_contain_text("It declares no TCP port, only 53/UDP; type one.")
+    expect(page.locator("#add-start")).to_be_disabled()
+    assert {"dns", "web"} <= set(offered(page, "service"))
+    assert offered(page, "deployment") == ["web"]
+    assert "alone" in offered(page, "pod")
+    assert offered(page, "statefulset") == []
+
+
+def test_L11_who_may_not_forward_to_pods_is_offered_services_only_and_told_why(
+    ada: BrowserContext, kfw: Program, shop: Place
+) -> None:
+    looker = shop.do(lambda sandbox: sandbox.add_user("looker", "shop", verbs=["get", "list", "watch"]))
+    try:
+        with patch.dict(kfw.env, KUBECONFIG=str(looker)):
+            page = tab(ada, link(kfw))
+        page.locator("#add-first").click()
+        expect(page.locator("#add-namespace")).to_have_value("shop")
+        expect(page.locator("#add-found")).to_have_text("You may not forward to pods in this namespace.")
+        assert offered(page, "deployment") == offered(page, "pod") == []
+        assert "web" in offered(page, "service")
+    finally:
+        link(kfw)  # the page has the kubeconfig of who ran `kfw web` last
+
+
 def test_A35_L14_in_two_tabs_a_cluster_is_closed_after_a_question(ada: BrowserContext, kfw: Program) -> None:
     kfw("add", "svc/web", ":80", "-n", "shop")
     kfw("add", "more", "deploy/web", ":8080", "-n", "shop")
@@ -167,6 +215,43 @@ def test_LB2_a_forward_in_error_stays_until_it_is_retried_or_removed(
     if kfw.status("late")["status"] == "error":
         page.get_by_role("button", name="Retry late").click()
     expect(page.locator(".row")).to_have_attribute("data-status", "active")
+
+
+def test_over_a_handover_the_page_comes_back_by_itself_and_asks_nobody_to_log_in(
+    ada: BrowserContext, shop: Place
+) -> None:
+    kfw = Program(shop.kubeconfig)
+    try:
+        kfw("add", "svc/web", ":80", "-n", "shop")
+        kfw("add", "more", "deploy/web", ":8080", "-n", "shop")
+        page = tab(ada, kfw("web", "--print", "--port", "0").stdout.strip())
+        expect(page.locator('.row[data-status="active"]')).to_have_count(2)
+        page.evaluate(WATCHED)
+        for name in ("more", "web"):
+            before = kfw.daemon_pid()
+            expect(page.locator("#daemon")).to_have_text(re.compile(rf" pid {before}$"))
+            shown = rows(page)
+            kfw("restart", "--daemon")
+            came = page.evaluate("performance.now()")
+            expect(page.locator("#daemon")).to_have_text(re.compile(rf" pid {kfw.daemon_pid()}$"))
+            print(f"  the page was back {page.evaluate('performance.now()') - came:.0f} ms after the command")
+            assert rows(page) == shown
+            page.get_by_role("button", name=f"Stop {name}").click()
+            page.get_by_role("button", name=f"Start {name}").click()
+            expect(page.get_by_role("button", name=f"Stop {name}")).to_be_visible()
+            expect(page.locator('.row[data-status="active"]')).to_have_count(2)
+        assert page.evaluate("window.states") == ["live"]
+    finally:
+        kfw.close()
+
+
+#: Which states the page has had: live, offline, gate.
+WATCHED = """() => {
+  const body = document.body;
+  window.states = [body.dataset.state];
+  const look = () => window.states.at(-1) === body.dataset.state || window.states.push(body.dataset.state);
+  new MutationObserver(look).observe(body, { attributes: true });
+}"""
 
 
 def test_a_restart_of_the_daemon_is_told_and_the_page_comes_back_by_itself(
