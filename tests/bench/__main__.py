@@ -1,6 +1,7 @@
-"""usage: python -m tests.bench [AREA...] [--short]
+"""usage: python -m tests.bench [AREA...] [--short] [--minutes N]
 
-`daemon` is also daemon_many and what else begins so.
+`daemon` is also daemon_many and what else begins so. `web --minutes 60` keeps the page open for an hour, and measures its
+heap.
 
 Measures on this machine and the rig, prints a table, writes build/bench.json (and build/bench-run.json: where, when, how
 long). Exit code 1 when a bound is missed; with --short (fewer rounds, for CI) only when one is missed by more than twice.
@@ -71,12 +72,17 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"{', '.join(AREAS)} (default: all)")
     parser.add_argument("--short", action="store_true", help="fewer rounds, for CI")
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="web: only the page's heap, while it is open for so long"
+    )
     asked = parser.parse_args(argv)
+    if asked.minutes and asked.areas != ["web"]:
+        parser.error("--minutes is for web alone")
     if unknown := [word for word in asked.areas if not areas_of([word])]:
         parser.error(f"no area {', '.join(unknown)}; there are {', '.join(AREAS)}")
     asked.areas = areas_of(asked.areas) or AREAS
     try:
-        asked.config = Config(short=asked.short, rig=Rig.from_environment(os.environ))
+        asked.config = Config(asked.short, Rig.from_environment(os.environ), asked.minutes)
     except RigMissing as missing:
         parser.error(str(missing))
     return asked

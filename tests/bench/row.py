@@ -28,10 +28,12 @@ _BOUND = re.compile(r"(<=?|>=?|==) *([0-9.]+)(x?)")
 
 @dataclass(frozen=True)
 class Config:
-    """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it."""
+    """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it. `minutes`: of
+    `web` only its memory over so long."""
 
     short: bool
     rig: Rig
+    minutes: float = 0.0
 
 
 def row(

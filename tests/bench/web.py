@@ -2,6 +2,7 @@
 whether it keeps up. The API behind it is a stub, so that only the page is measured."""
 
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,11 +11,15 @@ from contextlib import contextmanager
 from playwright.sync_api import Browser, Page
 
 from tests.bench.row import Config, Row, row
+from tests.real.rig import ROOT
 from tests.web.browser import chromium, somebody, tab
 from tests.web.stub_daemon import StubDaemon, forward
 
 #: Changes a second while 300 rows are looked at.
 RATE = 2.0
+#: Seconds from which on a growth is more than noise.
+LONG_ENOUGH = 1800.0
+BUILD = ROOT / "build"
 _PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
 #: Milliseconds between two frames, until they are asked for.
 _FRAMES = """() => {
@@ -25,6 +30,9 @@ _FRAMES = """() => {
 
 
 def rows(config: Config) -> list[Row]:
+    if config.minutes:
+        with chromium() as browser:
+            return over_time(browser, config.minutes * 60)
     rounds, seconds = (3, 10.0) if config.short else (9, 60.0)
     with chromium() as browser:
         paints = [_first_paint(browser) for _ in range(rounds)]
@@ -99,8 +107,63 @@ def _changing(daemon: StubDaemon, count: int) -> Iterator[None]:
         thread.join()
 
 
+def over_time(browser: Browser, seconds: float) -> list[Row]:
+    """What an open page takes, at intervals. Two heap snapshots, which DevTools compares, are in build: of the beginning and
+    of the end."""
+    with _live(browser, 300) as (daemon, page):
+        for turn in range(600):  # each row has changed, to and fro: what that needs once is there
+            _change(daemon, turn, 300)
+        page.get_by_text("change 599", exact=True).wait_for(state="attached")
+        _save_snapshot(page, "web-first.heapsnapshot")
+        with _changing(daemon, 300):
+            samples = list(_samples(page, seconds))
+        _save_snapshot(page, "web-last.heapsnapshot")
+    times, heaps, nodes, listeners = zip(*samples, strict=True)
+    an_hour = statistics.linear_regression(times, heaps).slope * 3600
+    bound = seconds >= LONG_ENOUGH
+    what = "kfw web: open with 300 rows, 2 changes a second: "
+    return [
+        row(f"{what}heap that an hour adds", an_hour / 1e6, "MB", "< 1" if bound else ""),
+        row(f"{what}heap that 24 hours would add", an_hour * 24 / 1e6, "MB", "< 24" if bound else ""),
+        row(f"{what}heap at the end, than at first", heaps[-1] / 1e6, "MB", than=heaps[0] / 1e6),
+        row(f"{what}DOM nodes at the end, than at first", nodes[-1], "", "< 1.05x", than=nodes[0]),
+        row(
+            f"{what}event listeners at the end, than at first",
+            listeners[-1],
+            "",
+            "< 1.05x",
+            than=listeners[0],
+        ),
+    ]
+
+
+def _samples(page: Page, seconds: float) -> Iterator[tuple[float, float, int, int]]:
+    """Seconds since the beginning; bytes of the heap, DOM nodes and event listeners, each after a garbage collection."""
+    began, interval = time.monotonic(), max(seconds / 30, 2.0)
+    for number in range(round(seconds / interval) + 1):
+        time.sleep(max(began + number * interval - time.monotonic(), 0))
+        at, heap = time.monotonic() - began, _heap(page)
+        session = page.context.new_cdp_session(page)
+        counts = session.send("Memory.getDOMCounters")
+        session.detach()
+        line = f"   {at:6.0f} s  {heap / 1e6:.3f} MB  {counts['nodes']} nodes, {counts['jsEventListeners']} listeners"
+        print(line, file=sys.stderr, flush=True)
+        yield at, heap, counts["nodes"], counts["jsEventListeners"]
+
+
+def _save_snapshot(page: Page, name: str) -> None:
+    BUILD.mkdir(exist_ok=True)
+    pieces: list[str] = []
+    session = page.context.new_cdp_session(page)
+    session.on("HeapProfiler.addHeapSnapshotChunk", lambda piece: pieces.append(piece["chunk"]))
+    session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+    session.detach()
+    (BUILD / name).write_text("".join(pieces), encoding="utf-8")
+
+
 def _change(daemon: StubDaemon, turn: int, count: int) -> None:
-    status = "reconnecting" if turn // count % 2 == 0 else "active"
+    """Each row in its turn, to and fro; every other one the other way, so that the page is always about as full."""
+    status = "reconnecting" if (turn // count + turn) % 2 == 0 else "active"
     daemon.say(forward(f"svc-{turn * 7 % count}", status, message=f"change {turn}"))
 
 
