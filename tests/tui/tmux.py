@@ -40,8 +40,9 @@ class Terminal:
     def resize(self, columns: int, lines: int) -> None:
         self._run("resize-window", "-x", str(columns), "-y", str(lines))
 
-    def screen(self, *, escapes: bool = False) -> str:
-        return self._run("capture-pane", "-p", *(["-e"] if escapes else []))
+    def screen(self, *, escapes: bool = False, padded: bool = False) -> str:
+        """`padded`: with what is empty at the end of lines."""
+        return self._run("capture-pane", "-p", *(["-e"] if escapes else []), *(["-N"] if padded else []))
 
     def whole(self, *, joined: bool = False, escapes: bool = False) -> str:
         """With what has scrolled away. `joined`: lines that were too long for the window are one."""
