@@ -6,12 +6,11 @@ It is on the fast path of `kfw status`: no import that costs anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from kfw.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     Row = Mapping[str, Any]
