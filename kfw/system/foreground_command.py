@@ -69,12 +69,12 @@ class CommandSignals:
         try:
             child = subprocess.Popen(argv, env=dict(environ))
         except OSError as error:
+            self._is_spawning = False
             kind = CommandNotFound if isinstance(error, FileNotFoundError) else CommandNotExecutable
             raise kind(f"cannot run {argv[0]}: {error.strerror or error}") from error
-        finally:
-            self._is_spawning = False
         with child:
-            self._child = child
+            self._child = child  # first, so that there is no moment in which a signal would find neither
+            self._is_spawning = False
             for number in self._missed:
                 self._pass_on(number)
             code = child.wait()
