@@ -19,6 +19,7 @@ import msgspec
 from kfw import paths
 from kfw.config.merge import Branch, leaves
 from kfw.config.read import LARGEST, read
+from kfw.config.scalars import LOOPBACK
 from kfw.config.tree import ConfigProblem, Place
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.system.fetch import FetchBounds, fetch
@@ -46,7 +47,6 @@ _HEALTH = frozenset(
     {"type", "interval", "timeout", "failures", "path", "statuses", "tls", "headers", "service"}
 )
 _TOP = frozenset({"monitoringInterval", "uiOptions", "updates"})
-_LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 
 
 @dataclass(frozen=True)
@@ -265,6 +265,6 @@ def _bad_value(key: list[str], value: object) -> str:
     if key == ["method"] and value == "kubefwd":
         return "which runs as root"
     listed = value if isinstance(value, list) else [value]
-    if key == ["address"] and not all(_LOOPBACK.fullmatch(str(each)) for each in listed):
+    if key == ["address"] and not all(LOOPBACK.fullmatch(str(each)) for each in listed):
         return "which opens the port to others"
     return ""
