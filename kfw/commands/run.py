@@ -69,7 +69,9 @@ def run(
     """
     command: list[str] = ctx.meta.get(_BEHIND_DASHES, [])
     if not command:
-        raise UsageError("there is no command to run", "write it behind --, for example: kfw run -- pytest")
+        raise UsageError(
+            "the command to run is missing", "write it behind --, for example: kfw run -- pytest"
+        )
     check_command(command, os.environ.get("PATH"))
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
     settings, request = request_for(names or [], config or [], flags, config_url)

@@ -37,7 +37,7 @@ def shows(what: str) -> list[str]:
         (["run", "api"], 2, "write it behind --"),
         (["run", "--"], 2, "write it behind --"),
         (["run", "apu", "--", "true"], 2, "did you mean api?"),
-        (["run", "--", "no-such-command-here"], 127, "there is no such command"),
+        (["run", "--", "no-such-command-here"], 127, "command not found"),
         (["run", "--", "/etc/passwd"], 126, "it is not executable"),
     ],
 )
