@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from kfw import folders
 from kfw.commands import _output as output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfw.errors import KfwError
 
 

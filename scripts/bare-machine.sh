@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: scripts/bare-machine.sh [--keep] [--no-tests | --pipx | --deb | COMMAND]
+# usage: scripts/bare-machine.sh [--keep] [--no-tests | --pipx | --deb | --release | COMMAND]
 #
 # The README's two commands on a bare Debian: nothing installed but python3 and git, an empty HOME, a fresh clone of
 # what is committed. bootstrap.sh runs twice; the second run must be quick and change nothing; then `make test`. Or
@@ -10,6 +10,8 @@
 #   --pipx      instead: `pipx install` of the clone, and how long one command takes to the first byte of a service
 #   --deb       instead: the Debian package, made on another such machine, installed with its dependencies on one without
 #               Python, used to the first byte, and removed: nothing of it may be left
+#   --release   instead: a release's dry run, twice the same to the byte; then its wheel, and the one file, bring up the quick
+#               start's five ports
 #   SUITE       the Debian release (default: bookworm)
 #
 # The machine shares this one's network, so the ports of quick-start/kfw.yaml must be free; its processes end with it.
@@ -71,6 +73,43 @@ left=$(find / -xdev \( -path /root -o -path /tmp \) -prune -o -iname "*kfw*" -pr
 echo "nothing of it is left"
 '
 
+# The section of the changelog is dated as the one who releases does it. Each of the two is all of kfw that there is.
+# shellcheck disable=SC2016
+RELEASE_ROUND='
+set -eu
+PATH=/root/.local/bin:$PATH
+cd /root/kfw
+took() { echo "-- $1: $(($(date +%s) - start)) s"; start=$(date +%s); }
+start=$(date +%s)
+git remote remove origin
+version=$(sed -n "s/^__version__ = \"\(.*\)\"/\1/p" kfw/__init__.py)
+sed -i "s/^## $version (not released yet)/## $version/" CHANGELOG.md
+git diff --quiet || git -c user.name=kfw -c user.email=kfw@localhost commit -qam "Release $version"
+scripts/setup.sh dev
+took "what a release needs is installed"
+scripts/release.sh "$version" --dry-run >/root/first.sums
+scripts/release.sh "$version" --dry-run >/root/second.sums
+cmp /root/first.sums /root/second.sums
+(cd "build/release/$version"; sha256sum --check SHA256SUMS)
+took "a release is the same to the byte, twice"
+scripts/onefile.sh /root/one/kfw
+took "one file is made"
+quick_start() {
+	mkdir -p "/root/$1"
+	cd "/root/$1"
+	kfw version --json
+	kfw bootstrap all --sandbox --yes
+	kfw verify
+	kfw bootstrap uninstall --yes
+	took "the quick start of $1 is up, verified, and gone"
+}
+pipx install "/root/kfw/build/release/$version/"*.whl
+quick_start wheel
+pipx uninstall kfw-cli
+PATH=/root/one:$PATH
+quick_start one
+'
+
 parse() {
 	keep=
 	builds=
@@ -92,6 +131,10 @@ parse() {
 		builds=1
 		image=$CACHE/bare-machine-deb-$SUITE.tar
 		packages=ca-certificates
+		;;
+	--release)
+		command=$RELEASE_ROUND
+		with_pipx
 		;;
 	--help | -h)
 		help_of "$0"

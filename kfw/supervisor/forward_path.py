@@ -181,7 +181,8 @@ class ForwardPath:
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
         self._trying_in = resolution.cluster
         resolution = last(self._avoided, resolution)
-        forward = replace(self.forward, local_port=self.port)
+        moved = self.port != self.forward.local_port
+        forward = replace(self.forward, local_port=self.port) if moved else self.forward
         self._fresh = await open_path(
             self.methods, forward, resolution, self._environ(), self.eof_behaviour, self.name
         )

@@ -29,6 +29,7 @@ AREAS = (
     "daemon_changes",
     "daemon_crashes",
     "recovery",
+    "extras",
     "relay",
     "tunnel_speed",
     "tunnel_far",

@@ -12,6 +12,7 @@ import yaml
 from kfw.cli import run
 from kfw.commands.init import template
 from kfw.config.layers import EMBEDDED, SCHEMA
+from tests.config.fakes import DATA
 
 API = "portForwards:\n  api: {target: service/api, targetPort: 80, namespace: shop}\n"
 BAD = "portForwards:\n  api: {tagret: service/api, localPort: 70000}\n"
@@ -96,12 +97,24 @@ def test_check_of_a_file_reads_it_alone(shell: Shell) -> None:
     assert "nowhere.yaml:1:1: cannot be read" in shell.err
 
 
+def test_check_says_that_figures_are_collected_by_another_command(shell: Shell) -> None:
+    text = (DATA / "seed_000_collector.yaml").read_text()
+    (shell.folder / "kfw.yaml").write_text(text)
+    assert shell.kfw("config", "check") == 0
+    assert shell.out.endswith(
+        "figures are collected by `kfw collect`, once or `--every 24h`; `kfw up` does not start it\n"
+    )
+    (shell.folder / "kfw.yaml").write_text(text.replace("enabled: true", "enabled: false"))
+    assert shell.json("config", "check")["notes"] == []
+
+
 def test_check_in_json_is_one_value_whether_there_are_problems_or_not(shell: Shell) -> None:
     file = shell.folder / "kfw.yaml"
     file.write_text(API)
     assert shell.json("config", "check") == {
         "problems": [],
         "warnings": [],
+        "notes": [],
         "files": [str(file)],
         "forwards": 1,
     }

@@ -49,6 +49,11 @@ class Terminal:
             "capture-pane", "-p", "-S", "-", *(["-J"] if joined else []), *(["-e"] if escapes else [])
         )
 
+    def asks(self, modes: str) -> str:
+        """Of the terminal, by tmux(1), FORMATS: `mouse_sgr_flag,alternate_on` -> `1,0`."""
+        asked = ",".join(f"#{{{mode}}}" for mode in modes.split(","))
+        return self._run("display-message", "-p", asked).strip()
+
     def clear(self) -> None:
         """Also what has scrolled away."""
         self.type("clear")
