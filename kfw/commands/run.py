@@ -175,6 +175,8 @@ def variables_of(
 def places(row: Row) -> dict[str, str]:
     """What the words in braces stand for."""
     host, port = address(row)
+    if host in ("0.0.0.0", "::"):  # as in a container: to listen on, not to connect to
+        host = "localhost"
     shown = f"[{host}]" if ":" in host else host
     url = str(row.get("url") or f"tcp://{shown}:{port}")
     return {"host": host, "port": str(port), "url": url, "name": str(row["name"])}
