@@ -263,7 +263,7 @@ class ForwardPath:
         old, self.active = self.active, None
         if old is None:
             return
-        self.hold("the path broke, and there is no other one yet")
+        self.hold("the path broke, and no other one is open yet")
         if isinstance(old.tunnel, OwnsPort):
             await old.tunnel.give_port_back()
         self._drain(old.tunnel)

@@ -193,5 +193,6 @@ def _nothing_may_be_listed(server: ApiServer, denied: list[Resource], namespace:
 def _no_namespace(server: ApiServer, namespace: str) -> UsageError:
     context = server.error_context.context
     return UsageError(
-        f"there is no namespace '{namespace}' in context {context}", "see all that there is: kfw targets -A"
+        f"namespace '{namespace}' does not exist in context {context}",
+        "see all that there is: kfw targets -A",
     )

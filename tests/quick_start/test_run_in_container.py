@@ -55,7 +55,7 @@ def test_a_command_talks_to_its_forward_and_its_code_is_the_containers(
     image: str, options: Sequence[str]
 ) -> None:
     done = once(image, *RUN, "sh", "-c", 'python3 -c "$0"; exit 41', ASK, options=options)
-    assert (done.stdout, done.returncode) == ("amp-api\n", 41), done.stderr
+    assert (done.stdout, done.returncode) == ("localhost amp-api\n", 41), done.stderr
 
 
 @pytest.mark.parametrize(("wanted", "code"), [(200, 0), (404, 1)])

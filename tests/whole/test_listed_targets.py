@@ -80,7 +80,7 @@ def test_who_may_not_list_is_told_what_and_where_and_ends_with_5(
     ("arguments", "word"),
     [
         (("--context", "nowhere"), 'context "nowhere" does not exist'),
-        (("-n", "nowhere"), "there is no namespace 'nowhere'"),
+        (("-n", "nowhere"), "namespace 'nowhere' does not exist"),
         (("-n", "demo", "-A"), "do not go together"),
     ],
 )
