@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from kfw import folders
 from kfw.commands import _output as output
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kfw.errors import KfwError
 
 
@@ -168,7 +169,7 @@ def _show_crash(error: Exception, argv: Sequence[str]) -> int:
     try:
         fix = f"details are in {write_report(error, argv)}, please report it"
     except (KfwError, OSError) as no_report:  # no home, a full disk
-        fix = f"please report it; there is no report with details, because kfw {no_report}"
+        fix = f"please report it; no report with details was written, because kfw {no_report}"
     return show_error(KfwError(what, fix), argv)
 
 

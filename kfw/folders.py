@@ -14,7 +14,7 @@ def user_home() -> str:
     home = os.environ.get("HOME") or _home_in_database()
     if not home:
         raise _usage_error(
-            f"there is no home directory: HOME is not set, and uid {os.getuid()} has no entry in the user database",
+            f"cannot find a home directory: HOME is not set, and uid {os.getuid()} has no entry in the user database",
             "set HOME to a directory of your own; KFW_HOME moves kfw's own files only",
         )
     return os.path.abspath(home)  # noqa: PTH100 - see above

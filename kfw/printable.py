@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import re
 
 #: What can move the cursor, change what is on the screen, or make text read otherwise than it is: control characters of
 #: both kinds (ECMA-48), line separators, marks of direction (Unicode TR 9, "Trojan Source"), and halves of pairs, which
 #: cannot even be written. Newline and tab are left.
-_HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
-)
-#: The colours that kfw itself uses.
-_COLOUR = re.compile("(\x1b\\[(?:0|2|3[0-7]|9[0-7])m)")
+_HARMFUL = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+#: The colours that kfw itself uses, as they stand between ESC [ and m.
+_COLOURS = frozenset(("0", "2", *map(str, range(30, 38)), *map(str, range(90, 98))))
 
 
 def printable(text: str, *, colours: bool = False) -> str:
@@ -19,9 +19,20 @@ def printable(text: str, *, colours: bool = False) -> str:
     if text.isprintable():
         return text
     if colours and "\x1b" in text:
-        pieces = _COLOUR.split(text)  # every second one is a colour
-        return "".join(piece if number % 2 else printable(piece) for number, piece in enumerate(pieces))
-    return _HARMFUL.sub(_escaped, text)
+        before, *pieces = text.split("\x1b[")
+        return "".join([printable(before), *map(_after_escape, pieces)])
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    import re  # not before it is needed: it takes as long as half of Python's own start
+
+    return re.sub(_HARMFUL, _escaped, text)
+
+
+def _after_escape(text: str) -> str:
+    code, end, rest = text.partition("m")
+    if end and code in _COLOURS:
+        return f"\x1b[{code}m{printable(rest)}"
+    return printable(f"\x1b[{text}")
 
 
 #: kfw's own symbols where the terminal's encoding has no others; each is one column, as before.

@@ -128,10 +128,20 @@ class DaemonInfo(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     warnings: list[str] = []  # what is wrong with the daemon itself, in sentences: files, disk
 
 
+class RemoteDefaults(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
+    """Defaults at a URL (`--config-url`) that something which is up was asked for with."""
+
+    url: str  # without its query
+    state: str  # current; old: a copy from before is used; missing: there is none, and nothing of it is used
+    newest_at: str | None = None  # when the copy was the newest
+    message: str = ""  # why it is not any more
+
+
 class StatusReply(msgspec.Struct, rename="camel", frozen=True):
     daemon: DaemonInfo
     forwards: list[ForwardStatus]
     seq: int = 0  # of the last event that is in it: follow those after it
+    remote_defaults: list[RemoteDefaults] = []
 
 
 #: The key of what `add` brought: no file stands behind it, so `reload` leaves it alone.

@@ -21,6 +21,15 @@ shell_scripts() {
 	find quick-start scripts tests/kubectl_compat/scripts -name '*.sh' | sort
 }
 
+# Only where actionlint is: no package index of ours has it as a program. What it needs of shellcheck is ours.
+workflows() {
+	command -v actionlint >/dev/null || {
+		printf 'check: actionlint is not on PATH, workflows are only loaded, by make test\n' >&2
+		return
+	}
+	actionlint -shellcheck "$BIN/shellcheck" -pyflakes ''
+}
+
 main() {
 	check lint "$BIN/ruff" check --quiet .
 	check format "$BIN/ruff" format --check --quiet .
@@ -30,6 +39,7 @@ main() {
 	check shellcheck "$BIN/shellcheck" --external-sources $(shell_scripts)
 	# shellcheck disable=SC2046
 	check shfmt "$BIN/shfmt" --diff $(shell_scripts)
+	check workflows workflows
 	check schemas "$BIN/python" -m pytest -q tests/config/test_schema.py tests/daemon/test_openapi.py tests/commands/test_man_page.py
 	check house "$BIN/python" -m pytest -q tests/test_names.py tests/test_circles.py tests/test_pointers.py
 	[ -z "$failed" ] || {

@@ -70,13 +70,7 @@ write_control() {
 }
 
 main() {
-	case ${1:-} in
-	--help | -h)
-		help_of "$0"
-		exit 0
-		;;
-	-*) die 2 "unknown option $1; see --help" ;;
-	esac
+	only_a_path "$0" "$@"
 	need dpkg-deb "it makes the package"
 	PYTHON=${PYTHON:-/usr/bin/python3}
 	choose_python

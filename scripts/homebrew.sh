@@ -27,13 +27,7 @@ lock_file() {
 }
 
 main() {
-	case ${1:-} in
-	--help | -h)
-		help_of "$0"
-		exit 0
-		;;
-	-*) die 2 "unknown option $1; see --help" ;;
-	esac
+	only_a_path "$0" "$@"
 	choose_python
 	formula=${1:-$BUILD/kfw.rb}
 	mkdir -p "${formula%/*}"

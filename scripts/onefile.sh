@@ -14,13 +14,7 @@ ROOT=$(CDPATH='' cd "$(dirname "$(readlink -f "$0" 2>/dev/null || echo "$0")")/.
 . "$ROOT/scripts/packaging.sh"
 
 main() {
-	case ${1:-} in
-	--help | -h)
-		help_of "$0"
-		exit 0
-		;;
-	-*) die 2 "unknown option $1; see --help" ;;
-	esac
+	only_a_path "$0" "$@"
 	choose_python
 	file=${1:-$BUILD/kfw.pex}
 	make_wheels

@@ -6,6 +6,17 @@ BUILD=${BUILD:-$ROOT/build}
 WHEELS=${WHEELS:-$BUILD/wheels}
 TOOLS=${TOOLS:-$BUILD/tools}
 
+# only_a_path SCRIPT [ARGUMENT...]: what a script does that takes one path at most: --help, and no other option
+only_a_path() {
+	case ${2:-} in
+	--help | -h)
+		help_of "$1"
+		exit 0
+		;;
+	-*) die 2 "unknown option $2; see --help" ;;
+	esac
+}
+
 # in_pyproject EXPRESSION: of `project`, the table of that name
 in_pyproject() {
 	"$PYTHON" -c "import sys, tomllib; project = tomllib.load(open(sys.argv[1], 'rb'))['project']; print($1)" \

@@ -1,9 +1,9 @@
 #!/bin/sh
-# usage: scripts/release.sh VERSION [--dry-run]
+# usage: scripts/release.sh VERSION [--dry-run | --notes]
 #
 # Makes what is published of a version, in build/release/VERSION: wheel, source archive, SHA256SUMS and an SBOM (SPDX), and then
 # the tag vVERSION. Everything is built twice and must be the same to the byte. It pushes and uploads nothing; --dry-run
-# makes no tag either.
+# makes no tag either. --notes makes nothing, and prints what CHANGELOG.md says of the version.
 #
 # It refuses a version that is not X.Y.Z or has a tag, a checkout with changes, and one whose pyproject.toml, kfw/__init__.py
 # or CHANGELOG.md is of another version.
@@ -90,6 +90,7 @@ $second"
 main() {
 	VERSION=
 	dry=
+	notes_only=
 	for word; do
 		case $word in
 		-h | --help)
@@ -97,6 +98,7 @@ main() {
 			return
 			;;
 		--dry-run) dry=1 ;;
+		--notes) notes_only=1 ;;
 		-*) die 2 "unknown option '$word'; --help says how" ;;
 		*)
 			[ -z "$VERSION" ] || die 2 "one version at a time"
@@ -108,6 +110,11 @@ main() {
 	cd "$ROOT"
 	need git 'which has the commit'
 	check_version
+	if [ -n "$notes_only" ]; then
+		check_files
+		printf '%s\n' "$notes"
+		return
+	fi
 	check_tags
 	check_tree
 	check_files

@@ -35,7 +35,7 @@ OTHER_FILES = {"azure.go", "tests/integration", "tests/real/test_acceptance_x.py
 #: Folders of the repository's name that are images of the sandbox.
 IMAGES = re.compile(r"kfw/(?:http|tls|echo|greeter|resetter|digest)$")
 OTHER_OPTIONS = {
-    "scripts of this checkout": "--remove --pipx",
+    "scripts of this checkout": "--remove --pipx --release --notes",
     "kubectl": "--as --server --token --patch --now",
     "other programs": "--internal --server.image --hostname",
     "pytest, and the tests' own programs": "--seconds --seed --area --from --shrink --cluster --minutes --list --sample",

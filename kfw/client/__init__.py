@@ -6,12 +6,11 @@ DaemonNotRunning when nobody listens, else what the daemon refused, as the class
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-
 from kfw.client import control_http
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any, TypeVar
 
     from kfw.client.control_http import ControlConnection

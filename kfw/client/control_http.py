@@ -1,20 +1,21 @@
 """HTTP/1.1 over the daemon's unix socket, by hand: `kfw status` has no time to import an HTTP library.
 
-This module is on the fast path: nothing here may import typing, pathlib or msgspec, or what imports them.
+This module is on the fast path: nothing here may import typing, pathlib or msgspec, or what imports them. A socket is
+what C has of it: the module socket imports selectors and enum, which take as long as half of Python's own start.
 Source: RFC 9112, sections 4 (status line), 6.3 (length of a body) and 7.1 (chunked).
 """
 
 from __future__ import annotations
 
+import _socket
 import os
-import socket
 import time
-from collections.abc import Iterator
 
 from kfw.folders import runtime_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from kfw.errors import KfwError
@@ -42,7 +43,7 @@ class ControlConnection:
     def shut(self) -> None:
         """End it from another thread, which reading in this one would not hear of otherwise."""
         try:  # noqa: SIM105 - contextlib is not on the fast path
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.shutdown(_socket.SHUT_RDWR)
         except OSError:
             pass  # it has ended by itself
 
@@ -153,11 +154,11 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield line.rstrip(b"\r")
 
 
-def _connect(path: str, timeout: float) -> socket.socket:
+def _connect(path: str, timeout: float) -> _socket.socket:
     owner = os.stat(path).st_uid  # noqa: PTH116 - pathlib costs 10 ms
     if owner != os.getuid():
         raise PermissionError(f"it belongs to the user with id {owner}")
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     connection.settimeout(timeout)
     deadline = time.monotonic() + timeout
     try:

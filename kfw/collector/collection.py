@@ -4,6 +4,7 @@ A figure that cannot be had is missing, never 0; what is missing is asked for ag
 """
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -15,8 +16,16 @@ from urllib.parse import quote
 
 from kfw.collector.collected import CollectedRecord
 from kfw.collector.grpc_calls import GrpcServer, ServerSilent
+from kfw.collector.server_access import login_headers, trust
 from kfw.collector.usage_events import Bucket, Metrics, UsageEvent, Workspace, oddities, rfc3339, summed
-from kfw.config.collector_block import CollectorSettings, Figure, FigureQuestion, WorkspaceList, filled
+from kfw.config.collector_block import (
+    CollectorSettings,
+    Figure,
+    FigureQuestion,
+    ServerAccess,
+    WorkspaceList,
+    filled,
+)
 from kfw.config.json_path import NoNumber, number_at, value_at
 from kfw.errors import KfwError
 from kfw.system.fetch import FetchBounds, fetch
@@ -42,7 +51,8 @@ class Backends:
     def __init__(self, locate: Callable[[str], str], timeout: float) -> None:
         self._locate = locate
         self._timeout = timeout
-        self._servers: dict[str, GrpcServer] = {}
+        self._servers: dict[tuple[str, ServerAccess], GrpcServer] = {}
+        self._trusted: dict[ServerAccess, ssl.SSLContext] = {}
         self._silent: dict[str, int] = {}
         self._lock = threading.Lock()
 
@@ -68,17 +78,24 @@ class Backends:
         return found
 
     def _by_grpc(self, address: str, question: FigureQuestion, about: Mapping[str, str]) -> Any:
+        key = (address, question.access)
         with self._lock:
-            server = self._servers.get(address) or self._servers.setdefault(address, GrpcServer(address))
+            server = self._servers.get(key) or self._servers.setdefault(key, GrpcServer(*key))
         request = filled(json.loads(question.request), about)
         return server.call(question.method, request, self._timeout)
 
     def _by_http(self, address: str, question: FigureQuestion, about: Mapping[str, str]) -> Any:
-        base = address if "://" in address else f"http://{address}"
+        access = question.access
+        base = address if "://" in address else f"http{'s' if access.tls else ''}://{address}"
         target = filled(question.path, {name: quote(value, safe="") for name, value in about.items()})
         bounds = FetchBounds(self._timeout, _LARGEST, ("http", "https"), redirects=0, proxies=False)
+        login = {name: token.reveal() for name, token in login_headers(access).items()}
+        with self._lock:
+            if access.tls and access not in self._trusted:
+                self._trusted[access] = trust(access)
+        trusted = self._trusted.get(access)
         try:
-            answer = fetch(f"{base}{target}", bounds, {"Accept": "application/json"})
+            answer = fetch(f"{base}{target}", bounds, {"Accept": "application/json", **login}, trusted)
         except KfwError as error:
             raise ServerSilent(error.what) from error
         if answer.status != 200:

@@ -8,11 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kfw.collector.server_access import ca_certificates, login_headers
+from kfw.config.collector_block import ServerAccess
 from kfw.errors import KfwError, ToolMissing
 
 _VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
 #: Files that a server may describe itself in, and characters of its words that are shown.
 _MOST_FILES, _SHOWN = 500, 200
+_PLAIN = ServerAccess()
 #: One connection, and no proxy of the environment.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -22,9 +25,10 @@ _OPTIONS = (
 
 
 class GrpcServer:
-    """One server at `address` (host:port), without TLS. Its methods may be called in several threads."""
+    """One server at `address` (host:port). Its methods may be called in several threads. Raises KfwError where a token or
+    certificates that `access` names cannot be had."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, access: ServerAccess = _PLAIN) -> None:
         try:
             import grpc
             from google.protobuf import descriptor_pool
@@ -34,7 +38,8 @@ class GrpcServer:
             ) from error
         self._grpc: Any = grpc
         self._address = address
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._login = tuple((name, token.reveal()) for name, token in login_headers(access).items())
+        self._channel = _channel(grpc, address, access)
         self._pool = descriptor_pool.DescriptorPool()
         self._files = set[str]()
         self._methods: dict[str, Any] = {}
@@ -62,7 +67,7 @@ class GrpcServer:
             response_deserializer=gives.FromString,
         )
         with self._in_words(found.full_name):
-            answer = ask(message, timeout=timeout)
+            answer = ask(message, timeout=timeout, metadata=self._login)
         said: dict[str, Any] = json_format.MessageToDict(
             answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
         )
@@ -147,7 +152,8 @@ class GrpcServer:
             )
             try:
                 with self._in_words("its reflection"):
-                    answer = next(ask(iter([request_type(**question)]), timeout=timeout))
+                    asked = iter([request_type(**question)])
+                    answer = next(ask(asked, timeout=timeout, metadata=self._login))
             except StopIteration as error:
                 raise KfwError(f"{self._address} does not answer to reflection") from error
             except _NotServed:
@@ -163,6 +169,14 @@ class GrpcServer:
 
     def _in_words(self, what: str) -> "_Words":
         return _Words(self._grpc.RpcError, f"{what} at {self._address}")
+
+
+def _channel(grpc: Any, address: str, access: ServerAccess) -> Any:
+    if not access.tls:
+        return grpc.insecure_channel(address, options=_OPTIONS)
+    named = (("grpc.ssl_target_name_override", access.server_name),) if access.server_name else ()
+    credentials = grpc.ssl_channel_credentials(root_certificates=ca_certificates(access))
+    return grpc.secure_channel(address, credentials, options=(*_OPTIONS, *named))
 
 
 class _NotServed(KfwError):

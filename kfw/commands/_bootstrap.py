@@ -51,7 +51,7 @@ def options(
 
 def _readable(file: Path | None) -> Path | None:
     if file is not None and not file.is_file():
-        raise UsageError(f"cannot read {file}: there is no such file")
+        raise UsageError(f"cannot read {file}: it does not exist")
     return file.absolute() if file else None
 
 

@@ -44,7 +44,9 @@ def check(files: Files = None, as_json: Json = False) -> int:
     except ConfigError as error:
         if not as_json:
             raise
-        output.show_json({"problems": error.problems, "warnings": [], "files": [], "forwards": 0})
+        output.show_json(
+            {"problems": error.problems, "warnings": [], "notes": [], "files": [], "forwards": 0}
+        )
         return error.exit_code
     if as_json:
         output.show_json(_summary(settings))
@@ -174,6 +176,7 @@ def _summary(settings: "Settings") -> dict[str, Any]:
     return {
         "problems": [],
         "warnings": _warnings(settings),
+        "notes": _notes(settings),
         "files": [str(path) for path in settings.files],
         "forwards": len(settings.forwards),
     }
@@ -184,4 +187,11 @@ def _report(settings: "Settings") -> list[str]:
     count = len(settings.forwards)
     off = sum(not forward.enabled for forward in settings.forwards.values())
     said = f"{count} forward{'s' * (count != 1)}{f', {off} disabled' if off else ''}, no problems"
-    return [*read, said]
+    return [*read, said, *_notes(settings)]
+
+
+def _notes(settings: "Settings") -> list[str]:
+    """What holds, but not with `kfw up`: kportforward collects while it runs."""
+    if settings.collector.enabled and settings.collector.figures:
+        return ["figures are collected by `kfw collect`, once or `--every 24h`; `kfw up` does not start it"]
+    return []

@@ -31,7 +31,7 @@ def mcp(
 
     if project is not None:
         if not project.is_dir():
-            raise UsageError(f"there is no folder {project}", "name the folder of a kfw.yaml")
+            raise UsageError(f"the folder {project} does not exist", "name the folder of a kfw.yaml")
         os.chdir(project)
     # What anything else prints must not get between the messages.
     with os.fdopen(os.dup(1), "wb") as sink:

@@ -27,7 +27,7 @@ def open(  # noqa: A001 - the name of the command
 ) -> int:
     """Open a forward in the browser: its Swagger UI or gRPC UI where it has one.
 
-    The URL is shown instead where there is no browser.
+    Where no browser is found, the URL is shown instead.
 
     \b
     kfw open api
@@ -88,4 +88,4 @@ def _browse(name: str, where: str) -> None:
 
     output.show(where)
     if not webbrowser.open(where):
-        raise KfwError("cannot open a browser: there is none here", "open the URL above yourself")
+        raise KfwError("cannot open a browser: none was found", "open the URL above yourself")

@@ -69,7 +69,9 @@ def run(
     """
     command: list[str] = ctx.meta.get(_BEHIND_DASHES, [])
     if not command:
-        raise UsageError("there is no command to run", "write it behind --, for example: kfw run -- pytest")
+        raise UsageError(
+            "the command to run is missing", "write it behind --, for example: kfw run -- pytest"
+        )
     check_command(command, os.environ.get("PATH"))
     flags = {"context": context, "namespace": namespace, "kubeconfig": kubeconfig, "method": method}
     settings, request = request_for(names or [], config or [], flags, config_url)
@@ -173,6 +175,8 @@ def variables_of(
 def places(row: Row) -> dict[str, str]:
     """What the words in braces stand for."""
     host, port = address(row)
+    if host in ("0.0.0.0", "::"):  # as in a container: to listen on, not to connect to
+        host = "localhost"
     shown = f"[{host}]" if ":" in host else host
     url = str(row.get("url") or f"tcp://{shown}:{port}")
     return {"host": host, "port": str(port), "url": url, "name": str(row["name"])}

@@ -62,4 +62,4 @@ def _browse(url: str) -> None:
     import webbrowser
 
     if not webbrowser.open(url):
-        output.say("kfw: there is no browser here, open the link yourself")
+        output.say("kfw: no browser was found, open the link yourself")

@@ -7,6 +7,7 @@ theirs under `metrics`.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from kfw.config import json_path
 from kfw.config import scalars as s
@@ -23,6 +24,20 @@ METRIC_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
 
 
 @dataclass(frozen=True)
+class ServerAccess:
+    """How a server is spoken to. `ca_file` "": this machine's CAs; `server_name`: the name that its certificate has, "": its
+    host's. The token is in a variable of the environment or in a file; neither: none is sent. `token_header` "": as
+    `Authorization: Bearer TOKEN`."""
+
+    tls: bool = False
+    ca_file: str = ""
+    server_name: str = ""
+    token_env: str = ""
+    token_file: str = ""
+    token_header: str = ""
+
+
+@dataclass(frozen=True)
 class FigureQuestion:
     """One call. Either `path` is the target of a GET, or `method` a gRPC method: its name, or package.Service/Method.
 
@@ -35,6 +50,7 @@ class FigureQuestion:
     path: str = ""
     method: str = ""
     request: str = "{}"
+    access: ServerAccess = ServerAccess()
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,28 @@ _VALUE = BlockKey(
     s.text("a path such as $.total", pattern=r"^\$", check=_json_path), "Where the number is in the answer."
 )
 
-_GRPC = Block("collectorHost", {"host": _HOST, "forward": _FORWARD, "method": _METHOD, "request": _REQUEST})
+#: Of every block that has an address.
+_ACCESS = {
+    "tls": BlockKey(s.flag(), "Whether it is asked over TLS; a url says so itself."),
+    "caFile": BlockKey(s.file_path(), "The CAs that its certificate may be of, in place of this machine's."),
+    "serverName": BlockKey(
+        s.text("a name such as shop.example", pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$"),
+        "The name in its certificate, where that is not the one that is asked.",
+    ),
+    "tokenEnv": BlockKey(
+        s.text("the name of a variable of the environment", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+        "The variable that holds the token which logs in.",
+    ),
+    "tokenFile": BlockKey(s.file_path(), "The file that holds the token which logs in."),
+    "tokenHeader": BlockKey(
+        s.text("a header's name such as x-api-key", pattern=r"^[A-Za-z0-9_.-]+$"),
+        "The header that the token alone is sent in; else it is Authorization: Bearer TOKEN.",
+    ),
+}
+_GRPC = Block(
+    "collectorHost",
+    {"host": _HOST, "forward": _FORWARD, "method": _METHOD, "request": _REQUEST, **_ACCESS},
+)
 _METRIC = Block(
     "collectorMetric",
     {
@@ -132,6 +169,7 @@ _METRIC = Block(
         "method": _METHOD,
         "request": _REQUEST,
         "value": _VALUE,
+        **_ACCESS,
     },
 )
 _SERVICES = Block(
@@ -147,6 +185,7 @@ _SERVICES = Block(
                     "items": BlockKey(_VALUE.shape, "Where the list is in its answer."),
                     "id": BlockKey(_VALUE.shape, "Where the id is in each of them."),
                     "name": BlockKey(_VALUE.shape, "Where the name is in each of them."),
+                    **_ACCESS,
                 },
             ),
             "Lists the workspaces, by HTTP.",
@@ -266,7 +305,19 @@ def _own_figures(metrics: Branch) -> Iterator[Figure]:
 
 def _question(block: Branch, **more: str) -> FigureQuestion:
     address = block.value("url", str) or block.value("host", str) or ""
-    return FigureQuestion(forward=block.value("forward", str) or "", address=address.rstrip("/"), **more)
+    return FigureQuestion(
+        forward=block.value("forward", str) or "",
+        address=address.rstrip("/"),
+        access=ServerAccess(
+            tls=block.value("tls", bool) is True or address.startswith("https://"),
+            ca_file=block.value("caFile", str) or "",
+            server_name=block.value("serverName", str) or "",
+            token_env=block.value("tokenEnv", str) or "",
+            token_file=block.value("tokenFile", str) or "",
+            token_header=(block.value("tokenHeader", str) or "").lower(),
+        ),
+        **more,
+    )
 
 
 _USUAL_STEPS: Mapping[str, tuple[Step, ...]] = {"id": WorkspaceList.id_at, "name": WorkspaceList.name_at}
@@ -306,6 +357,40 @@ def _of_address(block: Branch, path: str) -> Iterator[ConfigProblem]:
     elif len(named) > 1:
         what = f"{path} has both {named[0]} and {named[1]}"
         yield ConfigProblem(_at(block, named[1]), what, "keep one of them")
+    yield from _of_access(block, path)
+
+
+def _of_access(block: Branch, path: str) -> Iterator[ConfigProblem]:
+    said = block.children.keys()
+    access = _question(block).access
+    token = next((key for key in ("tokenEnv", "tokenFile") if key in said), "")
+    if {"url", "tls"} <= said:
+        yield ConfigProblem(
+            _at(block, "tls"), f"{path} has both url and tls", "write https:// in url instead"
+        )
+    if {"tokenEnv", "tokenFile"} <= said:
+        yield ConfigProblem(
+            _at(block, "tokenFile"), f"{path} has both tokenEnv and tokenFile", "keep one of them"
+        )
+    if "tokenHeader" in said and not token:
+        fix = "write tokenEnv: or tokenFile:"
+        yield ConfigProblem(_at(block, "tokenHeader"), f"{path} has a tokenHeader and no token", fix)
+    for key in ("caFile", "serverName"):
+        if key in said and not access.tls:
+            yield ConfigProblem(_at(block, key), f"{path} has a {key} and no TLS", "write tls: true")
+    if token and not access.tls and (host := _other_machine(block)):
+        what = f"{path} would send its token to {host} without TLS"
+        yield ConfigProblem(_at(block, token), what, "write tls: true, or https:// in url")
+
+
+def _other_machine(block: Branch) -> str:
+    """The host that is asked, if it is not this machine; what a forward leads to is behind a port of this machine."""
+    url, host = block.value("url", str) or "", block.value("host", str) or ""
+    try:
+        name = (urlsplit(url).hostname or "") if url else host.rpartition(":")[0].strip("[]")
+    except ValueError:
+        name = url
+    return "" if not name or s.LOOPBACK.fullmatch(name) else name
 
 
 def _at(block: Branch, key: str) -> Place:

@@ -52,7 +52,7 @@ def without_forward(text: str, at: Place, name: str) -> str:
     before = _said(text, at)
     path = _find(before, name)
     if not path:
-        raise CannotEdit(f"there is no '{name}' in it")
+        raise CannotEdit(f"it has no '{name}'")
     if _is_toml(at):
         raise CannotEdit("kfw takes nothing out of TOML")
     after = _Yaml(text).remove(path)

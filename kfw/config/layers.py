@@ -218,7 +218,9 @@ def _absent_kubeconfigs(completed: Branch) -> list[str]:
         for path in build.texts(entry.block, "kubeconfig")
     }
     return [
-        f"{at}: there is no kubeconfig {path}, create it" for at, path in places if not os.path.lexists(path)
+        f"{at}: the kubeconfig {path} does not exist, create it"
+        for at, path in places
+        if not os.path.lexists(path)
     ]
 
 

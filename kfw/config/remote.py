@@ -7,9 +7,10 @@ in it. A copy that cannot be used never takes the place of one that can.
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -18,6 +19,7 @@ import msgspec
 from kfw import paths
 from kfw.config.merge import Branch, leaves
 from kfw.config.read import LARGEST, read
+from kfw.config.scalars import LOOPBACK
 from kfw.config.tree import ConfigProblem, Place
 from kfw.errors import KfwError, UsageError, words_of
 from kfw.system.fetch import FetchBounds, fetch
@@ -45,7 +47,6 @@ _HEALTH = frozenset(
     {"type", "interval", "timeout", "failures", "path", "statuses", "tls", "headers", "service"}
 )
 _TOP = frozenset({"monitoringInterval", "uiOptions", "updates"})
-_LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 
 
 @dataclass(frozen=True)
@@ -66,18 +67,33 @@ class RemoteUrl:
 
 
 class _About(msgspec.Struct):
-    """Of a copy. `etag`: to ask with."""
+    """Of a copy, and of the last time it was asked for. `sha256`: "" while there is no copy. `etag`: to ask with. `newest`:
+    when it was the newest, in seconds since 1970. `problem`: why it is not known to be so any more."""
 
     sha256: str
     etag: str = ""
+    newest: float = 0.0
+    problem: str = ""
 
 
 @dataclass(frozen=True)
 class RemoteCopy:
+    """`newest`: when it was, in seconds since 1970; 0: not known."""
+
     path: Path
     url: RemoteUrl
     sha256: str
     etag: str = ""
+    newest: float = 0.0
+
+
+@dataclass(frozen=True)
+class RemoteState:
+    """What the last command that asked has found. `is_here`: there is a copy. `problem`: why it is not the newest; ""."""
+
+    is_here: bool
+    newest: float
+    problem: str
 
 
 def url_of(text: str) -> RemoteUrl:
@@ -106,15 +122,24 @@ def url_of(text: str) -> RemoteUrl:
 
 def cached(url: RemoteUrl) -> RemoteCopy | None:
     """What is here of it, if it is what the URL wants. Asks nobody."""
+    about = _read_about(url)
     try:
         data = read_bounded(url.file, LARGEST)
-        about = msgspec.json.decode(read_bounded(_about_file(url), LARGEST), type=_About)
-    except (OSError, msgspec.DecodeError):
+    except OSError:
+        return None
+    if about is None:
         return None
     sha256 = hashlib.sha256(data).hexdigest()
-    # Written one after the other: of a copy whose writer was killed in between nothing but its etag is missing.
-    etag = about.etag if about.sha256 == sha256 else ""
-    return RemoteCopy(url.file, url, sha256, etag) if url.sha256 in ("", sha256) else None
+    # Written one after the other: of a copy whose writer was killed in between nothing but its etag and age are missing.
+    etag, newest = (about.etag, about.newest) if about.sha256 == sha256 else ("", 0.0)
+    return RemoteCopy(url.file, url, sha256, etag, newest) if url.sha256 in ("", sha256) else None
+
+
+def state_of(url: RemoteUrl) -> RemoteState:
+    """Of the copy here. Asks nobody, and does not read the copy."""
+    about = _read_about(url)
+    is_here = about is not None and url.file.exists()
+    return RemoteState(is_here, about.newest if about else 0.0, about.problem if about else "")
 
 
 def refresh(url: RemoteUrl, say: Callable[[str], None]) -> RemoteCopy | None:
@@ -127,15 +152,18 @@ def refresh(url: RemoteUrl, say: Callable[[str], None]) -> RemoteCopy | None:
         return before  # it can never be another
     try:
         data, etag = _content(url, before)
-        if data is None:
-            return before
-        return _kept(url, data, etag)
+        copy = before if data is None else _kept(url, data, etag)
     except KfwError as error:
         if url.sha256:
             raise
+        _note(url, before, error.what)
         then = "the copy from before is used" if before else "kfw goes on without it"
         say(f"the config at {url.name} is not used: {error.what}; {then}")
         return before
+    if copy:
+        copy = replace(copy, newest=time.time())
+        _note(url, copy)
+    return copy
 
 
 def _content(url: RemoteUrl, before: RemoteCopy | None) -> tuple[bytes | None, str]:
@@ -172,9 +200,25 @@ def _kept(url: RemoteUrl, data: bytes, etag: str) -> RemoteCopy:
         raise KfwError("; ".join(map(str, problems[:3])) or "it says nothing")
     make_private_dir(url.file.parent)
     write_atomic(url.file, data)
+    return RemoteCopy(url.file, url, sha256, etag[:500])
+
+
+def _note(url: RemoteUrl, copy: RemoteCopy | None, problem: str = "") -> None:
+    about = (
+        _About(copy.sha256, copy.etag, copy.newest, problem[:500])
+        if copy
+        else _About("", problem=problem[:500])
+    )
     with suppress(KfwError):  # then it is fetched again
-        write_atomic(_about_file(url), msgspec.json.encode(_About(sha256, etag[:500])))
-    return RemoteCopy(url.file, url, sha256, etag)
+        make_private_dir(url.file.parent)
+        write_atomic(_about_file(url), msgspec.json.encode(about))
+
+
+def _read_about(url: RemoteUrl) -> _About | None:
+    try:
+        return msgspec.json.decode(read_bounded(_about_file(url), LARGEST), type=_About)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 def _about_file(url: RemoteUrl) -> Path:
@@ -221,6 +265,6 @@ def _bad_value(key: list[str], value: object) -> str:
     if key == ["method"] and value == "kubefwd":
         return "which runs as root"
     listed = value if isinstance(value, list) else [value]
-    if key == ["address"] and not all(_LOOPBACK.fullmatch(str(each)) for each in listed):
+    if key == ["address"] and not all(LOOPBACK.fullmatch(str(each)) for each in listed):
         return "which opens the port to others"
     return ""

@@ -15,6 +15,8 @@ from kfw.config.tree import Scalar, quote, shorten
 #: Linux allows 4096 bytes for a path; nothing else is nearly as long.
 _LONGEST_TEXT = 4096
 
+#: Hosts that are this machine.
+LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 _PAIR = re.compile(r"([0-9]{1,5}):([0-9]{1,5})")
 
 

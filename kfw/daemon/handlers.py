@@ -18,6 +18,7 @@ from kfw.daemon.forward_pages import ForwardPages
 from kfw.daemon.handover import Handover
 from kfw.daemon.measurement import Measurement
 from kfw.daemon.metrics_page import MetricsPage
+from kfw.daemon.project_files import remote_defaults
 from kfw.daemon.project_reader import READ_AGAIN
 from kfw.daemon.request_validation import check, check_environ, check_source, shortened, shown
 from kfw.daemon.service import DaemonService
@@ -132,7 +133,8 @@ class Handlers:
 
     async def status(self, _: Request) -> Response:
         rows = [self._pages.shown(row) for row in self._counters.sample(self._core.supervisor.statuses())]
-        return _json(StatusReply(self._info(), rows, self._core.events.last))
+        remote = remote_defaults(self._core.config_urls())
+        return _json(StatusReply(self._info(), rows, self._core.events.last, remote))
 
     async def explain(self, request: Request) -> Response:
         name = unquote(request.path.split("/")[3])

@@ -37,6 +37,7 @@ class _Private(RotatingFileHandler):
     """A regular file for its user alone. `problem`: why the last record is not in it."""
 
     problem = ""
+    _formatted: tuple[logging.LogRecord | None, str] = (None, "")
 
     def _open(self) -> TextIOWrapper:
         handle = os.open(self.baseFilename, _APPEND, 0o600)
@@ -50,6 +51,13 @@ class _Private(RotatingFileHandler):
         self.problem = ""
         self._reopen_if_moved()
         super().emit(record)
+        self._formatted = (None, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Once: whether the file is full is asked of the text, too."""
+        if self._formatted[0] is not record:
+            self._formatted = record, super().format(record)
+        return self._formatted[1]
 
     def _reopen_if_moved(self) -> None:
         """Who has removed or renamed the file wants to see what comes next in a new one."""

@@ -153,7 +153,9 @@ async def serving(
         try:
             page.listen(listen, listening or _bind(listen))
         except KfwError as error:
-            page.problem = f"there is no metrics page: {error.what}{f'; {error.fix}' if error.fix else ''}"
+            page.problem = (
+                f"cannot serve the metrics page: {error.what}{f'; {error.fix}' if error.fix else ''}"
+            )
             log.error("%s", page.problem)
         else:
             log.info("metrics are on http://%s/metrics", listen)

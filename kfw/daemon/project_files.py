@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from kfw import paths
 from kfw.config import sources
-from kfw.errors import ConfigError
+from kfw.errors import ConfigError, UsageError
 from kfw.model import Forward, SelectingProfile
-from kfw.protocol import Origin, Source
+from kfw.protocol import Origin, RemoteDefaults, Source
+from kfw.secret import redact
 from kfw.supervisor import wanted
 from kfw.supervisor.wanted import Entry, FileStamp, Project
 from kfw.system.changes import stamp
+from kfw.system.clock import rfc3339
 
 
 class ProjectReading(NamedTuple):
@@ -68,6 +70,27 @@ def origins_of(forward: Forward, source: Source) -> list[Origin]:
         for key, leaf in found.items()
         if leaf.at.layer != "embedded"
     ]
+
+
+def remote_defaults(urls: Iterable[str]) -> list[RemoteDefaults]:
+    """How the copies of these are that this daemon reads."""
+    return [_remote_defaults(url) for url in urls]
+
+
+def _remote_defaults(url: str) -> RemoteDefaults:
+    from kfw.config.remote import state_of, url_of  # hashlib and more, which few need
+
+    try:
+        remote = url_of(url)
+    except UsageError as error:  # of another client than kfw's own
+        return RemoteDefaults(url=redact(url.partition("?")[0]), state="missing", message=error.what)
+    found = state_of(remote)
+    return RemoteDefaults(
+        url=redact(remote.name),
+        state="missing" if not found.is_here else "old" if found.problem else "current",
+        newest_at=rfc3339(found.newest) if found.is_here and found.newest else None,
+        message=found.problem,
+    )
 
 
 def has_files(key: str) -> bool:

@@ -67,6 +67,11 @@ class DaemonService:
         own = (OPEN_FILES.shortage(), self._saved.problem, logs.problem(), *(note() for note in self.notes))
         return [said for said in (*own, *self._files.problems(), *self._services.problems()) if said]
 
+    def config_urls(self) -> list[str]:
+        """Those of --config-url that something is up with, each once."""
+        ways = [source for project in self._projects.values() for source in wanted.sources(project)]
+        return list(dict.fromkeys(source.config_url for source in ways if source.config_url))
+
     def watch_files(self, changes: FileChanges) -> ProjectWatch:
         """From now on. The caller closes it."""
         watch = self._files.watch(changes)

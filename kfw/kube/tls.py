@@ -13,10 +13,12 @@ import os
 import re
 import ssl
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
+from weakref import ref
 
 from kfw.errors import ClusterUnreachable, LoginError
 from kfw.kube.api_errors import call_words
@@ -26,6 +28,9 @@ from kfw.kubeconfig.entries import ClusterEntry
 #: with 32 KiB, 1.2 with 256. So all share one big one; a record, which is read at once, has at most 16 KiB.
 _BUFFER = 256 * 1024
 _RECORD = 16 * 1024
+
+#: Connections that are looked at for a session: more than are made at a time (Policy.dials_at_once).
+_LOOKED_AT = 16
 
 #: The machine's fault, and it passes.
 _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
@@ -67,12 +72,44 @@ def _shared(protocol: asyncio.sslproto.SSLProtocol, size: int) -> memoryview:
     return _SHARED.buffer
 
 
+class ResumingContext(ssl.SSLContext):
+    """A client's. A connection goes on with the session of one before to the same name, if the server allows it: without
+    certificates and their signatures a handshake takes half of the processor, of both sides (RFC 8446, 2.2)."""
+
+    def __init__(self, protocol: int) -> None:
+        self._sessions: dict[str | bytes | None, ssl.SSLSession] = {}
+        self._latest: deque[tuple[str | bytes | None, ref[ssl.SSLObject]]] = deque(maxlen=_LOOKED_AT)
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        session = session or self._session_to(server_hostname)
+        made = super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
+        self._latest.append((server_hostname, ref(made)))
+        return made
+
+    def _session_to(self, server: str | bytes | None) -> ssl.SSLSession | None:
+        """The newest: servers hand them out after the handshake, with the first that they say, and each holds for hours."""
+        for name, each in reversed(self._latest):
+            one = each() if name == server else None
+            with suppress(ValueError):  # in the middle of a handshake there is one that cannot be copied
+                if one and (session := one.session) and session.has_ticket:
+                    self._sessions[server] = session
+                    break
+        return self._sessions.get(server)
+
+
 def context(cluster: ClusterEntry, certificate: ClientCertificate | None, ca: bytes = b"") -> ssl.SSLContext:
     """`ca`: the content of the cluster's certificate-authority.
 
     Raises ClusterUnreachable if the CA cannot be used, LoginError if the client's certificate cannot.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made = ResumingContext(ssl.PROTOCOL_TLS_CLIENT)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     made.set_alpn_protocols(["http/1.1"])
     # Go trusts any certificate it is given as a root, also one that another CA has signed.

@@ -143,6 +143,19 @@ class Access:
     namespace: str = "default"
     files: tuple[str, ...] = field(default=(), compare=False)  # where it was read
 
+    @cached_property
+    def of_all_namespaces(self) -> "Access":
+        """What forwards to several of them share."""
+        return replace(self, namespace="")
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.context, self.cluster, self.user, self.namespace))
+
+    def __hash__(self) -> int:
+        """It is asked for by each forward, for each dial, and has certificates in it."""
+        return self._hash
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -30,7 +30,7 @@ class Kubeconfigs:
         self._timeout = timeout
         self._read: dict[_Names, _Read] = {}
         self._reading: dict[_Names, asyncio.Task[_Read]] = {}
-        self._last: dict[tuple[_Names, str], Access] = {}
+        self._last: dict[tuple[_Names, str], tuple[Kubeconfig, Access]] = {}
 
     async def access(self, files: Sequence[str], context: str) -> Access:
         """`files` () are the user's default. Raises UsageError."""
@@ -44,8 +44,11 @@ class Kubeconfigs:
         return self._chosen(names, found, context)
 
     def _chosen(self, names: _Names, found: _Read, context: str) -> Access:
-        chosen = self._last[names, context] = self.choose(found.content, context)
-        return chosen
+        """Of what has not changed the same as before: what is in it is compared, and known as secret, often."""
+        before = self._last.get((names, context))
+        if before is None or before[0] is not found.content:
+            before = self._last[names, context] = found.content, self.choose(found.content, context)
+        return before[1]
 
     def names(self, files: Sequence[str]) -> tuple[str, ...]:
         """Of the files to be read."""
@@ -59,7 +62,8 @@ class Kubeconfigs:
 
     def last(self, files: Sequence[str], context: str) -> Access | None:
         """What `access` gave last, whatever the files say by now."""
-        return self._last.get((self.names(files), context))
+        found = self._last.get((self.names(files), context))
+        return found[1] if found else None
 
     def stamps(self, files: Sequence[str]) -> dict[str, Stamp]:
         """Each file as it was when it was read last; none while they must be read again anyway."""

@@ -83,7 +83,7 @@ def current_context(known: Kubeconfig) -> str:
     where = " or ".join(known.files)
     if not known.contexts:
         raise UsageError(
-            f"there is no cluster to go to: {where} does not exist or has no context",
+            f"no cluster is configured: {where} does not exist or has no context",
             "set KUBECONFIG to a kubeconfig, or make a cluster: kind create cluster, or kfw sandbox start",
         )
     raise UsageError(
@@ -97,5 +97,5 @@ def _expanded(file: str) -> str:
         return str(Path(file).expanduser().absolute())
     except RuntimeError as error:
         raise UsageError(
-            f"cannot read {file}: there is no such home directory", "write the whole path"
+            f"cannot read {file}: that home directory does not exist", "write the whole path"
         ) from error

@@ -108,14 +108,14 @@ class McpServer:
                 return {"tools": tools, **(_UNCACHED if _version_of(request) else {})}
             case "ping":
                 return {}
-        raise RpcError(_METHOD, f"there is no method {request['method']!r}")
+        raise RpcError(_METHOD, f"unknown method {request['method']!r}")
 
     def _called(self, request: Mapping[str, Any]) -> tuple[Tool | None, Any]:
         """None: it is not offered. Raises RpcError."""
         params = _params(request)
         name = params.get("name")
         if not isinstance(name, str) or name not in TOOLS:
-            raise RpcError(_PARAMS, f"there is no tool {name!r}, known are {', '.join(self._tools)}")
+            raise RpcError(_PARAMS, f"unknown tool {name!r}, known are {', '.join(self._tools)}")
         return self._tools.get(name), params.get("arguments") or {}
 
     def _call(self, request: Mapping[str, Any], tool: Tool | None, arguments: Any) -> None:

@@ -149,7 +149,7 @@ def _nowhere(method: Method, resolution: Resolution) -> Problem | None:
         return resolution.problem
     if method.wants == "node" and resolution.no_node_port:
         return resolution.no_node_port
-    return Problem(Reason.NO_READY_POD, f"there is no {method.wants} for it")
+    return Problem(Reason.NO_READY_POD, f"no {method.wants} found for it")
 
 
 def _told(rejected: Sequence[Rejected]) -> KfwError:

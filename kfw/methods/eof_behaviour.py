@@ -13,6 +13,8 @@ REMEMBERED = 8
 #: An answer may take that much longer than one usually does, but it has so many seconds at least. One that is late all the
 #: same is not a verdict while clients are answered, see `hints.is_contradicted`.
 FACTOR, SPARE, LEAST = 1.25, 0.1, 1.0
+#: From so many answers on it is known how much they differ: all but one took no longer than the next one has.
+ENOUGH = 5
 
 
 class EofBehaviour:
@@ -28,8 +30,13 @@ class EofBehaviour:
     @property
     def patience(self) -> float:
         """Seconds to wait for the end."""
-        usual = sorted(self._answers)[len(self._answers) // 2] if self._answers else 0.0
-        return max(usual * FACTOR + SPARE, LEAST)
+        if not self._answers:
+            return LEAST
+        ordered = sorted(self._answers)
+        longest = ordered[len(ordered) // 2] * FACTOR
+        if len(ordered) >= ENOUGH:
+            longest = min(longest, ordered[-2])
+        return max(longest + SPARE, LEAST)
 
     def answered(self, seconds: float) -> None:
         if seconds <= LONGEST:

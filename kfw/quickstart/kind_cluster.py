@@ -72,7 +72,7 @@ def ensure(
     if not exists(steps, name, here, provider):
         if options.skip_kind:
             fix = "`kfw bootstrap` makes it (without --skip-kind); --cluster-name names another one"
-            raise ClusterUnreachable(f"there is no kind cluster {name}", fix)
+            raise ClusterUnreachable(f"the kind cluster {name} does not exist", fix)
         create(steps, options, here, provider, no_network=no_network())
         return
     done = "".join(f"; {each}" for each in start_stopped(steps, options, here, provider))

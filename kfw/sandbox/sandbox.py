@@ -137,13 +137,22 @@ class Sandbox(Cluster):
         """As when the API server dies: its port refuses, watches and tunnels are cut; pods serve on."""
         await self._api_port.close()
 
-    def add_user(self, name: str, *namespaces: str, verbs: Collection[str] = LOOK_AND_FORWARD) -> Path:
+    def add_user(
+        self,
+        name: str,
+        *namespaces: str,
+        verbs: Collection[str] = LOOK_AND_FORWARD,
+        everywhere: Collection[str] = (),
+    ) -> Path:
         """A user who may look at these namespaces and forward ports there, nothing else: a kubeconfig with a token.
 
-        `verbs` are others: `list`, `watch endpointslices`, `create pods/portforward`.
+        `verbs` are others: `list`, `watch endpointslices`, `create pods/portforward`. `everywhere`: verbs that hold in all
+        namespaces.
         """
         token = secrets.token_urlsafe(24)
-        self.users.by_token[token] = User(name, namespaces=frozenset(namespaces), verbs=frozenset(verbs))
+        self.users.by_token[token] = User(
+            name, namespaces=frozenset(namespaces), verbs=frozenset(verbs), everywhere=frozenset(everywhere)
+        )
         path = self.directory / f"kubeconfig-{name}"
         first = namespaces[0] if namespaces else "default"
         text = kubeconfig_with_token(

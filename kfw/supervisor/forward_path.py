@@ -181,7 +181,8 @@ class ForwardPath:
         self._trying = frozenset((*resolution.pods, *resolution.nodes))
         self._trying_in = resolution.cluster
         resolution = last(self._avoided, resolution)
-        forward = replace(self.forward, local_port=self.port)
+        moved = self.port != self.forward.local_port
+        forward = replace(self.forward, local_port=self.port) if moved else self.forward
         self._fresh = await open_path(
             self.methods, forward, resolution, self._environ(), self.eof_behaviour, self.name
         )
@@ -262,7 +263,7 @@ class ForwardPath:
         old, self.active = self.active, None
         if old is None:
             return
-        self.hold("the path broke, and there is no other one yet")
+        self.hold("the path broke, and no other one is open yet")
         if isinstance(old.tunnel, OwnsPort):
             await old.tunnel.give_port_back()
         self._drain(old.tunnel)

@@ -4,8 +4,10 @@ chance and the network never enter.
 What people see (`active`, `reconnecting`, ...) is derived from the snapshot in `status_of`.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from kfw.model import Health, Problem, Reason, Resolution, Retry, Status
 from kfw.reasons import About, Ask, Attempts
@@ -48,8 +50,7 @@ class Phase(StrEnum):
     CRASHED = "crashed"  # a mistake in kfw; all begins again after a delay
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """`failures` are in a row. `failed_checks` are those in a row such as a new path may help against, and 1 at least while
     the last check failed; `ok_checks` the good ones since then. `delay` in seconds, of Action.WAIT.
     """

@@ -1,28 +1,25 @@
 """What happens to a forward, and what is done about it: the machine's events and actions. Pure."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from kfw.model import Problem
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(Struct, frozen=True):
     """The owner wants it."""
 
 
-@dataclass(frozen=True)
-class PortTaken:
+class PortTaken(Struct, frozen=True):
     """The local port is taken."""
 
 
-@dataclass(frozen=True)
-class PortNotTaken:
+class PortNotTaken(Struct, frozen=True):
     problem: Problem
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """The target has endpoints. `moved`: they are another cluster's or user's than those of the path in use; `warning`: what
     else is to be told."""
 
@@ -30,110 +27,93 @@ class Found:
     warning: Problem | None = None
 
 
-@dataclass(frozen=True)
-class ContextChanged:
+class ContextChanged(Struct, frozen=True):
     """It goes to another cluster from now on, and what was heard of the one before counts no more."""
 
     context: str
 
 
-@dataclass(frozen=True)
-class Missing:
+class Missing(Struct, frozen=True):
     """Nothing to open, and why. `stale`: the API cannot be asked, but what it last said may still serve."""
 
     problem: Problem
     stale: bool = False
 
 
-@dataclass(frozen=True)
-class Retargeted:
+class Retargeted(Struct, frozen=True):
     """What Action.RETARGET found: the path in use goes on with the endpoints known now, or the attempt does."""
 
     goes_on: bool
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """A path is ready: another one, or the one in use was tried and carries."""
 
 
-@dataclass(frozen=True)
-class OpenFailed:
+class OpenFailed(Struct, frozen=True):
     """`awaited`: clients wait for it."""
 
     problem: Problem
     awaited: bool = False
 
 
-@dataclass(frozen=True)
-class Slow:
+class Slow(Struct, frozen=True):
     """An attempt goes on for so long that somebody may ask why. `instead`: of what was told before."""
 
     problem: Problem
     instead: bool = False
 
 
-@dataclass(frozen=True)
-class Broke:
+class Broke(Struct, frozen=True):
     """The path in use, also while another one is opened."""
 
     problem: Problem
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """A client's connection was refused by everybody: the path stands, and nothing listens at its end."""
 
     problem: Problem
 
 
-@dataclass(frozen=True)
-class ProbeOk:
+class ProbeOk(Struct, frozen=True):
     """`settles`: what was wrong is known to be over, so one is enough."""
 
     settles: bool = False
 
 
-@dataclass(frozen=True)
-class ProbeFailed:
+class ProbeFailed(Struct, frozen=True):
     """`apart`: it failed behind the path, or for some connections only, so that a new path would be no better."""
 
     problem: Problem
     apart: bool = False
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The path has been up long enough for old failures to be forgotten."""
 
 
-@dataclass(frozen=True)
-class DelayOver:
+class DelayOver(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True)
-class ConnectionWaiting:
+class ConnectionWaiting(Struct, frozen=True):
     """A local connection arrived while there is no path."""
 
 
-@dataclass(frozen=True)
-class RetryAsked:
+class RetryAsked(Struct, frozen=True):
     """The user asks for an attempt now."""
 
 
-@dataclass(frozen=True)
-class RestartAsked:
+class RestartAsked(Struct, frozen=True):
     """The user asks for another path."""
 
 
-@dataclass(frozen=True)
-class RecheckAsked:
+class RecheckAsked(Struct, frozen=True):
     """The machine has slept or the network has changed: what was known may not hold any more."""
 
 
-@dataclass(frozen=True)
-class Crashed:
+class Crashed(Struct, frozen=True):
     """An exception that nobody foresaw, in whatever works for this forward."""
 
     problem: Problem

@@ -7,10 +7,13 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from kfw.errors import KfwError, TimedOut, words_of
+
+if TYPE_CHECKING:
+    import ssl
 
 _CHUNK = 65536
 
@@ -36,8 +39,13 @@ class FetchBounds:
     proxies: bool = True
 
 
-def fetch(url: str, bounds: FetchBounds, headers: Mapping[str, str] | None = None) -> Fetched:
-    """Raises KfwError (TimedOut) when there is no answer, or one beyond the bounds."""
+def fetch(
+    url: str,
+    bounds: FetchBounds,
+    headers: Mapping[str, str] | None = None,
+    trusted: "ssl.SSLContext | None" = None,
+) -> Fetched:
+    """`trusted` None: this machine's CAs. Raises KfwError (TimedOut) when there is no answer, or one beyond the bounds."""
     scheme, host = _parts(url)
     if scheme not in bounds.schemes:
         raise KfwError(f"{url} is not an address that begins with {' or '.join(bounds.schemes)}://")
@@ -45,7 +53,7 @@ def fetch(url: str, bounds: FetchBounds, headers: Mapping[str, str] | None = Non
 
     def run() -> None:
         try:
-            answers.append(_ask(url, bounds, headers or {}))
+            answers.append(_ask(url, bounds, headers or {}, trusted))
         except Exception as error:  # noqa: BLE001  it is raised where it is waited for
             answers.append(error)
 
@@ -78,7 +86,9 @@ def _words(error: Exception) -> str:
     return words_of(reason) if isinstance(reason, Exception) else words_of(error)
 
 
-def _ask(url: str, bounds: FetchBounds, headers: Mapping[str, str]) -> Fetched:
+def _ask(
+    url: str, bounds: FetchBounds, headers: Mapping[str, str], trusted: "ssl.SSLContext | None"
+) -> Fetched:
     import urllib.error
     import urllib.request
 
@@ -95,7 +105,8 @@ def _ask(url: str, bounds: FetchBounds, headers: Mapping[str, str]) -> Fetched:
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     proxies = urllib.request.ProxyHandler() if bounds.proxies else urllib.request.ProxyHandler({})
-    opener = urllib.request.build_opener(proxies, _Redirects())
+    tls = [urllib.request.HTTPSHandler(context=trusted)] if trusted else []
+    opener = urllib.request.build_opener(proxies, _Redirects(), *tls)
     request = urllib.request.Request(url, headers={"User-Agent": "kfw", **headers})
     try:
         response = opener.open(request, timeout=bounds.seconds)

@@ -31,9 +31,7 @@ def check_command(argv: Sequence[str], path: str | None) -> None:
         return
     if shutil.which(argv[0], mode=os.F_OK, path=path):
         raise CommandNotExecutable(f"cannot run {argv[0]}: it is not executable", f"chmod +x {argv[0]}")
-    raise CommandNotFound(
-        f"cannot run {argv[0]}: there is no such command", "look at its spelling, and at PATH"
-    )
+    raise CommandNotFound(f"cannot run {argv[0]}: command not found", "look at its spelling, and at PATH")
 
 
 class CommandSignals:
@@ -69,12 +67,12 @@ class CommandSignals:
         try:
             child = subprocess.Popen(argv, env=dict(environ))
         except OSError as error:
+            self._is_spawning = False
             kind = CommandNotFound if isinstance(error, FileNotFoundError) else CommandNotExecutable
             raise kind(f"cannot run {argv[0]}: {error.strerror or error}") from error
-        finally:
-            self._is_spawning = False
         with child:
-            self._child = child
+            self._child = child  # first, so that there is no moment in which a signal would find neither
+            self._is_spawning = False
             for number in self._missed:
                 self._pass_on(number)
             code = child.wait()

@@ -122,7 +122,7 @@ def _places(tool: str, path: str | None) -> list[Path]:
 
 def _missing(tool: str) -> ToolMissing:
     if "/" in tool:
-        return ToolMissing(f"cannot find {tool}: there is no such file")
+        return ToolMissing(f"cannot find {tool}: it does not exist")
     try:
         os_release = _OS_RELEASE.read_text()
     except OSError:

@@ -109,7 +109,7 @@ async def _one(
     found = await list_objects(server, resource, namespace, shape=shape, select=select)
     if not (named := [placed.object for placed in found if placed.object.name == name]):
         raise Absent(
-            f"there is no {resource} '{name}' in namespace {namespace}", reason=Reason.TARGET_NOT_FOUND
+            f"{resource} '{name}' not found in namespace {namespace}", reason=Reason.TARGET_NOT_FOUND
         )
     return named[0]
 

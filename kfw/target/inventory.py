@@ -1,7 +1,7 @@
 """What there is to forward in a cluster: services, workloads and pods with their TCP ports, from lists of objects. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +52,22 @@ def inventory(
     pods = _PodsByLabel(lists.get(PODS))
     rows = [
         _row(kind, placed, pods, allowed.get(placed.namespace, allowed.get("")))
-        for kind in kinds
-        for placed in lists.get(OF_KIND[kind], ())
-        if word.lower() in f"{kind}/{placed.object.name}"
+        for kind, placed in _named_like(lists, word, kinds)
     ]
     order = {name: number for number, name in enumerate(kinds)}
     return sorted(rows, key=lambda row: (row.namespace, order[row.target.partition("/")[0]], row.target))
 
 
-def namespaces_of(lists: Lists) -> list[str]:
-    return sorted({placed.namespace for placeds in lists.values() for placed in placeds})
+def namespaces_of(lists: Lists, word: str) -> list[str]:
+    """Where those are whose name contains `word`."""
+    return sorted({placed.namespace for _, placed in _named_like(lists, word, LISTED_KINDS)})
+
+
+def _named_like(lists: Lists, word: str, kinds: Sequence[str]) -> Iterator[tuple[str, Placed]]:
+    for kind in kinds:
+        for placed in lists.get(OF_KIND[kind], ()):
+            if word.lower() in f"{kind}/{placed.object.name}":
+                yield kind, placed
 
 
 class _PodsByLabel:

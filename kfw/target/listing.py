@@ -19,7 +19,7 @@ from kfw.kube.watch import MOST_OBJECTS
 from kfw.kubeconfig.entries import Access
 from kfw.model import Kind
 from kfw.names import RowId
-from kfw.target.access_review import FORWARD, may
+from kfw.target.access_review import FORWARD, may, may_in_each
 from kfw.target.inventory import (
     LISTED_KINDS,
     ListedPort,
@@ -34,8 +34,6 @@ from kfw.target.registry import ClusterRegistry, decoder
 
 #: Objects in one answer, as `kubectl get` asks for them.
 PAGE = 500
-#: Reviews that are under way at the same time.
-_REVIEWS = 8
 #: Seconds for a question whose answer is only convenient.
 _AT_ONCE = 3.0
 
@@ -115,7 +113,7 @@ async def ports_of(access: Access, namespace: str, target: str) -> tuple[ListedP
 
 async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
     resources = [OF_KIND[kind] for kind in LISTED_KINDS]
-    first_review = asyncio.create_task(may_forward(server, namespace), name="review")
+    first_review = asyncio.create_task(may(server, FORWARD, namespace), name="review")
     try:
         answers = await asyncio.gather(
             *(list_objects(server, one, namespace) for one in resources), return_exceptions=True
@@ -127,7 +125,9 @@ async def _find(server: ApiServer, namespace: str, word: str) -> Listing:
             raise _nothing_may_be_listed(server, denied, namespace)
         if namespace and not any(lists.values()) and await server.namespace_is_missing(namespace):
             raise _no_namespace(server, namespace)
-        allowed = await _reviews(server, namespace, namespaces_of(lists), await first_review)
+        allowed = {namespace: await first_review}
+        if not namespace and allowed[""] is False:  # else it holds in all of them
+            allowed = await may_in_each(server, FORWARD, namespaces_of(lists, word))
     finally:
         first_review.cancel()
         await asyncio.gather(first_review, return_exceptions=True)
@@ -178,26 +178,6 @@ def _namespace_of(raw: msgspec.Raw) -> str:
         raise NotUnderstood("an object whose metadata cannot be read") from error
 
 
-async def may_forward(server: ApiServer, namespace: str) -> bool | None:
-    """Whether this user may forward to pods there, "" for everywhere; None: the API server does not say."""
-    return await may(server, FORWARD, namespace)
-
-
-async def _reviews(
-    server: ApiServer, namespace: str, names: list[str], first: bool | None
-) -> Mapping[str, bool | None]:
-    """By namespace; "" stands for all: who may everywhere is asked once."""
-    if namespace or first is not False:
-        return {namespace: first}
-    turns = asyncio.Semaphore(_REVIEWS)
-
-    async def ask(name: str) -> bool | None:
-        async with turns:
-            return await may_forward(server, name)
-
-    return dict(zip(names, await asyncio.gather(*map(ask, names)), strict=True))
-
-
 def _nothing_may_be_listed(server: ApiServer, denied: list[Resource], namespace: str) -> KfwError:
     context = server.error_context
     if not denied:
@@ -213,5 +193,6 @@ def _nothing_may_be_listed(server: ApiServer, denied: list[Resource], namespace:
 def _no_namespace(server: ApiServer, namespace: str) -> UsageError:
     context = server.error_context.context
     return UsageError(
-        f"there is no namespace '{namespace}' in context {context}", "see all that there is: kfw targets -A"
+        f"namespace '{namespace}' does not exist in context {context}",
+        "see all that there is: kfw targets -A",
     )

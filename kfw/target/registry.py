@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -156,7 +155,7 @@ class ClusterRegistry:
         known = self._kubeconfigs.last(forward.kubeconfig, forward.context)
         shared = self._followed(forward)
         if known:
-            key = self._key(replace(known, namespace=""), self.environ(forward))
+            key = self._key(known.of_all_namespaces, self.environ(forward))
             shared = self._shared.get(key) or shared
         if shared is None:
             raise ClusterUnreachable(f"the API server of context {forward.context} is not watched yet")

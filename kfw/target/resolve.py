@@ -45,7 +45,11 @@ def needs(target: Target, objects: Objects, *, doubt: bool = False, unready: boo
     if KINDS[target.kind].pods_by != "endpoints":
         replicasets = {REPLICASETS} if KINDS[target.kind].pods_by == "replicasets" else set()
         return Needs(frozenset({first, PODS} | replicasets))
-    service = (objects.services or {}).get(target.name)
+    if objects.services is None:
+        return Needs(
+            frozenset({first}), may=frozenset({ENDPOINTSLICES})
+        )  # it is nearly sure to be needed next
+    service = objects.services.get(target.name)
     if service is None or service.type == "ExternalName":
         return Needs(frozenset({first}))
     must, soon, may = {SERVICES, ENDPOINTSLICES}, set[Resource](), set[Resource]()

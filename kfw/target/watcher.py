@@ -231,7 +231,7 @@ class TargetWatcher:
         """To the server that the kubeconfig names now. While it names none, the last one goes on."""
         self._connect_again = False
         try:
-            access = replace(await self._pool.access(self.forward), namespace="")
+            access = (await self._pool.access(self.forward)).of_all_namespaces
         except UsageError as error:
             return self._broken_kubeconfig(problem_of(error))
         finally:

@@ -26,7 +26,7 @@ def browse(row: Row) -> str:
             f"{view.shown(row)} is not known to speak HTTP: it is on {url}", "c copies its address"
         )
     if not has_desktop(os.environ, sys.platform):
-        raise KfwError("there is no browser here", f"open it yourself: {url}")
+        raise KfwError("cannot open a browser: none was found", f"open it yourself: {url}")
     try:
         done = subprocess.run(
             [sys.executable, "-m", "webbrowser", url],
@@ -38,7 +38,7 @@ def browse(row: Row) -> str:
     except (OSError, subprocess.SubprocessError) as error:
         raise KfwError(f"cannot open a browser: {error}", f"open it yourself: {url}") from error
     if done.returncode:
-        raise KfwError("cannot open a browser: there is none here", f"open it yourself: {url}")
+        raise KfwError("cannot open a browser: none was found", f"open it yourself: {url}")
     return f"opened {url}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -32,9 +33,9 @@ class ForwardActions(App[int]):
         self._caller = caller
 
     @property
+    @abstractmethod
     def selected(self) -> str:
         """The name of the forward that actions are for, "" where there is none."""
-        raise NotImplementedError
 
     def action_retry(self) -> None:
         self._on_selected(daemon_actions.retry)

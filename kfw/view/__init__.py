@@ -6,12 +6,11 @@ It is on the fast path of `kfw status`: no import that costs anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-
 from kfw.printable import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
     Row = Mapping[str, Any]
@@ -55,6 +54,7 @@ def status_lines(reply: Row, *, width: int, colour: bool, now: float, wide: bool
         *lines,
         "",
         *_warnings(reply["daemon"], width, colour),
+        *_remote_defaults(reply, width, colour, now),
         paint(daemon_line(reply["daemon"]), DIM, colour),
     ]
 
@@ -62,6 +62,24 @@ def status_lines(reply: Row, *, width: int, colour: bool, now: float, wide: bool
 def _warnings(daemon: Row, width: int, colour: bool) -> list[str]:
     said = [line for text in daemon.get("warnings", ()) for line in wrapped(clean(text), width, indent=0)]
     return [paint(line, "33", colour) for line in said]
+
+
+def _remote_defaults(reply: Row, width: int, colour: bool, now: float) -> list[str]:
+    """Where defaults at a URL are in use, and whether they are old."""
+    lines = []
+    for one in reply.get("remoteDefaults", ()):
+        said, why = (
+            f"defaults at {clean(one['url'])}",
+            f": {clean(one['message'])}" if one.get("message") else "",
+        )
+        if one["state"] == "old":
+            age = f" from {_ago(one['newestAt'], now)} ago" if one.get("newestAt") else ""
+            said += f" could not be read, a copy{age} is used{why}"
+        elif one["state"] == "missing":
+            said += f" are not in use{why or ', there is no copy'}"
+        code = DIM if one["state"] == "current" else "33"
+        lines += [paint(line, code, colour) for line in wrapped(said, width, indent=0)]
+    return lines
 
 
 def outages_of(rows: Sequence[Row]) -> list[Sequence[Row]]:

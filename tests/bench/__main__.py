@@ -30,6 +30,7 @@ AREAS = (
     "daemon_changes",
     "daemon_crashes",
     "recovery",
+    "extras",
     "relay",
     "tunnel_speed",
     "tunnel_far",

@@ -13,7 +13,7 @@ from statistics import median
 
 from tests.bench import traffic
 from tests.bench.processes import children, memory, started
-from tests.bench.row import Config, Row, row
+from tests.bench.row import Config, Row, paired, row
 from tests.bench.traffic import AT_ONCE, MIB
 from tests.real import talk
 
@@ -24,6 +24,8 @@ SETTLE = 1.0  # seconds until socat's children of earlier connections are gone
 LOCAL = "127.0.0.1"
 
 KFW, SOCAT, SOCAT_BIG = "kfw", "socat", "socat -b131072"
+#: The relay as the daemon has it: with taps that nobody asks for, without their code, and tapped. See relay_process.
+OFF, ABSENT, ON = "off", "absent", "on"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Sample:
 def rows(config: Config) -> list[Row]:
     with _loopback() as loopback:
         made = measured(loopback, short=config.short)
+        made += tap_rows(loopback, short=config.short)
     for address in config.rig.node_ips[:1]:
         made += measured(Far("node port", address, 30900, 30902, 30903), short=config.short)
     return made
@@ -59,6 +62,28 @@ def measured(far: Far, *, short: bool) -> list[Row]:
         for name in _rotated(list(samples), number):
             samples[name].append(_sample(name, far))
     return [*_speed_rows(far.name, samples), *_memory_rows(far)]
+
+
+def tap_rows(far: Far, *, short: bool) -> Iterator[Row]:
+    """What `kfw tap` costs while nobody asks, and while somebody does."""
+    samples: dict[str, list[Sample]] = {name: [] for name in (OFF, ABSENT, ON)}
+    for number in range(3 if short else 7):
+        for name in _rotated(list(samples), number):
+            samples[name].append(_sample(name, far))
+    for what, unit, figure in (
+        ("one stream down", "MB/s", lambda sample: sample.down),
+        ("one stream up", "MB/s", lambda sample: sample.up),
+        ("new connections", "/s", lambda sample: sample.opens),
+    ):
+        off, absent, on = (list(map(figure, samples[name])) for name in (OFF, ABSENT, ON))
+        name = f"{far.name}: {what}"
+        yield paired(
+            f"{name}, nobody taps, than without the code",
+            unit,
+            ">= 0.95x",
+            list(zip(off, absent, strict=True)),
+        )
+        yield paired(f"{name}, tapped, than not", unit, "", list(zip(on, off, strict=True)))
 
 
 def _speed_rows(far: str, samples: dict[str, list[Sample]]) -> Iterator[Row]:
@@ -85,7 +110,7 @@ def _sample(name: str, far: Far) -> Sample:
         down = STREAM / 1e6 / traffic.download((LOCAL, port), STREAM)
     with _relay(name, far.host, far.sink) as (_, port):
         up = _up(port)
-    return Sample(down, up, _opens(name, far) if name in (KFW, SOCAT) else 0)
+    return Sample(down, up, 0 if name == SOCAT_BIG else _opens(name, far))
 
 
 def _opens(name: str, far: Far) -> float:
@@ -147,8 +172,9 @@ def _relay(name: str, host: str, to: int) -> Iterator[tuple[int, int]]:
 
 
 def _argv(name: str, port: int, host: str, to: int) -> list[str]:
-    if name == KFW:
-        return [sys.executable, "-m", "tests.bench.relay_process", str(port), host, str(to)]
+    if not name.startswith(SOCAT):
+        how = [] if name == KFW else [name]
+        return [sys.executable, "-m", "tests.bench.relay_process", str(port), host, str(to), *how]
     socat, *flags = name.split()
     return [
         socat,

@@ -1,4 +1,5 @@
-"""How long the command line takes as whole processes: `kfw status` against `python -c pass`, and `kfw start`."""
+"""How long the command line takes as whole processes: `kfw status` against `python -c pass`, `kfw start`, and `kfw targets`
+against `kubectl get`."""
 
 import statistics
 import subprocess
@@ -7,11 +8,15 @@ import time
 from collections.abc import Mapping, Sequence
 
 from tests.bench.row import Config, Row, row
+from tests.bench.sandbox_process import sandbox
 from tests.real.running import KFW, Kfw
 from tests.real.talk import free_ports
+from tests.whole.program import Program
 
 #: As many rows as a project may have.
 FORWARDS = 10
+#: More than a page of an API server's list.
+SERVICES = 501
 
 
 def rows(config: Config) -> list[Row]:
@@ -33,7 +38,29 @@ def rows(config: Config) -> list[Row]:
             than=bare * 1000,
         ),
         row("kfw start, from exec to a socket that answers", statistics.median(started), "s", "< 2"),
+        _targets(rounds=5 if config.short else 20),
     ]
+
+
+def _targets(*, rounds: int) -> Row:
+    """kubectl reads the services alone; kfw the workloads and pods behind them, too, and the right to forward to them."""
+    with sandbox(SERVICES) as here:
+        kfw = Program(here.kubeconfig)
+        try:
+            shown = kfw.json("targets", "-A", "service/app")
+            assert len(shown) == SERVICES, f"{len(shown)} of {SERVICES} services are shown"
+            ours, theirs = paired_runs(
+                [str(KFW), "targets", "-A"], ["kubectl", "get", "svc", "-A"], kfw.env, rounds=rounds
+            )
+        finally:
+            kfw.close()
+    return row(
+        f"kfw targets -A with {SERVICES} services, whole process, than kubectl get svc -A",
+        ours,
+        "s",
+        "< 1",
+        than=theirs,
+    )
 
 
 def _bring_up(kfw: Kfw) -> None:

@@ -1,6 +1,8 @@
 """Escaping what a terminal must not see, wherever it comes from."""
 
 import json
+import random
+import re
 
 import pytest
 
@@ -39,6 +41,33 @@ def test_only_the_colours_of_kfw_stay_colours() -> None:
     mixed = "\x1b[31mkfw:\x1b[0m \x1b[2J\x1b[8m\x1b[38;5;1m\x1b[93m"
     assert printable(mixed, colours=True) == "\x1b[31mkfw:\x1b[0m \\x1b[2J\\x1b[8m\\x1b[38;5;1m\x1b[93m"
     assert "\x1b" not in printable(mixed)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_colours_or_not_no_harmful_character_gets_through(seed: int) -> None:
+    pieces = (
+        "\x1b",
+        "[",
+        "m",
+        "0",
+        "2",
+        "31",
+        "38",
+        "99",
+        "\x1b[",
+        "\x1b[0m",
+        "\n",
+        "\t",
+        "\r",
+        "ü",
+        "\u202e",
+        "api",
+    )
+    text = "".join(random.Random(seed).choices(pieces, k=12))
+    parts = re.split("(\x1b\\[(?:0|2|3[0-7]|9[0-7])m)", text)  # every second one is a colour
+    expected = "".join(part if number % 2 else printable(part) for number, part in enumerate(parts))
+    assert printable(text, colours=True) == expected
+    assert not HARMFUL & set(expected.replace("\x1b", ""))
 
 
 def hostile_row() -> dict[str, object]:

@@ -15,6 +15,8 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from grpc_reflection.v1alpha import reflection
 
+from tests.kube.certificates import Pair, server_context
+
 #: File -> what it imports, and message -> fields; a field is its name and a scalar or a message.
 _COMMON = ("common.proto", {"Page": {"page_size": "int32"}, "Paging": {"total_count": "int64"}})
 _IDS = {"tenant_id": "string", "environment_id": "string"}
@@ -59,6 +61,9 @@ class Catalog:
     before: Callable[[str, str], object] = lambda method, workspace: None
     asked: Counter[str] = field(default_factory=Counter)
     ports: dict[str, int] = field(default_factory=dict)
+    #: Served over TLS with this; and the header, with its value, that every question must have.
+    tls: Pair | None = None
+    login: tuple[str, str] | None = None
 
     def add(self, tenant: str, workspace: str, name: str, *figures: int) -> None:
         self.workspaces.setdefault(tenant, []).append((workspace, name))
@@ -95,6 +100,8 @@ def _http(catalog: Catalog) -> Iterator[int]:
             tenant = self.path.rpartition("/")[2]
             catalog.asked[self.path] += 1
             status = 500 if tenant in catalog.broken else 200
+            if catalog.login and self.headers.get(catalog.login[0]) != catalog.login[1]:
+                status = 401
             found = [
                 {"id": key, "name": name, "tenantId": tenant}
                 for key, name in catalog.workspaces.get(tenant, [])
@@ -109,6 +116,9 @@ def _http(catalog: Catalog) -> Iterator[int]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if catalog.tls:
+        context = server_context(catalog.tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -142,17 +152,42 @@ def _grpc(catalog: Catalog, file: str) -> Iterator[int]:
         return response(pagination={"total_count": three if method == "ListRecommendations" else four})
 
     handler = grpc.unary_unary_rpc_method_handler(answer, request.FromString, response.SerializeToString)
-    server = grpc.server(ThreadPoolExecutor(16))
+    server = grpc.server(ThreadPoolExecutor(16), interceptors=(_Guard(catalog),))
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(f"acme.{service}", {method: handler}),)
     )
     reflection.enable_server_reflection((f"acme.{service}", reflection.SERVICE_NAME), server, pool=pool)
-    port = server.add_insecure_port("127.0.0.1:0")
+    if catalog.tls:
+        credentials = grpc.ssl_server_credentials([(catalog.tls.key, catalog.tls.certificate)])
+        port = server.add_secure_port("127.0.0.1:0", credentials)
+    else:
+        port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         yield port
     finally:
         server.stop(0).wait()
+
+
+class _Guard(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Refuses who does not log in, also to reflection."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def intercept_service(self, go_on: Callable[[Any], Any], details: Any) -> Any:
+        login = self._catalog.login
+        found = go_on(details)
+        if login is None or login in [(name, value) for name, value in details.invocation_metadata]:
+            return found
+
+        def refuse(_: Any, context: grpc.ServicerContext) -> Any:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "who are you?")
+
+        streams = found is not None and found.request_streaming
+        return (grpc.stream_stream_rpc_method_handler if streams else grpc.unary_unary_rpc_method_handler)(
+            refuse
+        )
 
 
 @cache

@@ -12,6 +12,7 @@ import yaml
 from kfw.cli import run
 from kfw.commands.init import template
 from kfw.config.layers import EMBEDDED, SCHEMA
+from tests.config.fakes import DATA
 
 API = "portForwards:\n  api: {target: service/api, targetPort: 80, namespace: shop}\n"
 BAD = "portForwards:\n  api: {tagret: service/api, localPort: 70000}\n"
@@ -96,12 +97,24 @@ def test_check_of_a_file_reads_it_alone(shell: Shell) -> None:
     assert "nowhere.yaml:1:1: cannot be read" in shell.err
 
 
+def test_check_says_that_figures_are_collected_by_another_command(shell: Shell) -> None:
+    text = (DATA / "seed_000_collector.yaml").read_text()
+    (shell.folder / "kfw.yaml").write_text(text)
+    assert shell.kfw("config", "check") == 0
+    assert shell.out.endswith(
+        "figures are collected by `kfw collect`, once or `--every 24h`; `kfw up` does not start it\n"
+    )
+    (shell.folder / "kfw.yaml").write_text(text.replace("enabled: true", "enabled: false"))
+    assert shell.json("config", "check")["notes"] == []
+
+
 def test_check_in_json_is_one_value_whether_there_are_problems_or_not(shell: Shell) -> None:
     file = shell.folder / "kfw.yaml"
     file.write_text(API)
     assert shell.json("config", "check") == {
         "problems": [],
         "warnings": [],
+        "notes": [],
         "files": [str(file)],
         "forwards": 1,
     }
@@ -113,7 +126,7 @@ def test_check_in_json_is_one_value_whether_there_are_problems_or_not(shell: She
 def test_check_says_warnings_without_failing(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text(API + "defaults: {kubeconfig: gone}\n")
     assert shell.kfw("config", "check") == 0
-    assert shell.err == f"kfw: kfw.yaml:3:24: there is no kubeconfig {shell.folder}/gone, create it\n"
+    assert shell.err == f"kfw: kfw.yaml:3:24: the kubeconfig {shell.folder}/gone does not exist, create it\n"
 
 
 def test_show_is_a_config_file_of_all_that_holds(shell: Shell) -> None:
@@ -242,6 +255,6 @@ def test_what_no_file_here_has_cannot_be_taken_out_of_it(shell: Shell) -> None:
     assert "there is no kfw.yaml here" in shell.err
     (shell.folder / "kfw.yaml").write_text(API)
     assert shell.kfw("remove", "apo", "--save") == 2
-    assert "there is no 'apo' in it\n     known in its files: api" in shell.err
+    assert "it has no 'apo'\n     known in its files: api" in shell.err
     assert shell.kfw("remove", "api", "--save") == 0  # not up, so there is nothing to stop
     assert (shell.folder / "kfw.yaml").read_text() == "portForwards:\n"

@@ -99,7 +99,7 @@ def test_on_a_terminal_it_can_be_opened_again_at_the_line(
 @pytest.mark.parametrize(
     ("editor", "why"),
     [
-        ("no-such-editor", "there is no such command"),
+        ("no-such-editor", "command not found"),
         ("false", "false ended with 1"),
         ("'", "cannot be run"),
         ("  ", "there is no editor"),

@@ -37,7 +37,7 @@ def shows(what: str) -> list[str]:
         (["run", "api"], 2, "write it behind --"),
         (["run", "--"], 2, "write it behind --"),
         (["run", "apu", "--", "true"], 2, "did you mean api?"),
-        (["run", "--", "no-such-command-here"], 127, "there is no such command"),
+        (["run", "--", "no-such-command-here"], 127, "command not found"),
         (["run", "--", "/etc/passwd"], 126, "it is not executable"),
     ],
 )
@@ -175,3 +175,9 @@ def test_names_become_variables() -> None:
         "KFW_A_1_PORT": "8080",
         "KFW_A_1_URL": "tcp://[fd00::1]:8080",
     }
+
+
+@pytest.mark.parametrize("addresses", [["0.0.0.0"], ["::"], ["0.0.0.0", "::"], ["127.0.0.1", "::1"]])
+def test_a_forward_on_all_addresses_is_reached_as_localhost(addresses: list[str]) -> None:
+    found = own_variables(places(row("api", url=None, localAddresses=addresses)))
+    assert (found["KFW_API_HOST"], found["KFW_API_URL"]) == ("localhost", "tcp://localhost:8080")

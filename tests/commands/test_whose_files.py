@@ -80,7 +80,7 @@ def test_without_a_home_every_command_says_so_in_a_sentence(line: str) -> None:
     assert len(done.stderr.splitlines()) <= 3
     if line not in ("nope", "--context x up"):
         assert done.stderr.startswith(
-            f"kfw: there is no home directory: HOME is not set, and uid {NAMELESS} has no entry"
+            f"kfw: cannot find a home directory: HOME is not set, and uid {NAMELESS} has no entry"
         )
         assert "set HOME to a directory of your own" in done.stderr
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from kfw.config.collector_block import CollectorSettings, Figure, FigureQuestion, WorkspaceList, filled
+from kfw.config.collector_block import (
+    CollectorSettings,
+    Figure,
+    FigureQuestion,
+    ServerAccess,
+    WorkspaceList,
+    filled,
+)
 from tests.config.fakes import DATA, Project
 
 
@@ -19,6 +26,22 @@ def test_A23_the_block_of_kportforward_is_four_questions(project: Project) -> No
         ("requirements_count", "localhost:50109", "ListRequirementsAvailable"),
     ]
     assert (made.format, made.destination) == ("json", "stdout")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "forward: x",
+        "host: 'localhost:1'",
+        "host: '127.0.0.2:1'",
+        "host: '[::1]:1'",
+        "host: 'x:1', tls: true",
+    ],
+)
+def test_a_token_goes_to_this_machine_or_over_tls(project: Project, address: str) -> None:
+    project.write("kfw.yaml", f"collector: {{services: {{requirements: {{{address}, tokenEnv: A}}}}}}\n")
+    access = project.load().collector.figures[0].question.access
+    assert access == ServerAccess(tls="tls" in address, token_env="A")
 
 
 def test_without_a_block_there_is_nothing_to_ask(project: Project) -> None:
@@ -52,6 +75,25 @@ def test_figures_of_ones_own(project: Project) -> None:
         ("metrics: {N: {forward: x, path: /x, value: $}}", "use lower-case letters, digits and '_'"),
         ("metrics: {n: {forward: x, path: /x, value: $..y}}", "which cannot be read from '..y' on"),
         ("metrics: {n: {forward: x, method: X, request: '[1]', value: $}}", "write a JSON object such as"),
+        (
+            "services: {environment: {url: 'https://x', tls: true}}",
+            "has both url and tls, write https:// in url",
+        ),
+        (
+            "services: {recommendations: {host: 'x:1', caFile: /ca}}",
+            "has a caFile and no TLS, write tls: true",
+        ),
+        ("services: {recommendations: {forward: x, serverName: y}}", "has a serverName and no TLS"),
+        ("services: {recommendations: {forward: x, tokenHeader: y}}", "has a tokenHeader and no token"),
+        (
+            "services: {recommendations: {forward: x, tokenEnv: A, tokenFile: /t}}",
+            "has both tokenEnv and tokenFile",
+        ),
+        ("services: {recommendations: {host: 'x:1', tokenEnv: A}}", "would send its token to x without TLS"),
+        (
+            "services: {environment: {url: 'http://x:1/y', tokenEnv: A}}",
+            "would send its token to x without TLS",
+        ),
         ("tenants: acme", "write a list of ids"),
         ("bucketDuration: 0", "write a time of at least 1s"),
     ],

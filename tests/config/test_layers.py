@@ -335,7 +335,7 @@ def test_a_kubeconfig_that_is_not_there_is_a_warning_since_it_may_come(project: 
     )
     project.write("kfw.yaml", text)
     assert project.load().warnings == (
-        f"kfw.yaml:2:77: there is no kubeconfig {project.here}/gone, create it",
+        f"kfw.yaml:2:77: the kubeconfig {project.here}/gone does not exist, create it",
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from kfw.config import remote
 from kfw.config.blocks import Block, Named
 from kfw.config.layers import load
-from kfw.config.remote import RemoteCopy, cached, refresh, url_of
+from kfw.config.remote import RemoteCopy, RemoteState, cached, refresh, state_of, url_of
 from kfw.config.schema import SETTINGS
 from kfw.config.settings import Settings
 from kfw.errors import KfwError, UsageError
@@ -100,6 +100,25 @@ def test_A15_a_server_that_fails_is_replaced_by_the_copy_and_that_by_nothing(
     assert copy is None
     assert said.endswith("kfw goes on without it")
     assert loaded(project, site.url(PATH)).forwards == {}
+
+
+def test_A15_what_the_last_look_found_is_remembered_until_the_next(site: HttpsFiles) -> None:
+    url = url_of(site.url(PATH))
+    assert not state_of(url).is_here
+    site.status = 500
+    fetched(site.url(PATH))
+    assert state_of(url) == RemoteState(is_here=False, newest=0.0, problem="it is answered with 500")
+    site.status = 200
+    fetched(site.url(PATH))
+    first = state_of(url)
+    assert first.is_here and first.newest and not first.problem
+    site.status = 500
+    fetched(site.url(PATH))
+    assert state_of(url) == RemoteState(is_here=True, newest=first.newest, problem="it is answered with 500")
+    site.status = 200
+    fetched(site.url(PATH))  # it has not changed
+    assert site.asked[-1] == (PATH, 304)
+    assert state_of(url).newest > first.newest and not state_of(url).problem
 
 
 def test_A15_a_server_that_is_gone_or_silent(site: HttpsFiles, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,7 +95,7 @@ def test_what_cannot_be_edited_names_the_way_by_hand(project: Project) -> None:
     project.write("kfw.yaml", TEXT)
     with pytest.raises(UsageError) as caught:
         project_draft(project.here).edited(lambda text, at: without_forward(text, at, "web"), "by hand")
-    assert caught.value.what == "cannot change kfw.yaml: there is no 'web' in it"
+    assert caught.value.what == "cannot change kfw.yaml: it has no 'web'"
     assert caught.value.fix == "by hand"
 
 

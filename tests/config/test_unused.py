@@ -32,6 +32,7 @@ VALUES_TO_TRY: list[Any] = [
     "127.0.0.1:99",
     "service/other",
     "http://other",
+    "https://other",
     ["word"],
     ["X-Other: y"],
     ["204"],
@@ -39,6 +40,8 @@ VALUES_TO_TRY: list[Any] = [
     "$.other",
     '{"other": 1}',
 ]
+#: With what every other key of access needs.
+ACCESS = {"forward": "x", "tls": True, "tokenEnv": "X"}
 #: One forward of its own, one in a profile, one profile that selects; with health of a kind that takes all of its keys.
 BASE: dict[str, Any] = {
     "portForwards": {"x": {"target": "service/x", "targetPort": 80, "localPort": 8000}},
@@ -46,17 +49,14 @@ BASE: dict[str, Any] = {
     "defaults": {"health": {"type": "exec", "command": ["true"]}},
     "collector": {
         "services": {
-            "environment": {"forward": "x"},
-            **{
-                name: {"forward": "x"}
-                for name in ("architectureInventory", "recommendations", "requirements")
-            },
+            name: {**ACCESS}  # each its own: YAML would write one with aliases
+            for name in ("environment", "architectureInventory", "recommendations", "requirements")
         },
-        "metrics": {"x": {"forward": "x", "path": "/x", "value": "$"}},
+        "metrics": {"x": {**ACCESS, "path": "/x", "value": "$"}},
     },
 }
 #: Of these a block of the collector may have one.
-RIVALS = ({"forward", "url", "host"}, {"path", "method"})
+RIVALS = ({"forward", "url", "host"}, {"url", "tls"}, {"path", "method"}, {"tokenEnv", "tokenFile"})
 #: The same block as that of portForwards: once is enough.
 LISTED_FORWARDS = ("profiles", "x", "portForwards")
 

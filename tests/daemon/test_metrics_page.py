@@ -123,7 +123,7 @@ async def test_a_port_that_is_taken_is_a_warning_and_nothing_more() -> None:
         one = page()
         async with serving(one, listen):
             assert one.address is None
-            assert one.problem.startswith(f"there is no metrics page: cannot listen on {listen}: ")
+            assert one.problem.startswith(f"cannot serve the metrics page: cannot listen on {listen}: ")
 
 
 @pytest.mark.asyncio
@@ -132,7 +132,7 @@ async def test_without_prometheus_client_it_is_said_what_to_install(monkeypatch:
     one = page()
     async with serving(one, f"127.0.0.1:{free_port()}"):
         what, _, fix = one.problem.partition("prometheus-client is not installed; ")
-        assert what == "there is no metrics page: "
+        assert what == "cannot serve the metrics page: "
         assert fix == how_to_get("metrics")
 
 

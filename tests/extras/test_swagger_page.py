@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,10 +110,13 @@ def test_the_files_of_swagger_ui_are_those_of_the_version_with_their_licence() -
 
 
 def test_A20_the_container_has_the_seeds_name_and_one_port_of_this_machine() -> None:
-    assert container_argv(subject(1), 9101) == [
-        *("docker", "run", "--rm", "--name", "kpf-swagger-my-things", "--label", "io.kfw.swagger=true"),
-        *("--publish", "127.0.0.1:9101:8080", "swaggerapi/swagger-ui"),
-    ]
+    *before, label, publish, place, image = container_argv(subject(1), 9101)
+    assert before == ["docker", "run", "--rm", "--name", "kpf-swagger-my-things", "--label"]
+    assert re.fullmatch("io.kfw.swagger=[0-9a-f]{12}-[0-9a-f]{12}", label)
+    assert (publish, place, image) == ("--publish", "127.0.0.1:9101:8080", "swaggerapi/swagger-ui")
+    other = replace(subject(1), shown="shop/my_things", forward=forward("my-things", source="/b/kfw.yaml"))
+    assert "kpf-swagger-shop-my-things" in container_argv(other, 9101)
+    assert label not in container_argv(other, 9101)
 
 
 @pytest.mark.asyncio

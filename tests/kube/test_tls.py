@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,14 @@ import pytest
 from kfw.errors import LoginError
 from kfw.kube import tls
 from kfw.kube.tls import ClientCertificate
-from kfw.kubeconfig.entries import ClusterEntry
+from kfw.kubeconfig.entries import ClusterEntry, Pem
 from tests.kube import certificates
 
 DEV = ClusterEntry("dev", "https://dev", insecure=True)
 PAIR = certificates.pair("ada")
 GOOD = ClientCertificate(PAIR.certificate, PAIR.key)
 CA = certificates.ca()
+TRUSTING = ClusterEntry("dev", "https://dev", Pem(CA))
 BAD = b"-----BEGIN CERTIFICATE-----\nYWJj\n-----END CERTIFICATE-----\n"
 
 
@@ -168,7 +170,7 @@ def run(body: str) -> "subprocess.CompletedProcess[bytes]":
 import sys
 from kfw.errors import LoginError
 from kfw.kube.tls import ClientCertificate, context
-from kfw.kubeconfig.entries import ClusterEntry
+from kfw.kubeconfig.entries import ClusterEntry, Pem
 DEV = ClusterEntry("dev", "https://dev", insecure=True)
 GOOD = ClientCertificate({PAIR.certificate!r}, {PAIR.key!r})
 """
@@ -241,3 +243,89 @@ def test_a_large_bundle_of_nonsense_costs_little() -> None:
         b"-----BEGIN CERTIFICATE-----" + b"A" * 4_000_000,
     ):
         assert len(list(tls.blocks(bundle))) in (0, 50_000)
+
+
+class Shaking:
+    """A client's and a server's end of one connection, which go on one step at a time."""
+
+    def __init__(self, client: ssl.SSLContext, server: ssl.SSLContext, name: str = "dev") -> None:
+        there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.client = client.wrap_bio(back, there, server_hostname=name)
+        self.server = server.wrap_bio(there, back, server_side=True)
+
+    def step(self) -> bool:
+        """Whether that was the last one."""
+        done = 0
+        for end in (self.client, self.server):
+            with suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+                done += 1
+        return done == 2
+
+    def finish(self) -> "Shaking":
+        while not self.step():
+            pass
+        self.server.write(b"hello")
+        assert self.client.read(5) == b"hello"
+        return self
+
+
+SERVER = certificates.pair("dev", "dev", "other")
+
+
+@pytest.fixture
+def server() -> ssl.SSLContext:
+    made = certificates.server_context(SERVER)
+    made.load_verify_locations(cadata=CA.decode())
+    made.verify_mode = ssl.CERT_OPTIONAL
+    return made
+
+
+@pytest.fixture
+def client() -> ssl.SSLContext:
+    return tls.context(TRUSTING, GOOD, CA)
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_connection_goes_on_with_the_session_of_the_one_before_as_the_same_user(
+    client: ssl.SSLContext, server: ssl.SSLContext, version: ssl.TLSVersion
+) -> None:
+    server.maximum_version = version
+    made = [Shaking(client, server).finish() for _ in range(4)]
+    assert [one.client.session_reused for one in made] == [False, True, True, True]
+    who = made[0].server.getpeercert()
+    assert who and all(one.server.getpeercert() == who for one in made)
+
+
+def test_a_session_is_not_taken_to_another_name_nor_to_another_login(
+    client: ssl.SSLContext, server: ssl.SSLContext
+) -> None:
+    kept = Shaking(client, server).finish()
+    assert not Shaking(client, server, "other").finish().client.session_reused
+    assert not Shaking(tls.context(TRUSTING, GOOD, CA), server).finish().client.session_reused
+    assert Shaking(client, server).finish().client.session_reused and kept
+
+
+def test_a_server_that_does_not_know_the_session_is_asked_for_its_certificate_again(
+    client: ssl.SSLContext, server: ssl.SSLContext
+) -> None:
+    kept = Shaking(client, server).finish()
+    another = certificates.server_context(certificates.pair("dev", "dev"))
+    assert not Shaking(client, another).finish().client.session_reused
+    impostor = certificates.server_context(certificates.pair("dev", "dev", self_signed=True))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        Shaking(client, impostor).finish()
+    assert kept
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_connections_that_are_still_being_made_are_no_trouble_for_the_next(
+    client: ssl.SSLContext, server: ssl.SSLContext, steps: int
+) -> None:
+    """OpenSSL has a session in the middle of a handshake, and cannot copy it."""
+    begun = [Shaking(client, server) for _ in range(6)]
+    for one in begun:
+        [one.step() for _ in range(steps)]
+        Shaking(client, server)
+    assert all(one.finish() for one in begun)
+    assert Shaking(client, server).finish().client.session_reused

@@ -158,7 +158,7 @@ def _says_where(error: KfwError) -> bool:
     """File and line; but nothing has a line where there is no context, and what the environment says has none."""
     if error.reason != "bad-config":
         return True
-    others = ("there is no cluster to go to", "no context is named", "_PROXY", "/config")
+    others = ("no cluster is configured", "no context is named", "_PROXY", "/config")
     return bool(re.search(r"/config:\d+: ", error.what)) or any(x in error.what + error.fix for x in others)
 
 

@@ -138,3 +138,11 @@ def test_an_app_that_takes_its_time_is_given_it() -> None:
     for seconds in (2.9, 3.0, 3.1, 1.0):
         eof_behaviour.answered(seconds)
     assert eof_behaviour.patience > 3.5
+
+
+def test_of_one_that_is_as_quick_each_time_a_late_answer_is_soon_known_to_be_late() -> None:
+    """The time to it is told as `active`: containerd ends a connection 1 s after its client."""
+    eof_behaviour = EofBehaviour()
+    for seconds in (1.0, 1.01, 1.05, 1.02, 1.5):
+        eof_behaviour.answered(seconds)
+    assert 1.1 < eof_behaviour.patience < 1.2

@@ -151,7 +151,7 @@ def test_B4_a_cluster_of_a_longer_name_is_another(host: Host) -> None:
         done = host.bootstrap("--skip-kind", code=4)
     finally:
         host.kfw.env["CLUSTER_NAME"] = host.cluster
-    assert f"there is no kind cluster {shorter}" in done.stderr
+    assert f"the kind cluster {shorter} does not exist" in done.stderr
 
 
 @pytest.mark.usefixtures("on_a_host")

@@ -114,7 +114,7 @@ def test_B1_without_leave_to_make_a_cluster_one_must_be_there(ready: Stubbed) ->
     done = ready.run("--dry-run", SKIP_KIND="yes")
     assert done.returncode == 4
     assert (
-        "there is no kind cluster openchoreo-local\n     `kfw bootstrap` makes it (without --skip-kind)"
+        "the kind cluster openchoreo-local does not exist\n     `kfw bootstrap` makes it (without --skip-kind)"
         in done.stderr
     )
 

@@ -106,10 +106,10 @@ def test_B5_the_users_kubeconfig_is_not_asked(call: Call) -> None:
 
 
 def test_without_a_cluster_the_words_are_kfws(call: Call, machine: Machine) -> None:
-    machine.installed("echo 'kfw: there is no kind cluster x' >&2; exit 4")
+    machine.installed("echo 'kfw: the kind cluster x does not exist' >&2; exit 4")
     done = call("wait_for_deployment good shop")
     assert done.returncode == 4
-    assert "there is no kind cluster x" in done.stderr
+    assert "the kind cluster x does not exist" in done.stderr
     assert not [call for call in machine.calls() if call.startswith("kubectl")]
 
 

@@ -82,6 +82,7 @@ def test_K38_a_release_is_built_twice_summed_and_tagged(clone: Clone) -> None:
     assert {"typer", "msgspec", "h11", "urllib3"} <= versions.keys()
     assert "pytest" not in versions
     assert clone.git("tag") == ""
+    assert clone.release(VERSION, "--notes").stdout == "- It is there.\n"
     first = done.stdout
     assert clone.release(VERSION).stdout == first  # the same commit is the same bytes
     assert clone.git("tag") == f"v{VERSION}\n"

@@ -1,8 +1,7 @@
 """Histories played through the pure machine: what is done, and what people see."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kfw.model import Health, Problem, Reason, Resolution, Retry, Status
 from kfw.reasons import About

@@ -33,7 +33,7 @@ def test_a_directory_and_a_file_without_x_are_named_as_what_they_are(tmp_path: P
 
 
 def test_a_path_that_leads_nowhere_is_named(tmp_path: Path):
-    with pytest.raises(ToolMissing, match="there is no such file"):
+    with pytest.raises(ToolMissing, match="it does not exist"):
         find(f"{tmp_path}/nix")
 
 

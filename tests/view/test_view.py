@@ -47,6 +47,35 @@ def test_without_forwards_it_says_what_to_do() -> None:
     assert "kfw up" in table()[0]
 
 
+@pytest.mark.parametrize(
+    ("remote", "said"),
+    [
+        ({"state": "current"}, "defaults at https://config.example/team.yaml"),
+        (
+            {"state": "old", "newestAt": "1970-01-01T00:00:00Z", "message": "it is answered with 500"},
+            "defaults at https://config.example/team.yaml could not be read, "
+            "a copy from 2h0m ago is used: it is answered with 500",
+        ),
+        (
+            {"state": "missing", "newestAt": None, "message": "cannot ask config.example: refused"},
+            "defaults at https://config.example/team.yaml are not in use: cannot ask config.example: refused",
+        ),
+        (
+            {"state": "missing"},
+            "defaults at https://config.example/team.yaml are not in use, there is no copy",
+        ),
+    ],
+)
+def test_A15_defaults_at_a_url_are_named_and_what_is_old_of_them(remote: dict[str, Any], said: str) -> None:
+    reply = {
+        "daemon": {"pid": 1},
+        "forwards": [],
+        "remoteDefaults": [{"url": "https://config.example/team.yaml", **remote}],
+    }
+    lines = view.status_lines(reply, width=200, colour=False, now=7200.0)
+    assert lines[-2:] == [said, "daemon: pid 1"]
+
+
 def test_the_context_is_shown_only_where_there_are_several() -> None:
     assert "CONTEXT" not in table(row("a"), row("b"))[0]
     lines = table(row("a"), row("b", context="prod"), width=120)

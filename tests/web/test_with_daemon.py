@@ -92,6 +92,7 @@ def test_A36_L10_by_keyboard_alone_a_forward_is_added_stopped_started_and_remove
     page.keyboard.press("Enter")
     expect(page.locator("#add-dialog")).to_be_hidden()
     expect(page.locator(".name")).to_be_focused()
+    expect(page.locator(".row")).to_have_attribute("data-status", "active")
     assert rows(page) == {"web": "active"}
     assert talk.pod_behind(port).startswith("web-")
     page.keyboard.press("Enter")

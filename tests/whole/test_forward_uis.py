@@ -24,6 +24,7 @@ from tests.extras.rest_server import RestServer
 from tests.real import talk
 from tests.real.running import until
 from tests.stubs import Stubs
+from tests.stubs.engine import Engine
 from tests.tui.tmux import KFW, terminal
 from tests.whole.conftest import Make
 from tests.whole.place import Place
@@ -131,6 +132,37 @@ def _listens(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+@pytest.fixture
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    made = Engine(tmp_path / "engine", monkeypatch)
+    yield made
+    made.close()
+
+
+def test_A20_the_container_of_swagger_ui_comes_back_after_a_kill_and_goes_with_the_forward(
+    api: tuple[RestServer, Entry], shared: Place, make_kfw: Make, port: int, engine: Engine
+) -> None:
+    """With a stub called docker, whose container lives on when the command that started it is killed."""
+    other = {"Id": "1" * 64, "Name": "/kpf-swagger-other", "Config": {"Labels": {"io.kfw.swagger": "other"}}}
+    engine.has(other)
+    kfw = make_kfw(shared.kubeconfig, PATH=os.environ["PATH"], KFW_ENGINE=str(engine.home))
+    kfw.up({"api": {**api[1], "localPort": port, "ui": "docker"}})
+    url = page_of(kfw, "api", status="active", kind="swagger")["ui"]["url"]
+    assert get(url, "/kfw/swagger-ui-bundle.js")[2] == b"container"
+    (first,) = kfw.children("kpf-swagger-api")
+    kill([first])
+    until(
+        lambda: kfw.children("kpf-swagger-api") not in ([], [first]), 30, lambda: f"it is back\n{kfw.log()}"
+    )
+    assert page_of(kfw, "api", status="active")["ui"]["url"] == url
+    assert get(url, "/kfw/swagger-ui.css")[2] == b"container"
+    assert kfw.rows()["api"]["restarts"] == 0
+    assert [one["Name"] for one in engine.containers()] == ["/kpf-swagger-other", "/kpf-swagger-api"]
+    kfw("down", "api")
+    until(lambda: engine.containers() == [other], 10, lambda: f"{engine.containers()}\n{kfw.log()}")
+    assert kfw.children("kpf-swagger-api") == []
 
 
 def test_A20_without_a_path_in_the_config_there_is_no_page(

@@ -91,28 +91,31 @@ class Observer:
     def __init__(self, kfw: Program) -> None:
         self._kfw = kfw
         self._pid = kfw.daemon_pid()
-        self._silent_since: dict[str, float] = {}
+        self._silent: dict[str, Stopwatch] = {}
         self.unexplained: dict[str, float] = {}
         self.slowest = 0.0
 
     def look(self) -> dict[str, Row]:
-        watch = Stopwatch(os.getpid(), self._pid)
+        watch = self._stopwatch()
         rows = self._kfw.rows()
         self.slowest = max(self.slowest, watch.seconds())
-        now = time.monotonic()
         for name, row in rows.items():
             if row["status"] not in ("starting", "reconnecting") or row["message"]:
-                self._silent_since.pop(name, None)
+                self._silent.pop(name, None)
                 continue
-            since = self._silent_since.setdefault(name, now)
-            if now - since > UNEXPLAINED:
-                self.unexplained[name] = max(self.unexplained.get(name, 0.0), now - since)
+            seconds = self._silent.setdefault(name, self._stopwatch()).seconds()
+            if seconds > UNEXPLAINED:
+                self.unexplained[name] = max(self.unexplained.get(name, 0.0), seconds)
         return rows
+
+    def _stopwatch(self) -> Stopwatch:
+        """The servers are this process's."""
+        return Stopwatch(os.getpid(), self._pid)
 
     def until(self, true: Callable[[dict[str, Row]], bool], within: float) -> dict[str, Row]:
         """The rows, then or at the end of that time."""
-        end = time.monotonic() + within
-        while not true(rows := self.look()) and time.monotonic() < end:
+        watch = self._stopwatch()
+        while not true(rows := self.look()) and watch.seconds() < within:
             time.sleep(0.1)
         return rows
 

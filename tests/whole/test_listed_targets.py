@@ -1,10 +1,13 @@
 """kfw targets: what there is to forward, asked for as people type it, without a daemon."""
 
+import logging
 import time
+from pathlib import Path
 
 import pytest
 
 from kfw.sandbox.manifests import deployment, pod, service, statefulset
+from kfw.sandbox.manifests import namespace as namespace_object
 from kfw.sandbox.manifests import port as service_port
 from tests.whole.conftest import Make
 from tests.whole.place import Place
@@ -77,7 +80,7 @@ def test_who_may_not_list_is_told_what_and_where_and_ends_with_5(
     ("arguments", "word"),
     [
         (("--context", "nowhere"), 'context "nowhere" does not exist'),
-        (("-n", "nowhere"), "there is no namespace 'nowhere'"),
+        (("-n", "nowhere"), "namespace 'nowhere' does not exist"),
         (("-n", "demo", "-A"), "do not go together"),
     ],
 )
@@ -98,9 +101,39 @@ def test_a_cluster_that_is_away_is_said_and_ends_with_4(make_kfw: Make, own: Pla
     assert not kfw.answers()  # no daemon is started for a look
 
 
-def test_targets_with_500_services_takes_pages_and_shows_them_all(make_kfw: Make, own: Place) -> None:
-    names = [f"s-{number:03}" for number in range(520)]
-    own.apply(*(service("default", name, service_port(80, "http"), kind="ClusterIP") for name in names))
-    kfw = make_kfw(own.kubeconfig)
-    rows = kfw.json("targets", "-n", "default", "service/s-")
-    assert [row["target"] for row in rows] == [f"service/{name}" for name in names]
+def test_500_services_of_20_namespaces_are_all_listed_with_the_right_to_forward_to_each(
+    make_kfw: Make, own: Place
+) -> None:
+    places = [f"team-{number:02}" for number in range(20)]
+    services = [(place, f"s-{number:02}") for place in places for number in range(26)]
+    own.apply(*map(namespace_object, places))
+    own.apply(*(service(*one, service_port(80, "http"), kind="ClusterIP") for one in services))
+    kfw = make_kfw(_looks_everywhere(own, *places[::2]))
+    rows = kfw.json("targets", "-A", "service/s-")  # more than a page
+    assert [(row["namespace"], row["target"]) for row in rows] == [
+        (place, f"service/{name}") for place, name in services
+    ]
+    assert {(row["namespace"], row["mayForward"]) for row in rows} == {
+        (place, place in places[::2]) for place in places
+    }
+
+
+def test_only_the_namespaces_of_what_is_shown_are_asked_for_the_right_to_forward(
+    make_kfw: Make, own: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = [f"team-{number}" for number in range(6)]
+    own.apply(*map(namespace_object, places))
+    own.apply(
+        *(service(place, f"of-{place}", service_port(80, "http"), kind="ClusterIP") for place in places)
+    )
+    kfw = make_kfw(_looks_everywhere(own, "team-2"))
+    with caplog.at_level(logging.DEBUG, "kfw.sandbox.api.handler"):
+        (row,) = kfw.json("targets", "-A", "of-team-2")
+    assert row["mayForward"] is True
+    asked = [line for line in caplog.messages if "/selfsubjectaccessreviews" in line]
+    assert len(asked) == 2  # in all namespaces, and in that one
+
+
+def _looks_everywhere(where: Place, *may_forward: str) -> Path:
+    """The kubeconfig of one who may forward in these namespaces only."""
+    return where.do(lambda sandbox: sandbox.add_user("looker", *may_forward, everywhere=["list"]))

@@ -43,6 +43,7 @@ def test_A15_used_cached_and_gone(
     origins = {each["key"]: each["origin"] for each in kfw.json("explain", "web")["origins"]}
     assert origins["localPort"] == f"remote {url}:2"
     assert f"remote {url}:2" in kfw("config", "show", "--origin", "--config-url", url).stdout
+    assert f"defaults at {url}\n" in kfw("status").stdout
 
     site.status = 500
     done = kfw("up", "--config-url", url)
@@ -51,12 +52,16 @@ def test_A15_used_cached_and_gone(
         in done.stderr
     )
     assert kfw.status("web")["status"] == "active"
+    (old,) = kfw.json("status")["remoteDefaults"]
+    assert (old["url"], old["state"], old["message"]) == (url, "old", "it is answered with 500")
+    assert "ago is used: it is answered with 500" in " ".join(kfw("status").stdout.split())
 
     site.status, second = 200, talk.free_ports(1)[0]
     site.files[PATH] = team(namespace, second)
     fetched = str(second)  # by another command, and the daemon takes it
     until(lambda: fetched in kfw("config", "show", "--config-url", url).stdout, 120, lambda: "it is fetched")
     kfw.until_row("web", 60, localPort=second, status="active")
+    assert kfw.json("status")["remoteDefaults"][0]["state"] == "current"
 
     for file in (kfw.home / "cache" / "remote").glob("*"):
         file.unlink()
@@ -64,6 +69,7 @@ def test_A15_used_cached_and_gone(
     gone = kfw("up", "--config-url", url, code=None)
     assert "kfw goes on without it" in gone.stderr
     assert gone.returncode == 2  # nothing else is configured
+    assert kfw.json("status")["remoteDefaults"][0]["state"] == "missing"  # of what is up still
 
 
 def test_A15_an_empty_url_disables_what_the_environment_says(

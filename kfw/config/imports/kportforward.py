@@ -32,5 +32,8 @@ def read(documents: list[Node]) -> ImportedForwards:
             if key.raw not in ("portForwards", "collector"):
                 found.leave(key.at, f"{key.raw}: kfw watches, and shows what it has in its own way")
             elif key.raw == "collector":
-                found.leave(key.at, "collector: copy the block as it is if you use it")
+                found.leave(
+                    key.at,
+                    "collector: copy the block as it is if you use it; `kfw collect --every 1h` runs it",
+                )
     return found

@@ -5,11 +5,14 @@ The browser finds the API's description and reads it, JSON or YAML of any size: 
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kfw.errors import KfwError
 from kfw.extras.forward_uis import UiPorts, UiSubject
 from kfw.extras.page_child import ended, wait_until_answers
 from kfw.extras.swagger_ui.spec_paths import spec_paths
@@ -78,6 +81,7 @@ class SwaggerUi:
         if subject.forward.ui != "docker":
             await self._serve(subject, on_active)
             return
+        await self._remove_container(subject)
         with self._ports.promise(0, FIRST_CONTAINER) as port:
             child = await self._children.start(
                 container_argv(subject, port),
@@ -92,6 +96,18 @@ class SwaggerUi:
                 raise ended(child)
             finally:
                 await child.stop(_GRACE)
+                if child.over.done() and child.over.result() < 0:
+                    await self._remove_container(subject)
+
+    async def _remove_container(self, subject: UiSubject) -> None:
+        """That of this page. It ends with docker's command, but lives on, and has the name, where that was killed."""
+        from kfw.engine import docker
+        from kfw.methods.forwarder.kind_nodes import ask
+
+        with suppress(KfwError):  # `docker run` says what keeps it
+            left = await ask(self._children, docker.labelled(container_label(subject)), subject.environ)
+            if found := docker.ids(left.out):
+                await ask(self._children, docker.remove(found), subject.environ)
 
     async def _serve(
         self,
@@ -114,11 +130,22 @@ class SwaggerUi:
 
 def container_argv(subject: UiSubject, port: int) -> list[str]:
     """In the foreground: its end is the container's, and TERM goes through to it."""
-    name = f"kpf-swagger-{subject.forward.name.replace('_', '-')}"
+    name = f"kpf-swagger-{re.sub('[^A-Za-z0-9.-]', '-', subject.shown)}"
+    ((label, whose),) = container_label(subject).items()
     return [
-        *("docker", "run", "--rm", "--name", name, "--label", "io.kfw.swagger=true"),
+        *("docker", "run", "--rm", "--name", name, "--label", f"{label}={whose}"),
         *("--publish", f"{ADDRESS}:{port}:8080", IMAGE),
     ]
+
+
+def container_label(subject: UiSubject) -> dict[str, str | None]:
+    """Whose container it is: of which kfw on this machine, and of which of its forwards."""
+    import hashlib  # only with docker, as in owner()
+
+    from kfw.methods.forwarder.container import owner
+
+    row = hashlib.sha256(f"{subject.forward.source}/{subject.forward.name}".encode()).hexdigest()[:12]
+    return {"io.kfw.swagger": f"{owner()}-{row}"}
 
 
 class SwaggerSite:

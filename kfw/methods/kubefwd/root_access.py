@@ -38,7 +38,7 @@ class RootAccess:
         if self.uid == 0:
             return [sys.executable, "-IS", str(ROOT_SIDE), name]
         if missing := tools.missing(self.sudo):
-            raise ToolMissing("cannot run kubefwd as root: there is no sudo", missing.fix)
+            raise ToolMissing("cannot run kubefwd as root: sudo is not installed", missing.fix)
         if not _is_ours(self.installed):
             what = f"kubefwd needs root, and {self.installed} is not there or not of this kfw"
             raise KfwError(what, self.fix, reason=Reason.NEEDS_ROOT)

@@ -14,12 +14,14 @@ _INTO_PODS = ("portforward", "exec", "attach")
 
 @dataclass(frozen=True)
 class User:
-    """`namespaces` None: may do everything. Else: `verbs` on what lives in these namespaces, and nothing elsewhere."""
+    """`namespaces` None: may do everything. Else: `verbs` on what lives in these namespaces, and elsewhere only what is in
+    `everywhere`."""
 
     name: str
     groups: tuple[str, ...] = ()
     namespaces: frozenset[str] | None = None
     verbs: frozenset[str] = LOOK_AND_FORWARD
+    everywhere: frozenset[str] = frozenset()
 
 
 ADMIN = User("kfw-sandbox-admin", ("system:masters",))
@@ -45,10 +47,9 @@ def may(user: User, verb: str, resource: kinds.Resource | str, namespace: str, s
     review = isinstance(resource, kinds.Resource) and resource.verbs is kinds.REVIEW
     if user.namespaces is None or review:
         return True
-    if not namespace or namespace not in user.namespaces:
-        return False
     named = resource.plural if isinstance(resource, kinds.Resource) else resource
-    return allows(user.verbs, verb, named, subresource)
+    verbs = user.everywhere | (user.verbs if namespace in user.namespaces else frozenset())
+    return allows(verbs, verb, named, subresource)
 
 
 def allows(verbs: Collection[str], verb: str, resource: str, subresource: str = "") -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,6 +38,16 @@ class Engine:
 
     def fails_to_run(self, words: str) -> None:
         (self.home / "run.fails").write_text(words)
+
+    def containers(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads((self.home / "containers.json").read_text())
+        return found
+
+    def close(self) -> None:
+        """Ends what containers there are."""
+        for one in self.containers():
+            if "Process" in one:
+                os.kill(one["Process"], signal.SIGKILL)
 
     def calls(self, verb: str) -> list[Sequence[str]]:
         calls = self.home / "calls"

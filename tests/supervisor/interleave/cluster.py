@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -41,6 +42,11 @@ _NO_RIGHTS = Problem(Reason.NOT_PERMITTED, "may not list endpointslices")
 _NO_CONTEXT = Problem(Reason.CONTEXT_NOT_FOUND, "there is no context dev")
 _NO_POD = Problem(Reason.NO_READY_POD, "no pod is ready")
 _NO_TARGET = Problem(Reason.TARGET_NOT_FOUND, "there is no service api")
+
+
+@cache
+def _endpoint(pod: str) -> Endpoint:
+    return Endpoint("pod", pod, "10.0.0.1", 8080)
 
 
 @dataclass
@@ -152,7 +158,7 @@ class Cluster:
 
     def _resolution(self, warning: Problem | None) -> Resolution:
         truth = self.truth
-        pods = tuple(Endpoint("pod", name, "10.0.0.1", 8080) for name in truth.pods) if truth.service else ()
+        pods = tuple(map(_endpoint, truth.pods)) if truth.service else ()
         problem = _NO_TARGET if not truth.service else None if pods else _NO_POD
         return Resolution(
             pods=pods, problem=problem, sticky=self._sticky, warning=warning, cluster=truth.cluster

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kfw.model import Health, Retry
 
@@ -44,8 +45,7 @@ _PAIRS = {
 }
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """`which` of those that are there, by turns; `lag`: seconds until a watch sees it. Then pass `turns` of the loop, and
     `seconds`."""
 

@@ -3,9 +3,11 @@
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
-from heapq import heappop
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from heapq import heappop, heappush
 from typing import Any, cast
+from weakref import ref
 
 from kfw.system.clock import Clock
 from tests.supervisor.interleave.pipes import PipeSocket
@@ -14,34 +16,77 @@ from tests.supervisor.interleave.pipes import PipeSocket
 START = 1000.0
 #: Turns of the loop in which no time passes: far more than any honest work takes.
 MOST_TURNS = 20_000
+_NAN = float("nan")
 
 
 class Stuck(Exception):
     """Nothing is pending, no callback and no timer, so that nobody would ever wake this loop; or it runs in circles."""
 
 
+class _Handle:
+    """As much of asyncio's as anybody asks for: to make one of those costs a tenth of a history."""
+
+    live = True
+
+    def cancel(self) -> None:
+        self.live = False
+
+    def cancelled(self) -> bool:
+        return not self.live
+
+
 class VirtualLoop(asyncio.BaseEventLoop):
     """`on_idle` is called whenever everything that could run has run, before time moves on."""
 
-    _ready: deque[Any]  # of BaseEventLoop, as are the timers
-    _scheduled: list[Any]
+    #: Of BaseEventLoop. Of two timers that are due together neither is less, as NaN is less than nothing: they ring in any
+    #: order, as asyncio's do.
+    _ready: deque[tuple[_Handle, Any, tuple[Any, ...], Context]]
+    _scheduled: list[tuple[float, float, _Handle, Any, tuple[Any, ...], Context]]
 
     def __init__(self) -> None:
         super().__init__()
         self.now = START
         self.on_idle: Callable[[], None] = lambda: None
         self._turns = 0  # since time has moved
+        self._tasks: list[ref[asyncio.Task[Any]]] = []
 
     def time(self) -> float:
         return self.now
 
+    def pending_tasks(self) -> set[asyncio.Task[Any]]:
+        """As asyncio.all_tasks, which also goes through those of loops before."""
+        return {task for each in self._tasks if (task := each()) and not task.done()}
+
+    # -- as BaseEventLoop's without its checks
+
+    get_debug = staticmethod(bool)  # False, and no call of Python: each future asks
+
     def call_soon(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: Any = None
-    ) -> asyncio.Handle:
-        """As BaseEventLoop's without its checks, which cost a third of a history."""
-        handle = asyncio.Handle(callback, args, self, context)
-        self._ready.append(handle)
+        self, callback: Any, *args: Any, context: Context | None = None
+    ) -> _Handle:
+        handle = _Handle()
+        self._ready.append((handle, callback, args, copy_context() if context is None else context))
         return handle
+
+    def call_later(  # type: ignore[override]
+        self, delay: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> _Handle:
+        return self.call_at(self.now + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Context | None = None
+    ) -> _Handle:
+        handle = _Handle()
+        timer = when, -_NAN, handle, callback, args, copy_context() if context is None else context
+        heappush(self._scheduled, timer)
+        return handle
+
+    def create_task(  # type: ignore[override]
+        self, coro: Coroutine[Any, Any, Any], **more: Any
+    ) -> asyncio.Task[Any]:
+        task = asyncio.Task(coro, loop=self, **more)
+        self._tasks.append(ref(task))
+        return task
 
     def _run_once(self) -> None:
         """As BaseEventLoop's, save that nothing is polled and that time moves only here."""
@@ -51,27 +96,34 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._turns += 1
         if self._turns > MOST_TURNS:
             raise Stuck(f"after {MOST_TURNS} turns there is still something to run, and no time passes")
-        while timers and timers[0]._when <= self.now:
-            timer = heappop(timers)
-            timer._scheduled = False
-            ready.append(timer)
+        while timers and timers[0][0] <= self.now:
+            ready.append(heappop(timers)[2:])
         for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle._cancelled:
-                handle._run()
+            handle, callback, args, context = ready.popleft()
+            if handle.live:
+                try:
+                    context.run(callback, *args)
+                except (SystemExit, KeyboardInterrupt):
+                    raise
+                except BaseException as error:  # noqa: BLE001  as BaseEventLoop does
+                    told = {
+                        "message": f"Exception in callback {callback}",
+                        "exception": error,
+                        "handle": handle,
+                    }
+                    self.call_exception_handler(told)
 
     def _let_time_pass(self) -> None:
         timers = self._scheduled
-        while timers and timers[0]._cancelled:
-            heappop(timers)._scheduled = False
+        while timers and not timers[0][2].live:
+            heappop(timers)
         if not timers:
             raise Stuck("nothing is pending")
-        if timers[0]._when > self.now:
+        if timers[0][0] > self.now:
             self.on_idle()
             if not self._ready:
-                self.now, self._turns = timers[0]._when, 0
+                self.now, self._turns = timers[0][0], 0
 
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None: ...
     def _process_events(self, events: list[Any]) -> None: ...
     def _write_to_self(self) -> None: ...
 

@@ -14,6 +14,7 @@ from typing import Any
 
 #: A descriptor that is really open: who asks whether there is room for another one duplicates it.
 _OPEN = os.open(os.devnull, os.O_RDONLY)
+_RESET = os.strerror(errno.ECONNRESET)
 
 
 class PipeSocket:
@@ -240,4 +241,4 @@ class Pipe(asyncio.Transport):
 
 
 def _reset() -> OSError:
-    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+    return ConnectionResetError(errno.ECONNRESET, _RESET)

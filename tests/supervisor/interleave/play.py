@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from kfw.environ import Environs
@@ -24,6 +25,12 @@ from tests.supervisor.interleave.pipes import ListeningSocket
 from tests.supervisor.interleave.setting import LOG, logged
 
 _ENVIRONS = Environs({}, known=True)
+_TARGET = Target.parse("service/api")
+
+
+@cache
+def _policy(spare: int) -> Policy:
+    return Policy(idle_links=spare)
 
 
 @dataclass
@@ -47,10 +54,8 @@ def play(history: History, *, verbose: bool = False) -> Outcome:
         life = Life(history, loop, outcome, complaints.append, verbose=verbose)
         loop.on_idle = life.check
         try:
-            loop.run_until_complete(life.live())
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            _run_off(loop)
-            if left := asyncio.all_tasks(loop):
+            loop.run_until_complete(_from_birth_to_the_end(life, loop))
+            if left := loop.pending_tasks():
                 raise Wrong(f"tasks are left: {sorted(task.get_name() for task in left)}")
         except (Wrong, Stuck) as wrong:
             outcome.wrong = str(wrong) or "nothing is pending, and nobody would ever wake it"
@@ -96,7 +101,7 @@ class Life:
         self._complain = complain
         self.pools: list[PoolDriver] = []
         outside = Outside(self.cluster.open_portforward, loop.time, lambda: None)
-        self._method = _Method(self.cluster, Policy(idle_links=history.spare), outside)
+        self._method = _Method(self.cluster, _policy(history.spare), outside)
         self._method.pools = self.pools
         world = World(
             self.cluster,
@@ -108,7 +113,7 @@ class Life:
         )
         forward = Forward(
             "api",
-            Target.parse("service/api"),
+            _TARGET,
             80,
             9080,
             context="dev",
@@ -241,16 +246,17 @@ def _words(context: dict[str, Any]) -> str:
     return f"{context['message']}: {error!r} {context.get('task') or context.get('future') or context.get('handle') or ''}"
 
 
-def _run_off(loop: VirtualLoop) -> None:
-    """What is timed still comes."""
-    loop.run_until_complete(asyncio.sleep(HANGS + 60))
+async def _from_birth_to_the_end(life: Life, loop: VirtualLoop) -> None:
+    await life.live()
+    await loop.shutdown_asyncgens()
+    await asyncio.sleep(HANGS + 60)  # what is timed still comes
 
 
 def _abandon(loop: VirtualLoop) -> None:
     """Something is wrong already: end what runs, and do not look at it."""
     loop.on_idle = lambda: None
     for _ in range(3):
-        left = asyncio.all_tasks(loop)
+        left = loop.pending_tasks()
         for task in left:
             task.cancel()
         try:

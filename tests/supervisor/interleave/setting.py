@@ -11,26 +11,32 @@ LOG = logging.getLogger("kfw")
 @contextmanager
 def logged(tell: Callable[[str], object]) -> Iterator[None]:
     """Everything that kfw logs as an error is told, and nothing is shown."""
-    handler = _Handler(tell)
+    _HANDLER.tell = tell
     before = LOG.level, LOG.propagate
     if before[0] != logging.ERROR:  # it forgets what all loggers have looked up
         LOG.setLevel(logging.ERROR)
     LOG.propagate = False
-    LOG.addHandler(handler)
+    LOG.addHandler(_HANDLER)
     try:
         yield
     finally:
-        LOG.removeHandler(handler)
+        LOG.removeHandler(_HANDLER)
         LOG.propagate = before[1]
         if before[0] != logging.ERROR:
             LOG.setLevel(before[0])
 
 
 class _Handler(logging.Handler):
-    def __init__(self, tell: Callable[[str], object]) -> None:
+    """To make one takes locks, so there is one."""
+
+    tell: Callable[[str], object]
+
+    def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self._tell = tell
         self._formatter = logging.Formatter("%(message)s")
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._tell(self._formatter.format(record))
+        self.tell(self._formatter.format(record))
+
+
+_HANDLER = _Handler()
