@@ -65,4 +65,9 @@ def test_A21_the_page_for_grpc_makes_a_call_and_shows_a_stream(page_of: Callable
     expect(page.locator("#answers pre")).to_contain_text("hello Ada from grpc-")
     call(page, "Count", 4)
     expect(page.locator("#status")).to_have_text("OK (4 messages)")
-    assert [json.loads(text) for text in page.locator("#answers pre").all_inner_texts()] == ["0", "1", "2", "3"]
+    assert [json.loads(text) for text in page.locator("#answers pre").all_inner_texts()] == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]
