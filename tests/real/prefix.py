@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from tests.kube import certificates
+from tests.loop_thread import loop_thread
 from tests.stream_server import StreamServer
 
 PREFIX = "/k8s/clusters/c-1"
@@ -24,22 +24,17 @@ def behind_prefix(kubeconfig: Path, folder: Path) -> Iterator[Path]:
     """A kubeconfig like this one (of a user with a token), whose server is reached under PREFIX only."""
     config: dict[str, Any] = yaml.safe_load(kubeconfig.read_text())
     cluster = config["clusters"][0]["cluster"]
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="prefix", daemon=True)
-    thread.start()
     gateway = _Gateway(urlsplit(cluster["server"]).netloc)
-    port = asyncio.run_coroutine_threadsafe(gateway.start(_server_side(folder)), loop).result(10)
-    cluster["server"] = f"https://127.0.0.1:{port}{PREFIX}"
-    cluster["certificate-authority-data"] = base64.b64encode(certificates.ca()).decode()
-    file = folder / "kubeconfig-behind-prefix"
-    file.write_text(yaml.safe_dump(config))
-    try:
-        yield file
-    finally:
-        asyncio.run_coroutine_threadsafe(gateway.end(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    with loop_thread("prefix") as beside:
+        port = beside.run(gateway.start(_server_side(folder)))
+        cluster["server"] = f"https://127.0.0.1:{port}{PREFIX}"
+        cluster["certificate-authority-data"] = base64.b64encode(certificates.ca()).decode()
+        file = folder / "kubeconfig-behind-prefix"
+        file.write_text(yaml.safe_dump(config))
+        try:
+            yield file
+        finally:
+            beside.run(gateway.end())
 
 
 def _server_side(folder: Path) -> ssl.SSLContext:

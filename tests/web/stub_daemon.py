@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from kfw.http.server import HttpServer
 from kfw.system.local_ports import bind
 from kfw.web.site import Site
 from tests.client.fake_daemon import row
+from tests.loop_thread import loop_thread
 
 _PATIENCE = 30.0
 
@@ -30,9 +30,9 @@ class StubDaemon:
         self.seq = 0
         self.listed = 0
         self.port = 0
+        self._loop: asyncio.AbstractEventLoop
         self._told: list[tuple[int, bytes]] = []
         self._followers: set[asyncio.Queue[bytes | None]] = set()
-        self._loop = asyncio.new_event_loop()
 
     def link(self) -> str:
         return f"http://127.0.0.1:{self.port}/#token={self.site.logins.token()}"
@@ -99,16 +99,13 @@ class StubDaemon:
 
     @contextmanager
     def serving(self) -> Iterator["StubDaemon"]:
-        thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        thread.start()
-        server = asyncio.run_coroutine_threadsafe(self._serve(), self._loop).result(_PATIENCE)
-        try:
-            yield self
-        finally:
-            asyncio.run_coroutine_threadsafe(server.close(0), self._loop).result(_PATIENCE)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(_PATIENCE)
-            self._loop.close()
+        with loop_thread("stub daemon") as beside:
+            self._loop = beside.loop
+            server = beside.run(self._serve())
+            try:
+                yield self
+            finally:
+                beside.run(server.close(0))
 
 
 def _json(value: Any) -> Response:

@@ -1,8 +1,6 @@
 """The page in Chromium, in front of a stub of the API: what many rows, odd words, gaps and other sites do to it."""
 
-import asyncio
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Error, expect
 from kfw.http.messages import Request, Response
 from kfw.http.server import HttpServer
 from kfw.system.local_ports import bind
+from tests.loop_thread import loop_thread
 from tests.web.browser import REBOUND, rows, somebody, tab
 from tests.web.picture import PICTURE, SIZE, draw
 from tests.web.stub_daemon import StubDaemon, forward
@@ -52,6 +51,23 @@ def test_L8_after_anything_that_may_have_been_missed_the_list_is_read_again(
             daemon.cut()
         expect(page.locator(".row")).to_have_count(2)
         assert daemon.listed == 2
+
+
+def test_what_several_of_a_cluster_wait_for_is_said_once_above_them(ada: BrowserContext) -> None:
+    away = {"reason": "cluster-unreachable", "message": "it does not answer"}
+    rows = [forward(name, "suspended", **away) for name in ("api", "db")]
+    serves = forward("node", message="it does not answer")
+    with StubDaemon(*rows, serves, forward("other", message="a warning of its own")).serving() as daemon:
+        page = tab(ada, daemon.link())
+        outage = page.locator(".outage")
+        expect(outage).to_contain_text("Cannot be reached for ")
+        expect(outage).to_contain_text(", 2 forwards wait: it does not answer")
+        expect(page.locator(".note:visible")).to_have_text(["a warning of its own"])
+        daemon.say(forward("db"))
+        expect(outage).to_be_hidden()
+        expect(page.locator(".note:visible")).to_have_count(3)
+        daemon.say(forward("db", "suspended", reason="login-failed", message="log in"))
+        expect(page.get_by_text("log in", exact=True)).to_be_visible()
 
 
 def test_text_from_a_cluster_is_text_whatever_it_says(ada: BrowserContext) -> None:
@@ -198,8 +214,6 @@ def test_a_name_that_points_here_gets_no_page(ada: BrowserContext) -> None:
 @contextmanager
 def another_site() -> Iterator[int]:
     """An app behind a forward, say: the same address, another port."""
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, daemon=True).start()
 
     async def answer(_: Request) -> Response:
         return Response(200, b"<!doctype html><title>another</title>", "text/html")
@@ -210,12 +224,12 @@ def another_site() -> Iterator[int]:
         server.listen(sockets[0])
         return server, port
 
-    server, port = asyncio.run_coroutine_threadsafe(serve(), loop).result(20)
-    try:
-        yield port
-    finally:
-        asyncio.run_coroutine_threadsafe(server.close(0), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
+    with loop_thread("another site") as beside:
+        server, port = beside.run(serve())
+        try:
+            yield port
+        finally:
+            beside.run(server.close(0))
 
 
 def test_a_page_of_another_origin_can_neither_read_act_frame_nor_include(ada: BrowserContext) -> None:

@@ -1,7 +1,5 @@
 """Swagger UI in Chromium, before a REST API without CORS: it finds the description, and "Execute" reaches the API."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -15,15 +13,13 @@ from kfw.model import Forward
 from kfw.system.local_ports import bind
 from tests.extras.rest_server import SPECS, RestServer
 from tests.fakes import forward
+from tests.loop_thread import loop_thread
 from tests.web.browser import REBOUND, tab
 
 
 @contextmanager
 def served(api: RestServer, **fields: str) -> Iterator[str]:
     """The page's URL, with the API behind it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
     entry: Forward = forward("things", type="rest", **fields)
 
     async def start() -> tuple[int, list[HttpServer]]:
@@ -34,15 +30,13 @@ def served(api: RestServer, **fields: str) -> Iterator[str]:
             server.listen(sockets[0])
         return ahead[1], servers
 
-    port, servers = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
-    try:
-        yield f"http://127.0.0.1:{port}/"
-    finally:
-        for server in servers:
-            asyncio.run_coroutine_threadsafe(server.close(0), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
+    with loop_thread("swagger") as beside:
+        port, servers = beside.run(start())
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            for server in servers:
+                beside.run(server.close(0))
 
 
 def execute(page: Page, operation: str) -> None:

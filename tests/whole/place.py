@@ -1,31 +1,28 @@
 """The embedded sandbox beside the test: its event loop runs in a thread, and the test tells it what to do."""
 
-import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kfw.sandbox.node.behaviour import Behaviour
 from kfw.sandbox.objects import Object
 from kfw.sandbox.sandbox import Sandbox
+from tests.loop_thread import LoopThread, loop_thread
 
 T = TypeVar("T")
 
 #: Pods run, are ready and end as soon as they can.
 AT_ONCE = Behaviour(start_after=0.0, ready_after=0.0, drain=0.0)
-#: Seconds for whatever the sandbox is asked to do.
-_PATIENCE = 15.0
 
 
 class Place:
     """`do(lambda sandbox: sandbox.scale(...))` acts, and returns when the cluster has drawn its conclusions."""
 
-    def __init__(self, sandbox: Sandbox, loop: asyncio.AbstractEventLoop, thread_id: int) -> None:
-        self.thread_id = thread_id
+    def __init__(self, sandbox: Sandbox, beside: LoopThread) -> None:
+        self.thread_id = beside.thread_id
+        self.run = beside.run
         self._sandbox = sandbox
-        self._loop = loop
         self.kubeconfig = sandbox.kubeconfig
         self.nodes = sandbox.nodes
 
@@ -36,9 +33,6 @@ class Place:
             return done
 
         return self.run(run())
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_PATIENCE)
 
     def apply(self, *objects: Object) -> None:
         """And wait until the workloads have all their pods."""
@@ -75,17 +69,12 @@ class Place:
 @contextmanager
 def place(directory: Path, *objects: Object) -> Iterator[Place]:
     """A sandbox with these objects, in a thread of its own."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="sandbox", daemon=True)
-    thread.start()
-    sandbox = asyncio.run_coroutine_threadsafe(_entered(directory, objects), loop).result(_PATIENCE)
-    try:
-        yield Place(sandbox, loop, thread.native_id or 0)
-    finally:
-        asyncio.run_coroutine_threadsafe(sandbox.__aexit__(None, None, None), loop).result(_PATIENCE)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(_PATIENCE)
-        loop.close()
+    with loop_thread("sandbox") as beside:
+        sandbox = beside.run(_entered(directory, objects))
+        try:
+            yield Place(sandbox, beside)
+        finally:
+            beside.run(sandbox.__aexit__(None, None, None))
 
 
 async def _entered(directory: Path, objects: tuple[Object, ...]) -> Sandbox:

@@ -23,6 +23,7 @@ from kfw.sandbox.manifests import deployment, namespace, service
 from kfw.sandbox.manifests import port as service_port
 from tests.kube import certificates
 from tests.kube.fake_api import FakeApi, Request, status
+from tests.loop_thread import loop_thread
 from tests.real import talk
 from tests.real.running import until
 from tests.whole.conftest import Make
@@ -63,26 +64,18 @@ def gossip(folder: Path) -> Iterator[str]:
     (folder / "s.key").write_bytes(pair.key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "s.crt", folder / "s.key")
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="gossip", daemon=True)
-    thread.start()
-
-    def do(work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, loop).result(10)
 
     async def begin() -> Gossip:
         api = Gossip(context)
         await api.start()
         return api
 
-    api = do(begin())
-    try:
-        yield f"127.0.0.1:{api.port}"
-    finally:
-        do(api.stop())
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
+    with loop_thread("gossip") as beside:
+        api = beside.run(begin())
+        try:
+            yield f"127.0.0.1:{api.port}"
+        finally:
+            beside.run(api.stop())
 
 
 class Fields:

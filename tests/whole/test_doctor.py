@@ -1,8 +1,6 @@
 """kfw doctor: for each hop a real fault, which is the first that is named; behind it nothing is asked."""
 
-import asyncio
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from tests.cli.terminal import on_a_terminal
 from tests.kube.fake_api import FakeApi
+from tests.loop_thread import loop_thread
 from tests.real import talk
 from tests.whole.conftest import Make
 from tests.whole.place import Place
@@ -78,23 +77,19 @@ def _user_who_may_only_look(case: Case) -> None:
 @contextmanager
 def _api_without_a_version(case: Case) -> Iterator[None]:
     """A gateway before the API that answers /version with a page of its own."""
-    loop, api = asyncio.new_event_loop(), FakeApi()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+    api = FakeApi()
     api.answers["/apis/authentication.k8s.io/v1/selfsubjectreviews"].append(
         (201, {"status": {"userInfo": {"username": "ada"}}})
     )
     for _ in range(5):
         api.answers["/version"].append((200, ["no version"]))
-    asyncio.run_coroutine_threadsafe(api.start(), loop).result(5)
-    case.kubeconfig["clusters"][0]["cluster"] = {"server": api.url}
-    try:
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(api.stop(), loop).result(5)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+    with loop_thread("an API") as beside:
+        beside.run(api.start())
+        case.kubeconfig["clusters"][0]["cluster"] = {"server": api.url}
+        try:
+            yield
+        finally:
+            beside.run(api.stop())
 
 
 @dataclass(frozen=True)

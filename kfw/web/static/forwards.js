@@ -108,13 +108,44 @@ export function span(seconds) {
 
 export const since = (row, now) => span((now - Date.parse(row.since)) / 1000);
 
+/** What forwards of one cluster, two or more, wait for together: by context. */
+export function outages(rows) {
+  const waiting = new Map();
+  for (const row of rows) {
+    if (row.status !== "suspended" || !row.reason) continue;
+    const key = `${row.context}\n${row.reason}`;
+    waiting.set(key, [...(waiting.get(key) ?? []), row]);
+  }
+  const found = new Map();
+  for (const members of waiting.values()) {
+    if (members.length < 2) continue;
+    const { context } = members[0];
+    found.set(context, [...(found.get(context) ?? []), members]);
+  }
+  return found;
+}
+
+/** Whether these, who wait together, say all that is to be said of it; a row that serves meanwhile may have the same message. */
+export const isTold = (row, waiting) => waiting.some(([first]) =>
+  isServing(row) ? row.message && row.message === first.message : row.status === first.status && row.reason === first.reason);
+
+export function outageText(members, now) {
+  const first = members.reduce((a, b) => (a.since < b.since ? a : b));
+  const what = first.reason === "cluster-unreachable" ? "cannot be reached" : first.reason.replaceAll("-", " ");
+  const text = `${what} for ${since(first, now)}, ${members.length} forwards wait${first.message ? `: ${first.message}` : ""}`;
+  const next = members.map((row) => row.nextAttemptAt).filter(Boolean).sort()[0];
+  return [text[0].toUpperCase() + text.slice(1), next && attempt(next, now)].filter(Boolean).join(" · ");
+}
+
+function attempt(at, now) {
+  const left = (Date.parse(at) - now) / 1000;
+  return left >= 1 ? `next attempt in ${span(left)}` : "trying now";
+}
+
 /** Why it is not simply active, and when it is tried again. */
 export function remark(row, now) {
   const said = [row.message || (row.reason ?? "").replaceAll("-", " ")];
   if (row.configuredPort && row.localPort !== row.configuredPort && row.localPort) said.push(`not on ${row.configuredPort}, which was taken`);
-  if (row.nextAttemptAt) {
-    const left = (Date.parse(row.nextAttemptAt) - now) / 1000;
-    said.push(left >= 1 ? `next attempt in ${span(left)}` : "trying now");
-  }
+  if (row.nextAttemptAt) said.push(attempt(row.nextAttemptAt, now));
   return said.filter(Boolean).join(" · ");
 }

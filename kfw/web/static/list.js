@@ -1,7 +1,7 @@
 // The list: a section for each cluster, a row for each forward. Rows are kept and only what changed in them is written.
 
 import { announce, byId, el, glyph, setText, show } from "./dom.js";
-import { addressOf, arranged, isUp, keyOf, linkOf, nameOf, remark, since, targetOf } from "./forwards.js";
+import { addressOf, arranged, isTold, isUp, keyOf, linkOf, nameOf, outageText, outages, remark, since, targetOf } from "./forwards.js";
 
 const LABEL = { down: "Stopping…", remove: "Removing…", retry: "Retrying…", enable: "Starting…" };
 
@@ -9,6 +9,7 @@ export class List {
   #rows = new Map(); // key -> parts of the row
   #sections = new Map(); // context -> parts of the section
   #busy = new Map(); // key -> verb that is under way
+  #outages = new Map(); // context -> what its forwards wait for together
 
   /** `act(verb, row)` does it; `close(context)` asks; `details(row, node)` fills the open row. */
   constructor({ act, close, details }) {
@@ -29,14 +30,19 @@ export class List {
       }
     }
     const keys = new Set();
+    this.#outages = outages(rows);
+    const now = Date.now();
     groups.forEach(([context, members], at) => {
       const section = this.#sections.get(context) ?? this.#section(context);
       place(this.main, section.node, at);
       const up = rows.filter((row) => row.context === context && isUp(row)).length;
+      this.#tell(context, section, now);
       setText(section.count, up === members.length ? `${up}` : `${up} of ${members.length} up`);
       members.forEach((row, index) => {
         keys.add(keyOf(row));
-        place(section.list, this.#row(row).node, index);
+        const parts = this.#row(row);
+        place(section.list, parts.node, index);
+        this.#times(parts, now);
       });
     });
     for (const [key, parts] of this.#rows) {
@@ -53,6 +59,7 @@ export class List {
   /** Ages and times of the next attempt. */
   tick() {
     const now = Date.now();
+    for (const [context, section] of this.#sections) this.#tell(context, section, now);
     for (const parts of this.#rows.values()) this.#times(parts, now);
   }
 
@@ -102,9 +109,10 @@ export class List {
   #section(context) {
     const list = el("ul.rows", { "aria-label": `Forwards of ${context}` });
     const count = el("span.count");
+    const outage = el("p.outage", { hidden: true });
     const button = el("button.quiet", { type: "button", onclick: () => this.close(context), "aria-label": `Close cluster ${context}` }, "Close…");
-    const node = el("section.cluster", { "data-context": context }, el("header", {}, el("h2", {}, context || "no context"), count, button), list);
-    const parts = { node, list, count };
+    const node = el("section.cluster", { "data-context": context }, el("header", {}, el("h2", {}, context || "no context"), count, button), outage, list);
+    const parts = { node, list, count, outage };
     this.#sections.set(context, parts);
     return parts;
   }
@@ -163,9 +171,18 @@ export class List {
     this.#times(parts, Date.now());
   }
 
+  /** What a cluster's forwards wait for is said once, above them. */
+  #tell(context, { outage }, now) {
+    const text = (this.#outages.get(context) ?? []).map((members) => outageText(members, now)).join("\n");
+    setText(outage, text);
+    show(outage, Boolean(text));
+  }
+
   #times(parts, now) {
-    setText(parts.age, since(parts.row, now));
-    const note = parts.failed || (parts.row.status === "stopped" ? "" : remark(parts.row, now));
+    const { row } = parts;
+    setText(parts.age, since(row, now));
+    const silent = row.status === "stopped" || isTold(row, this.#outages.get(row.context) ?? []);
+    const note = parts.failed || (silent ? "" : remark(row, now));
     setText(parts.note, note);
     show(parts.note, Boolean(note));
   }
