@@ -74,11 +74,14 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("areas", nargs="*", metavar="AREA", help=f"{', '.join(AREAS)} (default: all)")
     parser.add_argument("--short", action="store_true", help="fewer rounds, for CI")
     parser.add_argument(
-        "--minutes", type=float, default=0.0, help="web: only the page's heap, while it is open for so long"
+        "--minutes",
+        type=float,
+        default=0.0,
+        help="web: only the page's heap, daemon_changes: its memory, over so long",
     )
     asked = parser.parse_args(argv)
-    if asked.minutes and asked.areas != ["web"]:
-        parser.error("--minutes is for web alone")
+    if asked.minutes and asked.areas not in (["web"], ["daemon_changes"]):
+        parser.error("--minutes is for web or for daemon_changes alone")
     if unknown := [word for word in asked.areas if not areas_of([word])]:
         parser.error(f"no area {', '.join(unknown)}; there are {', '.join(AREAS)}")
     asked.areas = areas_of(asked.areas) or AREAS

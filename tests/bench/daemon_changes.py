@@ -52,7 +52,7 @@ def rows(config: Config) -> list[Row]:
                     "s",
                     "< 2",
                 ),
-                *_memory(kfw, _SHORT if config.short else _LONG),
+                *_memory(kfw, config.minutes * 60 or (_SHORT if config.short else _LONG)),
             ]
         finally:
             kfw.close()
