@@ -28,8 +28,8 @@ _BOUND = re.compile(r"(<=?|>=?|==) *([0-9.]+)(x?)")
 
 @dataclass(frozen=True)
 class Config:
-    """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it. `minutes`: how
-    long memory is watched; 0: as usual."""
+    """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it. `minutes`:
+    for so long memory is watched; 0: as usual."""
 
     short: bool
     rig: Rig
