@@ -145,6 +145,7 @@ def _emitter(settings: "CollectorSettings") -> Callable[["UsageEvent"], None]:
 def _forwards(settings: "CollectorSettings") -> Callable[[str], str]:
     """Where each forward that is asked through listens. Raises DaemonNotRunning where one is named and none can be up."""
     from kfw import client
+    from kfw.system.local_ports import address_to_connect
 
     where = [settings.workspaces.question] if settings.workspaces else []
     named = any(one.forward for one in (*where, *(figure.question for figure in settings.figures)))
@@ -158,8 +159,7 @@ def _forwards(settings: "CollectorSettings") -> Callable[[str], str]:
         row = found[0]
         if row.status not in ("active", "degraded"):
             raise KfwError(f"the forward {name} is {row.status}{f': {row.message}' if row.message else ''}")
-        address = (row.local_addresses or ["127.0.0.1"])[0]
-        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+        address = address_to_connect((row.local_addresses or [""])[0])
         return f"[{address}]:{row.local_port}" if ":" in address else f"{address}:{row.local_port}"
 
     return locate

@@ -11,6 +11,7 @@ from kfw.commands import _output as output
 from kfw.commands._names import meant_of
 from kfw.commands._options import Json, Names
 from kfw.errors import UsageError
+from kfw.system.local_ports import address_to_connect
 from kfw.system.port_answer import PortAnswer, talk
 from kfw.view import details
 
@@ -56,11 +57,7 @@ def _answer(row: dict[str, Any]) -> PortAnswer:
         note = row["message"] or row["reason"] or ""
         return PortAnswer(False, "", f"{row['status']}{': ' if note else ''}{view.clean(note)}")
     address = row["localAddresses"][0] if row["localAddresses"] else "127.0.0.1"
-    return talk(_reachable(address), row["localPort"], web=str(row["url"]).startswith("http"))
-
-
-def _reachable(address: str) -> str:
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    return talk(address_to_connect(address), row["localPort"], web=str(row["url"]).startswith("http"))
 
 
 def _result(row: dict[str, Any], answer: PortAnswer) -> dict[str, Any]:

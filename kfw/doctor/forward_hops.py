@@ -239,8 +239,7 @@ class ForwardHops:
             assert self._tunnel and self._tunnel.dialer
             return self._tunnel.dialer.dial
         addresses: Sequence[str] = self._row["localAddresses"] or ["127.0.0.1"]
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(addresses[0], addresses[0])
-        return _connect_to(host, self._row["localPort"])
+        return _connect_to(local_ports.address_to_connect(addresses[0]), self._row["localPort"])
 
     @property
     def _logs(self) -> str:

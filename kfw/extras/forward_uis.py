@@ -231,7 +231,7 @@ def subject_of(
         # Where it leads may change; what serves there is the same.
         replace(forward, context="", namespace=""),
         status.shown,
-        {"0.0.0.0": ADDRESS, "::": "::1"}.get(host, host),
+        local_ports.address_to_connect(host),
         status.local_port,
         secure=(status.url or "").startswith("https:"),
         environ=environ,

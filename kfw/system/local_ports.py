@@ -10,7 +10,7 @@ from kfw.errors import KfwError, NotPermitted, PortInUse, words_of
 from kfw.system.open_files import OPEN_FILES, Use, is_shortage, open_files_limit, raise_it
 from kfw.system.port_owner import holder
 
-__all__ = ["alternatives", "bind", "holder", "keep_or_close", "listening"]
+__all__ = ["address_to_connect", "alternatives", "bind", "holder", "keep_or_close", "listening"]
 
 #: As many connections may wait for accept as Linux allows by default; a smaller somaxconn cuts it silently.
 BACKLOG = 4096
@@ -24,6 +24,11 @@ _ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 #: Ports that are promised, and to whom: a child will bind them, or is about to again.
 Claims = Mapping[int, str]
+
+
+def address_to_connect(listening: str) -> str:
+    """Where this machine reaches what listens on that address; "" and those that stand for all are none to connect to."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(listening, listening)
 
 
 class Bind(Protocol):

@@ -26,6 +26,7 @@ from kfw.methods.supervised import first, logged
 from kfw.model import Endpoint, Reason
 from kfw.relay.dialer import connect
 from kfw.system import process_identity
+from kfw.system.local_ports import address_to_connect
 from kfw.system.own_container import in_container
 from kfw.system.process import Child, Children
 from kfw.system.shell import CommandAnswer
@@ -95,7 +96,6 @@ _FAILED_HOLDS = 300.0
 _GRACE = 3.0
 #: Of the containers of this process, whichever docker has them: so no two have one name.
 _NUMBERS = count(1)
-_LOCAL = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
 class ForwarderContainer:
@@ -295,7 +295,7 @@ def to_published(ports: Mapping[Endpoint, tuple[str, int]]) -> Connect:
 
     async def connect_to(node: Endpoint, timeout: float) -> socket.socket:
         address, port = ports[node]
-        return await connect(_LOCAL.get(address, address), port, timeout)
+        return await connect(address_to_connect(address), port, timeout)
 
     return connect_to
 
