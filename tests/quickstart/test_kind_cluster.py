@@ -195,7 +195,7 @@ def test_without_leave_to_make_one_a_missing_cluster_is_an_error(
 ) -> None:
     from dataclasses import replace
 
-    with pytest.raises(ClusterUnreachable, match="no kind cluster dev"):
+    with pytest.raises(ClusterUnreachable, match="the kind cluster dev does not exist"):
         ensure(machine, replace(options, skip_kind=True))
     machine.has_cluster("dev", stopped=("dev-worker",))
     with pytest.raises(ClusterUnreachable, match="of the kind cluster dev, the nodes dev-worker do not run"):
