@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 KFW = f"{shlex.quote(sys.executable)} -m kfw"
 #: Seconds until what must come has come, on a machine that does much else.
 LIMIT = 40.0
 _PROMPT = "ready> "
+_NUMBERS = count()
 
 
 class Terminal:
@@ -20,7 +22,8 @@ class Terminal:
 
     def __init__(self, folder: Path, size: tuple[int, int], env: Mapping[str, str]) -> None:
         self.size = size
-        self._tmux = ["tmux", "-S", str(folder / "tmux.sock"), "-f", "/dev/null"]
+        socket = folder / f"tmux-{next(_NUMBERS)}.sock"  # a server that was told to end may still listen
+        self._tmux = ["tmux", "-S", str(socket), "-f", "/dev/null"]
         without = ("NO_COLOR", "COLUMNS", "LINES", "TMUX")
         whole = {name: value for name, value in os.environ.items() if name not in without}
         whole |= {"ENV": "", "LC_ALL": "C.UTF-8", **env}
