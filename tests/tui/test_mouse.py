@@ -1,6 +1,7 @@
 """A real mouse: what a terminal sends for it, as xterm's SGR sequences (xterm-control-sequences, "Extended coordinates")."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,7 @@ class Mouse:
             self._send(LEFT, at, "M")
             self._send(LEFT, at, "m")
 
-    def wheel(self, button: int, notches: int, over: str) -> None:
-        at = self.place_of(over)
+    def wheel(self, button: int, notches: int, at: tuple[int, int]) -> None:
         for _ in range(notches):
             self._send(button, at, "M")
 
@@ -81,19 +81,30 @@ def test_a_click_selects_a_row_two_open_it_and_one_on_a_heading_sorts_and_turns_
         shown.until(lambda screen: names(screen)[:2] == ["svc-000", "svc-001"], "not the other way round")
 
 
+def at_rest(shown: Terminal) -> str:
+    """The screen when all that was sent has arrived, as far as that can be seen."""
+    before = ""
+    while before != (before := shown.screen()):
+        time.sleep(0.1)
+    return before
+
+
 def test_the_wheel_goes_over_all_rows_and_back_and_leaves_the_selected_one(many: LiveDaemon) -> None:
     with terminal(many.path.parent, size=(120, 40)) as shown:
         mouse = Mouse(shown)
         shown.type(f"{KFW} tui")
         seen = set(names(shown.wait_for("300 forwards: 300 active", "? help")))
+        at = mouse.place_of("svc-009")  # later another one is there
         mouse.click("svc-003")
         while "svc-299" not in seen:
             last = names(shown.screen())[-1]
-            mouse.wheel(WHEEL_DOWN, 5, over=last)
-            seen |= set(names(shown.until(lambda screen, last=last: names(screen)[-1] > last, "it stands")))  # type: ignore[misc]
+            mouse.wheel(WHEEL_DOWN, 3, at)
+            shown.until(lambda screen, last=last: names(screen)[-1] > last, "it stands")  # type: ignore[misc]
+            seen |= set(names(at_rest(shown)))
         assert sorted(seen) == [f"svc-{number:03}" for number in range(ROWS)]
-        while "svc-000" not in (screen := shown.screen()):
-            mouse.wheel(WHEEL_UP, 20, over=(first := names(screen)[0]))
+        while "svc-000" not in (screen := at_rest(shown)):
+            mouse.wheel(WHEEL_UP, 20, at)
+            first = names(screen)[0]
             shown.until(lambda screen, first=first: names(screen)[0] < first, "it stands")  # type: ignore[misc]
         shown.keys("Enter")
         shown.wait_for("svc-003   1[explain]")
