@@ -17,7 +17,8 @@ pytestmark = pytest.mark.real
 #: One of the five of quick-start/kfw.yaml, which is in the image's working directory.
 RUN = ("kfw", "run", "amp-api", "--")
 ASK = (
-    "import json, os, urllib.request as r; print(json.load(r.urlopen(os.environ['KFW_AMP_API_URL']))['app'])"
+    "import json, os, urllib.request as r; e = os.environ;"
+    "print(e['KFW_AMP_API_HOST'], json.load(r.urlopen(e['KFW_AMP_API_URL']))['app'])"
 )
 TESTS = """
 import os, unittest, urllib.request
