@@ -7,7 +7,7 @@ from kfw import cli
 
 #: New objects. Of what is made at the start nearly all stays: with Python's own number a tenth of the time until forwards
 #: are active went into looking for what does not.
-_COLLECT_AFTER = 10_000
+_COLLECT_AFTER = 2_000
 
 
 def main() -> int:
