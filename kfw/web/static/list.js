@@ -9,6 +9,7 @@ export class List {
   #rows = new Map(); // key -> parts of the row
   #sections = new Map(); // context -> parts of the section
   #busy = new Map(); // key -> verb that is under way
+  #turns = new Map(); // key -> when the last of them is over
   #outages = new Map(); // context -> what its forwards wait for together
 
   /** `act(verb, row)` does it; `close(context)` asks; `details(row, node)` fills the open row. */
@@ -86,9 +87,14 @@ export class List {
     names[at < 0 ? (by > 0 ? 0 : names.length - 1) : Math.min(Math.max(at + by, 0), names.length - 1)]?.focus();
   }
 
-  async run(verb, row) {
+  /** One after the other: an event may say how it went before its answer has come, and somebody acts on that. */
+  run(verb, row) {
     const key = keyOf(row);
-    if (this.#busy.has(key)) return;
+    if (this.#busy.get(key) === verb) return;
+    this.#turns.set(key, (this.#turns.get(key) ?? Promise.resolve()).then(() => this.#run(verb, row, key)));
+  }
+
+  async #run(verb, row, key) {
     this.#busy.set(key, verb);
     this.#update(key);
     try {
