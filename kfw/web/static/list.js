@@ -51,6 +51,7 @@ export class List {
       this.#keepFocus(parts.node);
       parts.node.remove();
       this.#rows.delete(key);
+      this.#turns.delete(key);
     }
     if (focused?.isConnected && focused !== document.activeElement && focused !== document.body) focused.focus();
     show(byId("empty"), rows.length === 0);
