@@ -58,7 +58,7 @@ def call(page: Page, method: str, message: object) -> None:
     page.locator("#send").click()
 
 
-def test_A21_the_page_for_grpc_makes_a_call_and_shows_a_stream(page_of: Callable[[Entry], Page]) -> None:
+def test_A19_the_page_for_grpc_makes_a_call_and_shows_a_stream(page_of: Callable[[Entry], Page]) -> None:
     page = page_of({"target": "service/grpc", "type": "rpc", "ui": "own"})
     call(page, "Hello", "Ada")
     expect(page.locator("#status")).to_have_text("OK")
