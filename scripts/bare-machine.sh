@@ -33,6 +33,16 @@ start=$(date +%s)
 ./quick-start/uninstall.sh --yes
 '
 
+# shellcheck disable=SC2016
+FIRST_BYTE='
+kfw sandbox start
+KUBECONFIG=$(kfw sandbox kubeconfig)
+export KUBECONFIG
+python3 /root/kfw/scripts/first-byte.py
+kfw stop
+kfw sandbox stop
+'
+
 # The cluster is the sandbox, which is up before the clock starts; so is pipx.
 # shellcheck disable=SC2016
 PIPX_ROUND='
@@ -40,12 +50,7 @@ set -eu
 PATH=/root/.local/bin:$PATH
 pipx install /root/kfw
 kfw version --json
-kfw sandbox start
-KUBECONFIG=$(kfw sandbox kubeconfig)
-export KUBECONFIG
-python3 /root/kfw/scripts/first-byte.py
-kfw stop
-kfw sandbox stop
+'$FIRST_BYTE'
 pipx uninstall kfw-cli
 '
 
@@ -61,12 +66,7 @@ kfw version --json | tee /tmp/version
 grep -q "\"installedBy\": \"deb\"" /tmp/version
 man -w kfw
 (cd /usr/share && ls bash-completion/completions/kfw zsh/vendor-completions/_kfw fish/vendor_completions.d/kfw.fish)
-kfw sandbox start
-KUBECONFIG=$(kfw sandbox kubeconfig)
-export KUBECONFIG
-python3 /root/kfw/scripts/first-byte.py
-kfw stop
-kfw sandbox stop
+'$FIRST_BYTE'
 apt-get remove -y -qq kfw >/dev/null
 left=$(find / -xdev \( -path /root -o -path /tmp \) -prune -o -iname "*kfw*" -print)
 [ -z "$left" ] || { echo "left by the package: $left"; exit 1; }
