@@ -5,7 +5,9 @@ https://github.com/grpc/grpc/blob/master/doc/server-reflection.md; v1 and v1alph
 """
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kfw.collector.server_access import ca_certificates, login_headers
@@ -49,16 +51,18 @@ class GrpcServer:
         """What is being asked ends with an error."""
         self._channel.close()
 
-    def call(self, method: str, request: Mapping[str, Any], timeout: float) -> dict[str, Any]:
-        """The answer as JSON, by the field names of the proto file, those of 0, too. `timeout` (s). Raises KfwError."""
+    def call(self, method: str, request: Any, timeout: float) -> Any:
+        """The answer as JSON, by the field names of the proto file, those of 0, too. `request`: as JSON; `timeout` (s) is for
+        all that is asked. Raises KfwError."""
         from google.protobuf import json_format, message_factory
 
-        with self._lock:
-            found = self._method(method, timeout)
+        deadline = time.monotonic() + timeout
+        with self._alone(deadline):
+            found = self._method(method, deadline)
         takes, gives = map(message_factory.GetMessageClass, (found.input_type, found.output_type))
         try:
-            message = json_format.ParseDict(dict(request), takes())
-        except json_format.ParseError as error:
+            message = json_format.ParseDict(request, takes())
+        except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
             what = f"{found.full_name} does not take this request: {str(error)[:_SHOWN]}"
             raise KfwError(what, f"its fields are {', '.join(found.input_type.fields_by_name)}") from error
         ask = self._channel.unary_unary(
@@ -67,19 +71,32 @@ class GrpcServer:
             response_deserializer=gives.FromString,
         )
         with self._in_words(found.full_name):
-            answer = ask(message, timeout=timeout, metadata=self._login)
-        said: dict[str, Any] = json_format.MessageToDict(
-            answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        return said
+            answer = ask(message, timeout=_left(deadline), metadata=self._login)
+        try:
+            return json_format.MessageToDict(
+                answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+        except Exception as error:  # such as an Any of an unknown type; each kind has one of its own
+            what = f"{found.full_name} at {self._address}: its answer has no form in JSON"
+            raise KfwError(f"{what}: {str(error)[:_SHOWN]}") from error
 
     # -- which method is meant
 
-    def _method(self, name: str, timeout: float) -> Any:
+    @contextmanager
+    def _alone(self, deadline: float) -> Iterator[None]:
+        """Who waits here waits for another one's questions to this server."""
+        if not self._lock.acquire(timeout=_left(deadline)):
+            raise ServerSilent(f"{self._address} did not say in time which methods it has")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _method(self, name: str, deadline: float) -> Any:
         """Its descriptor: of `package.Service/Method`, or of the one method that is called so."""
         if name not in self._methods:
             service, _, short = name.rpartition("/")
-            found = list(self._named(short, [service] if service else self._services(timeout), timeout))
+            found = list(self._named(short, [service] if service else self._services(deadline), deadline))
             if not found:
                 where = f"{service} of " if service else ""
                 raise KfwError(f"{where}{self._address} has no method {short}")
@@ -91,9 +108,9 @@ class GrpcServer:
             self._methods[name] = found[0]
         return self._methods[name]
 
-    def _named(self, short: str, services: list[str], timeout: float) -> Iterator[Any]:
+    def _named(self, short: str, services: list[str], deadline: float) -> Iterator[Any]:
         for service in services:
-            self._load({"file_containing_symbol": service}, timeout)
+            self._load({"file_containing_symbol": service}, deadline)
             try:
                 method = self._pool.FindServiceByName(service).methods_by_name.get(short)
             except KeyError:
@@ -101,23 +118,26 @@ class GrpcServer:
             if method is not None:
                 yield method
 
-    def _services(self, timeout: float) -> list[str]:
-        answer = self._reflect({"list_services": "*"}, timeout)
+    def _services(self, deadline: float) -> list[str]:
+        answer = self._reflect({"list_services": "*"}, deadline)
         names = [each.name for each in answer.list_services_response.service]
         return [name for name in names if not name.startswith("grpc.reflection.")][:_MOST_FILES]
 
-    def _load(self, question: Mapping[str, str], timeout: float) -> None:
+    def _load(self, question: Mapping[str, str], deadline: float) -> None:
         """The file that is asked for, and all that it imports, into the pool, what is imported first."""
-        from google.protobuf import descriptor_pb2
+        from google.protobuf import descriptor_pb2, message
 
         given: dict[str, Any] = {}
 
         def take(question: Mapping[str, str]) -> list[str]:
-            answer = self._reflect(question, timeout)
-            parsed = map(
-                descriptor_pb2.FileDescriptorProto.FromString,
-                answer.file_descriptor_response.file_descriptor_proto,
-            )
+            answer = self._reflect(question, deadline)
+            described = answer.file_descriptor_response.file_descriptor_proto
+            try:
+                parsed = [descriptor_pb2.FileDescriptorProto.FromString(one) for one in described]
+            except message.DecodeError as error:
+                raise KfwError(
+                    f"{self._address} describes {next(iter(question.values()))} wrongly"
+                ) from error
             files = {file.name: file for file in parsed}
             given.update(files)
             return list(files)
@@ -142,7 +162,7 @@ class GrpcServer:
         for name in take(question):
             add(name, ())
 
-    def _reflect(self, question: Mapping[str, str], timeout: float) -> Any:
+    def _reflect(self, question: Mapping[str, str], deadline: float) -> Any:
         request_type, response_type = _reflection_messages()
         for version in _VERSIONS:
             ask = self._channel.stream_stream(
@@ -153,7 +173,7 @@ class GrpcServer:
             try:
                 with self._in_words("its reflection"):
                     asked = iter([request_type(**question)])
-                    answer = next(ask(asked, timeout=timeout, metadata=self._login))
+                    answer = next(ask(asked, timeout=_left(deadline), metadata=self._login))
             except StopIteration as error:
                 raise KfwError(f"{self._address} does not answer to reflection") from error
             except _NotServed:
@@ -169,6 +189,11 @@ class GrpcServer:
 
     def _in_words(self, what: str) -> "_Words":
         return _Words(self._grpc.RpcError, f"{what} at {self._address}")
+
+
+def _left(deadline: float) -> float:
+    """Seconds."""
+    return max(0.0, deadline - time.monotonic())
 
 
 def _channel(grpc: Any, address: str, access: ServerAccess) -> Any:

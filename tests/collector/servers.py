@@ -60,6 +60,8 @@ class Catalog:
     #: Called with (method, workspace) before each answer.
     before: Callable[[str, str], object] = lambda method, workspace: None
     asked: Counter[str] = field(default_factory=Counter)
+    #: The address of this machine that they are served on, and their ports.
+    host: str = "127.0.0.1"
     ports: dict[str, int] = field(default_factory=dict)
     #: Served over TLS with this; and the header, with its value, that every question must have.
     tls: Pair | None = None
@@ -115,7 +117,7 @@ def _http(catalog: Catalog) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer((catalog.host, 0), Handler)
     if catalog.tls:
         context = server_context(catalog.tls)
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
@@ -159,9 +161,9 @@ def _grpc(catalog: Catalog, file: str) -> Iterator[int]:
     reflection.enable_server_reflection((f"acme.{service}", reflection.SERVICE_NAME), server, pool=pool)
     if catalog.tls:
         credentials = grpc.ssl_server_credentials([(catalog.tls.key, catalog.tls.certificate)])
-        port = server.add_secure_port("127.0.0.1:0", credentials)
+        port = server.add_secure_port(f"{catalog.host}:0", credentials)
     else:
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"{catalog.host}:0")
     server.start()
     try:
         yield port

@@ -81,3 +81,9 @@ def serving_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Htt
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def team_defaults(namespace: str, port: int) -> bytes:
+    """A config with one forward: `web`, which leads to the service of that name."""
+    entry = f"{{target: service/web, targetPort: 80, namespace: {namespace}, localPort: {port}}}"
+    return f"portForwards:\n  web: {entry}\n".encode()

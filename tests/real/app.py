@@ -44,6 +44,53 @@ def port(number: int, name: str, target: int | str | None = None, **more: Any) -
     return {"port": number, "name": name, **({} if target is None else {"targetPort": target}), **more}
 
 
+def relay(name: str, host: str, port: int) -> Object:
+    """A pod whose port `http` leads to a server outside the cluster. The image has no program for that, so it runs the Perl
+    of its node, whose folders it sees."""
+    made = pod(name)
+    (container,) = made["spec"]["containers"]
+    folders = {"usr": "/usr", "lib": "/usr/lib", "lib64": "/usr/lib64"}
+    container |= {
+        "command": ["/usr/bin/perl", "-MIO::Socket::INET", "-MIO::Select", "-e", _RELAY, str(PORTS["http"])],
+        "args": [f"{host}:{port}"],
+        "readinessProbe": {"tcpSocket": {"port": "http"}, "periodSeconds": 1, "failureThreshold": 1},
+        "volumeMounts": [{"name": one, "mountPath": f"/{one}", "readOnly": True} for one in folders],
+    }
+    made["spec"]["volumes"] = [{"name": one, "hostPath": {"path": path}} for one, path in folders.items()]
+    return made
+
+
+#: A process for each connection, which ends with both directions.
+_RELAY = """
+my ($port, $to) = @ARGV;
+$SIG{CHLD} = 'IGNORE';
+my $listener = IO::Socket::INET->new(LocalPort => $port, Listen => 64, ReuseAddr => 1) or die $!;
+while (1) {
+    my $client = $listener->accept or next;
+    next if fork;
+    close $listener;
+    my $server = IO::Socket::INET->new(PeerAddr => $to) or exit;
+    my $both = IO::Select->new($client, $server);
+    while ($both->count) {
+        for my $from ($both->can_read) {
+            my $into = $from == $client ? $server : $client;
+            my $data = '';
+            unless (sysread $from, $data, 65536) {
+                $both->remove($from);
+                shutdown $into, 1;
+                next;
+            }
+            while (length $data) {
+                my $written = syswrite $into, $data or exit;
+                substr($data, 0, $written) = '';
+            }
+        }
+    }
+    exit;
+}
+"""
+
+
 def together(*objects: Object) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
 

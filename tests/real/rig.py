@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,6 +48,13 @@ class Rig:
     @property
     def context(self) -> str:
         return self.kubectl("config", "current-context").strip()
+
+    @property
+    def host_ip(self) -> str:
+        """This machine's address, as the nodes and their pods see it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+            one.connect((self.control_plane_ip, 1))  # nothing is sent
+            return str(one.getsockname()[0])
 
     def user(self, name: str) -> Path:
         """The kubeconfig of another user: token, exec, limited, viewer, expired."""

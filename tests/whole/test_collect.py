@@ -3,27 +3,27 @@
 import asyncio
 import json
 import signal
-import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from kfw.sandbox.node.workloads import WORKLOADS, Box, Workload
+from tests.collector.collecting import (
+    COMPONENTS,
+    PODS,
+    Collecting,
+    assert_a_killed_run_is_gone_on_with,
+    assert_org_a_of_yesterday,
+    two_tenants,
+)
 from tests.collector.servers import Catalog, serving
 from tests.real.running import until
 from tests.whole.place import Place
 from tests.whole.program import Program
-
-DAY = timedelta(days=1)
-COMPONENTS = "component_count"
-NAMES = {COMPONENTS, "relationship_count", "recommendation_count", "requirements_count"}
-Collecting = Callable[..., list[dict[str, Any]]]
 
 
 async def relay(box: Box, port: int, reader: StreamReader, writer: StreamWriter) -> None:
@@ -45,11 +45,7 @@ async def relay(box: Box, port: int, reader: StreamReader, writer: StreamWriter)
 @pytest.fixture
 def catalog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalog]:
     monkeypatch.setitem(WORKLOADS, "test/relay", Workload(relay, 1))
-    known = Catalog()
-    known.add("org_a", "env_1", "Production", 156, 423, 12, 87)
-    known.add("org_a", "env_2", "Stage", 300, 811, 0, 114)
-    known.add("org_b", "env_3", "Only", 1, 2, 3, 4)
-    with serving(known):
+    with serving(two_tenants()) as known:
         yield known
 
 
@@ -62,87 +58,23 @@ def collecting(
     ports: Callable[[int], list[int]],
     tmp_path: Path,
 ) -> Collecting:
-    """`collect(*arguments, code=0)`: the events that it wrote. The services are in pods, and asked through forwards."""
-    names = {"environment": "environment", "architectureInventory": "inventory"}
-    names |= {name: name for name in ("recommendations", "requirements")}
-    for name, pod in names.items():
+    """The services are in pods, and asked through forwards."""
+    for name, pod in PODS.items():
         shared.apply(
             deployment(namespace, pod, "test/relay", ports={"app": catalog.ports[name]}),
             service(namespace, pod, service_port(80, "app")),
         )
-    local = dict(zip(names.values(), ports(4), strict=True))
-    entries = {
-        pod: {"target": f"service/{pod}", "targetPort": 80, "namespace": namespace, "localPort": local[pod]}
-        for pod in names.values()
-    }
-    services = {
-        "environment": {"url": f"http://localhost:{local['environment']}"},
-        "architecture_inventory": {"host": f"localhost:{local['inventory']}"},
-        "recommendations": {"forward": "recommendations"},
-        "requirements": {"forward": "requirements"},
-    }
-    block = {
-        "tenants": ["org_a"],
-        "services": services,
-        "idempotency": {"state_file": str(tmp_path / "collector_state.json")},
-    }
-    kfw.up(entries, collector=block)
-
-    def collect(*arguments: str, code: int = 0) -> list[dict[str, Any]]:
-        done = kfw("collect", "--once", *arguments, code=code)
-        collect.told = done.stderr  # type: ignore[attr-defined]
-        return [json.loads(line) for line in done.stdout.splitlines()]
-
-    return collect
-
-
-def moment(text: str) -> datetime:
-    assert text.endswith("Z")
-    return datetime.fromisoformat(text)
+    return Collecting(kfw, namespace, ports(4), tmp_path / "collector_state.json")
 
 
 def test_A23_a_line_for_each_workspace_and_one_for_the_tenant_in_the_schema(collecting: Collecting) -> None:
-    first, second, rollup = collecting("--format", "json")
-    start = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - DAY
-    assert list(first) == [
-        *("event_type", "event_version", "timestamp", "tenant_id", "workspace_id", "workspace_name"),
-        *("time_bucket_start", "time_bucket_end", "metrics", "metadata"),
-    ]
-    assert (first["event_type"], first["event_version"]) == ("usage_metrics", "1.0")
-    assert (first["tenant_id"], first["workspace_id"], first["workspace_name"]) == (
-        "org_a",
-        "env_1",
-        "Production",
-    )
-    assert moment(first["time_bucket_start"]) == start
-    assert moment(first["time_bucket_end"]) == start + DAY
-    assert moment(first["timestamp"]) == start + DAY - timedelta(seconds=1)
-    assert first["metrics"] == {
-        COMPONENTS: 156,
-        "relationship_count": 423,
-        "recommendation_count": 12,
-        "requirements_count": 87,
-    }
-    assert set(first["metadata"]) == {"collector_version", "collection_timestamp", "collection_duration_ms"}
-    assert first["metadata"]["collection_duration_ms"] > 0
-    assert moment(first["metadata"]["collection_timestamp"]) > start + DAY
-    assert second["metrics"]["recommendation_count"] == 0  # a real one
-    assert rollup["workspace_id"] is None
-    assert "workspace_name" not in rollup
-    assert rollup["metrics"] == {
-        "workspace_count": 2,
-        COMPONENTS: 456,
-        "relationship_count": 1234,
-        "recommendation_count": 12,
-        "requirements_count": 201,
-    }
-    assert set(rollup["metadata"]) == {"collector_version", "collection_timestamp"}
+    assert_org_a_of_yesterday(collecting("--format", "json"))
 
 
 def test_A24_a_bucket_is_written_once_for_each_tenant_and_length(collecting: Collecting) -> None:
     assert len(collecting()) == 3
     assert collecting() == []
-    assert "org_a: collected already" in collecting.told  # type: ignore[attr-defined]
+    assert "org_a: collected already" in collecting.told
     assert len(collecting("--force")) == 3
     assert len(collecting("--tenant-id", "org_b")) == 2
     assert collecting("--tenant-id", "org_b") == []
@@ -159,8 +91,8 @@ def test_A25_what_is_missing_is_marked_and_asked_for_again(collecting: Collectin
         assert event["metadata"]["partial"] is True
         assert event["metadata"]["missing"] == ["recommendation_count"]
     assert rollup["metrics"][COMPONENTS] == 456
-    assert "recommendation_count is missing" in collecting.told  # type: ignore[attr-defined]
-    assert "the database is away" in collecting.told  # type: ignore[attr-defined]
+    assert "recommendation_count is missing" in collecting.told
+    assert "the database is away" in collecting.told
     catalog.broken.clear()
     *parts, rollup = collecting()
     assert len(parts) == 2
@@ -197,44 +129,13 @@ def test_A25_a_forward_that_is_down_is_said_and_not_waited_for(collecting: Colle
     kfw("down", "recommendations")
     *_, rollup = collecting(code=1)
     assert rollup["metadata"]["missing"] == ["recommendation_count"]
-    assert "the forward recommendations is stopped" in collecting.told  # type: ignore[attr-defined]
+    assert "the forward recommendations is stopped" in collecting.told
 
 
 def test_A26_what_a_killed_run_has_written_is_not_written_again(
-    collecting: Collecting, catalog: Catalog, kfw: Program, tmp_path: Path
+    collecting: Collecting, catalog: Catalog, tmp_path: Path
 ) -> None:
-    reached, go_on = threading.Event(), threading.Event()
-
-    def hold(method: str, workspace: str) -> None:
-        if workspace == "env_2":
-            reached.set()
-            go_on.wait(60)
-
-    catalog.before = hold
-    state = tmp_path / "collector_state.json"
-    run = kfw.popen("collect", "--once")
-    try:
-        assert reached.wait(60)
-        until(
-            lambda: state.exists() and "env_1" in state.read_text(),
-            60,
-            lambda: "the first workspace is on the disk",
-        )
-        two = kfw("collect", "--once", code=1)
-        assert two.stdout == ""
-        assert f"is already in use by pid {run.pid}" in two.stderr
-        run.send_signal(signal.SIGKILL)
-        before = [json.loads(line)["workspace_id"] for line in (run.communicate()[0] or "").splitlines()]
-    finally:
-        go_on.set()
-        run.kill()
-        run.communicate()
-    assert before == ["env_1"]
-    json.loads(state.read_text())
-    catalog.before = lambda method, workspace: None
-    left, rollup = collecting()
-    assert left["workspace_id"] == "env_2"
-    assert rollup["metrics"][COMPONENTS] == 456
+    assert_a_killed_run_is_gone_on_with(collecting, catalog, tmp_path / "collector_state.json")
 
 
 def test_figures_of_ones_own_by_http_and_by_grpc(

@@ -1,13 +1,11 @@
 """Pages of forwards, with the daemon whole: they come with a forward that serves, go with it, and never touch it."""
 
 import asyncio
-import http.client
 import json
 import os
 import signal
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,9 @@ from tests.stubs import Stubs
 from tests.stubs.engine import Engine
 from tests.tui.tmux import KFW, terminal
 from tests.whole.conftest import Make
+from tests.whole.forward_page import get, is_alive, is_served, page_of, port_of
 from tests.whole.place import Place
-from tests.whole.program import Entry, Program, Row, kill
+from tests.whole.program import Entry, Program, kill
 
 REST = {"type": "rest", "apiPath": "api/v1", "swaggerPath": "docs/swagger"}
 #: What a page has when nothing on this machine serves it but kfw.
@@ -82,32 +81,6 @@ def _deploy(shared: Place, where: str, monkeypatch: pytest.MonkeyPatch, serve: A
     )
 
 
-def page_of(kfw: Program, name: str, **wanted: Any) -> Row:
-    """The row, once its page is as wanted."""
-
-    def row() -> Row | None:
-        ui = kfw.status(name).get("ui") or {}
-        return kfw.status(name) if ui and all(ui.get(key) == value for key, value in wanted.items()) else None
-
-    return until(
-        row, 30, lambda: f"the page of {name} is {wanted}: {kfw.status(name)}\n{kfw.log()}", pause=0.02
-    )
-
-
-def get(url: str, path: str = "/", method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
-    host = url.removeprefix("http://").strip("/")
-    sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    with closing(http.client.HTTPConnection(host, timeout=30)) as connection:
-        connection.request(method, path, headers=sent)
-        answer = connection.getresponse()
-        found = {name.lower(): value for name, value in answer.getheaders()}
-        return answer.status, found, answer.read()
-
-
-def port_of(url: str) -> int:
-    return int(url.strip("/").rpartition(":")[2])
-
-
 def test_A20_a_rest_api_has_a_page_that_reaches_it_from_one_origin_and_goes_with_the_forward(
     kfw: Program, api: tuple[RestServer, Entry], port: int
 ) -> None:
@@ -123,15 +96,7 @@ def test_A20_a_rest_api_has_a_page_that_reaches_it_from_one_origin_and_goes_with
     assert server.asked[-1].headers["host"] == f"localhost:{port}"
     kfw("down", "api")
     assert kfw.status("api")["ui"] is None
-    until(lambda: not _listens(url), 5, lambda: "the page is gone")
-
-
-def _listens(url: str) -> bool:
-    try:
-        get(url)
-    except OSError:
-        return False
-    return True
+    until(lambda: not is_served(url), 5, lambda: "the page is gone")
 
 
 @pytest.fixture
@@ -297,12 +262,8 @@ def test_A18_grpcui_is_shown_once_it_answers_and_comes_back_after_a_kill(
     ]
     assert any("SIGKILL" in message for message in words)
     kfw("down", "cart")
-    until(lambda: not _alive(stubs.calls("grpcui")[1].pid), 10, lambda: "grpcui is gone with its forward")
-    assert not _listens(url)
-
-
-def _alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}/cmdline").exists() and bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    until(lambda: not is_alive(stubs.calls("grpcui")[1].pid), 10, lambda: "grpcui is gone with its forward")
+    assert not is_served(url)
 
 
 def test_A19_what_serves_no_page_here_is_told_and_the_forward_is_not_touched(
@@ -332,7 +293,7 @@ def test_kfws_own_pages_for_grpc_are_in_one_process_which_comes_back_and_ends_wi
     until(lambda: kfw.children("grpc_ui.page_process") not in ([], [pid]), 30, lambda: "there is another one")
     for name, url in urls.items():
         assert page_of(kfw, name, status="active")["ui"]["url"] == url
-        until(lambda url=url: get(url)[0] == 200 if _listens(url) else False, 30, lambda: "it answers again")
+        until(lambda url=url: get(url)[0] == 200 if is_served(url) else False, 30, lambda: "it answers again")
     assert kfw.rows()["one"]["restarts"] == 0
     kfw("down", "one")
     assert get(urls["two"])[0] == 200
@@ -386,7 +347,7 @@ def test_after_a_handover_and_after_a_kill_of_the_daemon_the_pages_are_where_the
     kfw.kill_daemon()
     kfw("start")
     assert urls() == before
-    assert not {pid for pid in pages if _alive(pid)}, "what a killed daemon left is ended"
+    assert not {pid for pid in pages if is_alive(pid)}, "what a killed daemon left is ended"
 
 
 def test_what_is_wrong_in_a_config_about_pages_is_told_with_its_place(kfw: Program) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
-from tests.config.https_files import HttpsFiles, serving_files
+from tests.config.https_files import HttpsFiles, serving_files, team_defaults
 from tests.real import talk
 from tests.real.running import until
 from tests.whole.conftest import Make
@@ -23,11 +23,6 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpsFiles
         yield made
 
 
-def team(namespace: str, port: int) -> bytes:
-    entry = f"{{target: service/web, targetPort: 80, namespace: {namespace}, localPort: {port}}}"
-    return f"portForwards:\n  web: {entry}\n".encode()
-
-
 def test_A15_used_cached_and_gone(
     site: HttpsFiles, shared: Place, namespace: str, port: int, make_kfw: Make, tmp_path: Path
 ) -> None:
@@ -35,7 +30,7 @@ def test_A15_used_cached_and_gone(
         deployment(namespace, "web", ports={"http": 8080}),
         service(namespace, "web", service_port(80, "http")),
     )
-    site.files[PATH] = team(namespace, port)
+    site.files[PATH] = team_defaults(namespace, port)
     kfw: Program = make_kfw(shared.kubeconfig, SSL_CERT_FILE=str(tmp_path / "ca.crt"))
     url = site.url(PATH)
     until(lambda: kfw("up", "--config-url", url, code=None).returncode == 0, 120, lambda: "it is fetched")
@@ -57,7 +52,7 @@ def test_A15_used_cached_and_gone(
     assert "ago is used: it is answered with 500" in " ".join(kfw("status").stdout.split())
 
     site.status, second = 200, talk.free_ports(1)[0]
-    site.files[PATH] = team(namespace, second)
+    site.files[PATH] = team_defaults(namespace, second)
     fetched = str(second)  # by another command, and the daemon takes it
     until(lambda: fetched in kfw("config", "show", "--config-url", url).stdout, 120, lambda: "it is fetched")
     kfw.until_row("web", 60, localPort=second, status="active")
@@ -75,7 +70,7 @@ def test_A15_used_cached_and_gone(
 def test_A15_an_empty_url_disables_what_the_environment_says(
     site: HttpsFiles, shared: Place, make_kfw: Make, tmp_path: Path
 ) -> None:
-    site.files[PATH] = team("demo", 9999)
+    site.files[PATH] = team_defaults("demo", 9999)
     kfw = make_kfw(shared.kubeconfig, SSL_CERT_FILE=str(tmp_path / "ca.crt"), KFW_CONFIG_URL=site.url(PATH))
     until(lambda: "web" in kfw("config", "show", "--json").stdout, 120, lambda: "it is fetched")
     asked = len(site.asked)
