@@ -52,7 +52,7 @@ class GrpcServer:
         self._channel.close()
 
     def call(self, method: str, request: Any, timeout: float) -> Any:
-        """The answer as JSON, by the field names of the proto file, those of 0, too. `request`: as JSON; `timeout` (s) is for
+        """The answer as JSON, by the field names of the proto file, those of 0, too. `request`: as JSON; `timeout` (s): of
         all that is asked. Raises KfwError."""
         from google.protobuf import json_format, message_factory
 

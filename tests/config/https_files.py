@@ -20,6 +20,8 @@ class HttpsFiles:
     files: dict[str, bytes] = field(default_factory=dict)
     status: int = 200
     redirects: dict[str, str] = field(default_factory=dict)
+    #: It takes connections and closes them.
+    gone: bool = False
     #: (path, status) of each answer, and the headers of the last question.
     asked: list[tuple[str, int]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -47,6 +49,9 @@ def serving_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Htt
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.open.wait(60)
+            if site.gone:
+                self.close_connection = True
+                return
             site.headers = {name.lower(): value for name, value in self.headers.items()}
             path = self.path.partition("?")[0]
             body = site.files.get(path, b"")

@@ -5,6 +5,7 @@ import json
 import random
 import socket
 import ssl
+import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,3 +78,21 @@ def listener(port: int = 0) -> Iterator[int]:
     """Somebody else who has a port."""
     with socket.create_server(("127.0.0.1", port)) as server:
         yield server.getsockname()[1]
+
+
+@contextmanager
+def asking(url: str) -> Iterator[None]:
+    """It is got again and again, each time over a connection of its own."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            get(url, timeout=60)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(60)

@@ -34,17 +34,8 @@ def web(kfw: Program, shared: Place, namespace: str, port: int) -> Iterator[int]
             }
         }
     )
-    over = threading.Event()
-
-    def load() -> None:
-        while not over.is_set():
-            talk.get(f"http://127.0.0.1:{port}/slow?ms=20", timeout=60)
-
-    thread = threading.Thread(target=load)
-    thread.start()
-    yield port
-    over.set()
-    thread.join(60)
+    with talk.asking(f"http://127.0.0.1:{port}/slow?ms=20"):
+        yield port
 
 
 def opened(kfw: Program) -> dict[str, Any]:
