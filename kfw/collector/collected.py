@@ -85,7 +85,10 @@ class CollectedRecord:
 @contextmanager
 def open_record(path: Path) -> Iterator[CollectedRecord]:
     """Locked for as long as it is open. Raises KfwError: Locked, naming who has it, or because it cannot be read."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise KfwError(f"cannot make {path.parent}: {words_of(error)}") from error
     with files.lock(path.with_name(f"{path.name}.lock"), f"the collector's record {path}"):
         yield CollectedRecord(path)
 

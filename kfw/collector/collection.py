@@ -26,7 +26,7 @@ from kfw.config.collector_block import (
     WorkspaceList,
     filled,
 )
-from kfw.config.json_path import NoNumber, number_at, value_at
+from kfw.config.json_path import NoNumber, kind_of, number_at, value_at
 from kfw.errors import KfwError
 from kfw.system.fetch import FetchBounds, fetch
 
@@ -139,6 +139,7 @@ class Collection:
         """Whether everything of it was there, and is done with."""
         if self.settings.workspaces is None:
             event = self._asked(tenant, None, bucket)
+            self._warn_of_oddities(event)
         else:
             try:
                 workspaces = self._workspaces(self.settings.workspaces, tenant)
@@ -160,7 +161,7 @@ class Collection:
             items = value_at(answer, where.items)
             if not isinstance(items, list) or len(items) > _MOST_WORKSPACES:
                 raise NoNumber(f"is not a list of at most {_MOST_WORKSPACES}")
-            found = [Workspace(str(value_at(one, where.id_at)), _name(one, where)) for one in items]
+            found = [Workspace(_id(one, where), _name(one, where)) for one in items]
         except NoNumber as error:
             raise KfwError(f"the answer {error}") from error
         return list({one.id: one for one in found}.values())
@@ -179,8 +180,7 @@ class Collection:
             for event in pool.map(lambda one: self._asked(tenant, one, bucket), left):
                 assert event.workspace
                 self.emit(event)
-                for oddity in oddities(event.metrics):
-                    self.warn(f"{tenant}/{event.workspace.id}: {oddity}")
+                self._warn_of_oddities(event)
                 if not event.missing:
                     record.add(tenant, bucket, event.workspace, event.metrics)
                 yield event.workspace.id, event.metrics
@@ -203,6 +203,11 @@ class Collection:
         ms = max(1, round((time.monotonic() - began) * 1000))
         return UsageEvent(tenant, bucket, metrics, datetime.now(UTC), workspace, ms)
 
+    def _warn_of_oddities(self, event: UsageEvent) -> None:
+        whose = f"{event.tenant}/{event.workspace.id}" if event.workspace else event.tenant
+        for oddity in oddities(event.metrics):
+            self.warn(f"{whose}: {oddity}")
+
     def _figure(self, figure: Figure, answer: Any, about: Mapping[str, str]) -> int | float | None:
         whose = "/".join(filter(None, about.values()))
         if isinstance(answer, KfwError):
@@ -215,11 +220,29 @@ class Collection:
             return None
 
 
+def _id(item: Any, where: WorkspaceList) -> str:
+    """Raises NoNumber for what cannot be asked about: another kind of value, or what no text can have."""
+    found = value_at(item, where.id_at)
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        raise NoNumber(f"has a workspace whose id is {kind_of(found)}")
+    if not is_id(str(found)):
+        raise NoNumber("has a workspace whose id is empty or no text")
+    return str(found)
+
+
 def _name(item: Any, where: WorkspaceList) -> str:
     try:
-        return str(value_at(item, where.name_at))
+        found = value_at(item, where.name_at)
     except NoNumber:
         return ""
+    if isinstance(found, bool) or not isinstance(found, str | int | float):
+        return ""
+    return str(found).encode("utf-8", "replace").decode()
+
+
+def is_id(text: str) -> bool:
+    """It can be asked about: JSON can name half of a surrogate pair, which no encoding has."""
+    return bool(text) and not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _shown(bucket: Bucket) -> str:

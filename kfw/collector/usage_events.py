@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kfw.printable import printable
+
 #: Name of a figure -> its value; None: it could not be had, which is not 0.
 Metrics = Mapping[str, int | float | None]
 
@@ -84,12 +86,14 @@ def as_json(event: UsageEvent) -> str:
             **({"partial": True, "missing": event.missing} if event.missing else {}),
         },
     }
-    return json.dumps(said, ensure_ascii=False)
+    return json.dumps(said, allow_nan=False)  # in ASCII, which every locale writes as it is
 
 
 def as_text(event: UsageEvent) -> str:
+    """One line."""
     workspace = event.workspace
     whose = f"{workspace.name or workspace.id} ({workspace.id})" if workspace else "all workspaces"
+    whose = printable(" ".join(whose.split()))
     figures = "  ".join(f"{name} {'?' if value is None else value}" for name, value in event.metrics.items())
     when = f"{rfc3339(event.bucket.start)} to {rfc3339(event.bucket.end)}"
     return f"{when}  {event.tenant}  {whose}  {figures}"

@@ -104,12 +104,14 @@ def _destination(file: Path | None) -> str:
 def _collect(settings: "CollectorSettings", tenants: tuple[str, ...], *, force: bool) -> int:
     from kfw import paths
     from kfw.collector.collected import open_record
-    from kfw.collector.collection import Backends, Collection
+    from kfw.collector.collection import Backends, Collection, is_id
     from kfw.collector.usage_events import last_complete
     from kfw.system.files import make_private_dir
 
     if not tenants:
         raise UsageError("no tenant is named", "write collector.tenants in the config, or --tenant-id ID")
+    if not all(map(is_id, tenants)):
+        raise UsageError("the id of a tenant is empty or no UTF-8", "write it as the services know it")
     state = (
         Path(settings.state_file)
         if settings.state_file

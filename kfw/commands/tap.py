@@ -63,7 +63,7 @@ def tap(
     interrupt = _Interrupt()
     events = client.tap(name, caller_source(), interrupt.hear, timeout=time)
     output.say(f"kfw: reading {row.shown} on port {row.local_port}; Ctrl+C ends it")
-    shown = _Shown(as_json=as_json, bodies=bodies)
+    shown = _Shown(as_json=as_json, bodies=bodies, keep=har is not None)
     with ExitStack() as stack:
         packets = _capture(pcap, row.local_port, stack) if pcap else None
         if har:
@@ -93,13 +93,14 @@ class _Interrupt:
 
 
 class _Shown:
-    """What has been shown so far."""
+    """What has been shown so far; kept only if it is to be written, as a tap may run for days."""
 
-    def __init__(self, *, as_json: bool, bodies: bool) -> None:
+    def __init__(self, *, as_json: bool, bodies: bool, keep: bool) -> None:
         self._as_json = as_json
+        self._keep = keep
         self.bodies = bodies
         self.exchanges: list[Any] = []
-        self._failed = 0
+        self._count = self._failed = 0
 
     def all(self, events: Any, packets: Any) -> None:
         from kfw.tap.conversation import Conversation
@@ -117,14 +118,16 @@ class _Shown:
                 del open_now[event.connection]
 
     def summary(self) -> str:
-        count = len(self.exchanges)
-        return f"{count} {'request' if count == 1 else 'requests'}, {self._failed} of them failed"
+        requests = "request" if self._count == 1 else "requests"
+        return f"{self._count} {requests}, {self._failed} of them failed"
 
     def _show(self, exchange: Any) -> None:
-        self.exchanges.append(exchange)
+        if self._keep:
+            self.exchanges.append(exchange)
+        self._count += 1
         self._failed += exchange.failed
         if self._as_json:
-            output.show(json.dumps(as_json(exchange, bodies=self.bodies), ensure_ascii=False))
+            output.show(json.dumps(as_json(exchange, bodies=self.bodies)))
         else:
             output.show(line(exchange, colour=output.colours(sys.stdout)))
 

@@ -13,7 +13,9 @@ ALL = -1
 
 _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_-]*)|\[([0-9]{1,6})\]|\[(\*)\]|\['([^'\\]+)'\]")
 #: How a number too large for JSON's readers is written, also by protobuf: as text.
-_DIGITS = re.compile(r"-?[0-9]{1,19}")
+_DIGITS = re.compile(r"-?[0-9]{1,20}")
+#: Numbers of 64 bits, signed or not, as gRPC has them: others do not survive every reader.
+_LEAST, _MOST = -(2**63), 2**64 - 1
 
 
 class NoNumber(Exception):
@@ -40,10 +42,12 @@ def value_at(data: Any, steps: tuple[Step, ...]) -> Any:
     for number, step in enumerate(steps):
         if step == ALL:
             if not isinstance(data, list):
-                raise NoNumber(f"is not a list but {_kind(data)}")
+                raise NoNumber(f"is not a list but {kind_of(data)}")
             return [value_at(each, steps[number + 1 :]) for each in data]
+        if not isinstance(data, dict | list):  # a text has places, too
+            raise NoNumber(f"has nothing at '{step}'")
         try:
-            data = data[step]
+            data = data[step]  # type: ignore[index]  # a name, or a number, for whichever it is
         except (KeyError, IndexError, TypeError):
             raise NoNumber(f"has nothing at '{step}'") from None
     return data
@@ -54,7 +58,10 @@ def number_at(data: Any, steps: tuple[Step, ...]) -> int | float:
     found = value_at(data, steps)
     if not isinstance(found, list):
         return _number(found)
-    return sum(map(_number, _flat(found))) if ALL in steps[:-1] else len(found)
+    try:
+        return _number(sum(map(_number, _flat(found)))) if ALL in steps[:-1] else len(found)
+    except RecursionError:
+        raise NoNumber("has lists in lists without end") from None
 
 
 def _flat(found: list[Any]) -> list[Any]:
@@ -63,12 +70,15 @@ def _flat(found: list[Any]) -> list[Any]:
 
 def _number(value: Any) -> int | float:
     if isinstance(value, str) and _DIGITS.fullmatch(value):
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise NoNumber(f"is not a number but {_kind(value)}")
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise NoNumber(f"is not a number but {kind_of(value)}")
+    if not _LEAST <= value <= _MOST:  # nor is what JSON's readers make of NaN and Infinity
+        raise NoNumber("is not a number of 64 bits")
     return value
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """In words that go after `not a number but`."""
     names = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "null"}
     return names.get(type(value), "a number")

@@ -114,9 +114,12 @@ def _ask(
         response = error
     with response:
         read = partial(response.read, _CHUNK)
-        body = b""
+        body = bytearray()
         while part := read():
             body += part
             if len(body) > bounds.size:
                 raise KfwError(f"the answer of {_parts(url)[1]} is larger than {bounds.size} bytes")
-        return Fetched(response.status, body, {name.lower(): text for name, text in response.headers.items()})
+        if getattr(response, "length", 0):  # it reads what is there, and does not say that more was promised
+            raise KfwError(f"the answer of {_parts(url)[1]} was cut off after {len(body)} bytes")
+        given = {name.lower(): text for name, text in response.headers.items()}
+        return Fetched(response.status, bytes(body), given)

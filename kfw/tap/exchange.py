@@ -75,6 +75,11 @@ class Exchange:
         return self.status >= 400 or self.grpc_status not in (None, 0)
 
 
+def small_number(text: str) -> int | None:
+    """Of a status: whoever says it may say anything."""
+    return int(text) if len(text) < 10 and text.isascii() and text.isdigit() else None
+
+
 class Reader(Protocol):
     """One connection's bytes -> exchanges that are over. Raises Odd for what its protocol does not say."""
 

@@ -55,10 +55,7 @@ def _request(one: Exchange, local: str, *, bodies: bool) -> dict[str, Any]:
         "httpVersion": _version(one),
         "cookies": [],
         "headers": _headers(one.request.headers),
-        "queryString": [
-            {"name": name, "value": value}
-            for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True)
-        ],
+        "queryString": [{"name": name, "value": value} for name, value in _query(url)],
         "headersSize": _UNKNOWN,
         "bodySize": one.request.size,
     }
@@ -66,6 +63,14 @@ def _request(one: Exchange, local: str, *, bodies: bool) -> dict[str, Any]:
         text, encoding = _text(one.request)
         request["postData"] = {"mimeType": one.request.header("content-type"), "text": text} | encoding
     return request
+
+
+def _query(url: str) -> list[tuple[str, str]]:
+    """None of what is no URL, which a client may well ask for."""
+    try:
+        return parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    except ValueError:
+        return []
 
 
 def _response(one: Exchange, *, bodies: bool) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from kfw.tap.exchange import Exchange, Odd
 
 #: Bytes of a head.
 _LONGEST_HEAD = 1024 * 1024
+#: Requests that wait for an answer, and bytes that are held until one is there.
+_MOST_OPEN, _MOST_HELD = 10_000, 1024 * 1024
 
 
 class Http1Reader:
@@ -54,12 +56,16 @@ class Http1Reader:
             return []
         if self._held is not None:
             self._held += data
+            if len(self._held) > _MOST_HELD:
+                raise Odd("much is said before it is known in which protocol")
             return []
         self._client.receive_data(data)
         while self._held is None:
             event = self._client.next_event()
             if isinstance(event, h11.Request):
                 self._open.append(_exchange(event, at))
+                if len(self._open) > _MOST_OPEN:
+                    raise Odd(f"{_MOST_OPEN} requests without an answer")
             elif isinstance(event, h11.Data):
                 self._open[-1].request.add(bytes(event.data), self._keep)
             elif isinstance(event, h11.EndOfMessage):
@@ -137,7 +143,8 @@ class Http1Reader:
         """The protocol is still this one."""
         if self._held is not None:
             held, self._held = bytes(self._held), None
-            self._from_client(held, at)
+            if held:  # nothing would be the end of the connection
+                self._from_client(held, at)
 
     @staticmethod
     def _finish(exchange: Exchange, at: float, note: str) -> None:
@@ -172,9 +179,9 @@ def _may_switch(exchange: Exchange) -> bool:
 def _answer_to(exchange: Exchange) -> h11.Connection:
     """Whether an answer has a body depends on what was asked."""
     made = _new(h11.CLIENT)
-    headers = [("Host", "x")]
+    headers = [(b"Host", b"x")]
     if upgrade := exchange.request.header("upgrade"):
-        headers += [("Connection", "Upgrade"), ("Upgrade", upgrade)]
+        headers += [(b"Connection", b"Upgrade"), (b"Upgrade", upgrade.encode("latin-1"))]
     made.send(h11.Request(method=exchange.method, target=exchange.path, headers=headers))
     made.send(h11.EndOfMessage())
     return made

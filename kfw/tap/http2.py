@@ -16,7 +16,7 @@ from hyperframe.frame import (
     SettingsFrame,
 )
 
-from kfw.tap.exchange import Exchange, ExchangeSide, Headers, Odd
+from kfw.tap.exchange import Exchange, ExchangeSide, Headers, Odd, small_number
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _HEAD = 9
@@ -24,6 +24,8 @@ _HEAD = 9
 _LONGEST = 4 * 1024 * 1024
 #: Bytes of a table of headers that either side may ask for.
 _LARGEST_TABLE = 1024 * 1024
+#: Streams of a connection that are open at once; servers allow a few hundred.
+_MOST_STREAMS = 10_000
 _GRPC = "application/grpc"
 
 
@@ -81,6 +83,8 @@ class Http2Reader:
         plain = [(name, value) for name, value in headers if not name.startswith(":")]
         exchange = self._streams.get(stream)
         if by_client and exchange is None:
+            if len(self._streams) >= _MOST_STREAMS:
+                raise Odd(f"{_MOST_STREAMS} requests at once")
             made = Exchange("HTTP/2", at, fields.get(":method", ""), fields.get(":path", ""))
             made.host = fields.get(":authority", fields.get("host", ""))
             made.request.headers = plain
@@ -92,9 +96,9 @@ class Http2Reader:
             status = fields.get(":status", "")
             if not status.startswith("1"):
                 exchange.response.headers += plain
-                exchange.status = int(status) if status.isdigit() else exchange.status
-            if fields.get("grpc-status", "").isdigit():
-                exchange.grpc_status = int(fields["grpc-status"])
+                exchange.status = small_number(status) or exchange.status
+            if (said := small_number(fields.get("grpc-status", ""))) is not None:
+                exchange.grpc_status = said
                 exchange.grpc_message = fields.get("grpc-message", "")
 
     def _over(self, stream: int, at: float, *, by_client: bool) -> list[Exchange]:
@@ -154,6 +158,8 @@ class _Direction:
             self.ends = "END_STREAM" in frame.flags
             self.promised = isinstance(frame, PushPromiseFrame)
         self._block += frame.data
+        if len(self._block) > _LARGEST_TABLE:
+            raise Odd("headers without an end")
         if "END_HEADERS" not in frame.flags:
             return None
         if self.promised:

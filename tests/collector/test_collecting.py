@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -231,8 +231,11 @@ def test_A25_why_a_figure_is_missing_is_said(
 
 
 @contextmanager
-def reflecting(*methods: tuple[str, Any]) -> Iterator[GrpcServer]:
-    """A server of these services that answers to version 1 of reflection, one file at a time, as others than Python's do."""
+def reflecting(
+    *methods: tuple[str, Any], spoil: Callable[[bytes], list[bytes]] = lambda file: [file]
+) -> Iterator[GrpcServer]:
+    """A server of these services that answers to version 1 of reflection, one file at a time, as others than Python's do.
+    `spoil`: what it tells instead of a file."""
     request, response = _reflection_messages()
     pool = proto_pool()
 
@@ -248,7 +251,8 @@ def reflecting(*methods: tuple[str, Any]) -> Iterator[GrpcServer]:
             )
             file = descriptor_pb2.FileDescriptorProto()
             found.CopyToProto(file)
-            yield response(file_descriptor_response={"file_descriptor_proto": [file.SerializeToString()]})
+            told = spoil(file.SerializeToString())
+            yield response(file_descriptor_response={"file_descriptor_proto": told})
 
     handler = grpc.stream_stream_rpc_method_handler(answer, request.FromString, response.SerializeToString)
     server = grpc.server(ThreadPoolExecutor(4))

@@ -74,7 +74,7 @@ def test_figures_of_ones_own(project: Project) -> None:
         ("metrics: {n: {forward: x, path: /x}}", "has no value, write for example value: $.total"),
         ("metrics: {N: {forward: x, path: /x, value: $}}", "use lower-case letters, digits and '_'"),
         ("metrics: {n: {forward: x, path: /x, value: $..y}}", "which cannot be read from '..y' on"),
-        ("metrics: {n: {forward: x, method: X, request: '[1]', value: $}}", "write JSON such as"),
+        ("metrics: {n: {forward: x, method: X, request: '[1', value: $}}", "write JSON such as"),
         (
             "services: {environment: {url: 'https://x', tls: true}}",
             "has both url and tls, write https:// in url",

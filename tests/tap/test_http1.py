@@ -102,3 +102,13 @@ def test_as_much_of_a_body_is_kept_as_was_asked_for() -> None:
     long = b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + bytes(5000)
     [one] = heard([(CLIENT, GET), (SERVER, long)], keep=10)
     assert (one.response.size, len(one.response.body)) == (5000, 10)
+
+
+def test_after_a_change_of_protocol_that_was_not_granted_requests_are_seen_as_before() -> None:
+    """curl --http2 and Java's client ask for one with each first request."""
+    asks = b"GET /a HTTP/1.1\r\nHost: api\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n"
+    found = heard([(CLIENT, asks), (SERVER, OK), (CLIENT, POST), (SERVER, OK)])
+    assert [(one.method, one.status, one.failed) for one in found] == [
+        ("GET", 200, False),
+        ("POST", 200, False),
+    ]
