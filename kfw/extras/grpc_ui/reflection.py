@@ -21,6 +21,7 @@ from google.protobuf import (  # noqa: F401  # who is imported is in the default
     duration_pb2,
     empty_pb2,
     field_mask_pb2,
+    message,
     message_factory,
     struct_pb2,
     timestamp_pb2,
@@ -182,7 +183,12 @@ async def _ask(channel: Any, version: str) -> Definitions:
 
     def take(answer: Any) -> None:
         for data in answer.files.file_descriptor_proto:
-            file = descriptor_pb2.FileDescriptorProto.FromString(data)
+            try:
+                file = descriptor_pb2.FileDescriptorProto.FromString(data)
+            except message.DecodeError as error:
+                raise KfwError(
+                    "the server describes its messages in bytes that are no description"
+                ) from error
             files[file.name] = file
         if len(files) > MOST_FILES:
             raise KfwError(f"the server has more than {MOST_FILES} files")
