@@ -1,8 +1,9 @@
 """kfw perf: why is it slow? The stages of openings, and what the daemon does."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -12,9 +13,18 @@ from kfw.commands import _output as output
 from kfw.commands._options import GivenTime, Json, duration
 from kfw.errors import KfwError, words_of
 from kfw.perf_protocol import MemoryUse, PerfReply, PerfRequest
+from kfw.view import DIM, clean, paint
 
 #: Seconds of a profile, where nobody says how long.
 _USUAL = 30.0
+#: Stage -> what it waits for.
+_STAGES: Mapping[str, str] = {
+    "accept": "this machine",
+    "wait": "a pod that takes it",
+    "dial": "the way to the pod",
+    "firstByte": "the app",
+}
+_HEADER = ("FORWARD", "OPENED", "LOST", "ACCEPT", "WAIT", "DIAL", "FIRST BYTE", "MOSTLY FOR")
 
 
 def perf(
@@ -60,8 +70,6 @@ def perf(
             {"seconds": reply.seconds, "openings": msgspec.to_builtins(reply.openings)} | _summary(reply)
         )
     else:
-        from kfw.view.openings import opening_lines
-
         rows = msgspec.to_builtins(reply.openings)
         output.show("\n".join(opening_lines(rows, colour=output.colours(sys.stdout))))
         if reply.cpu:
@@ -117,3 +125,40 @@ def _memory_table(use: MemoryUse) -> str:
     ]
     lines = [f"{one.bytes:10}  {one.blocks:6}  {one.file}:{one.line}" for one in use.lines]
     return "\n".join([*head, *lines]) + "\n"
+
+
+def opening_lines(rows: Sequence[Mapping[str, Any]], *, colour: bool) -> list[str]:
+    """A table: how long each stage of an opening takes, and which one is to blame. Medians, and the 99th percentiles."""
+    if not rows:
+        return ["no connection was opened"]
+    cells = [_HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return [paint(lines[0], DIM, colour), *lines[1:]]
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    name = clean(row.get("displayName") or row["forward"])
+    times = [_spread(row[stage]) for stage in _STAGES]
+    return name, str(row["connections"]), str(row["lost"]), *times, slowest(row)
+
+
+def slowest(row: Mapping[str, Any]) -> str:
+    """What most connections waited for longest."""
+    medians = {stage: row[stage]["median"] for stage in _STAGES if row[stage]}
+    return _STAGES[max(medians, key=lambda stage: medians[stage])] if medians else "-"
+
+
+def _spread(spread: Mapping[str, Any] | None) -> str:
+    return "-" if spread is None else f"{shown(spread['median'])} / {shown(spread['p99'])}"
+
+
+def shown(seconds: float) -> str:
+    """0.07 ms, 3.4 ms, 12 ms, 3.4 s"""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    ms = seconds * 1000
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms" if ms >= 0.1 else f"{ms:.2f} ms"

@@ -7,19 +7,16 @@ from typing import Annotated
 
 import typer
 
-from kfw import client, paths
-from kfw.client.control_http import ended_meanwhile
+from kfw import paths
 from kfw.client.launch import this_kfw, wait_until_gone
 from kfw.commands import _output as output
 from kfw.commands._options import Json
-from kfw.errors import DaemonNotRunning, KfwError
+from kfw.commands.stop import LIMIT, end_daemon
+from kfw.errors import DaemonNotRunning
 from kfw.system.service_managers import ServiceManager, installed, this_manager, write
 from kfw.system.service_units import UserService, environ_for
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
-
-#: Seconds for a daemon that `kfw up` has started to end.
-LIMIT = 15.0
 
 Env = Annotated[
     str, typer.Option("--env", metavar="NAMES", help="Variables of this shell for the service, with commas.")
@@ -115,15 +112,9 @@ def _spec(names: list[str]) -> UserService:
 
 def _end_other_daemon() -> None:
     """It has the lock that the service needs; the service brings its forwards back."""
-    try:
-        pid = client.ping().pid
-        client.stop()
-    except KfwError as error:
-        if not isinstance(error, DaemonNotRunning) and not ended_meanwhile(error):
-            raise
-        return
-    output.say(f"kfw: the daemon that ran (pid {pid}) ends; the service brings its forwards back")
-    wait_until_gone(LIMIT)
+    if pid := end_daemon():
+        output.say(f"kfw: the daemon that was running (pid {pid}) ends; the service brings its forwards back")
+        wait_until_gone(LIMIT)
 
 
 def _said(manager: ServiceManager, changed: bool, ran: bool) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kfw.commands.perf import opening_lines, shown, slowest
 from kfw.daemon.connections import Connections
 from kfw.daemon.measurement import INTERVAL, LoopSampler, Measurement, spread_of
 from kfw.errors import KfwError, UsageError
@@ -19,7 +20,6 @@ from kfw.perf_protocol import CpuSamples, PerfRequest, StackCount
 from kfw.relay.stage_times import StageTimes
 from kfw.system.clock import Clock
 from kfw.view.flame_graph import as_pstats, as_svg
-from kfw.view.openings import opening_lines, shown, slowest
 from tests.until import until
 
 
