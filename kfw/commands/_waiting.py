@@ -205,6 +205,6 @@ def wait_until_settled(asked: Sequence[ForwardStatus], timeout: float) -> int:
                 rest = LOGIN_TIMEOUT - TIMEOUT
                 rows = follow_until(settled, ids, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:
-        output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
+        output.say("\ncontinuing in the background: `kfw status` shows it, `kfw down` stops it")
         raise
     return exit_code(rows)

@@ -137,12 +137,12 @@ def _write_report(target: str, examined: dict[str, Any]) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text + "\n")
     except FileExistsError as error:
-        raise UsageError(f"cannot write {target}: it is there already", "name another file") from error
+        raise UsageError(f"cannot write {target}: it exists already", "name another file") from error
     except OSError as error:
         raise KfwError(
             f"cannot write {target}: {words_of(error)}", "name a file that you can write"
         ) from error
-    output.say(f"wrote {target}: names of clusters, namespaces and forwards are in it, secrets are not")
+    output.say(f"wrote {target}: it has names of clusters, namespaces and forwards, but no secrets")
 
 
 def _report(examined: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from kfw.errors import UsageError
 
 def mcp(
     allow_changes: Annotated[
-        bool, typer.Option("--allow-changes", help="Also offer up, add and down, which change something.")
+        bool, typer.Option("--allow-changes", help="Also offer up, add and down, which make changes.")
     ] = False,
     project: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Work in this folder, where the kfw.yaml is.")

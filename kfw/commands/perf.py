@@ -20,8 +20,8 @@ _USUAL = 30.0
 #: Stage -> what it waits for.
 _STAGES: Mapping[str, str] = {
     "accept": "this machine",
-    "wait": "a pod that takes it",
-    "dial": "the way to the pod",
+    "wait": "a pod to accept it",
+    "dial": "the path to the pod",
     "firstByte": "the app",
 }
 _HEADER = ("FORWARD", "OPENED", "LOST", "ACCEPT", "WAIT", "DIAL", "FIRST BYTE", "MOSTLY FOR")
@@ -35,15 +35,17 @@ def perf(
             parser=duration,
             metavar="TIME",
             show_default="30s with a profile",
-            help="Measure so long.",
+            help="How long to measure.",
         ),
     ] = 0.0,
     cpuprofile: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the daemon spends its time: for pstats, and FILE.svg."),
+        typer.Option(
+            metavar="FILE", help="Write where the daemon spends its time, for pstats, and FILE.svg."
+        ),
     ] = None,
     memprofile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What it allocates meanwhile.")
+        Path | None, typer.Option(metavar="FILE", help="Write what it allocates meanwhile.")
     ] = None,
     as_json: Json = False,
 ) -> int:
@@ -115,7 +117,7 @@ def _svg(path: Path | None) -> Path:
 def _memory_table(use: MemoryUse) -> str:
     head = [
         f"resident      {(use.rss_bytes or 0) / 1e6:10.1f} MB",
-        f"allocated     {use.traced_bytes / 1e6:10.3f} MB while it was measured, and still there",
+        f"allocated     {use.traced_bytes / 1e6:10.3f} MB during the measurement, and still in use",
         f"at most       {use.peak_bytes / 1e6:10.3f} MB of that",
         f"collections   {' '.join(map(str, use.collections))} by generation, since the start",
         f"tasks         {use.tasks:10}",
@@ -130,7 +132,7 @@ def _memory_table(use: MemoryUse) -> str:
 def opening_lines(rows: Sequence[Mapping[str, Any]], *, colour: bool) -> list[str]:
     """A table: how long each stage of an opening takes, and which one is to blame. Medians, and the 99th percentiles."""
     if not rows:
-        return ["no connection was opened"]
+        return ["no connections were opened"]
     cells = [_HEADER, *map(_cells, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [

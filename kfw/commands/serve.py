@@ -34,7 +34,7 @@ def serve(
     if log_level not in LEVELS:
         from kfw.errors import UsageError
 
-        raise UsageError(f"there is no log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
+        raise UsageError(f"unknown log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
     from kfw.daemon.run import DaemonOptions
     from kfw.daemon.run import serve as run
 

@@ -13,7 +13,7 @@ from kfw.errors import UsageError
 
 
 def targets(
-    word: Annotated[str, typer.Argument(metavar="[WORD]", help="A part of TYPE/NAME.")] = "",
+    word: Annotated[str, typer.Argument(metavar="[WORD]", help="Only those with this in TYPE/NAME.")] = "",
     namespace: Namespace = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")] = False,
     context: Context = None,
@@ -30,7 +30,7 @@ def targets(
     kfw targets -A --json
     """
     if everywhere and namespace:
-        raise UsageError("-A and -n do not go together", "leave one of them out")
+        raise UsageError("-A and -n cannot be used together", "leave one of them out")
     from kfw.kubeconfig.load import default_files, load
     from kfw.kubeconfig.pin import current_context
     from kfw.system.loop import run

@@ -53,7 +53,9 @@ class ServiceLookup:
         if not found and objects.namespace_missing:
             return ServicesFound(problem=_no_namespace(objects), services=())
         if not found:
-            missing = Problem(Reason.TARGET_NOT_FOUND, f"no service in namespace {objects.namespace} fits")
+            missing = Problem(
+                Reason.TARGET_NOT_FOUND, f"no service in namespace {objects.namespace} matches the selector"
+            )
             return ServicesFound(problem=missing, services=())
         return ServicesFound(services=found)
 
@@ -205,5 +207,5 @@ def _no_namespace(objects: Objects) -> Problem:
     return Problem(
         Reason.TARGET_NOT_FOUND,
         f'namespaces "{objects.namespace}" not found in context {objects.context}',
-        "its services are taken up when it is there",
+        "its services are forwarded once it exists",
     )

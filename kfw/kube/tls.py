@@ -209,7 +209,7 @@ def blocks(bundle: bytes) -> Iterator[bytes]:
 
 def trust(context: ssl.SSLContext, bundle: bytes) -> None:
     """All certificates of the bundle that can be used. Raises ssl.SSLError or ValueError if none can."""
-    failure: ssl.SSLError | ValueError = ValueError("there is no PEM certificate in it")
+    failure: ssl.SSLError | ValueError = ValueError("it has no PEM certificate")
     trusted = 0
     for der in blocks(bundle):
         try:

@@ -322,7 +322,7 @@ class Supervisor:
         """These themselves, all when there are none. Raises UsageError for one that is gone."""
         ids = list(dict.fromkeys(ids))
         if gone := next((row_id for row_id in ids if row_id not in self._rows), None):
-            raise UsageError(f"there is no forward named '{gone.name}'", "`kfw status` shows all")
+            raise UsageError(f"cannot find a forward named '{gone.name}'", "`kfw status` shows all")
         return ids or list(self._rows)
 
     def _each(self, ids: Iterable[RowId], act: Callable[[Runner], None]) -> list[RowId]:
@@ -378,7 +378,7 @@ class Supervisor:
                 and row.runner.path.has_taken(port)
                 and other != new_id
             ]
-            why = f"port {port} went to '{new_id.name}', as this was in error"
+            why = f"port {port} went to '{new_id.name}', as this one was in error"
             await self._end(
                 holders, Problem(Reason.USER_STOPPED, why, "`kfw up`, or `kfw add` with another port")
             )

@@ -360,7 +360,7 @@ def _cannot(do: str, path: Path, error: OSError) -> KfwError:
 
 def _fix(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "make room on that disk, or set KFW_HOME to a directory on another one"
+        return "free space on that disk, or set KFW_HOME to a directory on another one"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "set KFW_HOME to a directory that you may write to"
     return ""

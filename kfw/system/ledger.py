@@ -97,7 +97,7 @@ class Ledger:
         """ "" while the next kfw would find it; else a sentence for people."""
         if entry.marker not in self._lacks:
             return ""
-        return f"if kfw is killed now, its child process goes on: {self.problem}"
+        return f"if kfw is killed now, its child process keeps running: {self.problem}"
 
     def catch_up(self) -> None:
         """Write what the file lacks, also where somebody has taken it away. No error: see `problem`."""

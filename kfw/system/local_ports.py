@@ -104,7 +104,7 @@ def _bind_next(addresses: Sequence[str], port: int, claims: Claims, first: _Refu
         except _Refused as refused:
             if not refused.busy:
                 raise _in_words(refused) from refused.error
-    what = f"{_in_words(first).what}, and nothing from 1024 on within {REACH} of it is free"
+    what = f"{_in_words(first).what}, and no port from 1024 on within {REACH} of it is free"
     raise PortInUse(what, "choose another localPort") from first.error
 
 
@@ -192,7 +192,7 @@ def _in_words(refused: _Refused) -> KfwError:
             fix = "free it, choose another localPort, or set onPortInUse: next"
             return PortInUse(f"cannot listen on {refused.port}: {who} has it", fix)
         case errno.EACCES:
-            what = f"cannot listen on {refused.port}: low ports are for root"
+            what = f"cannot listen on {refused.port}: low ports are reserved for root"
             return NotPermitted(what, _low_port_fix(refused.port))
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return _no_address([refused.address])

@@ -194,5 +194,5 @@ def _no_namespace(server: ApiServer, namespace: str) -> UsageError:
     context = server.error_context.context
     return UsageError(
         f"namespace '{namespace}' does not exist in context {context}",
-        "see all that there is: kfw targets -A",
+        "list everything: kfw targets -A",
     )

@@ -126,8 +126,8 @@ def test_a_server_that_is_not_the_one_is_not_asked(collected: Collected, tmp_pat
     ("content", "why"),
     [
         (None, "cannot read"),
-        (b"", "there is no token in"),
-        (b" \n", "there is no token in"),
+        (b"", "has no token"),
+        (b" \n", "has no token"),
         (b"a\nb", "no header"),
     ],
 )
@@ -141,7 +141,7 @@ def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes | None, 
 
 
 def test_a_variable_without_a_token_is_named() -> None:
-    with pytest.raises(KfwError, match="there is no token in the variable USAGE_TOKEN"):
+    with pytest.raises(KfwError, match="the variable USAGE_TOKEN has no token"):
         login_headers(ServerAccess(token_env="USAGE_TOKEN"), {})
 
 

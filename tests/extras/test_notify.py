@@ -178,7 +178,7 @@ async def test_FR_MON_04_the_program_is_called_once_for_a_loss_and_once_for_the_
         await until(lambda: len(said(tmp_path)) == 2, 60)
     assert said(tmp_path) == [
         ["--app-name=kfw", "--", "kfw: 1 of dev is not there", "api: a &lt;b&gt; &amp; $(rm -rf) --help"],
-        ["--app-name=kfw", "--", "kfw: dev is back", "api is there again"],
+        ["--app-name=kfw", "--", "kfw: dev is back", "api is active again"],
     ]
 
 

@@ -224,7 +224,7 @@ def test_that_nodes_may_not_register_is_said_before_a_cluster_is_made(
     ensure(machine, options)
     warning, making = machine.said
     assert "the nodes of another cluster may not register; sudo sysctl fs.inotify" in warning
-    assert making.startswith("cluster: making")
+    assert making.startswith("cluster: creating")
 
 
 def test_where_the_platform_brings_a_network_kind_brings_none(
@@ -284,7 +284,7 @@ def test_the_api_is_waited_for_and_its_last_words_are_told() -> None:
         ClusterUnreachable, match="the API of kind-dev does not answer: connection refused"
     ) as caught:
         kind_cluster.wait_for_api(machine.steps(), there, 90.0, lambda: now[0], sleep)
-    assert caught.value.fix.startswith("docker logs dev-control-plane; if its making was interrupted: ")
+    assert caught.value.fix.startswith("docker logs dev-control-plane; if its creation was interrupted: ")
 
 
 def test_B5_every_line_of_kubectl_names_kubeconfig_and_context() -> None:

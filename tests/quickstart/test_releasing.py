@@ -95,7 +95,7 @@ def test_an_optional_one_is_a_warning(machine: Machine) -> None:
     release = Release("cp", "ns", "c/cp", "1", until=(Wait(pods="", timeout=600, optional=True),))
     machine.fails(f"{KUBECTL} wait", "error: timed out")
     ensure(machine, release)
-    assert machine.said[-1] == "platform: cp is not all ready yet: error: timed out"
+    assert machine.said[-1] == "platform: cp is not completely ready yet: error: timed out"
 
 
 def test_pods_of_jobs_that_are_done_are_not_waited_for() -> None:

@@ -75,7 +75,7 @@ def test_B3_from_a_bare_machine_to_five_verified_ports_and_a_second_run_takes_le
     began = time.monotonic()
     first = bare.bootstrap()
     from_nothing = time.monotonic() - began
-    assert "setup: making" in first.stderr and "bootstrap: cluster: making the kind cluster" in first.stderr
+    assert "setup: making" in first.stderr and "bootstrap: cluster: creating the kind cluster" in first.stderr
     assert first.stderr.count(" 200 OK") == len(FORWARDS)
     bare.until_all_answer(0)
     again = [seconds_of(bare) for _ in range(2)]

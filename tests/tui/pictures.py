@@ -84,11 +84,11 @@ def explanation(forward: dict[str, Any]) -> dict[str, Any]:
         "forward": forward,
         "candidates": [
             {"method": "nodeport", "chosen": True, "why": "goes to node dev-worker:30080"},
-            {"method": "tunnel", "chosen": False, "why": "could be used, but one before it carries"},
+            {"method": "tunnel", "chosen": False, "why": "could be used, but one before it works"},
             {"method": "socat", "chosen": False, "why": "could be used: set method: socat"},
         ],
         "limits": [
-            "the cluster balances over pods itself, so which pod serves a connection is not known here"
+            "the cluster itself balances over pods, so kfw does not know which pod serves a connection"
         ],
         "roundTripMs": 0.4,
         "wanted": "`kfw up` in ~/shop",

@@ -81,7 +81,7 @@ def test_who_may_not_list_is_told_what_and_where_and_ends_with_5(
     [
         (("--context", "nowhere"), 'context "nowhere" does not exist'),
         (("-n", "nowhere"), "namespace 'nowhere' does not exist"),
-        (("-n", "demo", "-A"), "do not go together"),
+        (("-n", "demo", "-A"), "cannot be used together"),
     ],
 )
 def test_a_wrong_word_is_bad_usage_and_says_what_there_is(

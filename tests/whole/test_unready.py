@@ -68,7 +68,7 @@ def test_of_each_kind_it_is_refused_and_the_fix_names_the_key(
     for name in wanted:
         row = kfw.until_row(name, reason="no-ready-pod", status="starting")
         assert "its readiness probe has not succeeded" in row["message"], row
-        assert "write readiness: running to forward to it all the same" in row["message"], row
+        assert "write readiness: running to forward to it anyway" in row["message"], row
     assert kfw.status("pod-alone")["message"].startswith("pod alone is not ready: ")
 
 

@@ -200,7 +200,7 @@ class SwaggerSite:
             return await self._elsewhere.answer(replace(request, path=f"/{name}", target=f"/{name}"))
         file = self._files.get(name or "index.html")
         if file is None or file.suffix not in TYPES:
-            return error_answer(404, "there is no such file", f"open {HOME}")
+            return error_answer(404, "no such file", f"open {HOME}")
         return await _file(file)
 
 
@@ -209,7 +209,7 @@ async def _file(file: Path) -> Response:
     try:
         body = await outside(file.read_bytes, _READ)
     except OSError:
-        return error_answer(500, f"cannot read {file.name}", "install kfw again")
+        return error_answer(500, f"cannot read {file.name}", "reinstall kfw")
     return Response(200, body, TYPES[file.suffix])
 
 
