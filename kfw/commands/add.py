@@ -68,8 +68,9 @@ def add(
 ) -> int:
     """Add forwards without a config file.
 
-    Without NAME it is named after its target. Without LOCAL the local port has the same number, or 8000 more for one below
-    1024; where no number is typed, one nearby if that is taken. `kfw targets` lists what can be forwarded.
+    Without NAME it is named after its target. Without LOCAL the local port is the same as REMOTE, plus 8000 if that is
+    below 1024. If you give no number and the port is taken, kfw uses one nearby. `kfw targets` lists what can be
+    forwarded.
 
     \b
     kfw add svc/api                       (port 80 on localhost:8080)

@@ -244,7 +244,7 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
 def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
     """Stop the quick start's forwards; the cluster stays.
 
-    Also what a killed kfw left of them. Harmless twice.
+    Also what a killed kfw left of them. It can be run again.
 
     \b
     kfw bootstrap stop
@@ -270,7 +270,7 @@ def uninstall(
 ) -> int:
     """Remove everything that bootstrap created.
 
-    Forwards, releases, stand-ins, and the cluster if bootstrap has created it.
+    Forwards, releases, stand-ins, and the cluster if bootstrap created it.
 
     \b
     kfw bootstrap uninstall

@@ -51,10 +51,10 @@ def collect(
     ] = False,
     config: Configs = None,
 ) -> int:
-    """Collect figures from the services behind forwards, one JSON event per line.
+    """Collect figures from services behind forwards, as JSON events.
 
-    What to ask, and whom, is under `collector:` in the config. Each event covers the last complete period, and
-    is written once. Exit code 1 if something is missing; the next run asks for it again.
+    The block `collector:` of the config says what to ask for, and where. Each event covers the last complete period,
+    and is written once. Exit code 1 if something is missing; the next run asks for it again.
 
     \b
     kfw collect --once

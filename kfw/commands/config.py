@@ -129,7 +129,8 @@ def import_(
 ) -> int:
     """Make a kfw.yaml from another program's forwards.
 
-    Comments say what was mapped and what has no equivalent. k9s keeps it in annotations of pods, so that reads the cluster.
+    Comments say what was mapped and what has no equivalent. k9s keeps its forwards in annotations of pods, so kfw
+    reads those from the cluster.
 
     \b
     kfw config import skaffold.yaml

@@ -34,7 +34,7 @@ def demo(
 ) -> int:
     """Forward to a sandbox, delete pods, count what fails.
 
-    Five forwards get connections all the time, while one pod after the other is deleted. Exit code 1 if one failed.
+    It keeps connecting to five forwards while it deletes one pod after another. Exit code 1 if a connection failed.
 
     \b
     kfw demo

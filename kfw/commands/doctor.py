@@ -44,9 +44,9 @@ def doctor(
 ) -> int:
     """Find what is wrong between this machine and the app.
 
-    Asks each hop in order: files, tools, kubeconfig, name lookup, TCP, TLS, login, version, rights, target, pod, the port in
-    the pod, the local port, the app. What lies behind a fault is not asked. Without a NAME: all forwards that are enabled;
-    without a kfw.yaml the current context. The daemon is not needed.
+    It checks each hop in order: files, tools, kubeconfig, name lookup, TCP, TLS, login, version, rights, target, pod,
+    the port in the pod, the local port, the app. Hops behind a fault are skipped. Without NAME it checks all enabled
+    forwards, or without a kfw.yaml the current context. It does not need the daemon.
 
     \b
     kfw doctor

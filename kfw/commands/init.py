@@ -38,7 +38,8 @@ def init(
 ) -> int:
     """Write a kfw.yaml: an example with every setting explained.
 
-    Or with --from-cluster what a cluster has: each TCP port of each service, with a local port of its own.
+    With --from-cluster it writes what a cluster has instead: each TCP port of each service, with a local port of its
+    own.
 
     \b
     kfw init

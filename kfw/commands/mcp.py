@@ -20,7 +20,7 @@ def mcp(
 ) -> int:
     """Serve kfw's commands to AI assistants and editors (MCP).
 
-    It speaks the Model Context Protocol on stdin and stdout, and is started by the program that uses it. It only looks
+    It speaks the Model Context Protocol on stdin and stdout; the program that uses it starts it. It is read-only
     (targets, status, explain, logs) unless --allow-changes is given.
 
     \b

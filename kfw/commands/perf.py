@@ -51,8 +51,8 @@ def perf(
 ) -> int:
     """Show how long connections take to open, and where that time goes.
 
-    By forward: until a connection is accepted, has waited for a pod, is dialed, and hears the app's first byte. Without a
-    time it is about the connections that the daemon remembers, the last 500.
+    For each forward: the time until a connection is accepted, has waited for a pod, is dialed, and gets the app's
+    first byte. Without a duration it covers the last 500 connections, which the daemon remembers.
 
     \b
     kfw perf

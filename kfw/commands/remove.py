@@ -25,7 +25,7 @@ def remove(
 ) -> int:
     """Stop forwards and forget them.
 
-    Also those in error. Config files stay as they are, unless --save is given.
+    Also failed ones. Config files stay as they are, unless --save is given.
 
     \b
     kfw remove db

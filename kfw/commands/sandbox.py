@@ -71,7 +71,7 @@ def stop() -> int:
 
 @app.command()
 def status(as_json: Json = False) -> int:
-    """Show whether it runs, and where.
+    """Show whether it is running, and where.
 
     Exit code 3 when it does not.
     """

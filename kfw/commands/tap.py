@@ -46,8 +46,8 @@ def tap(
 ) -> int:
     """Show each request that goes through a forward, until Ctrl+C.
 
-    HTTP/1, HTTP/2 and gRPC: status, time, size, method and path. For TLS and other protocols, each connection. Connections
-    that are open already are not seen. Logins in headers and queries are masked.
+    HTTP/1, HTTP/2 and gRPC: status, time, size, method and path. For TLS and other protocols, each connection.
+    Connections that are already open are not shown. Logins in headers and queries are masked.
 
     \b
     kfw tap api

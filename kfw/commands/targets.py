@@ -22,7 +22,8 @@ def targets(
 ) -> int:
     """Show what can be forwarded: services, workloads and pods.
 
-    With their TCP ports, how many of their pods are ready, and whether you may forward to them. The daemon is not needed.
+    With their TCP ports, how many of their pods are ready, and whether you may forward to them. It does not need the
+    daemon.
 
     \b
     kfw targets

@@ -33,7 +33,7 @@ def top(
 
     Also shows why lost connections ended.
 
-    The daemon remembers the last 500 that ended, and with --json all of them are shown.
+    The daemon remembers the last 500 that ended; --json shows all of them.
 
     \b
     kfw top

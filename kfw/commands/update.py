@@ -21,9 +21,9 @@ def update(
     index: Annotated[str, typer.Option(metavar="URL", help="Use this index, not that of pip or uv.")] = "",
     as_json: Json = False,
 ) -> int:
-    """Look for a newer version, and show the command that installs it.
+    """Look for a newer version, and show how to install it.
 
-    Nothing is installed. The index is the one that pip or uv would ask: their variables, their files, pip's own.
+    It installs nothing. It asks the index that pip or uv would ask, by their variables and files, or pip's own.
 
     \b
     kfw update

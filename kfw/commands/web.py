@@ -24,7 +24,7 @@ def web(
 ) -> int:
     """Show and change forwards in a browser.
 
-    The daemon serves the page on this machine only, from now on until `kfw web --stop` or its end. The link logs one
+    The daemon serves the page on this machine only, until `kfw web --stop` or the daemon's end. The link logs one
     browser in, once.
 
     \b
