@@ -94,7 +94,7 @@ def draft_without(names: Sequence[str]) -> Draft:
 def _elsewhere(settings: Settings, name: str) -> str:
     forward = settings.forwards.get(name)
     if forward is None:
-        return f"known in its files: {', '.join(sorted(settings.forwards)) or 'none'}"
+        return f"its files have: {', '.join(sorted(settings.forwards)) or 'none'}"
     return f"it is in {forward.source}; `kfw config edit {forward.source}` opens it"
 
 

@@ -170,7 +170,7 @@ def say_what_stays(request: UpRequest, rows: Rows) -> None:
         if row and forward.context and row.context != forward.context:
             output.say(
                 f"kfw: {row.shown} stays in the context {row.context}, where it is up; "
-                f"`kfw down {row.shown}` first, then it goes to {forward.context}"
+                f"run `kfw down {row.shown}` first to move it to {forward.context}"
             )
 
 

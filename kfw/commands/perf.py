@@ -77,7 +77,7 @@ def perf(
         if reply.cpu:
             share = reply.cpu.processor_seconds / reply.seconds
             output.say(
-                f"the daemon took {share:.0%} of a processor; wrote {cpuprofile} and {_svg(cpuprofile)}"
+                f"the daemon used {share:.0%} of a processor; wrote {cpuprofile} and {_svg(cpuprofile)}"
             )
         if reply.memory:
             output.say(f"wrote {memprofile}")

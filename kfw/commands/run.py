@@ -166,7 +166,7 @@ def variables_of(
         values = places(rows[forward.name]) if forward.name in rows else {}
         for variable, text in (own_variables(values) | dict(configured.get(forward.name, {}))).items():
             if variable in owner:
-                what = f"the variable {variable} is of two forwards, {owner[variable]} and {forward.name}"
+                what = f"two forwards set the variable {variable}: {owner[variable]} and {forward.name}"
                 raise UsageError(what, "give one of them another name, or name the forwards that you want")
             owner[variable] = forward.name
             found[variable] = filled(text, values)

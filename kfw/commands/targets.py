@@ -58,7 +58,9 @@ def targets(
 
 
 def _nothing(word: str, where: str) -> str:
-    what = f"nothing named like '{word}'" if word else "nothing to forward"
+    what = f"found nothing like '{word}'" if word else "found nothing to forward"
     return (
-        f"{what} in namespace {where}, `kfw targets -A` looks in all" if where else f"{what} in any namespace"
+        f"{what} in namespace {where}, `kfw targets -A` searches all namespaces"
+        if where
+        else f"{what} in any namespace"
     )

@@ -159,7 +159,7 @@ def _in_project(word: str, key: str) -> str:
     if not slash:
         return word
     if key not in projects_named(prefix, [key]):
-        what = f"'{word}' is not of this project, {short_projects([key])[key]}"
+        what = f"'{word}' is not in this project, {short_projects([key])[key]}"
         raise UsageError(what, f"run `kfw up {name}` in the folder of its kfw.yaml, or `kfw enable {word}`")
     return name
 
@@ -209,9 +209,7 @@ def _refuse_flags_for_selected(
     own = {*settings.forwards, *map(_any_of, settings.selections)}
     selected = [name for name in (chosen.names if chosen else ()) if name not in own]
     if selected and flags:
-        what = (
-            f"'{selected[0]}' is selected by its profile, which takes --{next(iter(flags))} only as a whole"
-        )
+        what = f"'{selected[0]}' is selected by its profile, which takes --{next(iter(flags))} only for all of its forwards"
         raise UsageError(what, "name the profile in place of the forward")
 
 

@@ -233,6 +233,6 @@ def is_html(body: bytes | bytearray) -> bool:
 def not_understood(error: NotUnderstood, error_context: ErrorContext) -> NotUnderstood:
     """A decoder's error, with the server that it is about."""
     return NotUnderstood(
-        f"the API server {error_context.server} answers what Kubernetes does not: {error.what}",
+        f"the API server {error_context.server} gave an answer that is not from Kubernetes: {error.what}",
         error.fix or f"check the server of cluster {error_context.cluster}, and what is between here and it",
     )

@@ -56,7 +56,7 @@ def exists(steps: Steps, name: str, here: Here, provider: str) -> bool:
     answer = steps.ask(kind.get_clusters())
     if not answer.ok:
         said = Said(answer.err, here, provider)
-        what = f"kind cannot tell which clusters there are: {kind.words_of(answer.err) or answer.words}"
+        what = f"kind cannot list its clusters: {kind.words_of(answer.err) or answer.words}"
         raise ClusterUnreachable(what, fix_of(said, f"{provider} info"))
     return name in kind.names(answer.out)
 

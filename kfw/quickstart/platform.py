@@ -60,7 +60,7 @@ def why_no_helm(steps: Steps, options: BootstrapOptions, env: Mapping[str, str])
         return f"the registry of {first.chart} did not answer within {REGISTRY:g} s"
     if not answer.ok:
         return f"the registry of {first.chart} does not provide it: {answer.words}"
-    return None if steps.agree(_ABOUT) else "you did not ask for them; --yes does"
+    return None if steps.agree(_ABOUT) else "you did not agree to install them (--yes does)"
 
 
 def platform(options: BootstrapOptions, env: Mapping[str, str]) -> list[Release]:

@@ -86,7 +86,7 @@ def _patch(steps: Steps, patch: Patch, cluster: BootstrapCluster) -> None:
     what = f"{patch.kind}/{patch.name}"
     there = steps.ask(releases.get(patch, cluster))
     if not there.ok:
-        steps.say(f"platform: {what} is not there, so it is not patched: {there.words}")
+        steps.say(f"platform: {what} does not exist, so it is not patched: {there.words}")
     elif not (patch.unless and patch.unless in there.out):
         answer = steps.do(releases.apply(patch, cluster), timeout=60.0)
         if not answer.ok:

@@ -108,7 +108,7 @@ def clear_the_way(path: Path) -> Path | None:
     if stat.S_ISREG(kind):
         return None
     aside = put_aside(path)
-    log.warning("%s was not a file and is now %s", path, aside.name)
+    log.warning("%s was not a file, so it was renamed to %s", path, aside.name)
     return aside
 
 

@@ -167,7 +167,7 @@ class Ledger:
         except KfwError as error:
             if not self.problem and time.monotonic() - self._told_at >= _TELL_AGAIN:
                 self._told_at = time.monotonic()
-                log.warning("%s; which child processes run is known to this kfw only", error.what)
+                log.warning("%s; only this kfw knows which child processes run", error.what)
             self._lacks &= known.keys()
             self._lacks |= {marker} & known.keys() if there else known.keys()
             self.problem = error.what

@@ -95,7 +95,7 @@ def _parted(url: str, why: str) -> Index:
         parts = urlsplit(url)
         host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
     except ValueError as error:
-        raise KfwError(f"the package index of {why} is not an address: {error}") from error
+        raise KfwError(f"the package index of {why} is not a valid URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KfwError(f"the package index of {why} does not begin with https:// or http://")
     login = ":".join(unquote(part) for part in (parts.username, parts.password) if part is not None)

@@ -162,7 +162,8 @@ async def list_objects(
                 return found
             if len(found) > MOST_OBJECTS:
                 raise KfwError(
-                    f"there are more than {MOST_OBJECTS} {resource}", "name a namespace: kfw targets -n NAME"
+                    f"cannot list more than {MOST_OBJECTS} {resource}",
+                    "name a namespace: kfw targets -n NAME",
                 )
             query["continue"] = page.next
     except NotUnderstood as error:

@@ -128,7 +128,7 @@ def test_a_server_that_is_not_the_one_is_not_asked(collected: Collected, tmp_pat
         (None, "cannot read"),
         (b"", "has no token"),
         (b" \n", "has no token"),
-        (b"a\nb", "no header"),
+        (b"a\nb", "a header cannot have"),
     ],
 )
 def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
@@ -147,7 +147,7 @@ def test_a_variable_without_a_token_is_named() -> None:
 
 def test_certificates_that_are_none_are_said(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("no certificate")
-    with pytest.raises(KfwError, match="holds no certificates"):
+    with pytest.raises(KfwError, match="has no certificates"):
         trust(ServerAccess(tls=True, ca_file=str(tmp_path / "ca.crt")))
     with pytest.raises(KfwError, match="cannot read"):
         ca_certificates(ServerAccess(tls=True, ca_file=str(tmp_path / "none.crt")))

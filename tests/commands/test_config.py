@@ -255,6 +255,6 @@ def test_what_no_file_here_has_cannot_be_taken_out_of_it(shell: Shell) -> None:
     assert "cannot find a kfw.yaml here" in shell.err
     (shell.folder / "kfw.yaml").write_text(API)
     assert shell.kfw("remove", "apo", "--save") == 2
-    assert "it has no 'apo'\n     known in its files: api" in shell.err
+    assert "it has no 'apo'\n     its files have: api" in shell.err
     assert shell.kfw("remove", "api", "--save") == 0  # not up, so there is nothing to stop
     assert (shell.folder / "kfw.yaml").read_text() == "portForwards:\n"

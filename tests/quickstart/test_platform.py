@@ -147,7 +147,7 @@ def test_without_network_the_registrys_silence_or_helms_words_are_told(
 def test_nobody_gets_the_platform_unasked(machine: Machine, options: BootstrapOptions) -> None:
     assert (
         platform.why_no_helm(machine.steps(agree=False), options, {})
-        == "you did not ask for them; --yes does"
+        == "you did not agree to install them (--yes does)"
     )
 
 

@@ -142,7 +142,7 @@ def test_a_patch_is_applied_once(machine: Machine, there: str, patched: bool) ->
 def test_what_cannot_be_patched_is_a_warning(machine: Machine) -> None:
     machine.fails(f"{KUBECTL} get apiclass", "Error from server (NotFound): apiclass not found")
     ensure(machine, Release("amp", "ns", "c/amp", "1", patches=(CORS,)))
-    assert "is not there, so it is not patched" in machine.said[-1]
+    assert "does not exist, so it is not patched" in machine.said[-1]
     machine.says(f"{KUBECTL} get apiclass", "{}")
     machine.fails(f"{KUBECTL} patch", "forbidden")
     ensure(machine, Release("amp", "ns", "c/amp", "1", patches=(CORS,)))

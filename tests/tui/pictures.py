@@ -107,7 +107,7 @@ async def draw(name: str) -> str:
 
 #: Theme, keys, and what is then on the screen.
 PICTURES = {
-    "tui.svg": ("dark", ("g", "g", "g", "down"), "staging  2, 2 not well"),
+    "tui.svg": ("dark", ("g", "g", "g", "down"), "staging  2, 2 unhealthy"),
     "tui-details.svg": ("light", ("down", "enter"), "goes to node dev-worker:30080"),
     "tui-help.svg": ("high-contrast", ("question_mark",), "Copy as command"),
 }

@@ -163,11 +163,15 @@ async def test_groups_come_in_turn_each_with_its_headings(daemon: LiveDaemon) ->
     ]
     async with window() as shown:
         await shown.wait_for("✗ error")
-        for heading in ("/home/ada/shop  3, 1 not well", "no profile  2, 1 not well", "prod  1, 1 not well"):
+        for heading in (
+            "/home/ada/shop  3, 1 unhealthy",
+            "no profile  2, 1 unhealthy",
+            "prod  1, 1 unhealthy",
+        ):
             await shown.press("g")
             await shown.wait_for(heading)
         await shown.press("g")
-        await shown.wait_without("not well")
+        await shown.wait_without("unhealthy")
 
 
 async def test_a_palette_entry_does_what_its_key_does(daemon: LiveDaemon) -> None:

@@ -243,7 +243,7 @@ def test_while_the_disk_takes_nothing_killed_children_come_back_with_a_warning(
     assert {rows(door)[name]["pid"] for name in before} <= known
     assert '"nodeport"' in (home / "state" / "up.json").read_text()
     log = (home / "state" / "kfw.log").read_text()
-    assert log.count("which child processes run is known to this kfw only") <= 1
+    assert log.count("only this kfw knows which child processes run") <= 1
     assert "Traceback" not in log
     assert one.poll() is None
 

@@ -53,7 +53,7 @@ def test_targets_is_a_table_that_a_word_makes_shorter(kfw: Program, shared: Plac
     assert "5432 sql" in lines[0]
     none = kfw("targets", "-n", namespace, "nowhere")
     assert none.stdout == ""
-    assert f"nothing named like 'nowhere' in namespace {namespace}" in none.stderr
+    assert f"found nothing like 'nowhere' in namespace {namespace}" in none.stderr
 
 
 def test_targets_of_all_namespaces_says_which_is_which(kfw: Program, shared: Place, namespace: str) -> None:
