@@ -63,7 +63,7 @@ async def test_what_it_said_before_stays_in_use_until_a_valid_one_is_there(
             kubeconfig(file, api, "newer")
             clusters.poke(one)
             await until(lambda: api.requests[-1].token == "newer")
-    assert caplog.text.count("so its last answer stays in use") == 1
+    assert caplog.text.count("its last answer stays in use") == 1
 
 
 @pytest.mark.parametrize("how", [how for how in BREAK if how != "half written"])
