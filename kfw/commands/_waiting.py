@@ -101,7 +101,9 @@ def _another_serves(daemon: DaemonInfo) -> bool:
         return False
 
 
-def _apply(event: Event, which: RowId, rows: dict[RowId, Row], on_change: Callable[[Row], None]) -> Row | None:
+def _apply(
+    event: Event, which: RowId, rows: dict[RowId, Row], on_change: Callable[[Row], None]
+) -> Row | None:
     """What the row is then; None when it is gone."""
     row: Row = msgspec.to_builtins(event.forward) if event.forward else {}
     if event.type == "removed":

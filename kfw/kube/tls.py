@@ -32,8 +32,7 @@ _RECORD = 16 * 1024
 
 #: Connections that are looked at for a session: more than are made at a time (Policy.dials_at_once).
 _LOOKED_AT = 16
-#: Seconds that a session is used before a newer one is looked for: a look copies it, which takes as long as a handshake saves
-#: when hundreds are made at once.
+#: Seconds that a session is used before a newer one is looked for: a look copies it, which costs about as much as it saves.
 _LOOK_AGAIN = 5.0
 
 #: The machine's fault, and it passes.
