@@ -34,7 +34,7 @@ def _problems() -> Iterator[tuple[str, Problem, str]]:
             "free it, choose another local port, or add --next-port",
         )
     low = Problem(Reason.NOT_PERMITTED, "low", local_ports._low_port_fix(80))
-    yield "a low port", low, "take a local port from 1024 on"
+    yield "a low port", low, "choose a local port of 1024 or higher"
     ports = (ServicePort(number=8080, name="http"), ServicePort(number=9000))
     several = resolve(IN_FILE.target, None, world(services=[service(*ports, name="multi")])).problem
     assert several

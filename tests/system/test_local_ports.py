@@ -190,7 +190,7 @@ except NotPermitted as error:
 """
     assert _apart("--user", script).splitlines() == [
         "cannot listen on 81: low ports are reserved for root",
-        "sudo sysctl net.ipv4.ip_unprivileged_port_start=81, or choose a localPort from 1024 on",
+        "sudo sysctl net.ipv4.ip_unprivileged_port_start=81, or choose a localPort of 1024 or higher",
     ]
     assert NotPermitted.exit_code == 5
 
