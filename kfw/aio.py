@@ -64,7 +64,7 @@ class Complaints:
             self._log.debug("%s failed again: %s", self._where, type(error).__name__)
             return
         self._last = words
-        self._log.error("%s failed, and is tried again", self._where, exc_info=error)
+        self._log.error("%s failed and will be tried again", self._where, exc_info=error)
 
 
 async def keep_going(

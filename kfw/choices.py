@@ -20,9 +20,9 @@ class MethodTraits:
 
 _API_LIMITS = (
     "a close by the server arrives about 1 s late: the container runtime waits that long",
-    "half-close is lost: an app that answers only after it has read to the end cannot answer",
+    "half-close is lost: an app that answers only after reading to the end cannot answer",
 )
-_BALANCED = "the cluster balances over pods itself, so which pod serves a connection is not known here"
+_BALANCED = "the cluster itself balances over pods, so kfw does not know which pod serves a connection"
 
 #: What `auto` chooses from, and socat and kubefwd, which are only taken by name.
 METHODS: Mapping[str, MethodTraits] = {
@@ -40,7 +40,7 @@ METHODS: Mapping[str, MethodTraits] = {
         "to the node by socat (socat)",
         "socat",
         (
-            "while socat is restarted the port refuses: the child owns it, so connections cannot wait",
+            "while socat restarts, the port refuses connections: socat owns it, so they cannot wait",
             "socat waits 0.5 s for an answer after the client's end of input, then closes",
         ),
     ),
@@ -49,7 +49,7 @@ METHODS: Mapping[str, MethodTraits] = {
         "kubectl",
         (
             *_API_LIMITS,
-            "one bad connection can end kubectl's tunnel: it is started again, and live connections through it end",
+            "one bad connection can end kubectl's tunnel: kfw starts it again, but live connections through it end",
             "a silent path can be told from a silent app only once the app has ended a connection, or with health http",
         ),
     ),
@@ -59,7 +59,7 @@ METHODS: Mapping[str, MethodTraits] = {
         (
             *_API_LIMITS,
             "it runs as root and writes names into /etc/hosts; the tunnel needs neither",
-            "while kubefwd is restarted the ports refuse: the child owns them, so connections cannot wait",
+            "while kubefwd restarts, the ports refuse connections: kubefwd owns them, so they cannot wait",
             "the port is the service's own, at an address of 127.0.0.0/8 that kubefwd listens on",
         ),
         own_address=True,
@@ -156,10 +156,10 @@ class HealthTraits:
 
 #: How to know that the far side answers.
 HEALTH_TYPES: Mapping[str, HealthTraits] = {
-    "tcp": HealthTraits("it takes a connection and does not close it at once"),
+    "tcp": HealthTraits("it accepts a connection and does not close it at once"),
     "http": HealthTraits("it answers a GET with one of the statuses", asks_app=True),
     "grpc": HealthTraits("it answers grpc.health.v1.Health/Check with SERVING", asks_app=True, own_port=True),
-    "exec": HealthTraits("a command ends with 0", asks_app=True, own_port=True),
+    "exec": HealthTraits("a command exits with 0", asks_app=True, own_port=True),
     "none": HealthTraits("nothing is asked"),
 }
 #: HTTP statuses that are good where a config names none: what kubelet's probes take, too.

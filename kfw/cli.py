@@ -158,7 +158,7 @@ def _show_os_error(error: OSError, argv: Sequence[str]) -> int:
     with suppress(OSError):
         output.flush()
     where = f"{error.filename}: " if error.filename else ""
-    return show_error(KfwError(f"cannot go on: {where}{words_of(error)}"), argv)
+    return show_error(KfwError(f"cannot continue: {where}{words_of(error)}"), argv)
 
 
 def _show_crash(error: Exception, argv: Sequence[str]) -> int:

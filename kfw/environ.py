@@ -171,12 +171,12 @@ def _size(name: str, value: str) -> int:
 def _check(sent: Mapping[str, str]) -> None:
     """The words have no value in them."""
     if len(sent) > MOST:
-        raise UsageError(f"the environment has {len(sent)} variables, kfw takes {MOST}")
+        raise UsageError(f"the environment has {len(sent)} variables, kfw accepts {MOST}")
     total = 0
     for name, value in sent.items():
         if not name or "=" in name or "\0" in name or len(name) > LONGEST_NAME:
             raise UsageError(
-                "the environment has a variable whose name cannot be one", "names have no = and no NUL"
+                "the environment has a variable whose name cannot be one", "names cannot have = or NUL"
             )
         if not (_is_text(name) and _is_text(value)):
             raise UsageError(f"the environment's variable {name!a} is not valid text")
@@ -187,7 +187,7 @@ def _check(sent: Mapping[str, str]) -> None:
             )
         total += _size(name, value)
     if total > MOST_BYTES:
-        raise UsageError(f"the environment has {total} bytes, kfw takes {MOST_BYTES}")
+        raise UsageError(f"the environment has {total} bytes, kfw accepts {MOST_BYTES}")
 
 
 def _is_text(value: str) -> bool:

@@ -95,7 +95,7 @@ def by_project(profile_of: Mapping[RowId, str | None]) -> dict[str, dict[str, st
 
 
 def select_rows(words: Iterable[str], profile_of: Mapping[RowId, str | None], caller: str) -> RowSelection:
-    """`caller`: the project of who asks, "" for none. A name means what that one has; else the one project that has it.
+    """`caller`: the project of who asks, "" is none. A name means what that one has; else the one project that has it.
 
     A pattern that fits nothing of the caller's is about all projects. `project/name` is about that one; of the project the
     last folders of its path will do, as long as they are only its.
@@ -252,7 +252,7 @@ def probably_row(word: str, shown: Mapping[RowId, str]) -> str:
 def suggestion(word: str, shown: Mapping[RowId, str], profiles: Iterable[str | None] = ()) -> str:
     """What could be typed for a word that nothing is named after: `did you mean api? known: api, db`."""
     if not shown:
-        return "nothing is forwarded yet, `kfw up` starts"
+        return "nothing is forwarded yet, run `kfw up`"
     meant = probably_row(word, shown) or probably(word, {profile for profile in profiles if profile})
     return f"{meant}known: {few(sorted(shown.values()))}"
 

@@ -30,7 +30,7 @@ class OpeningTimes(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
     lost: int = 0
     accept: Spread | None = None  # until it could be read from
     wait: Spread | None = None  # for an endpoint, with all dials that failed
-    dial: Spread | None = None  # the one that did not fail: the way to the pod
+    dial: Spread | None = None  # the one that did not fail: the path to the pod
     first_byte: Spread | None = None  # from then on: the app
 
 

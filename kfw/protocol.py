@@ -49,8 +49,8 @@ class Totals(msgspec.Struct, rename="camel", frozen=True, kw_only=True):
 
     since: str  # RFC 3339
     restarts: int = 0  # ways opened after the first
-    reconnects: int = 0  # how often it was there again after it was not, without being stopped
-    failures: int = 0  # how often it ceased to be well: degraded or worse
+    reconnects: int = 0  # how often it became active again, without being stopped
+    failures: int = 0  # how often it became unhealthy: degraded or worse
     uptime_seconds: float = 0.0  # in which it served
     connections: int = 0
     lost_connections: int = 0

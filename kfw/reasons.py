@@ -67,7 +67,7 @@ class Attempts(StrEnum):
 
     USUAL = "with growing delays"
     QUICK = "twice at once, then with growing delays"
-    SOON = "soon, and when a connection comes"
+    SOON = "soon, and on a new connection"
     PARKED = "after `kfw retry`"
 
 

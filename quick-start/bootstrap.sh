@@ -8,19 +8,19 @@
 #
 #   --yes, -y           ask nothing
 #   --dry-run           print the command lines that would run, and run none
-#   --verbose, -v       VERBOSE=true             show what the tools say
-#   --kind              a kind cluster or an error, never the sandbox
-#   --sandbox           the sandbox, whatever clusters there are
-#   --skip-kind         SKIP_KIND=true           the cluster is there: make none
+#   --verbose, -v       VERBOSE=true             show the tools' output
+#   --kind              use a kind cluster or fail, never the sandbox
+#   --sandbox           always use the sandbox
+#   --skip-kind         SKIP_KIND=true           the cluster exists: do not create one
 #   --skip-openchoreo   SKIP_OPENCHOREO=true     no OpenChoreo and AMP: the stand-ins of services.yaml
 #   --minimal           MINIMAL_MODE=true        OpenChoreo without its build and observability planes
 #   --no-port-forward   AUTO_PORT_FORWARD=false  stop before the forwards
 #   --use-context       make the cluster's context the current one of your kubeconfig
-#   --config FILE       other forwards than those of quick-start/kfw.yaml
-#   --kind-config FILE  another cluster than that of quick-start/kind-config.yaml
-#   --services FILE     other stand-ins than those of quick-start/services.yaml
+#   --config FILE       forwards, instead of those of quick-start/kfw.yaml
+#   --kind-config FILE  the cluster, instead of that of quick-start/kind-config.yaml
+#   --services FILE     stand-ins, instead of those of quick-start/services.yaml
 #   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
-#   --worker-node NAME  WORKER_NODE              a node that must be there (all that answer are used)
+#   --worker-node NAME  WORKER_NODE              a node that must exist (all that answer are used)
 #   --help, -h          this text
 #
 # AMP_NS, OBSERVABILITY_NS and DATA_PLANE_NS name the namespaces of the five services.

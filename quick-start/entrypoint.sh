@@ -6,8 +6,8 @@
 #
 #   -v /var/run/docker.sock:/var/run/docker.sock   for kind, and to attach itself to kind's network
 #   -v FILE:/kubeconfig:ro                         a kubeconfig; needed where there is no docker socket
-#   -p 127.0.0.1:3000:3000                         a port for this machine's localhost; so for each of the five
-#   -v NAME:/state                                 what shall outlive the container
+#   -p 127.0.0.1:3000:3000                         a port on this machine's localhost; the same for each of the five
+#   -v NAME:/state                                 what is to outlive the container
 #
 #   KFW_ADDRESS    where kfw listens (default: 0.0.0.0 in a network of its own, so that docker can publish the ports;
 #                  127.0.0.1 in the host's network)
@@ -61,7 +61,7 @@ as_kfw() {
 # Says what of docker is there, and attaches this container to the network of kind if that exists.
 attach() {
 	if [ ! -S "$SOCKET" ]; then
-		say "no docker socket at $SOCKET: kind is out of reach here; kfw takes the cluster of $KUBECONFIG"
+		say "no docker socket at $SOCKET: kind is not available here; kfw uses the cluster of $KUBECONFIG"
 	elif ! docker version >/dev/null 2>&1; then
 		said=$(docker version 2>&1 >/dev/null | tail -n 1)
 		warn "docker does not answer at $SOCKET: $said; $(socket_fix)"
@@ -74,7 +74,7 @@ socket_fix() {
 	if [ -w "$SOCKET" ]; then
 		printf 'is a docker daemon running behind it?'
 	else
-		printf 'user %s has not its group: docker run --group-add %s' "$(id -u)" "$(stat -c %g "$SOCKET")"
+		printf 'user %s is not in its group: docker run --group-add %s' "$(id -u)" "$(stat -c %g "$SOCKET")"
 	fi
 }
 

@@ -45,7 +45,7 @@ set_up() {
 	if [ -n "${dry_run:-}" ]; then
 		printf '%s\n' "$ROOT/scripts/setup.sh tui"
 		is_set_up && return
-		say "what comes then kfw itself can say, when it is installed"
+		say "kfw can show the next steps once it is installed"
 		exit 0
 	fi
 	install_missing

@@ -1,16 +1,16 @@
 #!/bin/sh
 # usage: quick-start/port-forward.sh [--detach] [OPTION...]
 #
-# Brings the five services of a cluster that is there to localhost, and talks to each. Stays in the foreground until
+# Forwards the five services of an existing cluster to localhost, and talks to each. Stays in the foreground until
 # Ctrl+C or TERM, then the ports are free again; with --detach it returns, and stop-port-forward.sh ends them.
 #
 #   --detach, -d        return when the ports work
 #   --dry-run           print the command lines that would run, and run none
-#   --verbose, -v       VERBOSE=true   show what the tools say
+#   --verbose, -v       VERBOSE=true   show the tools' output
 #   --sandbox           the services of the embedded sandbox
-#   --config FILE       other forwards than those of quick-start/kfw.yaml
+#   --config FILE       forwards, instead of those of quick-start/kfw.yaml
 #   --cluster-name NAME CLUSTER_NAME (default: openchoreo-local)
-#   --worker-node NAME  WORKER_NODE    a node that must be there (all that answer are used)
+#   --worker-node NAME  WORKER_NODE    a node that must exist (all that answer are used)
 #   --help, -h          this text
 #
 # AMP_NS, OBSERVABILITY_NS and DATA_PLANE_NS name the namespaces of the five services.

@@ -1,9 +1,9 @@
 #!/bin/sh
 # usage: quick-start/start-colima.sh [--yes] [--dry-run] [--profile NAME]
 #
-# Checks that Colima can carry the quick start: the binary, the profile, its runtime, 4 CPUs and 8 GiB, the docker socket
+# Checks that Colima is large enough for the quick start: the binary, the profile, its runtime, 4 CPUs and 8 GiB, the docker socket
 # and which docker context wins. Starts the profile if it does not run and you agree; one that runs is never stopped or
-# changed, the line that would do it is printed.
+# changed, the command that would do it is printed.
 #
 #   --yes, -y       start it without a question
 #   --dry-run       print the command lines that would run, and run none

@@ -2,7 +2,7 @@
 # usage: quick-start/stop-port-forward.sh [--dry-run] [--config FILE]
 #
 # Ends what bootstrap.sh and port-forward.sh brought to localhost: the forwards of quick-start/kfw.yaml with all that
-# carries them, also what a killed kfw left behind, and nothing of anybody else's. The cluster stays; other forwards of
+# carries them, also what a killed kfw left behind, and nothing else. The cluster stays; other forwards of
 # kfw, too. Running it again is harmless.
 #
 #   --dry-run      say what would be ended

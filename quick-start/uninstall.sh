@@ -1,7 +1,7 @@
 #!/bin/sh
 # usage: quick-start/uninstall.sh [--yes] [OPTION...]
 #
-# Takes back what bootstrap.sh made: the forwards, the platform's releases, and the cluster (the kind cluster
+# Removes what bootstrap.sh created: the forwards, the platform's releases, and the cluster (the kind cluster
 # CLUSTER_NAME, or the sandbox). Asks first, for a literal yes. .venv and what package managers installed stay.
 #
 #   --yes, -y           ask nothing

@@ -68,7 +68,7 @@ def test_a_failure_that_repeats_itself_is_logged_once(caplog: pytest.LogCaptureF
         complaints.tell(ValueError("one"))
     complaints.tell(ValueError("two"))
 
-    assert [record.message for record in caplog.records] == ["the look failed, and is tried again"] * 2
+    assert [record.message for record in caplog.records] == ["the look failed and will be tried again"] * 2
 
 
 @pytest.mark.asyncio

@@ -172,7 +172,7 @@ def test_the_usual_shapes_are_taken_out(said: str, shown: str) -> None:
         "pods is forbidden: User ada cannot list resource pods",
         "error: exit code: 42",
         "kubectl get secret db-password",
-        "its id-token has ended, and there is no refresh-token to get another one with",
+        "its id-token has expired, and there is no refresh-token to get another one with",
     ],
 )
 def test_a_sentence_without_a_secret_stays_whole(said: str) -> None:

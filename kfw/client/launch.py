@@ -88,7 +88,7 @@ def _does_not_answer() -> TimedOut:
         pid = read_bounded(file, 32).decode(errors="replace").strip()
     except OSError:
         pid = ""
-    what = f"a daemon runs and does not answer: {file} is locked by {f'pid {pid}' if pid else 'it'}"
+    what = f"a daemon is running but does not answer: {file} is locked by {f'pid {pid}' if pid else 'it'}"
     return TimedOut(what, f"`kill $(cat {file})` ends it")
 
 
@@ -175,7 +175,7 @@ def _open_words_file() -> BinaryIO:
     except OSError as error:
         raise KfwError(
             f"cannot write {file}: {words_of(error)}",
-            "make room on that disk, or set KFW_HOME to a directory on another one",
+            "free space on that disk, or set KFW_HOME to a directory on another one",
         ) from error
     return os.fdopen(handle, "wb")
 

@@ -144,7 +144,7 @@ class Collection:
             try:
                 workspaces = self._workspaces(self.settings.workspaces, tenant)
             except KfwError as error:
-                self.warn(f"{tenant}: the workspaces are not known: {error.what}")
+                self.warn(f"{tenant}: cannot list the workspaces: {error.what}")
                 return False
             parts = dict(self._parts(tenant, workspaces, bucket, record))
             names = [figure.name for figure in self.settings.figures]

@@ -35,9 +35,7 @@ class GrpcServer:
             import grpc
             from google.protobuf import descriptor_pool
         except ImportError as error:
-            raise ToolMissing(
-                "figures by gRPC need grpcio and protobuf", "pip install 'kfw[grpc]'"
-            ) from error
+            raise ToolMissing("gRPC figures need grpcio and protobuf", "pip install 'kfw[grpc]'") from error
         self._grpc: Any = grpc
         self._address = address
         self._login = tuple((name, token.reveal()) for name, token in login_headers(access).items())
@@ -104,7 +102,7 @@ class GrpcServer:
                 choices = ", ".join(f"{one.containing_service.full_name}/{short}" for one in found)
                 raise KfwError(f"{self._address} has several methods {short}", f"name one of {choices}")
             if found[0].client_streaming or found[0].server_streaming:
-                raise KfwError(f"{found[0].full_name} sends streams, and has no one answer")
+                raise KfwError(f"{found[0].full_name} sends a stream of answers, but kfw needs exactly one")
             self._methods[name] = found[0]
         return self._methods[name]
 
@@ -146,7 +144,7 @@ class GrpcServer:
             if name in self._files:
                 return
             if name in above or len(given) > _MOST_FILES:
-                raise KfwError(f"{self._address} describes itself in files without an end")
+                raise KfwError(f"{self._address} describes itself in an endless list of files")
             if name not in given:
                 take({"file_by_filename": name})
             if name not in given:
@@ -183,8 +181,8 @@ class GrpcServer:
                 raise KfwError(f"{self._address} does not know {next(iter(question.values()))}: {said}")
             return answer
         raise KfwError(
-            f"{self._address} serves no gRPC reflection",
-            "switch it on in that server: kfw has no proto files of it",
+            f"{self._address} does not serve gRPC reflection",
+            "enable it in that server: kfw has no proto files for it",
         )
 
     def _in_words(self, what: str) -> "_Words":

@@ -24,9 +24,9 @@ def login_headers(access: ServerAccess, environ: Mapping[str, str] = os.environ)
         return {}
     token = said.strip()
     if not token:
-        raise KfwError(f"there is no token in {where}")
+        raise KfwError(f"{where} has no token")
     if not (token.isascii() and token.isprintable()):
-        raise KfwError(f"what {where} holds is not a token: it has characters that no header may have")
+        raise KfwError(f"what {where} holds is not a token: it has characters that a header cannot have")
     if access.token_header:
         return {access.token_header: Secret(token)}
     return {"authorization": Secret(f"Bearer {token}")}
@@ -48,7 +48,7 @@ def trust(access: ServerAccess) -> ssl.SSLContext:
     try:
         context.load_verify_locations(cadata=_read(access.ca_file, _LARGEST).decode("ascii", "replace"))
     except (ssl.SSLError, ValueError) as error:
-        raise KfwError(f"{access.ca_file} holds no certificates: {words_of(error)}") from error
+        raise KfwError(f"{access.ca_file} has no certificates: {words_of(error)}") from error
     return context
 
 

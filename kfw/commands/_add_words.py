@@ -44,7 +44,7 @@ def additions(words: Sequence[str], labels: str = "") -> list[Addition]:
         )
     if len(rest) > 2:
         raise UsageError(
-            f"'{rest[2]}' is too much for one forward",
+            f"'{rest[2]}' is one argument too many for one forward",
             "write NAME TARGET LOCAL:REMOTE, or several targets without a name: kfw add svc/api svc/db",
         )
     return [_addition(checked("name", first), rest[0], rest[1] if len(rest) == 2 else None)]
@@ -52,7 +52,7 @@ def additions(words: Sequence[str], labels: str = "") -> list[Addition]:
 
 def _with_labels(words: Sequence[str], labels: str) -> list[str]:
     if other := next((word for word in words if "/" in word), ""):
-        raise UsageError(f"-l names the pods, and so does {other}", "leave one of the two out")
+        raise UsageError(f"-l already names the pods, and so does {other}", "leave one of them out")
     name = [word for word in words[:1] if not is_port(word)]
     return [*name, f"pods/{labels}", *words[len(name) :]]
 

@@ -23,7 +23,7 @@ from kfw.quickstart.steps import Steps
 
 def where(sandbox: bool, kind: bool) -> Where:
     if sandbox and kind:
-        raise UsageError("--sandbox and --kind exclude each other", "use only one of them")
+        raise UsageError("--sandbox and --kind cannot be used together", "use only one of them")
     return Where.SANDBOX if sandbox else Where.KIND if kind else Where.AUTO
 
 

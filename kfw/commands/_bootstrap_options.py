@@ -10,37 +10,40 @@ Dry = Annotated[
     bool, typer.Option("--dry-run", help="Print the command lines that would run; change nothing.")
 ]
 Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", envvar="VERBOSE", help="Show the commands and what they say.")
+    bool, typer.Option("--verbose", "-v", envvar="VERBOSE", help="Show the commands and their output.")
 ]
 Name = Annotated[
     str | None,
     typer.Option(
-        "--cluster-name", metavar="NAME", envvar="CLUSTER_NAME", help="The kind cluster: openchoreo-local."
+        "--cluster-name",
+        metavar="NAME",
+        envvar="CLUSTER_NAME",
+        help="The kind cluster; default openchoreo-local.",
     ),
 ]
 Worker = Annotated[
-    str | None, typer.Option(metavar="NAME", envvar="WORKER_NODE", help="A node that must be there.")
+    str | None, typer.Option(metavar="NAME", envvar="WORKER_NODE", help="A node that must exist.")
 ]
-AmpNs = Annotated[str | None, typer.Option(metavar="NAME", envvar="AMP_NS", help="Instead of wso2-amp.")]
+AmpNs = Annotated[str | None, typer.Option(metavar="NAME", envvar="AMP_NS", help="Used instead of wso2-amp.")]
 ObservabilityNs = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", envvar="OBSERVABILITY_NS", help="Instead of openchoreo-observability-plane."
+        metavar="NAME", envvar="OBSERVABILITY_NS", help="Used instead of openchoreo-observability-plane."
     ),
 ]
 DataPlaneNs = Annotated[
     str | None,
-    typer.Option(metavar="NAME", envvar="DATA_PLANE_NS", help="Instead of openchoreo-data-plane."),
+    typer.Option(metavar="NAME", envvar="DATA_PLANE_NS", help="Used instead of openchoreo-data-plane."),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", "-f", metavar="FILE", help="Other forwards than quick-start/kfw.yaml."),
+    typer.Option("--config", "-f", metavar="FILE", help="Forwards, instead of quick-start/kfw.yaml."),
 ]
 Services = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Other stand-ins than quick-start/services.yaml.")
+    Path | None, typer.Option(metavar="FILE", help="Stand-ins, instead of quick-start/services.yaml.")
 ]
 KindConfig = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Another cluster than quick-start/kind-config.yaml.")
+    Path | None, typer.Option(metavar="FILE", help="The cluster, instead of quick-start/kind-config.yaml.")
 ]
 Image = Annotated[
     str | None,
@@ -49,9 +52,10 @@ Image = Annotated[
     ),
 ]
 Values = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Values for helm. Repeatable.")]
-SkipKind = Annotated[bool, typer.Option(envvar="SKIP_KIND", help="Make and start no cluster.")]
+SkipKind = Annotated[bool, typer.Option(envvar="SKIP_KIND", help="Do not create or start a cluster.")]
 SkipOpenChoreo = Annotated[
-    bool, typer.Option("--skip-openchoreo", envvar="SKIP_OPENCHOREO", help="No helm: stand-ins.")
+    bool,
+    typer.Option("--skip-openchoreo", envvar="SKIP_OPENCHOREO", help="Stand-ins instead of Helm charts."),
 ]
 Minimal = Annotated[
     bool,
@@ -60,14 +64,14 @@ Minimal = Annotated[
 UseContext = Annotated[
     bool, typer.Option("--use-context", help="Also make it the current context of your kubeconfig.")
 ]
-Sandbox = Annotated[bool, typer.Option("--sandbox", help="The embedded sandbox, whatever there is.")]
-OnlyKind = Annotated[bool, typer.Option("--kind", help="A kind cluster or an error, never the sandbox.")]
-NoServices = Annotated[bool, typer.Option("--no-services", help="Install nothing, no stand-ins either.")]
-PortForward = Annotated[bool, typer.Option(envvar="AUTO_PORT_FORWARD", help="Bring up the forwards.")]
+Sandbox = Annotated[bool, typer.Option("--sandbox", help="Always use the embedded sandbox.")]
+OnlyKind = Annotated[bool, typer.Option("--kind", help="Use a kind cluster or fail, never the sandbox.")]
+NoServices = Annotated[bool, typer.Option("--no-services", help="Install nothing, not even stand-ins.")]
+PortForward = Annotated[bool, typer.Option(envvar="AUTO_PORT_FORWARD", help="Start the forwards.")]
 Foreground = Annotated[bool, typer.Option("--foreground", help="The forwards end with Ctrl+C.")]
 Profile = Annotated[
     str,
     typer.Option(
-        "--profile", "-p", metavar="NAME", envvar="COLIMA_PROFILE", help="Colima's profile: default."
+        "--profile", "-p", metavar="NAME", envvar="COLIMA_PROFILE", help="Colima's profile; default: default."
     ),
 ]

@@ -26,9 +26,9 @@ def editor() -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise UsageError(f"the editor {text!r} cannot be run: {error}", "set $VISUAL, or $EDITOR") from error
+        raise UsageError(f"the editor {text!r} cannot be run: {error}", "set $VISUAL or $EDITOR") from error
     if not words:
-        raise UsageError("there is no editor", "set $VISUAL, or $EDITOR")
+        raise UsageError("cannot find an editor", "set $VISUAL or $EDITOR")
     check_command(words, os.environ.get("PATH"))
     return words
 
@@ -53,7 +53,7 @@ def edit(file: Path, check: Callable[[], T]) -> tuple[T, bool]:
         with CommandSignals() as signals:
             code = signals.run(command_line(words, file, line, column), os.environ)
         if code:
-            raise UsageError(f"{words[0]} ended with {code}", "set $VISUAL, or $EDITOR")
+            raise UsageError(f"{words[0]} ended with {code}", "set $VISUAL or $EDITOR")
         try:
             return check(), _content(file) != before
         except ConfigError as error:

@@ -35,8 +35,12 @@ def config_of(
     found = list(_ports(listing))
     if not found:
         place = f"namespace {where}" if where else "any namespace"
-        fix = "`kfw init --from-cluster -A` looks in all" if where else "`kfw init` writes an example"
-        raise UsageError(f"there is no service to forward to in {place} of context {access.context}", fix)
+        fix = (
+            "`kfw init --from-cluster -A` searches all namespaces"
+            if where
+            else "`kfw init` writes an example"
+        )
+        raise UsageError(f"cannot find a service to forward to in {place} of context {access.context}", fix)
     defaults = {"context": access.context}
     if kubeconfig:
         defaults["kubeconfig"] = str(Path(kubeconfig).absolute())
@@ -72,7 +76,7 @@ def _remarks(listing: Listing) -> Iterator[str]:
         elif not one.ports:
             yield f"Left out: {one.target} of namespace {one.namespace} has no TCP port."
     if listing.denied:
-        yield f"You may not list {listing.denied} there, so these are not known."
+        yield f"You may not list {listing.denied} there, so these are missing."
     if refused := _not_permitted(listing.targets):
         yield f"You may not forward to pods in {', '.join(refused)}: only node ports can work there."
 

@@ -62,7 +62,7 @@ def run_command(argv: Sequence[str]) -> int:
         command = context.command_path if context else named
         fix = f"`{command} --help` says how"
         if list(argv[:1]) == ["start"] and any(not word.startswith("-") for word in argv[1:]):
-            fix += f"; it starts the daemon alone, `kfw up {' '.join(argv[1:])}` starts forwards"
+            fix += f"; it starts only the daemon, `kfw up {' '.join(argv[1:])}` starts forwards"
         raise UsageError(error.format_message().rstrip("."), fix) from error
     except typer.Abort:
         return 130
@@ -147,4 +147,4 @@ def _unknown_command(name: str) -> UsageError:
     alike = get_close_matches(name, [each for each in COMMANDS if each[0] == name[:1]], n=1)
     swapped = [command for command in COMMANDS if command == name[::-1] or command.endswith(name)]
     found = (alike or swapped or ["--help"])[0]
-    return UsageError(f"there is no command '{name}'", f"`kfw {found}`?")
+    return UsageError(f"unknown command '{name}'", f"`kfw {found}`?")

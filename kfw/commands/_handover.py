@@ -22,7 +22,7 @@ def hand_over(drain: float = DRAIN) -> HandoverReply:
         if "there is no /v1/handover" not in error.what:
             raise
         fix = "`kfw stop`, then `kfw start`: ports are closed in between"
-        raise KfwError("the daemon is of a version that cannot hand over", fix) from error
+        raise KfwError("the daemon's version cannot hand over", fix) from error
     for line in words(reply):
         output.say(f"kfw: {line}")
     return reply

@@ -21,15 +21,17 @@ _KINDS = ", ".join(FOREIGN_KINDS)
 def import_file(file: str, kind: str) -> Written:
     """`file`: "-" for the standard input; `kind`: "" for what it looks like. Raises UsageError, and ConfigError."""
     if kind and kind not in FOREIGN_KINDS:
-        raise UsageError(f"kfw does not import '{kind}'", f"use one of {_KINDS}")
+        raise UsageError(f"kfw cannot import '{kind}'", f"use one of {_KINDS}")
     if not file:
-        raise UsageError("there is no file to import", "name one, or - for the standard input")
+        raise UsageError("the file to import is missing", "name it, or - for standard input")
     at = Place(file if file != "-" else "stdin", layer="config")
     try:
         text = _from_stdin() if file == "-" else text_of(Path(file), at)
         kind = kind or (table.TILT if table.is_tiltfile(file) else table.kind_of(table.documents(text, at)))
         if not kind:
-            raise UsageError(f"cannot say what {at.file} is", f"say it with --from, which takes {_KINDS}")
+            raise UsageError(
+                f"cannot tell what kind of file {at.file} is", f"name the kind with --from: {_KINDS}"
+            )
         found = table.read(text, kind, at)
     except Unparsable as error:
         raise ConfigError([str(error.problem)]) from error
@@ -48,7 +50,8 @@ def import_from_cluster(
 
     if file:
         raise UsageError(
-            "k9s has no file of forwards", "leave FILE out: its annotations are read in the cluster"
+            "k9s does not keep its forwards in a file",
+            "leave FILE out: kfw reads its annotations from the cluster",
         )
     known = load(default_files(kubeconfig or os.environ.get("KUBECONFIG")))
     access = known.access(context or current_context(known))
@@ -69,7 +72,7 @@ def show_or_save(written: Written, *, save: bool) -> int:
     for said in written.left_out:
         output.say(f"kfw: left out: {said}")
     if not written.count and "profiles:" not in written.text:
-        output.say("kfw: there is nothing in it that kfw could forward")
+        output.say("kfw: found nothing in it that kfw can forward")
         return 1
     return 0
 
@@ -82,13 +85,13 @@ def _save(written: Written) -> None:
         return
     if len(written.forwards) != written.count or not written.count:
         raise UsageError(
-            f"{draft.at.file} is there already, and profiles cannot be added to it",
-            "leave --write out, and copy what you want from what is shown",
+            f"{draft.at.file} exists already, and profiles cannot be added to it",
+            "leave --write out, and copy what you need from the output",
         )
     for name, entry in written.forwards.items():
         draft = draft.edited(
             lambda text, at, name=name, entry=entry: with_forward(text, at, name, entry),  # type: ignore[misc]
-            "leave --write out, and copy what you want from what is shown",
+            "leave --write out, and copy what you need from the output",
         )
     from kfw.config.layers import load
 
@@ -102,7 +105,7 @@ def _from_stdin() -> str:
     at = Place("stdin", layer="config")
     data = sys.stdin.buffer.read(LARGEST + 1)
     if len(data) > LARGEST:
-        raise Unparsable(at, f"it is larger than {LARGEST} bytes", "is it the right one?")
+        raise Unparsable(at, f"it is larger than {LARGEST} bytes", "check that it is the right file")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

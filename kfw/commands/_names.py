@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def unknown_name(name: str, known: Iterable[str]) -> UsageError:
     """Says which names there are, and which one was probably meant."""
     names = sorted(known)
-    return UsageError(f"there is no forward named '{name}'", probably(name, names) + known_names(names))
+    return UsageError(f"cannot find a forward named '{name}'", probably(name, names) + known_names(names))
 
 
 def meant(
@@ -32,7 +32,7 @@ def meant(
     where = f" in the context {context}" if context else ""
     if chosen.unknown:
         fix = suggestion(chosen.unknown[0], DisplayNames().of_all(profile_of), profile_of.values())
-        raise UsageError(f"there is no forward named '{chosen.unknown[0]}'{where}", fix)
+        raise UsageError(f"cannot find a forward named '{chosen.unknown[0]}'{where}", fix)
     for word, those in chosen.ambiguous.items():
         raise UsageError(f"'{word}' is in {len(those)} projects{where}", f"name one of {few(those)}")
     return [row for row, profile in profile_of.items() if chosen.has(row, profile)]
@@ -68,11 +68,11 @@ def in_context(context: str | None, context_of: Mapping[K, str]) -> list[K]:
         return found
     contexts = sorted(set(context_of.values()))
     fix = f"{probably(context, contexts)}forwards are in: {few(contexts)}" if contexts else known_names(())
-    raise UsageError(f"no forward is in the context {context}", fix)
+    raise UsageError(f"no forward uses the context {context}", fix)
 
 
 def known_names(names: Sequence[str]) -> str:
-    return f"known: {few(names)}" if names else "nothing is forwarded yet, `kfw up` starts"
+    return f"known: {few(names)}" if names else "nothing is forwarded yet, run `kfw up`"
 
 
 def no_forwards(settings: "Settings") -> UsageError:
@@ -81,12 +81,12 @@ def no_forwards(settings: "Settings") -> UsageError:
 
     file = settings.project_file or next(reversed(settings.files), None)
     if file is None:
-        here = f"there is no kfw.yaml in {Path.cwd()} or above, and no {paths.config_file()}"
-        fix = "`kfw init --from-cluster` writes a kfw.yaml of what is there, `kfw add svc/NAME` needs none"
+        here = f"found no kfw.yaml in {Path.cwd()} or above, and no {paths.config_file()}"
+        fix = "`kfw init --from-cluster` writes a kfw.yaml from the cluster, `kfw add svc/NAME` works without one"
         return UsageError(f"no forwards are configured: {here}", fix)
     line = _line_of_forwards(file)
     where = f"below portForwards in line {line}" if line else "below `portForwards:`"
-    fix = f"write one {where}; `kfw targets` shows what there is, `kfw add svc/NAME` needs no file"
+    fix = f"write one {where}; `kfw targets` lists what can be forwarded, `kfw add svc/NAME` needs no file"
     return UsageError(f"{file} has no forwards yet", fix)
 
 

@@ -31,23 +31,23 @@ Names = Annotated[
     ),
 ]
 OneName = Annotated[str, typer.Argument(metavar="NAME", help="A forward.")]
-Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 Timeout = Annotated[
     float,
     typer.Option("--timeout", parser=duration, metavar="TIME", show_default="60s", help="How long to wait."),
 ]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the daemon has begun.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Return at once, do not wait until they are active.")]
 Configs = Annotated[
     list[Path] | None,
-    typer.Option("--config", "-f", metavar="FILE", help="Read this file too, over the others. Repeatable."),
+    typer.Option("--config", "-f", metavar="FILE", help="Also read this file, over the others. Repeatable."),
 ]
 ConfigUrl = Annotated[
     str | None,
     typer.Option(
-        metavar="URL", help='Defaults of a team, https:// or file://; else $KFW_CONFIG_URL, "" is none.'
+        metavar="URL", help='Team defaults, https:// or file://; else $KFW_CONFIG_URL, "" for none.'
     ),
 ]
-Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig's context.")]
+Context = Annotated[str | None, typer.Option(metavar="NAME", help="The kubeconfig context to use.")]
 InContext = Annotated[
     str | None,
     typer.Option(
@@ -60,6 +60,6 @@ Namespace = Annotated[
     str | None, typer.Option("--namespace", "-n", metavar="NAME", help="The namespace of the targets.")
 ]
 Kubeconfig = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Instead of $KUBECONFIG or ~/.kube/config.")
+    str | None, typer.Option(metavar="FILE", help="Use this instead of $KUBECONFIG or ~/.kube/config.")
 ]
 Method = Annotated[str | None, typer.Option(metavar="NAME", help=f"{listed(METHOD_CHOICES)}.")]

@@ -33,7 +33,7 @@ def forwards_to_save(forwards: Sequence[Forward], asked: Sequence[Addition]) -> 
         entry = entry_of(forward)
         draft = draft.edited(
             lambda text, at, name=forward.name, entry=entry: with_forward(text, at, name, entry),  # type: ignore[misc]
-            f"write it yourself, `kfw config edit` opens the file:\n{_indented(forward.name, entry, draft)}",
+            f"add it yourself, `kfw config edit` opens the file:\n{_indented(forward.name, entry, draft)}",
         )
     settings = load(Path.cwd(), draft=draft)
     return draft, [settings.forwards[forward.name] for forward in forwards]
@@ -69,7 +69,7 @@ def write(draft: Draft, names: Sequence[str]) -> None:
 
 def not_saved(draft: Draft) -> None:
     output.say(
-        f"kfw: not saved in {draft.at.file}, as it is not active: correct it by another `kfw add`, "
+        f"kfw: not saved in {draft.at.file}, as it is not active: correct it with another `kfw add`, "
         "or save it as it is with --no-wait"
     )
 
@@ -80,7 +80,7 @@ def draft_without(names: Sequence[str]) -> Draft:
 
     draft = project_draft(Path.cwd())
     if draft.data is None:
-        raise UsageError("there is no kfw.yaml here", "`kfw remove` without --save stops a forward")
+        raise UsageError("cannot find a kfw.yaml here", "`kfw remove` without --save stops a forward")
     settings = load(Path.cwd())
     for name in names:
         draft = draft.edited(
@@ -94,8 +94,8 @@ def draft_without(names: Sequence[str]) -> Draft:
 def _elsewhere(settings: Settings, name: str) -> str:
     forward = settings.forwards.get(name)
     if forward is None:
-        return f"known in its files: {', '.join(sorted(settings.forwards)) or 'none'}"
-    return f"it is in {forward.source}; `kfw config edit {forward.source}` opens that"
+        return f"its files have: {', '.join(sorted(settings.forwards)) or 'none'}"
+    return f"it is in {forward.source}; `kfw config edit {forward.source}` opens it"
 
 
 def _ports(settings: Settings) -> set[int]:

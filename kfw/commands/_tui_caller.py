@@ -48,7 +48,7 @@ def look() -> Look:
     except KfwError as error:
         return Look(warning=f"the configuration cannot be read, `kfw config check` says why: {error.what}")
     if ui.theme not in NAMES:
-        return Look(NAMES[0], ui.refresh_rate, f"there is no theme '{ui.theme}'; use {listed(NAMES)}")
+        return Look(NAMES[0], ui.refresh_rate, f"unknown theme '{ui.theme}'; use {listed(NAMES)}")
     return Look(ui.theme, ui.refresh_rate)
 
 

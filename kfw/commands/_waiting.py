@@ -77,14 +77,19 @@ def follow_until(
     rows = {row: msgspec.to_builtins(there[row]) for row in dict.fromkeys(ids) if row in there}
     for row in rows.values():
         on_change(row)
-    while not (all(map(done, rows.values())) or any(map(hopeless, rows.values()))):
+    open_rows = {which for which, row in rows.items() if not done(row)}
+    stuck = any(map(hopeless, rows.values()))
+    while open_rows and not stuck:
         event = next(stream, None)
         if event is None:
             if (left := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
                 return follow_until(done, rows, timeout=left, on_change=on_change, hopeless=hopeless)
             break
-        if RowId(event.project or "", event.name or "") in rows:
-            _apply(event, rows, on_change)
+        which = RowId(event.project or "", event.name or "")
+        if which in rows:
+            row = _apply(event, which, rows, on_change)
+            stuck = row is not None and hopeless(row)
+            (open_rows.discard if row is None or done(row) else open_rows.add)(which)
     return list(rows.values())
 
 
@@ -96,14 +101,18 @@ def _another_serves(daemon: DaemonInfo) -> bool:
         return False
 
 
-def _apply(event: Event, rows: dict[RowId, Row], on_change: Callable[[Row], None]) -> None:
+def _apply(
+    event: Event, which: RowId, rows: dict[RowId, Row], on_change: Callable[[Row], None]
+) -> Row | None:
+    """What the row is then; None when it is gone."""
     row: Row = msgspec.to_builtins(event.forward) if event.forward else {}
-    which = RowId(event.project or "", event.name or "")
     if event.type == "removed":
         del rows[which]
-    elif row and row["since"] >= rows[which]["since"]:  # else it happened before `status` was asked
+        return None
+    if row and row["since"] >= rows[which]["since"]:  # else it happened before `status` was asked
         rows[which] = row
         on_change(row)
+    return rows[which]
 
 
 def exit_code(rows: Iterable[dict[str, Any]]) -> int:
@@ -170,7 +179,7 @@ def say_what_stays(request: UpRequest, rows: Rows) -> None:
         if row and forward.context and row.context != forward.context:
             output.say(
                 f"kfw: {row.shown} stays in the context {row.context}, where it is up; "
-                f"`kfw down {row.shown}` first, then it goes to {forward.context}"
+                f"run `kfw down {row.shown}` first to move it to {forward.context}"
             )
 
 
@@ -205,6 +214,6 @@ def wait_until_settled(asked: Sequence[ForwardStatus], timeout: float) -> int:
                 rest = LOGIN_TIMEOUT - TIMEOUT
                 rows = follow_until(settled, ids, timeout=rest, on_change=progress.change)
     except KeyboardInterrupt:
-        output.say("\ngoing on in the background: `kfw status` shows it, `kfw down` ends it")
+        output.say("\ncontinuing in the background: `kfw status` shows it, `kfw down` stops it")
         raise
     return exit_code(rows)

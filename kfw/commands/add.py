@@ -46,7 +46,7 @@ def add(
     kind: Annotated[
         str | None,
         typer.Option(
-            "--type", metavar="TYPE", help=f"{listed(TYPES)}; web by itself where the port is named http."
+            "--type", metavar="TYPE", help=f"{listed(TYPES)}; web by default where the port is named http."
         ),
     ] = None,
     address: Annotated[
@@ -54,13 +54,13 @@ def add(
         typer.Option(metavar="IP", help="Listen here, not on 127.0.0.1 and ::1. Repeatable."),
     ] = None,
     readiness: Annotated[
-        str, typer.Option(metavar="WORD", help="ready; or running: take pods that are not ready, too.")
+        str, typer.Option(metavar="WORD", help="ready, or running: also use pods that are not ready.")
     ] = "ready",
     next_port: Annotated[
         bool, typer.Option("--next-port", help="If LOCAL is taken, use one nearby.")
     ] = False,
     save: Annotated[
-        bool, typer.Option("--save", help="Write it into the project's kfw.yaml, once it is active.")
+        bool, typer.Option("--save", help="Save it in the project's kfw.yaml once it is active.")
     ] = False,
     timeout: Timeout = TIMEOUT,
     no_wait: NoWait = False,
@@ -68,11 +68,12 @@ def add(
 ) -> int:
     """Add forwards without a config file.
 
-    Without NAME it is called as its target. Without LOCAL the local port has the same number, or 8000 more for one below
-    1024; where no number is typed, one nearby if that is taken. `kfw targets` shows what there is.
+    Without NAME it is named after its target. Without LOCAL the local port is the same as REMOTE, plus 8000 if that is
+    below 1024. If you give no number and the port is taken, kfw uses one nearby. `kfw targets` lists what can be
+    forwarded.
 
     \b
-    kfw add svc/api                       (80 comes to localhost:8080)
+    kfw add svc/api                       (port 80 on localhost:8080)
     kfw add svc/api 8080:http -n shop
     kfw add web deploy/web 8080
     kfw add db statefulset/db :5432       (on any free port)
@@ -197,7 +198,7 @@ def _remote_port(forward: Forward) -> "ListedPort | None":
 
 def _one_of(what: str, text: str, known: tuple[str, ...]) -> str:
     if text not in known:
-        raise UsageError(f"there is no {what} '{text}'", f"use one of {', '.join(known)}")
+        raise UsageError(f"unknown {what} '{text}'", f"use one of {', '.join(known)}")
     return text
 
 
@@ -232,11 +233,11 @@ def _refuse_same(forward: Forward, rows: Sequence[ForwardStatus], here: Collecti
         if row.name == forward.name and (_is_same(row, forward) or (is_here and row.status == "error")):
             continue  # who corrects a mistake types the same name again, as who saves what was added before
         if is_here:
-            what = f"there is a forward named '{row.shown}' already, to {row.namespace}/{row.target}"
-            raise UsageError(what, f"take another name, or `kfw remove {row.shown}` first")
+            what = f"a forward named '{row.shown}' exists already, to {row.namespace}/{row.target}"
+            raise UsageError(what, f"choose another name, or `kfw remove {row.shown}` first")
         if row.status == "error":
             continue  # the daemon takes its port away
         if forward.on_port_in_use == "error" and row.local_port == forward.local_port != 0:
             what = f"cannot listen on {row.local_port}: the forward '{row.shown}' has it"
-            fix = f"take another port, add --next-port, or `kfw remove {row.shown}` first"
+            fix = f"choose another port, add --next-port, or `kfw remove {row.shown}` first"
             raise PortInUse(what, fix)

@@ -23,7 +23,7 @@ app = typer.Typer(
     cls=AllByDefault,
     rich_markup_mode=None,
     add_completion=False,
-    help="Set up the quick start: a cluster and its forwards.\n\nWithout a command: all of it.",
+    help="Set up the quick start: a cluster and its forwards.\n\nWithout a command it does all of it.",
 )
 
 
@@ -158,16 +158,16 @@ def docker(verbose: o.Verbose = False, dry_run: o.Dry = False) -> int:
 def colima(
     profile: o.Profile = "default",
     yes: o.Yes = False,
-    start: Annotated[bool, typer.Option("--start", help="Start the profile if it does not run.")] = False,
+    start: Annotated[bool, typer.Option("--start", help="Start the profile if it is not running.")] = False,
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
     """Check Colima, and start its profile if you agree.
 
-    Does the profile run, with docker, large enough, and does docker talk to it?
+    Does the profile run, is it large enough, and does docker talk to it?
 
-    A profile that does not run is started if you agree; one that runs is never stopped or changed, the line that
-    would do it is shown.
+    A profile that is not running is started if you agree; a running one is never stopped or changed, the command
+    that would do it is shown.
 
     \b
     kfw bootstrap colima
@@ -185,20 +185,18 @@ def release(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The release.")],
     chart: Annotated[str, typer.Option(metavar="CHART", help="oci://…, repository/chart or a folder.")],
     version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the chart.")],
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", metavar="NAME", help="Created if it is missing.")
-    ],
+    namespace: Annotated[str, typer.Option("--namespace", "-n", metavar="NAME", help="Created if missing.")],
     timeout: Annotated[int, typer.Option(metavar="SECONDS", help="For helm.")] = 600,
-    wait: Annotated[bool, typer.Option("--wait", help="Until its pods are ready.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until its pods are ready.")] = False,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE")] = None,
     values: o.Values = None,
     cluster_name: o.Name = None,
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Install or upgrade one release of helm.
+    """Install or upgrade one Helm release.
 
-    Nothing happens when it is there in that version. When it fails: helm's last lines,
+    Does nothing if that version is installed. If it fails, it shows helm's last lines,
     the release, its pods and the last events.
 
     \b
@@ -246,7 +244,7 @@ def attach(dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
 def stop(config: o.Config = None, dry_run: o.Dry = False, verbose: o.Verbose = False) -> int:
     """Stop the quick start's forwards; the cluster stays.
 
-    Also what a killed kfw left of them. Harmless twice.
+    Also what a killed kfw left of them. It can be run again.
 
     \b
     kfw bootstrap stop
@@ -270,9 +268,9 @@ def uninstall(
     dry_run: o.Dry = False,
     verbose: o.Verbose = False,
 ) -> int:
-    """Remove all that bootstrap has made.
+    """Remove everything that bootstrap created.
 
-    Forwards, releases, stand-ins, and the cluster if bootstrap has created it.
+    Forwards, releases, stand-ins, and the cluster if bootstrap created it.
 
     \b
     kfw bootstrap uninstall
@@ -286,7 +284,9 @@ def uninstall(
         cluster_name=cluster_name, spaces=(amp_ns, observability_ns, data_plane_ns), config=config
     )
     steps = b.steps(dry=dry_run, verbose=verbose)
-    if not (yes or dry_run or b.said_yes(f"uninstall what bootstrap brought to {options.cluster_name}")):
+    if not (
+        yes or dry_run or b.said_yes(f"remove everything that bootstrap installed in {options.cluster_name}")
+    ):
         steps.say("nothing was changed")
         return 1
     run = Bootstrap(steps, options)

@@ -24,35 +24,37 @@ _AGAIN = 300.0
 
 def collect(
     once: Annotated[
-        bool, typer.Option("--once", help="Collect, and end; so it is without --every, too.")
+        bool, typer.Option("--once", help="Collect once and exit; the default without --every.")
     ] = False,
     every: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="TIME", help="Go on, and collect again so often, such as 24h."),
+        typer.Option(
+            parser=duration, metavar="TIME", help="Keep running and collect this often, such as 24h."
+        ),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="json or text; else what the config says.")
     ] = "",
     output_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Add the events to this file; - is stdout.")
+        Path | None, typer.Option(metavar="FILE", help="Append the events to this file; - is stdout.")
     ] = None,
     tenant_id: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Only this tenant. Repeatable.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Also what was collected already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Collect again what was collected already.")] = False,
     bucket_duration: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="TIME", help="The length of time of one event; usually 24h."),
+        typer.Option(parser=duration, metavar="TIME", help="The time that one event covers; usually 24h."),
     ] = None,
     systemd_timer: Annotated[
-        bool, typer.Option("--systemd-timer", help="Show the units that run it every day, and end.")
+        bool, typer.Option("--systemd-timer", help="Print the units that run it every day, and exit.")
     ] = False,
     config: Configs = None,
 ) -> int:
-    """Collect figures of the services behind forwards, one JSON event a line.
+    """Collect figures from services behind forwards, as JSON events.
 
-    What to ask, and whom, is under `collector:` in the config. Events are about the last complete bucket of time, and each
-    is written once. Exit code 1 if something is missing; the next run asks for it again.
+    The block `collector:` of the config says what to ask for, and where. Each event covers the last complete period,
+    and is written once. Exit code 1 if something is missing; the next run asks for it again.
 
     \b
     kfw collect --once
@@ -63,7 +65,7 @@ def collect(
         output.show(_systemd_units(config or []))
         return 0
     if once and every is not None:
-        raise UsageError("--once and --every exclude each other", "keep one of them")
+        raise UsageError("--once and --every cannot be used together", "keep one of them")
     if form not in ("", "json", "text"):
         raise UsageError(f"--format is '{form}'", "write json or text")
     if every is not None and every < 1:
@@ -88,7 +90,7 @@ def _settings(config: list[Path]) -> "CollectorSettings":
 
     settings = load(Path.cwd(), config_files=config).collector
     if not settings.enabled:
-        raise UsageError("the collector is switched off", "write collector: {enabled: true} in the config")
+        raise UsageError("the collector is disabled", "write collector: {enabled: true} in the config")
     if not settings.figures:
         raise UsageError(
             "the config names nothing to collect",
@@ -156,7 +158,11 @@ def _forwards(settings: "CollectorSettings") -> Callable[[str], str]:
     def locate(name: str) -> str:
         found = [row for row in rows if name in (row.name, row.display_name)]
         if len(found) != 1:
-            many = f"there are {len(found)} forwards '{name}'" if found else f"there is no forward '{name}'"
+            many = (
+                f"there are {len(found)} forwards '{name}'"
+                if found
+                else f"cannot find a forward named '{name}'"
+            )
             raise KfwError(many, f"`kfw up {name}`, or name it as `kfw status` does")
         row = found[0]
         if row.status not in ("active", "degraded"):

@@ -16,7 +16,7 @@ SCRIPTS = {"bash": "kfw.bash", "zsh": "_kfw", "fish": "kfw.fish"}
 def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help=f"{', '.join(SCRIPTS)}.")],
 ) -> int:
-    """Print the script that completes kfw's words by Tab.
+    """Print the script that completes kfw commands with Tab.
 
     Commands, options, contexts, namespaces, targets, ports, profiles and the names of forwards.
 
@@ -26,7 +26,7 @@ def completion(
     kfw completion fish > ~/.config/fish/completions/kfw.fish
     """
     if shell not in SCRIPTS:
-        raise UsageError(f"there is no completion for '{shell}'", f"use one of {', '.join(SCRIPTS)}")
+        raise UsageError(f"kfw has no completion for '{shell}'", f"use one of {', '.join(SCRIPTS)}")
     script = Path(kfw.__file__).parent / "completion" / "scripts" / SCRIPTS[shell]
     output.show(script.read_text(encoding="utf-8").rstrip("\n"))
     return 0

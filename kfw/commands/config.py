@@ -22,7 +22,7 @@ app = typer.Typer(
 Files = Annotated[
     list[Path] | None,
     typer.Argument(
-        metavar="[FILE]...", help="Only these, each over the one before; none: what `kfw up` would read."
+        metavar="[FILE]...", help="Check these, each over the one before; none: what `kfw up` reads."
     ),
 ]
 
@@ -31,7 +31,7 @@ Files = Annotated[
 def check(files: Files = None, as_json: Json = False) -> int:
     """Find every mistake in every file.
 
-    Exit code 2 if there is one. What kfw reads and does not do yet is told, too; that is not a mistake.
+    Exit code 2 if there is one. Settings that kfw does not act on yet are reported too, but are not mistakes.
 
     \b
     kfw config check
@@ -58,12 +58,12 @@ def check(files: Files = None, as_json: Json = False) -> int:
 
 @app.command()
 def show(
-    origin: Annotated[bool, typer.Option("--origin", help="Where each value came from.")] = False,
+    origin: Annotated[bool, typer.Option("--origin", help="Show where each value comes from.")] = False,
     config: Configs = None,
     config_url: ConfigUrl = None,
     as_json: Json = False,
 ) -> int:
-    """Show the configuration that all files make together.
+    """Show the configuration that results from all files.
 
     \b
     kfw config show --origin
@@ -83,12 +83,14 @@ def show(
 @app.command()
 def edit(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Not the nearest kfw.yaml.", show_default=False)
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Edit this, not the nearest kfw.yaml.", show_default=False),
     ] = None,
 ) -> int:
-    """Open the config in $VISUAL or $EDITOR, and check it after that.
+    """Open the config in $VISUAL or $EDITOR, then check it.
 
-    Where there is a mistake it offers to open it again at that line. What runs goes on as it was until the file is right.
+    If there is a mistake, it offers to open the file again at that line. Running forwards stay as they are until it is
+    correct.
 
     \b
     kfw config edit
@@ -100,34 +102,35 @@ def edit(
 
     path = file or project_file(Path.cwd())
     if path is None:
-        raise UsageError("there is no kfw.yaml here or in a folder above", "`kfw init` writes one")
+        raise UsageError("cannot find a kfw.yaml here or in a folder above", "`kfw init` writes one")
     settings, has_changed = edit_file(path, lambda: _settings([file] if file else [], alone=False))
     _warn(_warnings(settings))
-    output.say("\n".join(_report(settings)) if has_changed else f"{path} is as it was")
+    output.say("\n".join(_report(settings)) if has_changed else f"{path} is unchanged")
     return 0
 
 
 @app.command(name="import")
 def import_(
     file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="- is the standard input.", show_default=False)
+        str, typer.Argument(metavar="[FILE]", help="- is standard input.", show_default=False)
     ] = "",
     kind: Annotated[
         str,
         typer.Option(
-            "--from", metavar="KIND", help=f"What it is, if it is not recognised: {listed(FOREIGN_KINDS)}."
+            "--from", metavar="KIND", help=f"Its kind, if it is not recognised: {listed(FOREIGN_KINDS)}."
         ),
     ] = "",
     write: Annotated[
-        bool, typer.Option("--write", help="Into the project's kfw.yaml, or a new one, not to stdout.")
+        bool, typer.Option("--write", help="Write to the project's kfw.yaml, or a new one, not to stdout.")
     ] = False,
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
 ) -> int:
-    """Make a kfw.yaml of what another program forwards.
+    """Make a kfw.yaml from another program's forwards.
 
-    Comments say what was mapped and what has no equivalent. k9s keeps it in annotations of pods, so that reads the cluster.
+    Comments say what was mapped and what has no equivalent. k9s keeps its forwards in annotations of pods, so kfw
+    reads those from the cluster.
 
     \b
     kfw config import skaffold.yaml
@@ -183,7 +186,7 @@ def _summary(settings: "Settings") -> dict[str, Any]:
 
 
 def _report(settings: "Settings") -> list[str]:
-    read = [f"read {path}" for path in settings.files] or ["there is no config file, `kfw init` writes one"]
+    read = [f"read {path}" for path in settings.files] or ["found no config file, `kfw init` writes one"]
     count = len(settings.forwards)
     off = sum(not forward.enabled for forward in settings.forwards.values())
     said = f"{count} forward{'s' * (count != 1)}{f', {off} disabled' if off else ''}, no problems"

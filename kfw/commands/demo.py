@@ -17,12 +17,10 @@ from kfw.model import Forward
 EVERY = 0.5
 READY = 20.0
 
-Seconds = Annotated[
-    float, typer.Option("--for", parser=duration, metavar="TIME", help="How long to connect and end pods.")
-]
+Seconds = Annotated[float, typer.Option("--for", parser=duration, metavar="TIME", help="How long to run it.")]
 Fault = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="In the middle third, break this; `kfw sandbox fault` lists them."),
+    typer.Option(metavar="NAME", help="Break this in the middle third; `kfw sandbox fault` lists them."),
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave the forwards and the sandbox running.")]
 
@@ -36,7 +34,7 @@ def demo(
 ) -> int:
     """Forward to a sandbox, delete pods, count what fails.
 
-    Five forwards get connections all the time, while one pod after the other is deleted. Exit code 1 if one failed.
+    It keeps connecting to five forwards while it deletes one pod after another. Exit code 1 if a connection failed.
 
     \b
     kfw demo
@@ -74,9 +72,9 @@ def _check(method: str | None, fault: str | None) -> None:
     from kfw.sandbox.faults import KINDS
 
     if method is not None and method not in ("auto", *WAYS):
-        raise UsageError(f"no method is called '{method}'", f"use one of auto, {', '.join(WAYS)}")
+        raise UsageError(f"unknown method '{method}'", f"use one of auto, {', '.join(WAYS)}")
     if fault is not None and fault not in KINDS:
-        raise UsageError(f"no fault is called '{fault}'", f"use one of {', '.join(KINDS)}")
+        raise UsageError(f"unknown fault '{fault}'", f"use one of {', '.join(KINDS)}")
 
 
 @contextmanager
@@ -141,7 +139,7 @@ def _show(
     for failure in sorted(set(result.failures))[:5]:
         output.say(f"failed: {failure}")
     if keep:
-        output.say("everything stays up: `kfw down` and `kfw sandbox stop` end it")
+        output.say("everything stays up: `kfw down` and `kfw sandbox stop` stop it")
 
 
 def _facts(result: Any, rows: list[Any], ways: Mapping[str, float]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def disable(
 ) -> int:
     """Stop forwards or profiles until they are enabled.
 
-    A bare `kfw up` does not start them either; `kfw enable NAME` does, and `kfw up NAME`.
+    A bare `kfw up` does not start them either; `kfw enable NAME` and `kfw up NAME` do.
 
     \b
     kfw disable api

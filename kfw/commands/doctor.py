@@ -44,9 +44,9 @@ def doctor(
 ) -> int:
     """Find what is wrong between this machine and the app.
 
-    Asks each hop in order: files, tools, kubeconfig, name lookup, TCP, TLS, login, version, rights, target, pod, the port in
-    the pod, the local port, the app. What lies behind a fault is not asked. Without a NAME: all forwards that are enabled;
-    without a kfw.yaml the current context. The daemon is not needed.
+    It checks each hop in order: files, tools, kubeconfig, name lookup, TCP, TLS, login, version, rights, target, pod,
+    the port in the pod, the local port, the app. Hops behind a fault are skipped. Without NAME it checks all enabled
+    forwards, or without a kfw.yaml the current context. It does not need the daemon.
 
     \b
     kfw doctor
@@ -137,12 +137,12 @@ def _write_report(target: str, examined: dict[str, Any]) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text + "\n")
     except FileExistsError as error:
-        raise UsageError(f"cannot write {target}: it is there already", "name another file") from error
+        raise UsageError(f"cannot write {target}: it exists already", "name another file") from error
     except OSError as error:
         raise KfwError(
             f"cannot write {target}: {words_of(error)}", "name a file that you can write"
         ) from error
-    output.say(f"wrote {target}: names of clusters, namespaces and forwards are in it, secrets are not")
+    output.say(f"wrote {target}: it has names of clusters, namespaces and forwards, but no secrets")
 
 
 def _report(examined: dict[str, Any]) -> str:

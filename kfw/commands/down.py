@@ -22,7 +22,7 @@ _LARGEST = 32 * 1024 * 1024
 
 def down(
     names: Names = None,
-    everything: Annotated[bool, typer.Option("--all", help="Also those of other projects.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Also stop those of other projects.")] = False,
     context: InContext = None,
     as_json: Json = False,
 ) -> int:
@@ -60,7 +60,7 @@ def _nothing(project: str) -> str:
         others = []
     if not others or not project:
         return "nothing was up"
-    return f"nothing of this project was up; of others are: {few(others)} (`kfw down --all` stops them)"
+    return f"nothing of this project was up, but of others: {few(others)} (`kfw down --all` stops them)"
 
 
 def _down_what_would_come_back(project: str, context: str) -> NamesReply:

@@ -19,7 +19,7 @@ def enable(
 ) -> int:
     """Start forwards or profiles, and undo `kfw disable`.
 
-    They come back as they were brought up, with the flags that were given for them.
+    They come back with the flags that they were started with.
 
     \b
     kfw enable api

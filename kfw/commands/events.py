@@ -25,7 +25,7 @@ _PAUSE = 0.2
 def events(
     names: Names = None,
     context: InContext = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Each change as it comes.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show each change as it happens.")] = False,
     since: Annotated[
         int | None, typer.Option(min=0, metavar="NUMBER", help="Only what came after this one; 0: all.")
     ] = None,

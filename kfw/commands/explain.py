@@ -14,7 +14,7 @@ from kfw.view import details
 def explain(name: OneName, as_json: Json = False) -> int:
     """Show how a forward connects, and what limits that has.
 
-    The method in use is marked with >, the others say why they are not used.
+    The method in use is marked with >; the others say why they are not used.
 
     \b
     kfw explain api

@@ -15,7 +15,7 @@ _HEAD = """\
 # kfw.yaml: which ports of which clusters belong on this machine. Write yours below portForwards, then `kfw up`.
 #
 # Keys behind a # in the first column are kfw's defaults: take it away to change one, also before the block it is in.
-# `kfw config check` finds mistakes; `kfw config show --origin` says what holds, and which file and line said so.
+# `kfw config check` finds mistakes; `kfw config show --origin` shows each value, and the file and line it comes from.
 # An editor completes the keys after `kfw config schema > kfw.schema.json`, with this in the first line:
 #   yaml-language-server: $schema=kfw.schema.json"""
 
@@ -25,20 +25,21 @@ _EXAMPLES = ("portForwards:", "profiles:")
 
 def init(
     path: Annotated[
-        Path, typer.Argument(metavar="[PATH]", help="A file, or a folder for kfw.yaml.", show_default=False)
+        Path, typer.Argument(metavar="[PATH]", help="A file, or the folder for kfw.yaml.", show_default=False)
     ] = Path("kfw.yaml"),
     from_cluster: Annotated[
-        bool, typer.Option("--from-cluster", help="With a forward for each service that is there.")
+        bool, typer.Option("--from-cluster", help="Write a forward for each service in the cluster.")
     ] = False,
     namespace: Namespace = None,
-    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="From all namespaces.")] = False,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> int:
     """Write a kfw.yaml: an example with every setting explained.
 
-    Or with --from-cluster what a cluster has: each TCP port of each service, with a local port of its own.
+    With --from-cluster it writes what a cluster has instead: each TCP port of each service, with a local port of its
+    own.
 
     \b
     kfw init
@@ -53,7 +54,7 @@ def init(
             )
         return _example(target, force=force)
     if everywhere and namespace:
-        raise UsageError("-A and -n do not go together", "leave one of them out")
+        raise UsageError("-A and -n cannot be used together", "leave one of them out")
     if target.exists() and not force:  # before the cluster is asked
         raise _is_there(target)
     from kfw.commands._from_cluster import config_of
@@ -71,7 +72,9 @@ def _example(target: Path, *, force: bool) -> int:
     _write(target, template(EMBEDDED.read_text(encoding="utf-8")), force=force)
     output.say(f"wrote {target}")
     output.say("next: write your forwards into it, below portForwards, then `kfw up`")
-    output.say("      `kfw targets` shows what there is; `kfw init --from-cluster --force` writes all of it")
+    output.say(
+        "      `kfw targets` lists what can be forwarded; `kfw init --from-cluster --force` writes all of it"
+    )
     return 0
 
 
@@ -103,5 +106,5 @@ def _write(target: Path, text: str, *, force: bool) -> None:
 
 def _is_there(target: Path) -> UsageError:
     return UsageError(
-        f"cannot write {target}: it is there already", "edit it, or name another file; --force overwrites it"
+        f"cannot write {target}: it exists already", "edit it, or name another file; --force overwrites it"
     )

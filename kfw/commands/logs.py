@@ -30,19 +30,23 @@ _PAUSE_OF_NAMES = 1.0
 
 
 def logs(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only lines about it.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Only lines about this forward.")
+    ] = None,
     context: InContext = None,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--lines", "--tail", min=0, show_default="20", help="How many of the last lines."),
+        typer.Option(
+            "-n", "--lines", "--tail", min=0, show_default="20", help="Show this many of the last lines."
+        ),
     ] = None,
     since: Annotated[
         float | None,
-        typer.Option(parser=duration, metavar="TIME", help="All lines of the last 5m, 1h30m or seconds."),
+        typer.Option(
+            parser=duration, metavar="TIME", help="Show the lines of the last 5m, 1h30m or seconds."
+        ),
     ] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on showing lines as they are written.")
-    ] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep showing new lines.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One array; with --follow one value per line.")
     ] = False,
@@ -67,7 +71,7 @@ def logs(
         for line in lines:
             _show(line, as_json=as_json)
     if not path.exists():
-        output.say(f"there is no log yet: {path}")
+        output.say(f"found no log yet: {path}")
     elif (name or context) and count and not lines:
         where = f" in the context {context}" if context else ""
         what = f"'{name}'" if name else "a forward"

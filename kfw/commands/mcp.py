@@ -12,7 +12,7 @@ from kfw.errors import UsageError
 
 def mcp(
     allow_changes: Annotated[
-        bool, typer.Option("--allow-changes", help="Also offer up, add and down, which change something.")
+        bool, typer.Option("--allow-changes", help="Also offer up, add and down, which make changes.")
     ] = False,
     project: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Work in this folder, where the kfw.yaml is.")
@@ -20,7 +20,7 @@ def mcp(
 ) -> int:
     """Serve kfw's commands to AI assistants and editors (MCP).
 
-    It speaks the Model Context Protocol on stdin and stdout, and is started by the program that uses it. It only looks
+    It speaks the Model Context Protocol on stdin and stdout; the program that uses it starts it. It is read-only
     (targets, status, explain, logs) unless --allow-changes is given.
 
     \b

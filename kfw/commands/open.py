@@ -16,13 +16,13 @@ from kfw.names import few
 
 def open(  # noqa: A001 - the name of the command
     name: OneName,
-    only_print: Annotated[bool, typer.Option("--print", help="Show the URL, open nothing.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the URL, open nothing.")] = False,
     as_own_host: Annotated[
-        bool, typer.Option("--own-host", help="At NAME.NAMESPACE.localhost, which has cookies of its own.")
+        bool, typer.Option("--own-host", help="Use NAME.NAMESPACE.localhost, which has its own cookies.")
     ] = False,
-    copy: Annotated[bool, typer.Option("--copy", help="Put the URL on the clipboard.")] = False,
+    copy: Annotated[bool, typer.Option("--copy", help="Copy the URL to the clipboard.")] = False,
     direct: Annotated[
-        bool, typer.Option("--direct", help="The forward itself, not its Swagger UI or gRPC UI.")
+        bool, typer.Option("--direct", help="Open the forward itself, not its Swagger UI or gRPC UI.")
     ] = False,
 ) -> int:
     """Open a forward in the browser: its Swagger UI or gRPC UI where it has one.
@@ -42,7 +42,7 @@ def open(  # noqa: A001 - the name of the command
         where = view.own_host(row) or ""
         if not where:
             raise UsageError(
-                f"{name} has no URL on loopback, it is on {view.local(row)}", "leave --own-host away"
+                f"{name} has no URL on loopback, it is on {view.local(row)}", "leave --own-host out"
             )
     if copy:
         from kfw.system.clipboard import copy as copy_text

@@ -1,8 +1,9 @@
 """kfw perf: why is it slow? The stages of openings, and what the daemon does."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -12,9 +13,18 @@ from kfw.commands import _output as output
 from kfw.commands._options import GivenTime, Json, duration
 from kfw.errors import KfwError, words_of
 from kfw.perf_protocol import MemoryUse, PerfReply, PerfRequest
+from kfw.view import DIM, clean, paint
 
 #: Seconds of a profile, where nobody says how long.
 _USUAL = 30.0
+#: Stage -> what it waits for.
+_STAGES: Mapping[str, str] = {
+    "accept": "this machine",
+    "wait": "a pod to accept it",
+    "dial": "the path to the pod",
+    "firstByte": "the app",
+}
+_HEADER = ("FORWARD", "OPENED", "LOST", "ACCEPT", "WAIT", "DIAL", "FIRST BYTE", "MOSTLY FOR")
 
 
 def perf(
@@ -25,22 +35,24 @@ def perf(
             parser=duration,
             metavar="TIME",
             show_default="30s with a profile",
-            help="Measure so long.",
+            help="How long to measure.",
         ),
     ] = 0.0,
     cpuprofile: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where the daemon spends its time: for pstats, and FILE.svg."),
+        typer.Option(
+            metavar="FILE", help="Write where the daemon spends its time, for pstats, and FILE.svg."
+        ),
     ] = None,
     memprofile: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What it allocates meanwhile.")
+        Path | None, typer.Option(metavar="FILE", help="Write what it allocates meanwhile.")
     ] = None,
     as_json: Json = False,
 ) -> int:
     """Show how long connections take to open, and where that time goes.
 
-    By forward: until a connection is accepted, has waited for a pod, is dialed, and hears the app's first byte. Without a
-    time it is about the connections that the daemon remembers, the last 500.
+    For each forward: the time until a connection is accepted, has waited for a pod, is dialed, and gets the app's
+    first byte. Without a duration it covers the last 500 connections, which the daemon remembers.
 
     \b
     kfw perf
@@ -60,14 +72,12 @@ def perf(
             {"seconds": reply.seconds, "openings": msgspec.to_builtins(reply.openings)} | _summary(reply)
         )
     else:
-        from kfw.view.openings import opening_lines
-
         rows = msgspec.to_builtins(reply.openings)
         output.show("\n".join(opening_lines(rows, colour=output.colours(sys.stdout))))
         if reply.cpu:
             share = reply.cpu.processor_seconds / reply.seconds
             output.say(
-                f"the daemon took {share:.0%} of a processor; wrote {cpuprofile} and {_svg(cpuprofile)}"
+                f"the daemon used {share:.0%} of a processor; wrote {cpuprofile} and {_svg(cpuprofile)}"
             )
         if reply.memory:
             output.say(f"wrote {memprofile}")
@@ -107,7 +117,7 @@ def _svg(path: Path | None) -> Path:
 def _memory_table(use: MemoryUse) -> str:
     head = [
         f"resident      {(use.rss_bytes or 0) / 1e6:10.1f} MB",
-        f"allocated     {use.traced_bytes / 1e6:10.3f} MB while it was measured, and still there",
+        f"allocated     {use.traced_bytes / 1e6:10.3f} MB during the measurement, and still in use",
         f"at most       {use.peak_bytes / 1e6:10.3f} MB of that",
         f"collections   {' '.join(map(str, use.collections))} by generation, since the start",
         f"tasks         {use.tasks:10}",
@@ -117,3 +127,40 @@ def _memory_table(use: MemoryUse) -> str:
     ]
     lines = [f"{one.bytes:10}  {one.blocks:6}  {one.file}:{one.line}" for one in use.lines]
     return "\n".join([*head, *lines]) + "\n"
+
+
+def opening_lines(rows: Sequence[Mapping[str, Any]], *, colour: bool) -> list[str]:
+    """A table: how long each stage of an opening takes, and which one is to blame. Medians, and the 99th percentiles."""
+    if not rows:
+        return ["no connections were opened"]
+    cells = [_HEADER, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+    return [paint(lines[0], DIM, colour), *lines[1:]]
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    name = clean(row.get("displayName") or row["forward"])
+    times = [_spread(row[stage]) for stage in _STAGES]
+    return name, str(row["connections"]), str(row["lost"]), *times, slowest(row)
+
+
+def slowest(row: Mapping[str, Any]) -> str:
+    """What most connections waited for longest."""
+    medians = {stage: row[stage]["median"] for stage in _STAGES if row[stage]}
+    return _STAGES[max(medians, key=lambda stage: medians[stage])] if medians else "-"
+
+
+def _spread(spread: Mapping[str, Any] | None) -> str:
+    return "-" if spread is None else f"{shown(spread['median'])} / {shown(spread['p99'])}"
+
+
+def shown(seconds: float) -> str:
+    """0.07 ms, 3.4 ms, 12 ms, 3.4 s"""
+    if seconds >= 1:
+        return f"{seconds:.1f} s"
+    ms = seconds * 1000
+    return f"{ms:.0f} ms" if ms >= 10 else f"{ms:.1f} ms" if ms >= 0.1 else f"{ms:.2f} ms"

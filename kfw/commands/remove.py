@@ -19,13 +19,13 @@ def remove(
     names: Annotated[list[str], typer.Argument(metavar="NAME...")],
     context: InContext = None,
     save: Annotated[
-        bool, typer.Option("--save", help="Take them out of the project's kfw.yaml, too.")
+        bool, typer.Option("--save", help="Also remove them from the project's kfw.yaml.")
     ] = False,
     as_json: Json = False,
 ) -> int:
     """Stop forwards and forget them.
 
-    Also those in error. Config files stay as they are, unless --save is given.
+    Also failed ones. Config files stay as they are, unless --save is given.
 
     \b
     kfw remove db
@@ -45,7 +45,7 @@ def _from_file(names: list[str]) -> NamesReply:
 
     draft = draft_without(names)
     draft.write()
-    output.say(f"taken out of {draft.at.file}: {few(names)}")
+    output.say(f"removed from {draft.at.file}: {few(names)}")
     try:
         mine = rows_of_project(caller_source(), client.status().forwards)
         up = [name for name in names if name in mine]

@@ -25,14 +25,14 @@ def restart(
             parser=duration,
             metavar="TIME",
             show_default="10m",
-            help="With --daemon: live connections have so long to end.",
+            help="With --daemon: how long live connections may take to end.",
         ),
     ] = DRAIN,
     as_json: Json = False,
 ) -> int:
     """Reconnect forwards; their local ports stay open.
 
-    Without names: all. With --daemon a new daemon, of the kfw that runs here, takes over from the one that runs.
+    Without names: all. With --daemon a new daemon, from the kfw that you run, takes over from the old one.
 
     \b
     kfw restart api

@@ -59,8 +59,9 @@ def run(
     """Run a command while forwards are up.
 
     The command starts when all are active, with KFW_<NAME>_HOST, KFW_<NAME>_PORT and KFW_<NAME>_URL of each and the
-    variables of its `env` in the config. When it ends, what was not up before is stopped again. The exit code is the
-    command's, or the one that `kfw up` would have had, and then the command was not run.
+    variables of its `env` in the config. When it ends, forwards that were not up before are stopped again. The exit
+    code is the command's. If a forward does not come up, the command is not run, and the exit code is that of `kfw
+    up`.
 
     \b
     kfw run -- pytest
@@ -165,7 +166,7 @@ def variables_of(
         values = places(rows[forward.name]) if forward.name in rows else {}
         for variable, text in (own_variables(values) | dict(configured.get(forward.name, {}))).items():
             if variable in owner:
-                what = f"the variable {variable} is of two forwards, {owner[variable]} and {forward.name}"
+                what = f"two forwards set the variable {variable}: {owner[variable]} and {forward.name}"
                 raise UsageError(what, "give one of them another name, or name the forwards that you want")
             owner[variable] = forward.name
             found[variable] = filled(text, values)

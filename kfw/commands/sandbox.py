@@ -71,7 +71,7 @@ def stop() -> int:
 
 @app.command()
 def status(as_json: Json = False) -> int:
-    """Show whether it runs, and where.
+    """Show whether it is running, and where.
 
     Exit code 3 when it does not.
     """
@@ -119,16 +119,16 @@ def kubeconfig() -> int:
 @app.command()
 def fault(
     kind: Annotated[
-        str | None, typer.Argument(metavar="[KIND]", help="One of those listed; without it they are listed.")
+        str | None, typer.Argument(metavar="[KIND]", help="The fault; without it all of them are listed.")
     ] = None,
     switch: Annotated[
-        str | None, typer.Argument(metavar="[on|off]", help="on breaks it, off ends that.")
+        str | None, typer.Argument(metavar="[on|off]", help="on starts it, off ends it.")
     ] = None,
     as_json: Json = False,
 ) -> int:
-    """Break it on purpose, and repair it again.
+    """Break it on purpose, or repair it again.
 
-    Without a KIND: what can be broken, and what is.
+    Without KIND it lists what can be broken, and what is.
 
     \b
     kfw sandbox fault silent on
@@ -141,7 +141,7 @@ def fault(
         return 0
     known = _faults()
     if kind not in known:
-        raise UsageError(f"no fault is called '{kind}'", f"use one of {', '.join(known)}")
+        raise UsageError(f"unknown fault '{kind}'", f"use one of {', '.join(known)}")
     if switch not in ("on", "off"):
         raise UsageError("say on or off", f"for example `kfw sandbox fault {kind} on`")
     record = process.fault(_directory(), kind, on=switch == "on")

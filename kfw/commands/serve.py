@@ -20,13 +20,12 @@ def serve(
     """Run the daemon in the foreground, for containers.
 
     Also for systemd, for which `kfw service install` writes a unit. It logs to stderr, and reads no kfw.yaml: `kfw up`
-    brings forwards to it.
+    sends it forwards.
 
     --on-demand ends it with the last forward. --to-log-file logs to the file that `kfw logs` shows.
     --log-level is debug, info, warn or error.
     --metrics-listen is an address and a port such as 127.0.0.1:9464 for a page of metrics.
-    --notices tells on the desktop when forwards are lost.
-    --take-over is what a daemon says to the one that it hands over to.
+    --notices shows a desktop notification when forwards are lost. --take-over is only for `kfw restart --daemon`.
 
     \b
     kfw serve
@@ -34,7 +33,7 @@ def serve(
     if log_level not in LEVELS:
         from kfw.errors import UsageError
 
-        raise UsageError(f"there is no log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
+        raise UsageError(f"unknown log level '{log_level}'", f"use one of {', '.join(LEVELS)}")
     from kfw.daemon.run import DaemonOptions
     from kfw.daemon.run import serve as run
 

@@ -7,22 +7,20 @@ from typing import Annotated
 
 import typer
 
-from kfw import client, paths
-from kfw.client.control_http import ended_meanwhile
+from kfw import paths
 from kfw.client.launch import this_kfw, wait_until_gone
 from kfw.commands import _output as output
 from kfw.commands._options import Json
-from kfw.errors import DaemonNotRunning, KfwError
+from kfw.commands.stop import LIMIT, end_daemon
+from kfw.errors import DaemonNotRunning
 from kfw.system.service_managers import ServiceManager, installed, this_manager, write
 from kfw.system.service_units import UserService, environ_for
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False)
 
-#: Seconds for a daemon that `kfw up` has started to end.
-LIMIT = 15.0
-
 Env = Annotated[
-    str, typer.Option("--env", metavar="NAMES", help="Variables of this shell for the service, with commas.")
+    str,
+    typer.Option("--env", metavar="NAMES", help="Variables of this shell for the service, comma-separated."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be written, and write nothing.")]
 
@@ -43,7 +41,7 @@ def service() -> None:
 def install(env: Env = "PATH", dry_run: DryRun = False, as_json: Json = False) -> int:
     """Start the daemon at login, and again after a crash.
 
-    Again it writes only what has changed. A daemon that `kfw up` has started gives its place to the service.
+    Run again, it writes only what has changed. The service replaces a daemon that `kfw up` started.
 
     \b
     kfw service install --dry-run
@@ -70,7 +68,7 @@ def install(env: Env = "PATH", dry_run: DryRun = False, as_json: Json = False) -
 
 @app.command()
 def remove(as_json: Json = False) -> int:
-    """End the service, and remove what install has written."""
+    """Stop the service, and remove what install wrote."""
     manager = this_manager(paths.user_home())
     there = installed(manager) is not None
     if there:
@@ -85,7 +83,7 @@ def remove(as_json: Json = False) -> int:
 
 @app.command()
 def status(as_json: Json = False) -> int:
-    """Say whether it is installed, and how it is. Exit code 3 when it does not run."""
+    """Show whether it is installed and running. Exit code 3 if it is not running."""
     manager = this_manager(paths.user_home())
     there = installed(manager) is not None
     state = manager.state() if there else {"enabled": "disabled", "active": "inactive"}
@@ -115,20 +113,14 @@ def _spec(names: list[str]) -> UserService:
 
 def _end_other_daemon() -> None:
     """It has the lock that the service needs; the service brings its forwards back."""
-    try:
-        pid = client.ping().pid
-        client.stop()
-    except KfwError as error:
-        if not isinstance(error, DaemonNotRunning) and not ended_meanwhile(error):
-            raise
-        return
-    output.say(f"kfw: the daemon that ran (pid {pid}) ends; the service brings its forwards back")
-    wait_until_gone(LIMIT)
+    if pid := end_daemon():
+        output.say(f"kfw: the daemon that was running (pid {pid}) ends; the service brings its forwards back")
+        wait_until_gone(LIMIT)
 
 
 def _said(manager: ServiceManager, changed: bool, ran: bool) -> str:
     if not changed:
-        return f"{manager.file} is as it was" + ("" if ran else "; started")
+        return f"{manager.file} is unchanged" + ("" if ran else "; started")
     if ran:
-        return f"wrote {manager.file}; it holds from the next start of the service on"
+        return f"wrote {manager.file}; it takes effect when the service next starts"
     return "\n".join([f"wrote {manager.file}; the daemon runs, and starts at login", *manager.hints()])

@@ -25,7 +25,7 @@ def status(
     form: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FORM", help=f"{', '.join(_FORMS)}.")
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it as it changes.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it as it changes.")] = False,
 ) -> int:
     """Show all forwards, their status, and why any of them fail.
 
@@ -40,7 +40,7 @@ def status(
     if not watch:
         return status_fast.status(names or [], as_json=as_json, context=context)
     if as_json:
-        raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each change")
+        raise UsageError("--watch cannot print JSON", "`kfw events --follow --json` sends each change")
     _watch(names or [], context)
     return 0
 
@@ -48,9 +48,9 @@ def status(
 def _in_form(form: str, names: list[str], context: str | None, *, watch: bool) -> int:
     """As kubectl has them; `json` alone is --json already, see kfw/cli.py."""
     if form not in _FORMS:
-        raise UsageError(f"there is no form '{form}'", f"use one of {', '.join(_FORMS)}")
+        raise UsageError(f"unknown output format '{form}'", f"use one of {', '.join(_FORMS)}")
     if watch:
-        raise UsageError("--watch has one form only", "leave -o away")
+        raise UsageError("--watch has only one format", "leave -o out")
     if form == "json":
         return status_fast.status(names, as_json=True, context=context)
     reply = status_fast.reply_of(client.status_raw(), names, context)

@@ -17,15 +17,21 @@ def stop(as_json: Json = False) -> int:
     \b
     kfw stop
     """
+    pid = end_daemon()
+    wait_until_gone(LIMIT)
+    if as_json:
+        output.show_json({"stopped": pid is not None, "pid": pid})
+    output.say(f"stopped (pid {pid})" if pid else "the daemon was not running")
+    return 0
+
+
+def end_daemon() -> int | None:
+    """Tell it to end. Returns its pid, or None where none was running. Raises KfwError."""
     try:
         pid = client.ping().pid
         client.stop()
     except KfwError as error:
         if not isinstance(error, DaemonNotRunning) and not ended_meanwhile(error):
             raise
-        pid = None
-    wait_until_gone(LIMIT)
-    if as_json:
-        output.show_json({"stopped": pid is not None, "pid": pid})
-    output.say(f"stopped (pid {pid})" if pid else "the daemon was not running")
-    return 0
+        return None
+    return pid

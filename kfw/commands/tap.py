@@ -36,18 +36,18 @@ def tap(
         typer.Option(metavar="FILE", help="Write a capture file, with --bodies: nothing is masked in it."),
     ] = None,
     bodies: Annotated[
-        bool, typer.Option("--bodies", help="Bodies, too: in --har, --pcap and --json.")
+        bool, typer.Option("--bodies", help="Include bodies in --har, --pcap and --json.")
     ] = False,
     time: Annotated[
         float | None,
-        typer.Option("--duration", parser=duration, metavar="TIME", help="End by itself after it."),
+        typer.Option("--duration", parser=duration, metavar="TIME", help="Stop after this time."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON value per request.")] = False,
 ) -> int:
     """Show each request that goes through a forward, until Ctrl+C.
 
-    HTTP/1, HTTP/2 and gRPC: status, time, size, method and path. Of TLS and other protocols each connection. Connections
-    that are open already are not seen. Logins in headers and queries are masked.
+    HTTP/1, HTTP/2 and gRPC: status, time, size, method and path. For TLS and other protocols, each connection.
+    Connections that are already open are not shown. Logins in headers and queries are masked.
 
     \b
     kfw tap api

@@ -13,7 +13,7 @@ from kfw.errors import UsageError
 
 
 def targets(
-    word: Annotated[str, typer.Argument(metavar="[WORD]", help="A part of TYPE/NAME.")] = "",
+    word: Annotated[str, typer.Argument(metavar="[WORD]", help="Only those with this in TYPE/NAME.")] = "",
     namespace: Namespace = None,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="In all namespaces.")] = False,
     context: Context = None,
@@ -22,7 +22,8 @@ def targets(
 ) -> int:
     """Show what can be forwarded: services, workloads and pods.
 
-    With their TCP ports, how many of their pods are ready, and whether you may forward to them. The daemon is not needed.
+    With their TCP ports, how many of their pods are ready, and whether you may forward to them. It does not need the
+    daemon.
 
     \b
     kfw targets
@@ -30,7 +31,7 @@ def targets(
     kfw targets -A --json
     """
     if everywhere and namespace:
-        raise UsageError("-A and -n do not go together", "leave one of them out")
+        raise UsageError("-A and -n cannot be used together", "leave one of them out")
     from kfw.kubeconfig.load import default_files, load
     from kfw.kubeconfig.pin import current_context
     from kfw.system.loop import run
@@ -57,7 +58,9 @@ def targets(
 
 
 def _nothing(word: str, where: str) -> str:
-    what = f"nothing named like '{word}'" if word else "nothing to forward"
+    what = f"found nothing like '{word}'" if word else "found nothing to forward"
     return (
-        f"{what} in namespace {where}, `kfw targets -A` looks in all" if where else f"{what} in any namespace"
+        f"{what} in namespace {where}, `kfw targets -A` searches all namespaces"
+        if where
+        else f"{what} in any namespace"
     )

@@ -24,16 +24,16 @@ def top(
     names: Names = None,
     context: InContext = None,
     ended: Annotated[
-        int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also the last ones that are over.")
+        int, typer.Option("--ended", min=0, metavar="NUMBER", help="Also show this many that have ended.")
     ] = 0,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it, every second.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Keep showing it, every second.")] = False,
     as_json: Json = False,
 ) -> int:
     """Show open connections: process, pod, bytes, times.
 
-    And why lost ones ended.
+    Also shows why lost connections ended.
 
-    The daemon remembers the last 500 that ended, and with --json all of them are shown.
+    The daemon remembers the last 500 that ended; --json shows all of them.
 
     \b
     kfw top
@@ -42,7 +42,7 @@ def top(
     kfw top --json | jq '.connections[] | select(.state == "lost")'
     """
     if watch and as_json:
-        raise UsageError("--watch shows no JSON", "`kfw events --follow --json` sends each loss")
+        raise UsageError("--watch cannot print JSON", "`kfw events --follow --json` sends each loss")
     if as_json:
         output.show_json({"connections": _asked(names or [], context)})
         return 0

@@ -24,7 +24,7 @@ def tui() -> int:
     can_draw = os.environ.get("TERM") != "dumb" and output.is_terminal(sys.stdout)
     if not (can_draw and output.is_terminal(sys.stdin)):
         raise UsageError(
-            "kfw tui needs a terminal that can be drawn on", "`kfw status --watch` goes on without one"
+            "kfw tui needs a terminal that can be drawn on", "`kfw status --watch` works without one"
         )
     from kfw.commands._first_picture import FirstPicture
 

@@ -46,7 +46,9 @@ def up(
     namespace: Namespace = None,
     kubeconfig: Kubeconfig = None,
     method: Method = None,
-    foreground: Annotated[bool, typer.Option("--foreground", help="No daemon: until Ctrl+C.")] = False,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Run without the daemon, until Ctrl+C.")
+    ] = False,
     timeout: Timeout = TIMEOUT,
     no_wait: NoWait = False,
     as_json: Json = False,
@@ -55,8 +57,8 @@ def up(
 
     It returns when each one is active or has failed.
 
-    Reads the user's config, the nearest kfw.yaml and the files given. What was up from the same files and is no
-    longer named there is stopped; with NAMEs only these are touched.
+    Reads the user's config, the nearest kfw.yaml and the files given. Forwards that these files no
+    longer name are stopped; with NAMEs only those are touched.
 
     \b
     kfw up
@@ -112,7 +114,7 @@ def start_daemon(settings: Settings, request: UpRequest) -> bool:
         notices=wanted.notices,
     )
     if wanted.metrics_listen and daemon.metrics != wanted.metrics_listen and not daemon.warnings:
-        output.say("daemon.metricsListen holds from the next start of the daemon on: kfw stop, then kfw up")
+        output.say("daemon.metricsListen takes effect when the daemon next starts: kfw stop, then kfw up")
     if not is_new:
         offer(daemon)
     else:
@@ -131,7 +133,9 @@ def _say_what_came_back(request: UpRequest) -> None:
         if row.status != "disabled" and not (row.name in ours and row.project in (request.source.key, ""))
     ]
     if back:
-        output.say(f"kfw: also back, as they were up before: {few(back)}; `kfw down --all` stops everything")
+        output.say(
+            f"kfw: also started, as they were up before: {few(back)}; `kfw down --all` stops everything"
+        )
 
 
 def _settings(files: list[Path], flags: dict[str, str], config_url: str) -> Settings:
@@ -144,7 +148,7 @@ def _settings(files: list[Path], flags: dict[str, str], config_url: str) -> Sett
         words = dict.fromkeys(each.word for each in settings.unused)
         check = " ".join(["kfw config check", *map(str, files)])
         output.say(
-            f"kfw: the configuration says what kfw does not do yet: {few(words)}; `{check}` shows where"
+            f"kfw: the configuration has settings that kfw does not act on yet: {few(words)}; `{check}` shows where"
         )
     return settings
 
@@ -155,7 +159,7 @@ def _in_project(word: str, key: str) -> str:
     if not slash:
         return word
     if key not in projects_named(prefix, [key]):
-        what = f"'{word}' is not of this project, {short_projects([key])[key]}"
+        what = f"'{word}' is not in this project, {short_projects([key])[key]}"
         raise UsageError(what, f"run `kfw up {name}` in the folder of its kfw.yaml, or `kfw enable {word}`")
     return name
 
@@ -205,9 +209,7 @@ def _refuse_flags_for_selected(
     own = {*settings.forwards, *map(_any_of, settings.selections)}
     selected = [name for name in (chosen.names if chosen else ()) if name not in own]
     if selected and flags:
-        what = (
-            f"'{selected[0]}' is selected by its profile, which takes --{next(iter(flags))} only as a whole"
-        )
+        what = f"'{selected[0]}' is selected by its profile, which takes --{next(iter(flags))} only for all of its forwards"
         raise UsageError(what, "name the profile in place of the forward")
 
 
@@ -271,8 +273,8 @@ def _say_what_needs_the_daemon(request: UpRequest) -> None:
 
 
 def _foreground(request: UpRequest, *, as_json: bool) -> int:
-    """Until Ctrl+C, or until it is clear that nothing can come up; the daemon's code is asked for only here. A profile that
-    selects may have something later."""
+    """Until Ctrl+C, or until it is clear that nothing can be started; the daemon's code is asked for only here. A profile
+    that selects may have something later."""
     import time
 
     import msgspec
@@ -294,7 +296,7 @@ def _foreground(request: UpRequest, *, as_json: bool) -> int:
 
     foreground(request, tell, is_hopeless)
     code = exit_code(first.rows.values()) if is_hopeless() else 0
-    output.say("nothing can come up" if code else "forwards stopped")
+    output.say("nothing can be started" if code else "forwards stopped")
     if as_json:
         output.show_json({"forwards": list(first.rows.values())})
     return code

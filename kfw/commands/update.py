@@ -18,12 +18,12 @@ from kfw.system.update_notice import is_due, is_switched_off, notice_file
 
 def update(
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 if there is a newer version.")] = False,
-    index: Annotated[str, typer.Option(metavar="URL", help="Not the index of pip or uv.")] = "",
+    index: Annotated[str, typer.Option(metavar="URL", help="Use this index, not that of pip or uv.")] = "",
     as_json: Json = False,
 ) -> int:
-    """Look for a newer version, and show the line that installs it here.
+    """Look for a newer version, and show how to install it.
 
-    Nothing is installed. The index is the one that pip or uv would ask: their variables, their files, pip's own.
+    It installs nothing. It asks the index that pip or uv would ask, by their variables and files, or pip's own.
 
     \b
     kfw update
@@ -41,7 +41,7 @@ def update(
         said = {"current": __version__, "latest": latest or None, "newer": bool(latest), "index": asked.url}
         output.show_json(said | {"installedBy": installer_of(traces), "command": line})
     elif latest:
-        output.show(f"kfw {latest} is there, this is {__version__}\n{line}")
+        output.show(f"kfw {latest} is available, this is {__version__}\n{line}")
     else:
         output.show(f"kfw {__version__} is the newest")
     return 1 if check and latest else 0

@@ -64,7 +64,7 @@ def _of_late(
     rows: list[Row], late: list[Row], failed: Callable[[Row], bool], timeout: float, wanted: Status
 ) -> str:
     if hopeless := [view.shown(row) for row in rows if failed(row)]:
-        return f"not waited any longer, as these need you: {few(hopeless)}; `kfw status` says why"
+        return f"stopped waiting, as these need you: {few(hopeless)}; `kfw status` says why"
     return f"after {timeout:g} s not {wanted.value}: {few(view.shown(row) for row in late)}"
 
 

@@ -14,17 +14,17 @@ from kfw.errors import UsageError
 
 
 def web(
-    only_print: Annotated[bool, typer.Option("--print", help="Show the link, open no browser.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Print the link, open no browser.")] = False,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65535, help="Serve it here, not on 7531 or nearby; 0 takes a free port."),
+        typer.Option(min=0, max=65535, help="Use this port, not 7531 or one nearby; 0 takes a free one."),
     ] = None,
-    stop: Annotated[bool, typer.Option("--stop", help="Serve it no more, and log all browsers out.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop serving it, and log all browsers out.")] = False,
     as_json: Json = False,
 ) -> int:
     """Show and change forwards in a browser.
 
-    The daemon serves the page on this machine only, from now on until `kfw web --stop` or its end. The link logs one
+    The daemon serves the page on this machine only, until `kfw web --stop` or the daemon's end. The link logs one
     browser in, once.
 
     \b
@@ -34,7 +34,7 @@ def web(
     """
     if stop:
         if port is not None or only_print:
-            raise UsageError("--stop goes with no other option", "kfw web --stop")
+            raise UsageError("--stop cannot be used with other options", "kfw web --stop")
         client.stop_web()
         return 0
     from kfw.protocol import WebRequest

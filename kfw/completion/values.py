@@ -2,19 +2,24 @@
 
 import json
 import os
+import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from kfw.completion.recent import recently
+from kfw import folders
 from kfw.completion.shells import Suggestion
 from kfw.completion.typed import Asked, with_short_kind
 from kfw.errors import KfwError
-from kfw.folders import user_home
 
 #: Seconds for the daemon.
 _DAEMON = 1.0
+#: Seconds for which an answer holds, and for which it holds that there was none.
+FRESH, SILENT = 30.0, 5.0
+#: Answers that are kept.
+_MOST = 64
 
 
 def values_of(asked: Asked) -> Iterable[Suggestion]:
@@ -63,8 +68,6 @@ def _unused(asked: Asked, found: Mapping[str, str]) -> list[Suggestion]:
 
 def _stamps(files: list[str]) -> list[object]:
     """Of all that the config is read from: what changes one of them changes this."""
-    from kfw import folders
-
     user = f"{folders.folder_of('config', 'XDG_CONFIG_HOME', '.config')}/config.yaml"
     here = Path.cwd()
     project = [
@@ -101,7 +104,11 @@ def _configured(files: list[str]) -> dict[str, str] | None:
 
 
 def _kubeconfigs(asked: Asked) -> list[str]:
-    said = asked.options.get("--kubeconfig") or os.environ.get("KUBECONFIG") or f"{user_home()}/.kube/config"
+    said = (
+        asked.options.get("--kubeconfig")
+        or os.environ.get("KUBECONFIG")
+        or f"{folders.user_home()}/.kube/config"
+    )
     return [os.path.abspath(one) for one in said.split(os.pathsep) if one]  # noqa: PTH100
 
 
@@ -200,3 +207,46 @@ _VALUES: Mapping[str, Callable[[Asked], list[Suggestion]]] = {
     "addition": _addition,
     "faults": _faults,
 }
+
+
+# -- what was asked a moment ago, in files of the runtime folder, so that the next Tab need not ask again
+
+
+def recently(key: object, ask: Callable[[], Any], *, fresh: float = FRESH) -> Any:
+    """What `ask` returned for this key within `fresh` seconds, else what it returns now. None is remembered for a short
+    time only. Without a folder to write to it is asked each time."""
+    name = repr(key)
+    file = _folder() / f"{zlib.crc32(name.encode(errors='replace')):08x}.json"
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        said = json.loads(file.read_bytes())
+        age = time.time() - said["at"]
+        if said["key"] == name and 0 <= age < (SILENT if said["value"] is None else fresh):
+            return said["value"]
+    value = ask()
+    with suppress(OSError, KfwError):
+        _write(file, {"key": name, "at": time.time(), "value": value})
+    return value
+
+
+def _folder() -> Path:
+    return Path(folders.runtime_folder()) / "completion"
+
+
+def _write(file: Path, said: object) -> None:
+    """Whole or not at all: two shells may ask at the same time."""
+    if not file.parent.is_dir():
+        from kfw.system.files import make_private_dir
+
+        make_private_dir(file.parent)
+    beside = file.with_suffix(f".{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        json.dump(said, out)
+    beside.replace(file)
+    _forget(file.parent)
+
+
+def _forget(folder: Path) -> None:
+    files = sorted(folder.iterdir(), key=lambda one: one.stat().st_mtime, reverse=True)
+    for old in files[_MOST:]:
+        old.unlink(missing_ok=True)

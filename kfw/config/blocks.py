@@ -55,7 +55,7 @@ class Block:
     def _unknown(self, key: Scalar, path: str, block: Branch, reading: Reading) -> None:
         inside = f" in {path}" if path else ""
         if key.raw == "<<":
-            what = f"the merge key <<{inside} is not read"
+            what = f"the merge key <<{inside} is not supported"
             reading.wrong(key.at, what, "write the keys out, or put common values under defaults")
             return
         meant = reading.closest(key.raw, self.fields)

@@ -117,7 +117,7 @@ def _destination() -> One:
     return One("stdout or the path of a file", convert, file.schema)
 
 
-_FORWARD = BlockKey(s.text("the name of a forward"), "The forward that leads to it; in place of an address.")
+_FORWARD = BlockKey(s.text("the name of a forward"), "The forward that leads to it, instead of an address.")
 _PATH = s.text("a path such as /api/orders?tenant={tenant}", pattern=r"^/\S*$")
 _URL = BlockKey(
     s.text("for example http://localhost:50800", pattern="^https?://."),
@@ -130,7 +130,7 @@ _METHOD = BlockKey(
 )
 _REQUEST = BlockKey(
     s.text("JSON in quotes", check=_json),
-    "What gRPC sends, as JSON with the names of its fields.",
+    "The gRPC request, as JSON with the names of its fields.",
 )
 _VALUE = BlockKey(
     s.text("a path such as $.total", pattern=r"^\$", check=_json_path), "Where the number is in the answer."
@@ -138,20 +138,20 @@ _VALUE = BlockKey(
 
 #: Of every block that has an address.
 _ACCESS = {
-    "tls": BlockKey(s.flag(), "Whether it is asked over TLS; a url says so itself."),
-    "caFile": BlockKey(s.file_path(), "The CAs that its certificate may be of, in place of this machine's."),
+    "tls": BlockKey(s.flag(), "Whether to use TLS; a url says so itself."),
+    "caFile": BlockKey(s.file_path(), "The CAs to trust for its certificate, instead of this machine's."),
     "serverName": BlockKey(
         s.text("a name such as shop.example", pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$"),
-        "The name in its certificate, where that is not the one that is asked.",
+        "The name in its certificate, if that differs from its host.",
     ),
     "tokenEnv": BlockKey(
-        s.text("the name of a variable of the environment", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
-        "The variable that holds the token which logs in.",
+        s.text("the name of an environment variable", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+        "The variable that holds the login token.",
     ),
-    "tokenFile": BlockKey(s.file_path(), "The file that holds the token which logs in."),
+    "tokenFile": BlockKey(s.file_path(), "The file that holds the login token."),
     "tokenHeader": BlockKey(
         s.text("a header's name such as x-api-key", pattern=r"^[A-Za-z0-9_.-]+$"),
-        "The header that the token alone is sent in; else it is Authorization: Bearer TOKEN.",
+        "The header that takes the bare token; by default Authorization: Bearer TOKEN.",
     ),
 }
 _GRPC = Block(
@@ -164,7 +164,7 @@ _METRIC = Block(
         "forward": _FORWARD,
         "url": _URL,
         "host": _HOST,
-        "path": BlockKey(_PATH, "What is asked for by HTTP."),
+        "path": BlockKey(_PATH, "The path of an HTTP request."),
         "method": _METHOD,
         "request": _REQUEST,
         "value": _VALUE,
@@ -180,10 +180,10 @@ _SERVICES = Block(
                 {
                     "url": _URL,
                     "forward": _FORWARD,
-                    "path": BlockKey(_PATH, "Where it lists them."),
+                    "path": BlockKey(_PATH, "The path that lists them."),
                     "items": BlockKey(_VALUE.shape, "Where the list is in its answer."),
-                    "id": BlockKey(_VALUE.shape, "Where the id is in each of them."),
-                    "name": BlockKey(_VALUE.shape, "Where the name is in each of them."),
+                    "id": BlockKey(_VALUE.shape, "Where the id is in each workspace."),
+                    "name": BlockKey(_VALUE.shape, "Where the name is in each workspace."),
                     **_ACCESS,
                 },
             ),
@@ -203,19 +203,21 @@ COLLECTOR = Block(
         "services": BlockKey(_SERVICES, "Where the figures come from."),
         "metrics": BlockKey(
             Named(_METRIC, METRIC_PATTERN, "lower-case letters, digits and '_', such as order_count"),
-            "Figures of your own, by the names that they have in the events.",
+            "Your own figures, by their names in the events.",
         ),
-        "bucketDuration": BlockKey(s.duration(1.0), "The length of time that an event is about."),
-        "concurrency": BlockKey(s.whole("a whole number from 1 to 64", 1, 64), "Questions at a time."),
-        "timeout": BlockKey(s.duration(0.1), "How long one question may take."),
+        "bucketDuration": BlockKey(s.duration(1.0), "The length of time that an event covers."),
+        "concurrency": BlockKey(s.whole("a whole number from 1 to 64", 1, 64), "Requests at a time."),
+        "timeout": BlockKey(s.duration(0.1), "How long one request may take."),
         "output": BlockKey(
             Block(
                 "collectorOutput",
                 {
-                    "format": BlockKey(s.choice("json", "text"), "One event a line, or for people."),
+                    "format": BlockKey(
+                        s.choice("json", "text"), "One JSON event per line, or text for people."
+                    ),
                     "destination": BlockKey(_destination(), "stdout, or a file."),
                     "logFile": BlockKey(
-                        s.file_path(nullable=True), "Where a collector in the background writes."
+                        s.file_path(nullable=True), "Where a collector in the background writes its log."
                     ),
                 },
             ),

@@ -54,7 +54,7 @@ def without_forward(text: str, at: Place, name: str) -> str:
     if not path:
         raise CannotEdit(f"it has no '{name}'")
     if _is_toml(at):
-        raise CannotEdit("kfw takes nothing out of TOML")
+        raise CannotEdit("kfw cannot remove anything from TOML")
     after = _Yaml(text).remove(path)
     _prove(after, at, _without(before, path))
     return after
@@ -134,9 +134,9 @@ def _prove(text: str, at: Place, wanted: dict[str, Any]) -> None:
     try:
         now = _said(text, at)
     except Unparsable as error:
-        raise CannotEdit(f"it would not be readable then: {error.problem.what}") from error
+        raise CannotEdit(f"the result would not be valid: {error.problem.what}") from error
     if _canonical(now) != _canonical(wanted):
-        raise CannotEdit("it is written in a way that kfw cannot add to")
+        raise CannotEdit("it is written in a form that kfw cannot add to")
 
 
 def _canonical(value: Any, depth: int = 0) -> Any:
@@ -226,7 +226,7 @@ class _Yaml:
         for step in path:
             parent, found = node, _pair(node, step)
             if found is None:
-                raise CannotEdit(f"'{path[-1]}' is written in a way that kfw cannot take out")
+                raise CannotEdit(f"'{path[-1]}' is written in a form that kfw cannot remove")
             node = found[1]
         key, value = found
         if parent.flow_style:

@@ -38,7 +38,7 @@ def config_text(
     lines = [
         f"# What context {_in_comment(where['context'])} had on {when}, written by kfw init --from-cluster.",
         "#",
-        "# kfw up starts these forwards. Names and local ports may be changed, and what is not needed may go.",
+        "# kfw up starts these forwards. Change names and local ports as you like, and delete what you do not need.",
         "# kfw config check finds mistakes; docs/configuration.md explains every key.",
         *(f"# {_in_comment(one)}" for one in remarks),
         "",

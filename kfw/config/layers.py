@@ -169,7 +169,7 @@ def _of_own_address(completed: Branch) -> list[str]:
                 and (key != "localPort" or port is None or leaf.at != port.at)
             ):
                 found.append(
-                    f"{leaf.at}: {key} has no effect: {method} listens where it chooses to, see kfw status"
+                    f"{leaf.at}: {key} has no effect: {method} chooses where to listen, see kfw status"
                 )
     return list(dict.fromkeys(found))
 

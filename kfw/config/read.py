@@ -40,7 +40,7 @@ def _foreign(text: str, at: Place) -> ConfigProblem | None:
 
     words = named_foreign(text, at)
     return (
-        ConfigProblem(at, f"this is {words}", f"make a kfw.yaml of it: kfw config import {at.file}")
+        ConfigProblem(at, f"this is {words}", f"make a kfw.yaml from it: kfw config import {at.file}")
         if words
         else None
     )
@@ -87,7 +87,7 @@ def _is_a_config(about: os.stat_result, at: Place) -> None:
     if not stat.S_ISREG(about.st_mode):
         raise Unparsable(at, "this is not a regular file", "write the config to a file")
     if about.st_size > LARGEST:
-        raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "is it the right one?")
+        raise Unparsable(at, f"the file is larger than {LARGEST} bytes", "check that it is the right file")
     if at.layer != "config" and about.st_uid not in (os.geteuid(), 0, *folders.sudo_caller()):
         raise Unparsable(at, *foreign_words("file", about.st_uid, at))  # swapped since somebody looked
     _only_its_owner_writes(about, at)
@@ -96,9 +96,9 @@ def _is_a_config(about: os.stat_result, at: Place) -> None:
 def _only_its_owner_writes(about: os.stat_result, at: Place) -> None:
     """Whoever can write the config can make kfw run programs, by way of a kubeconfig (NFR-SEC-02)."""
     if about.st_mode & stat.S_IWOTH:
-        raise Unparsable(at, "everybody may write this file", f"chmod go-w {at.file}")
+        raise Unparsable(at, "everyone may write to this file", f"chmod go-w {at.file}")
     if about.st_mode & stat.S_IWGRP and not _in_a_private_group(about):
-        raise Unparsable(at, "its whole group may write this file", f"chmod g-w {at.file}")
+        raise Unparsable(at, "its whole group may write to this file", f"chmod g-w {at.file}")
 
 
 def _in_a_private_group(about: os.stat_result) -> bool:

@@ -102,7 +102,7 @@ def url_of(text: str) -> RemoteUrl:
         parts = urlsplit(text)
         has_user = parts.username is not None or parts.password is not None
     except ValueError as error:
-        raise UsageError(f"the config URL is not an address: {error}") from error
+        raise UsageError(f"the config URL is not valid: {error}") from error
     if parts.scheme not in ("https", "file") or (parts.scheme == "https" and not parts.hostname):
         raise UsageError(
             f"the config URL is {text.partition('?')[0]}", "write one that begins with https:// or file:///"
@@ -157,7 +157,7 @@ def refresh(url: RemoteUrl, say: Callable[[str], None]) -> RemoteCopy | None:
         if url.sha256:
             raise
         _note(url, before, error.what)
-        then = "the copy from before is used" if before else "kfw goes on without it"
+        then = "the earlier copy is used" if before else "kfw continues without it"
         say(f"the config at {url.name} is not used: {error.what}; {then}")
         return before
     if copy:
@@ -233,10 +233,10 @@ def problems_of(tree: Branch) -> Iterator[ConfigProblem]:
     for path, leaf in leaves(tree).items():
         key = _place(path.split("."))
         if not is_allowed(key):
-            what = f"{path} may not stand in a config at a URL"
-            yield ConfigProblem(leaf.at, what, "say it in a file of your own")
+            what = f"{path} is not allowed in a config at a URL"
+            yield ConfigProblem(leaf.at, what, "set it in a file of your own")
         elif problem := _bad_value(key, leaf.value):
-            yield ConfigProblem(leaf.at, f"{path} is {leaf.value}, {problem}", "say it in a file of your own")
+            yield ConfigProblem(leaf.at, f"{path} is {leaf.value}, {problem}", "set it in a file of your own")
     if not (tree.branch("portForwards").children or tree.branch("profiles").children):
         yield ConfigProblem(tree.at, "it has no portForwards", "name one forward at least")
 

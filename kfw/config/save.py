@@ -76,4 +76,4 @@ def _bytes(path: Path, at: Place) -> bytes:
 
 
 def _changed(at: Place) -> KfwError:
-    return KfwError(f"{at.file} has changed meanwhile, and was left as it is now", "do it again")
+    return KfwError(f"{at.file} has changed meanwhile, so kfw did not write it", "do it again")

@@ -38,7 +38,7 @@ _RETRY = Block(
         "initialDelay": BlockKey(s.duration(0.01), "How long before the first new attempt."),
         "maxDelay": BlockKey(s.duration(0.01), "The delay grows up to this."),
         "multiplier": BlockKey(s.above(1.0), "How much longer each delay is than the one before."),
-        "maxAttempts": BlockKey(s.whole("0 or a whole number above it", 0, 10**6), "0 never gives up."),
+        "maxAttempts": BlockKey(s.whole("0 or a positive whole number", 0, 10**6), "0 never gives up."),
     },
 )
 
@@ -49,21 +49,21 @@ _HEALTH = Block(
         "interval": BlockKey(s.duration(0.1), "Time between two probes."),
         "timeout": BlockKey(s.duration(0.01), "How long one probe may take."),
         "failures": BlockKey(
-            s.whole("a whole number from 1", 1, 10**6), "Failures in a row until kfw connects again."
+            s.whole("a whole number of at least 1", 1, 10**6), "Failures in a row until kfw connects again."
         ),
         "path": BlockKey(
             s.text("a path that begins with /", pattern=r"^/\S*$"), "What an http probe asks for."
         ),
         "statuses": BlockKey(
             Many(s.http_status(), "a list such as [2xx, 3xx, 404]", or_one=True, at_least=1),
-            "Which answers of http are good ones.",
+            "Which HTTP answers are good.",
         ),
         "tls": BlockKey(s.flag(), "http over TLS; any certificate will do."),
         "headers": BlockKey(
             Many(
                 s.text("a header such as 'Host: shop.example'", pattern=HEADER_LINE), "a list of such headers"
             ),
-            "What an http probe says besides.",
+            "Extra headers of an http probe.",
         ),
         "service": BlockKey(
             s.text("the name of a service such as shop.Cart", nullable=True),
@@ -80,11 +80,11 @@ _HEALTH = Block(
 COMMON: dict[str, BlockKey] = {
     "context": BlockKey(
         s.text("the name of a context", nullable=True),
-        "Of the kubeconfig; null is its current one at `up`, follow goes along when that changes.",
+        "The kubeconfig context; null is the current one at `up`, follow changes with it.",
     ),
     "namespace": BlockKey(
         s.text(_A_NAMESPACE, pattern=_NAMESPACE, nullable=True),
-        "null is the one of the context.",
+        "null is the context's own.",
     ),
     "kubeconfig": BlockKey(
         Many(s.file_path(), "a path or a list of paths", or_one=True, at_least=1, nullable=True),
@@ -92,13 +92,13 @@ COMMON: dict[str, BlockKey] = {
     ),
     "method": BlockKey(
         s.choice(*METHOD_CHOICES),
-        "How to get there; auto finds out.",
+        "How to connect; auto finds out.",
     ),
     "address": BlockKey(
         Many(s.address(), "an address or a list of addresses", or_one=True, at_least=1),
         "Where to listen. localhost or 127.0.0.1 alone is 127.0.0.1 and ::1; a list is taken as it is.",
     ),
-    "readiness": BlockKey(s.choice(*READINESS), "running: a pod that runs will do where none is ready."),
+    "readiness": BlockKey(s.choice(*READINESS), "running: use a running pod if none is ready."),
     "hold": BlockKey(s.duration(), "How long a connection waits while there is no ready endpoint."),
     "holdRefused": BlockKey(
         s.duration(), "How long it waits while every pod refuses the port; never longer than hold."
@@ -108,7 +108,7 @@ COMMON: dict[str, BlockKey] = {
     ),
     "ui": BlockKey(
         s.choice(*UI_CHOICES),
-        "Who serves the page of a rest API with a swaggerPath or apiPath, or of an rpc service; none: nobody.",
+        "What serves the page of a rest API with a swaggerPath or apiPath, or of an rpc service; none: no page.",
     ),
     "retry": BlockKey(_RETRY, "Delays between attempts."),
     "health": BlockKey(_HEALTH, "Probes of what is forwarded."),
@@ -132,13 +132,13 @@ _FORWARD = Block(
         "localPort": BlockKey(
             s.port(0), "0 is any free one. Optional with a targetPort: the same, or 8000 more if below 1024."
         ),
-        "type": BlockKey(s.choice(*TYPES), "What answers there."),
+        "type": BlockKey(s.choice(*TYPES), "What kind of app answers."),
         "apiPath": BlockKey(s.text("a path such as api/v1", nullable=True), "Base path of a rest API."),
         "swaggerPath": BlockKey(
             s.text("a path such as docs/swagger", nullable=True), "Where a rest API describes itself."
         ),
         "uiPort": BlockKey(
-            s.port(0), "Of its page; 0 is the first free one from 9100 (rest) or 9200 (rpc) on."
+            s.port(0), "Port of its page; 0 is the first free one from 9100 (rest) or 9200 (rpc)."
         ),
         "protoFiles": BlockKey(
             Many(s.file_path(), "a path or a list of paths", or_one=True),
@@ -161,7 +161,7 @@ _PROFILE = Block(
         ),
         "namespaces": BlockKey(
             Many(s.text(_A_NAMESPACE, pattern=_NAMESPACE), "a list such as [shop]", at_least=1),
-            "Forward what is in these.",
+            "Forward the services in these.",
         ),
         "labels": BlockKey(
             Many(
@@ -175,7 +175,7 @@ _PROFILE = Block(
                 s.text("a name or a pattern such as legacy-*", pattern=r"^[-a-z0-9*?\[\]!]+$"),
                 "a list such as [legacy-*]",
             ),
-            "Not these services.",
+            "Leave these services out.",
         ),
         **COMMON,
         **_SWITCHES,
@@ -190,14 +190,14 @@ _DAEMON = Block(
         "pidFile": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
         "socketPath": BlockKey(s.file_path(nullable=True), "null is the runtime directory."),
         "metricsListen": BlockKey(s.host_and_port(), "Address of the metrics page; null is none."),
-        "notices": BlockKey(s.flag(), "Tell on the desktop when forwards are lost, and when they are back."),
+        "notices": BlockKey(s.flag(), "Show a desktop notification when forwards are lost or back."),
     },
 )
 
 _UI = Block(
     "uiOptions",
     {
-        "refreshRate": BlockKey(s.duration(0.05), "Time between two pictures of what changes by itself."),
+        "refreshRate": BlockKey(s.duration(0.05), "How often the screen is refreshed."),
         "theme": BlockKey(
             s.text("the name of a theme such as dark"), "Colours: dark, light or high-contrast."
         ),
@@ -211,9 +211,11 @@ SETTINGS = Block(
     {
         "portForwards": BlockKey(Named(_FORWARD), "Forwards, by name."),
         "profiles": BlockKey(Named(_PROFILE), "Sets of forwards that are switched together, by name."),
-        "defaults": BlockKey(DEFAULTS, "What holds where a forward and its profile say nothing."),
-        "daemon": BlockKey(_DAEMON, "The program in the background."),
-        "monitoringInterval": BlockKey(s.duration(0.1), "Read and kept; kfw watches and does not poll."),
+        "defaults": BlockKey(DEFAULTS, "Defaults for what a forward and its profile do not set."),
+        "daemon": BlockKey(_DAEMON, "The background process."),
+        "monitoringInterval": BlockKey(
+            s.duration(0.1), "Accepted but not used: kfw watches and does not poll."
+        ),
         "uiOptions": BlockKey(_UI, "The terminal app, `kfw tui`."),
         "updates": BlockKey(s.flag(), "Whether `kfw up` looks for a newer kfw, at most once a day."),
         "collector": BlockKey(COLLECTOR, "The collector of usage figures, `kfw collect`."),

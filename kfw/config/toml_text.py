@@ -41,7 +41,9 @@ def parse(text: str, at: Place) -> Node:
     try:
         table = tomllib.loads(text)
     except RecursionError as error:
-        raise Unparsable(at, f"this is nested more than {DEEPEST} levels deep", "write it flatter") from error
+        raise Unparsable(
+            at, f"this is nested more than {DEEPEST} levels deep", "nest it less deeply"
+        ) from error
     except ValueError as error:  # TOMLDecodeError, or a number with thousands of digits
         raise _syntax_error(str(error), text, at) from error
     places, _ = _places(text, at)
@@ -50,7 +52,7 @@ def parse(text: str, at: Place) -> Node:
 
 def _node(value: object, path: _Keys, near: Place, places: dict[_Keys, tuple[Place, Place]]) -> Node:
     if len(path) > DEEPEST:
-        raise Unparsable(near, f"this is nested more than {DEEPEST} levels deep", "write it flatter")
+        raise Unparsable(near, f"this is nested more than {DEEPEST} levels deep", "nest it less deeply")
     if isinstance(value, dict):
         return Mapping(near, tuple(_pair(key, each, path, near, places) for key, each in value.items()))
     if isinstance(value, list):

@@ -154,7 +154,7 @@ class _Builder:
 
     def open(self, place: Place, anchor: str | None, *, is_mapping: bool) -> None:
         if len(self.stack) == DEEPEST:
-            raise Unparsable(place, f"this is nested more than {DEEPEST} levels deep", "write it flatter")
+            raise Unparsable(place, f"this is nested more than {DEEPEST} levels deep", "nest it less deeply")
         if anchor is not None:
             self.anchors.pop(anchor, None)
         self.stack.append(_Open(place, is_mapping, anchor))
@@ -205,7 +205,7 @@ def _read_documents(parser: Any, at: Place, *, several: bool) -> list[Node]:
 
 def _no_tag(event: Any, place: Place) -> None:
     if event.tag is not None:
-        raise Unparsable(place, f"the tag {quote(event.tag)} is not read", "write the value without it")
+        raise Unparsable(place, f"the tag {quote(event.tag)} is not supported", "write the value without it")
 
 
 def _scalar(event: Any, place: Place) -> Scalar:

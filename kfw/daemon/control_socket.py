@@ -53,7 +53,9 @@ class ControlSocket:
                 "set KFW_HOME or XDG_RUNTIME_DIR to a shorter directory",
             )
         if self._path.is_dir() and not self._path.is_symlink():
-            log.warning("%s was a directory and is now %s", self._path.name, put_aside(self._path).name)
+            log.warning(
+                "%s was a directory, so it was renamed to %s", self._path.name, put_aside(self._path).name
+            )
         self._listening = _bind(self._path)
         self._server.listen(self._listening)
 

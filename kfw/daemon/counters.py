@@ -229,7 +229,7 @@ def load(path: Path) -> dict[RowId, Totals]:
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         log.warning("cannot read %s, counting from 0: %s", path.name, words_of(error)[:100])
     try:
-        log.warning("%s is now %s", path.name, put_aside(path).name)
+        log.warning("%s was renamed to %s", path.name, put_aside(path).name)
     except KfwError as error:
         log.warning("%s", error.what)
     return {}

@@ -65,7 +65,7 @@ def _limits_of_pods(runner: Runner) -> tuple[str, ...]:
     if not runner.resolution.unready:
         return ()
     asked = "readiness: running" if runner.forward.readiness == "running" else "the service publishes them"
-    return (f"no pod of it is ready: connections go to what runs all the same ({asked})",)
+    return (f"no pod is ready: connections go to running ones anyway ({asked})",)
 
 
 def _order(runner: Runner) -> Iterable[str]:
@@ -87,7 +87,9 @@ def _candidate(runner: Runner, name: str) -> Candidate:
     if name not in candidates(runner.world.methods, runner.forward):
         why = fix_for(runner.forward, f"could be used: set method: {name}")
         return Candidate(method=name, chosen=False, why=why)
-    why = "could be used, but one before it carries" if active else "could be used, but nothing carries now"
+    why = (
+        "could be used, but one before it works" if active else "could be used, but nothing is connected now"
+    )
     return Candidate(method=name, chosen=False, why=why)
 
 

@@ -149,7 +149,7 @@ class Handlers:
         name = unquote(request.path.split("/")[3])
         row = self._core.one(name, unquote(request.query.get("project") or ""))
         if row not in self._core.supervisor.listeners():
-            what = f"what goes through '{name}' does not go through kfw"
+            what = f"kfw does not carry the traffic of '{name}'"
             fix = f"it is not up, or a program of its method has the port; `kfw explain {name}` says which"
             raise KfwError(what, fix)
         return Response(content_type="text/event-stream", body=self._connections.taps.stream(row))
@@ -318,14 +318,14 @@ ROUTES = (
     ),
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
     Route("POST", "/v1/enable", "Start, and undo disable.", SwitchRequest, NamesReply, Handlers.enable),
-    Route("POST", "/v1/disable", "Stop, also for a bare up.", SwitchRequest, NamesReply, Handlers.disable),
+    Route(
+        "POST", "/v1/disable", "Stop, also against a bare up.", SwitchRequest, NamesReply, Handlers.disable
+    ),
     Route("POST", "/v1/restart", "Reconnect.", AgainRequest, NamesReply, Handlers.restart),
     Route(
         "POST", "/v1/retry", "Retry waiting or failed forwards now.", AgainRequest, NamesReply, Handlers.retry
     ),
-    Route(
-        "POST", "/v1/reload", "Read the files of what is up again.", ReloadRequest, UpReply, Handlers.reload
-    ),
+    Route("POST", "/v1/reload", "Read the config files again.", ReloadRequest, UpReply, Handlers.reload),
     Route(
         "POST",
         "/v1/handover",
@@ -360,7 +360,7 @@ ROUTES = (
     Route("GET", "/v1/logs", "The last lines of the log.", None, LogReply, Handlers.logs),
     Route("POST", "/v1/perf", "How long openings take, and why.", PerfRequest, PerfReply, Handlers.perf),
     Route("POST", "/v1/web", "Serve the page of `kfw web`.", WebRequest, WebReply, Handlers.open_web),
-    Route("POST", "/v1/web/stop", "Serve the page no more.", None, dict[str, str], Handlers.stop_web),
+    Route("POST", "/v1/web/stop", "Stop serving the page.", None, dict[str, str], Handlers.stop_web),
     Route("POST", "/v1/stop", "End the daemon and what it started.", None, dict[str, str], Handlers.stop),
     Route("GET", "/v1/events", "Changes, as a list or followed as SSE.", None, list[Event], Handlers.events),
     Route("GET", "/v1/openapi.json", "This API.", None, dict[str, Any], Handlers.openapi),
@@ -377,7 +377,7 @@ def _matches(pattern: str, path: str) -> bool:
 def _no_route(request: Request, same_path: list[Route]) -> Response:
     """RFC 9110, 15.5.5 and 15.5.6."""
     if not same_path:
-        fix = "GET /v1/openapi.json lists what there is"
+        fix = "GET /v1/openapi.json lists all paths"
         return _refusal(UsageError(f"there is no {shown(request.path)}", fix), 404)
     allowed = ", ".join(route.method for route in same_path)
     return replace(_refusal(UsageError(f"{request.path} takes {allowed}"), 405), headers={"allow": allowed})

@@ -62,7 +62,7 @@ HELLO, SERVE = 15.0, 5.0
 READY, READY_EACH, READY_MOST = 15.0, 0.03, 50.0
 #: Seconds between two looks at what drains.
 _LOOK = 0.2
-_GOES_ON = "the daemon that ran goes on as it was"
+_GOES_ON = "the old daemon continues as before"
 
 M = TypeVar("M", bound=Message)
 
@@ -103,7 +103,7 @@ class Heir:
             raise KfwError(f"it does not answer within {limit:g} s") from error
         except (OSError, ValueError) as error:
             words = launch.last_words() if self._says else ""
-            raise KfwError(words or f"it ended or made no sense: {error}") from error
+            raise KfwError(words or f"it ended or sent nonsense: {error}") from error
 
     async def end(self) -> None:
         """It has not taken over: nothing of it may be left."""
@@ -176,10 +176,10 @@ class Handover:
             fix = (
                 f"`launchctl kickstart -k gui/{os.getuid()}/{LABEL}` restarts it: ports are closed in between"
             )
-            raise KfwError("launchd watches this very process, and would not watch another one", fix)
+            raise KfwError("launchd watches this process and would not watch a new one", fix)
         if self._options.to_stderr and not os.environ.get(service_manager.ADDRESS):
             raise KfwError(
-                f"the daemon (pid {os.getpid()}) runs in the foreground, and is watched by whoever started it",
+                f"the daemon (pid {os.getpid()}) runs in the foreground, and is watched by the program that started it",
                 "restart it there",
             )
 
@@ -207,7 +207,7 @@ class Handover:
     async def _prepare(self, heir: Heir) -> Hello:
         hello = await heir.hear(Hello, HELLO)
         if hello.newest < SPEAKS:
-            raise KfwError(f"kfw {hello.version} hands over in another way than kfw {__version__}")
+            raise KfwError(f"kfw {hello.version} does not hand over in the same way as kfw {__version__}")
         log.info("handing over to kfw %s, pid %d", hello.version, heir.pid)
         legacy, files = self._legacy()
         await send(heir.channel, legacy, files)
@@ -217,7 +217,7 @@ class Handover:
             name, why = next(iter(lacks.items()))
             more = f" (and {len(lacks) - 1} more)" if len(lacks) > 1 else ""
             shown = self._core.supervisor.names.of(RowId.parse(name))
-            raise KfwError(f"'{shown}' serves here, and not in the new one: {why}{more}")
+            raise KfwError(f"'{shown}' is served by the old daemon, but not by the new one: {why}{more}")
         return hello
 
     def _legacy(self) -> tuple[Legacy, list[int]]:

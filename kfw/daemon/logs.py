@@ -97,10 +97,12 @@ def log_to(path: Path, level: str) -> None:
     handler.emit(logging.LogRecord("kfw", logging.INFO, "", 0, _HELLO, (__version__, os.getpid()), None))
     if handler.problem:
         raise KfwError(
-            handler.problem, "make room on that disk, or set KFW_HOME to a directory on another one"
+            handler.problem, "free space on that disk, or set KFW_HOME to a directory on another one"
         )
     if aside:
-        logging.getLogger("kfw.daemon").warning("%s was not a file and is now %s", path.name, aside.name)
+        logging.getLogger("kfw.daemon").warning(
+            "%s was not a file, so it was renamed to %s", path.name, aside.name
+        )
 
 
 def problem() -> str:

@@ -52,10 +52,10 @@ class Measurement:
             raise UsageError(f"measure for 0 to {LONGEST:g} seconds")
         if not request.seconds:
             if request.cpu or request.memory:
-                raise UsageError("a profile needs a time to measure in")
+                raise UsageError("a profile needs a duration")
             return PerfReply(seconds=0.0, openings=openings_of(self._connections.known()))
         if self._runs:
-            raise KfwError("somebody else measures just now", "wait until that is over")
+            raise KfwError("another measurement is running", "wait until it ends")
         self._runs = True
         try:
             return await self._measure(request)

@@ -28,10 +28,10 @@ LIMITS = HttpLimits(connections=16, head=8 * 1024, body=1024, idle=120.0)
 
 #: Name without "_total", what it counts, and the field of Totals.
 COUNTED = (
-    ("kfw_forward_restarts", "Ways opened after the first.", "restarts"),
-    ("kfw_forward_reconnects", "Times it was there again after it was not.", "reconnects"),
-    ("kfw_forward_failures", "Times it ceased to be well.", "failures"),
-    ("kfw_forward_uptime_seconds", "Seconds in which it served.", "uptime_seconds"),
+    ("kfw_forward_restarts", "Times that its connection to the cluster was opened again.", "restarts"),
+    ("kfw_forward_reconnects", "Times it became active again.", "reconnects"),
+    ("kfw_forward_failures", "Times it became unhealthy or was lost.", "failures"),
+    ("kfw_forward_uptime_seconds", "Seconds for which it was active or degraded.", "uptime_seconds"),
     ("kfw_forward_connections", "Connections of clients.", "connections"),
     ("kfw_forward_lost_connections", "Connections that were reset or given up.", "lost_connections"),
 )
@@ -98,7 +98,7 @@ def _now(rows: list[ForwardStatus]) -> Iterator[Any]:
     about = InfoMetricFamily("kfw_forward", "What it leads to.", labels=["project", "forward"])
     up = GaugeMetricFamily("kfw_forward_up", "1 while bytes flow.", labels=["project", "forward"])
     states = GaugeMetricFamily(
-        "kfw_forward_status", "1 for what it is now.", labels=["project", "forward", "status"]
+        "kfw_forward_status", "1 for its current status.", labels=["project", "forward", "status"]
     )
     open_now = GaugeMetricFamily(
         "kfw_forward_open_connections", "Connections now.", labels=["project", "forward"]
@@ -176,7 +176,7 @@ def _bind(listen: str) -> socket.socket:
     host, _, number = listen.rpartition(":")
     address = "127.0.0.1" if host == "localhost" else host.strip("[]")
     if not ip_address(address).is_loopback:
-        log.warning("daemon.metricsListen is %s: whoever reaches this machine can read it", listen)
+        log.warning("daemon.metricsListen is %s: anyone who can reach this machine can read it", listen)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -64,6 +64,6 @@ def _refuse(chosen: RowSelection, rows: Rows, context: str) -> None:
     where = f" in the context {context}" if context else ""
     if chosen.unknown:
         fix = suggestion(chosen.unknown[0], DisplayNames().of_all(rows), profiles_of(rows).values())
-        raise UsageError(f"there is no forward named {few(map(repr, chosen.unknown))}{where}", fix)
+        raise UsageError(f"cannot find a forward named {few(map(repr, chosen.unknown))}{where}", fix)
     for word, meant in chosen.ambiguous.items():
         raise UsageError(f"'{word}' is in {len(meant)} projects{where}", f"name one of {few(meant)}")

@@ -41,7 +41,7 @@ def _see_to(path: Path) -> None:
             _reclaim(path)
         except KfwError as error:
             log.warning("%s, so what it names is not ended", error.what)
-            log.warning("%s is now %s", path.name, put_aside(path).name)
+            log.warning("%s was renamed to %s", path.name, put_aside(path).name)
 
 
 def _reclaim(path: Path) -> None:

@@ -135,7 +135,7 @@ def _refuse_gone(before: Mapping[str, FileStamp], now: Mapping[str, FileStamp]) 
 
 
 def _gone(file: str) -> str:
-    return f"{file}: the file is gone, bring it back, or `kfw up` takes what is there now"
+    return f"{file}: the file is gone, restore it, or run `kfw up` to use what is there now"
 
 
 def _pinned(

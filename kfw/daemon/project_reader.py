@@ -91,5 +91,5 @@ class ProjectReader:
 
 def _why_unread(key: str, error: KfwError) -> str:
     if isinstance(error, ConfigError):
-        return f"{key} has changed, and is not in use: {error.what}"
-    return f"{key} was read again, and all stays where it is: {error.what}"
+        return f"{key} has changed but is not used: {error.what}"
+    return f"{key} was read again, but nothing changes: {error.what}"

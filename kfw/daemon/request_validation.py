@@ -42,7 +42,7 @@ def check(request: UpRequest) -> None:
     """Raises UsageError with the first thing that is wrong."""
     if len(request.forwards) > _FORWARDS:
         raise UsageError(
-            f"{len(request.forwards)} forwards at once are too many", f"send at most {_FORWARDS}"
+            f"{len(request.forwards)} forwards are too many at once", f"send at most {_FORWARDS}"
         )
     names = [forward.name for forward in request.forwards]
     if twice := next((name for name in names if names.count(name) > 1), None) if _has_twins(names) else None:
@@ -101,9 +101,9 @@ def _has_twins(names: list[str]) -> bool:
 
 def _of_forward(forward: Forward) -> Iterator[str]:
     if not _is_word(forward.name, 253) or "/" in forward.name:
-        yield "this cannot be a name"
+        yield "this is not a valid name"
     if not (_SELECTOR if forward.target.kind is Kind.PODS else _RESOURCE).fullmatch(forward.target.name):
-        yield f"there is no target named {shown(forward.target.name)}"
+        yield f"there cannot be a target named {shown(forward.target.name)}"
     yield from _of_ports(forward)
     if not _NAMESPACE.fullmatch(forward.namespace) and (forward.namespace or _needs_namespace(forward)):
         yield f"{shown(forward.namespace)} is not the name of a namespace"

@@ -4,23 +4,60 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 from kfw.aio import Complaints, keep_going
-from kfw.model import Forward, SelectingProfile
+from kfw.kube.resource import SERVICES
+from kfw.model import Forward, Problem, Reason, Resolution, SelectingProfile
 from kfw.names import RowId
 from kfw.supervisor import selection as rules
 from kfw.supervisor import wanted
 from kfw.supervisor.runner import Clusters
 from kfw.supervisor.selection import Member
 from kfw.supervisor.wanted import Entry, Project, Switch
-from kfw.target.service_lookup import ServiceLookup, ServicesFound
+from kfw.target.objects import Needs, Objects, Service
 
 log = logging.getLogger("kfw.daemon")
 
 #: Seconds that `up` waits for the first list of a profile's services.
 FIRST_LIST = 5.0
+
+
+@dataclass(frozen=True)
+class ServicesFound(Resolution):
+    """`services`: by name; None while nothing is known. With a `problem` they are those that were known last."""
+
+    services: tuple[Service, ...] | None = None
+
+
+class ServiceLookup:
+    """The services of a namespace that a selector selects: a Lookup of target/watcher.py.
+
+    `labels`: a labelSelector; "" selects all.
+    """
+
+    known = ServicesFound()
+
+    def __init__(self, labels: str) -> None:
+        where = {SERVICES: {"labelSelector": labels}} if labels else {}
+        self._needs = Needs(frozenset({SERVICES}), where=where)
+
+    def needs(self, objects: Objects, *, doubt: bool) -> Needs:
+        return self._needs
+
+    async def resolve(self, objects: Objects, server: object) -> Resolution:
+        if objects.services is None:
+            return replace(self.known, problem=objects.why_unknown(SERVICES))
+        found = tuple(objects.services[name] for name in sorted(objects.services))
+        if not found and objects.namespace_missing:
+            return ServicesFound(problem=_no_namespace(objects), services=())
+        if not found:
+            missing = Problem(
+                Reason.TARGET_NOT_FOUND, f"no service in namespace {objects.namespace} matches the selector"
+            )
+            return ServicesFound(problem=missing, services=())
+        return ServicesFound(services=found)
 
 
 class ServicesPlace(NamedTuple):
@@ -164,3 +201,11 @@ def _wanted(project: Project, forwards: list[Forward]) -> Iterator[Forward]:
         switch = wanted.switch_of(project, Entry(forward, off_by_profile=not forward.enabled))
         if switch is not Switch.DOWN:
             yield replace(forward, enabled=switch is Switch.UP)
+
+
+def _no_namespace(objects: Objects) -> Problem:
+    return Problem(
+        Reason.TARGET_NOT_FOUND,
+        f'namespaces "{objects.namespace}" not found in context {objects.context}',
+        "its services are forwarded once it exists",
+    )

@@ -85,7 +85,7 @@ class DaemonService:
         self.supervisor.moved_ports.remember(record.moved)
         if record.forwards:
             shown = self.supervisor.names.of_all(forward.id for forward in record.forwards)
-            log.info("bringing back what was up: %s", few(shown.values()))
+            log.info("starting again what was up: %s", few(shown.values()))
             await self.bring_back(record.forwards)
 
     async def bring_back(self, forwards: Iterable[Forward]) -> None:

@@ -81,7 +81,7 @@ class Starts:
     def _refuse_taken_port(self, forward: Forward) -> None:
         if row := port_owner(self._core.supervisor.statuses(), forward.local_port):
             what = f"cannot listen on {forward.local_port}: the forward '{row.shown}' has it"
-            raise PortInUse(what, f"take another port, or remove {row.shown} first")
+            raise PortInUse(what, f"choose another port, or remove {row.shown} first")
 
     async def _forget(self, forward: Forward) -> None:
         if forward.id in self._core.supervisor.rows():
@@ -107,7 +107,7 @@ def _forward(request: StartRequest, names: Collection[str]) -> Forward:
         what, _, fix = str(error).partition(", ")
         raise UsageError(what, fix) from error
     if request.name in names:
-        raise UsageError(f"there is a forward named '{request.name}' already", "take another name")
+        raise UsageError(f"a forward named '{request.name}' exists already", "choose another name")
     return Forward(
         name=request.name or unique_name(target.name, names),
         target=target,

@@ -128,6 +128,6 @@ def _without_faulty_profiles(project: Project, path: Path) -> Project:
 
 def _put_aside(path: Path) -> None:
     try:
-        log.warning("%s is now %s", path.name, put_aside(path).name)
+        log.warning("%s was renamed to %s", path.name, put_aside(path).name)
     except KfwError as error:
         log.warning("%s", error.what)

@@ -171,7 +171,7 @@ def _why_not_free(port: int) -> str:
             if error.errno == errno.EADDRINUSE:
                 return f"{holder(port, address) or 'another program'} has it"
             if error.errno == errno.EACCES:
-                return "low ports are for root"
+                return "low ports are reserved for root"
             if family == socket.AF_INET:
                 return str(error.strerror)
     return ""

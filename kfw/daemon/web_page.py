@@ -73,7 +73,7 @@ class WebPage:
             site = Site(self._api, port)
         except OSError as error:
             listening.close()
-            raise KfwError(f"cannot read the page's files: {words_of(error)}", "install kfw again") from error
+            raise KfwError(f"cannot read the page's files: {words_of(error)}", "reinstall kfw") from error
         self._site, self._port, self.address = site, port, f"{ADDRESS}:{port}"
         self._server, self._listening = HttpServer(site.answer, name="web", limits=LIMITS), listening
         self._server.listen(listening)

@@ -34,4 +34,4 @@ async def _ask(hop: Hop, check: HopCheck) -> Sequence[Finding]:
         return [fault_of(hop, why)]
     except TimeoutError:
         what = f"{HOPS[hop].doing} takes more than {limit:g} s"
-        return [fault_of(hop, TimedOut(what, "try again; if it stays so, see what is slow there"))]
+        return [fault_of(hop, TimedOut(what, "try again; if it happens again, find out what is slow there"))]

@@ -92,7 +92,7 @@ class ClusterHops:
         host, port, what = self._first_stop()
         try:
             ip_address(host.partition("%")[0])
-            return [ok(Hop.LOOKUP, f"{what} is an address, there is nothing to look up")]
+            return [ok(Hop.LOOKUP, f"{what} is an address, so there is nothing to look up")]
         except ValueError:
             pass
         try:
@@ -128,7 +128,7 @@ class ClusterHops:
         """Through the proxy, if there is one."""
         cluster = self._access.cluster
         if not cluster.url.is_https:
-            return [warning(Hop.TLS, f"{cluster.url} is plain HTTP: everybody in between can read it")]
+            return [warning(Hop.TLS, f"{cluster.url} is plain HTTP: anyone in between can read it")]
         connection = await self._server.connect(None, HOPS[Hop.TLS].seconds)
         _, writer = connection.streams()
         secure: Any = writer.get_extra_info("ssl_object")
@@ -152,7 +152,7 @@ class ClusterHops:
             said = await session.review(_REVIEW, msgspec.json.encode(question))
             name = msgspec.json.decode(said, type=_WhoAmI).status.user_info.username
         except (Absent, NotPermitted):
-            return [ok(Hop.LOGIN, "the API server accepts the login, and does not say as whom")]
+            return [ok(Hop.LOGIN, "the API server accepts the login, but does not say as whom")]
         except (msgspec.DecodeError, RecursionError) as why:
             error = NotUnderstood("a SelfSubjectReview that cannot be read")
             raise not_understood(error, self._server.error_context) from why
@@ -160,7 +160,7 @@ class ClusterHops:
             login.listeners.discard(self._tell)
             self._server.close_session(session)
         if name == "system:anonymous":
-            what = "the API server takes this user for nobody (system:anonymous): no login was sent"
+            what = "the API server sees this user as system:anonymous: no login was sent"
             return [warning(Hop.LOGIN, what, f"see the user {self._access.user.name} in the kubeconfig")]
         return [ok(Hop.LOGIN, f"logged in as {redact(name[:200])}")]
 

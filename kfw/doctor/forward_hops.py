@@ -166,7 +166,7 @@ class ForwardHops:
                 return [warning(Hop.LOCAL_PORT, f"{what}: {row['message']}")]
             return [ok(Hop.LOCAL_PORT, what)]
         if has_own_address(forward.method):
-            return [ok(Hop.LOCAL_PORT, f"{forward.method} listens where it chooses to")]
+            return [ok(Hop.LOCAL_PORT, f"{forward.method} chooses where to listen")]
         said = self._not_serving()
         try:
             sockets, port = await outside(
@@ -212,7 +212,7 @@ class ForwardHops:
         try:
             if HEALTH_TYPES[health.type].asks_app:
                 await probe(connect, health, self._environ)
-                return [ok(Hop.ANSWER, f"its {health.type} health check is well, {where}")]
+                return [ok(Hop.ANSWER, f"its {health.type} health check passes, {where}")]
             async with own_port(connect) as port:
                 said = await outside(
                     lambda: talk("127.0.0.1", port.number, web=self._is_web, limit=_TALK), _TALK + 1

@@ -30,9 +30,9 @@ def meant(
         listed = (
             f"known: {few(names)}"
             if names
-            else "nothing is configured; without a name the cluster is looked at"
+            else "nothing is configured; without a name kfw checks the cluster"
         )
-        raise UsageError(f"there is no forward named '{word}'", probably(word, names) + listed)
+        raise UsageError(f"cannot find a forward named '{word}'", probably(word, names) + listed)
     return [one for name, one in known.items() if chosen.has(name, one.profile)]
 
 

@@ -58,7 +58,7 @@ class ThisMachine:
         try:
             self.settings = await outside(self._load, HOPS[Hop.FILES].seconds)
         except ConfigError as why:
-            fix = "correct that line; `kfw config check` says when all is right"
+            fix = "correct that line; `kfw config check` checks it again"
             return [*found, *(error(Hop.FILES, UsageError(problem, fix)) for problem in why.problems)]
         found.append(ok(Hop.FILES, _read_files(self.settings)))
         found += [warning(Hop.FILES, text) for text in self.settings.warnings]
@@ -78,7 +78,7 @@ class ThisMachine:
                 await outside(lambda: client.status_raw(timeout=_DAEMON), HOPS[Hop.FILES].seconds)
             )
         except DaemonNotRunning:
-            return [ok(Hop.FILES, "no daemon runs; `kfw up` starts it")]
+            return [ok(Hop.FILES, "no daemon is running; `kfw up` starts it")]
         except (KfwError, ValueError) as why:
             what = why.what if isinstance(why, KfwError) else "the daemon's answer is not JSON"
             return [warning(Hop.FILES, what, "kfw restart --daemon, or kfw stop and kfw up")]

@@ -100,10 +100,10 @@ _FAR = re.compile(r"(?:tcp|ssh)://[^\s,;\"']+[^\s,;\"'.]")
 
 def _join_group(said: Said, found: re.Match[str]) -> str:
     if said.tool == "podman":
-        return "systemctl --user start podman.socket, and without sudo: each user has an own podman"
+        return "systemctl --user start podman.socket, and without sudo: each user has their own podman"
     path = found["path"] or SOCKET
     if said.here.in_container:
-        return f"docker run --group-add $(stat -c %g {path}) ...: this container's user has not the socket's group"
+        return f"docker run --group-add $(stat -c %g {path}) ...: this container's user is not in the socket's group"
     if said.mac:
         return f"log in as the user who owns {path}, or use another engine: docker context ls"
     return "sudo usermod -aG docker $USER, then log in again (in this shell: newgrp docker)"
@@ -118,7 +118,7 @@ def _other_context(said: Said, found: re.Match[str]) -> str:
 def _version(said: Said, _: re.Match[str]) -> str:
     if named := said.here.env.get("DOCKER_API_VERSION"):
         return f"DOCKER_API_VERSION is {named}: unset DOCKER_API_VERSION"
-    return f"bring {said.tool}'s command line and its engine to the same version: {said.tool} version"
+    return f"install the same version of {said.tool}'s command line and its engine: {said.tool} version"
 
 
 def _free_port(said: Said, found: re.Match[str]) -> str:
@@ -154,7 +154,7 @@ def _no_room(said: Said, _: re.Match[str]) -> str:
 
 
 def _unlock(_: Said, found: re.Match[str]) -> str:
-    return f"if no other kind or kubectl config runs: rm {found['lock']}"
+    return f"if no other kind or kubectl config is running: rm {found['lock']}"
 
 
 def _cause(name: str, words: str, fix: Fix, *, of_the_image: bool = False) -> Cause:
@@ -260,7 +260,7 @@ CAUSES: tuple[Cause, ...] = (
     _cause(
         "iptables",
         r"iptables(?: --wait)?[^\n]*(?:failed|no chain)|no chain/target/match|failed to set up container networking: nft",
-        "sudo systemctl restart docker: its rules of the firewall are gone",
+        "sudo systemctl restart docker: its firewall rules are gone",
     ),
     _cause(
         "no-network",

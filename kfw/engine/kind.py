@@ -152,5 +152,5 @@ def export_failed(stderr: str, file: str, here: Here) -> KfwError:
 
     fix = fix_of(Said(words, here), "kind get clusters")
     if "lock" in words and "denied" not in words:
-        fix = f"if no other kind or kubectl config runs: rm {file}.lock"
+        fix = f"if no other kind or kubectl config is running: rm {file}.lock"
     return KfwError(f"cannot export the kubeconfig to {file}: {words}", fix)

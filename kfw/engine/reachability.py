@@ -90,4 +90,4 @@ def no_detour(engine: Engine, here: Here) -> str | None:
     if here.in_container:
         return "kfw runs in a container itself, and docker publishes on the host"
     kind = runtime(engine, here)
-    return f"{kind} routes to its containers, so another one reaches no more" if kind in _OPEN else None
+    return f"{kind} routes to its containers, so another one would not reach more" if kind in _OPEN else None

@@ -206,7 +206,7 @@ class ForwardUis:
             )
         except KfwError as error:
             if error.what not in page.info.message:  # else it only fails again
-                log.warning("%s: its page is not there: %s", page.subject.shown, error.what)
+                log.warning("%s: cannot serve its page: %s", page.subject.shown, error.what)
             return error
         except Exception as error:  # whatever it is, the forward goes on
             log.exception("%s: its page failed", page.subject.shown)

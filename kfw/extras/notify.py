@@ -97,7 +97,7 @@ class Outages:
             return None
         told, outage.told = outage.told, False
         return (
-            Notice(f"kfw: {status.context} is back", f"{status.shown} is there again")
+            Notice(f"kfw: {status.context} is back", f"{status.shown} is active again")
             if told and back
             else None
         )
@@ -112,7 +112,7 @@ def _lost(context: str, lost: Iterable[tuple[str, str]]) -> Notice:
     are = "is" if len(lost) == 1 else "are"
     why = next((why for _, why in lost if why), "")
     body = f"{few(name for name, _ in lost)}{f': {why}' if why else ''}"
-    return Notice(f"kfw: {len(lost)} of {context} {are} not there", body[:LONGEST])
+    return Notice(f"kfw: {len(lost)} of {context} {are} down", body[:LONGEST])
 
 
 def command_line(

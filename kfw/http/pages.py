@@ -52,7 +52,7 @@ def refusal(request: Request, port: int, links: Collection[str] = ("/",)) -> Res
     hosts = (f"{ADDRESS}:{port}", f"localhost:{port}")
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     if host not in hosts:
-        return error_answer(421, f"this page is only at {ADDRESS}", f"open http://{hosts[0]}/")
+        return error_answer(421, f"this page is only served at {ADDRESS}", f"open http://{hosts[0]}/")
     if origin is None and request.method not in ("GET", "HEAD"):
         return error_answer(403, "the request does not say which page it comes from")
     if origin not in (None, f"http://{host}"):

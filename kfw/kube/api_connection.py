@@ -145,7 +145,7 @@ class ApiConnection:
                 return event
             if not isinstance(event, h11.InformationalResponse):
                 break
-        raise EOFError("it does not come to its answer")
+        raise EOFError("it does not finish its answer")
 
     async def pieces(self, timeout: float) -> AsyncGenerator[bytes, None]:
         """The body of the answer to the last `get`. Afterwards the connection can be used again."""

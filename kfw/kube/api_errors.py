@@ -182,7 +182,7 @@ def error_of(
             return Gone(message)
     if 300 <= status < 400:
         return NotUnderstood(
-            f"the API server {error_context.server} sends kfw elsewhere ({status}{_elsewhere(headers)})",
+            f"the API server {error_context.server} redirects kfw ({status}{_elsewhere(headers)})",
             f"a proxy or a network's login page may answer for it; check the server of cluster {error_context.cluster}",
         )
     asked = said.details.retry_after_seconds if said.details else 0
@@ -233,6 +233,6 @@ def is_html(body: bytes | bytearray) -> bool:
 def not_understood(error: NotUnderstood, error_context: ErrorContext) -> NotUnderstood:
     """A decoder's error, with the server that it is about."""
     return NotUnderstood(
-        f"the API server {error_context.server} answers what Kubernetes does not: {error.what}",
+        f"the API server {error_context.server} gave an answer that is not from Kubernetes: {error.what}",
         error.fix or f"check the server of cluster {error_context.cluster}, and what is between here and it",
     )

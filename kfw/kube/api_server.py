@@ -213,7 +213,7 @@ class ApiServer:
     def _complain(self, error: KfwError) -> None:
         if self._complained != error.what:
             self._complained = error.what
-            log.warning("%s; what it was before goes on", error.what)
+            log.warning("%s; the last login stays in use", error.what)
 
     async def _look_at_files(self) -> None:
         """While the server refuses or cannot be reached: a renewed file may be the end of it."""

@@ -69,7 +69,7 @@ class OutsideFile:
         if not self._complained:
             self._complained = True
             log.warning(
-                "cannot read %s now: %s; what it held before goes on", self._source.file, words_of(error)
+                "cannot read %s now: %s; its last content stays in use", self._source.file, words_of(error)
             )
 
 

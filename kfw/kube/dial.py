@@ -54,7 +54,7 @@ def _name_to_check(address: ServerAddress) -> str:
     """Without the dot of an absolute name, and without a zone, which certificates do not have."""
     name = (address.name or address.host).partition("%")[0].rstrip(".")
     if not name:
-        raise OSError("there is no name that its certificate could be checked for")  # for asyncio "" is any
+        raise OSError("it has no name to check its certificate for")  # for asyncio "" is any
     return name
 
 
@@ -116,7 +116,7 @@ async def _socks5(
     writer.write(b"\x05\x02\x00\x02" if proxy.username else b"\x05\x01\x00")
     version, method = await reader.readexactly(2)
     if version != 5 or method == 0xFF:
-        raise OSError(f"the proxy {proxy} offers no login that kfw knows")
+        raise OSError(f"the proxy {proxy} offers no login method that kfw knows")
     if method == 2:
         user, password = proxy.username.encode(), reveal(proxy.password).encode()
         writer.write(b"\x01" + bytes([len(user)]) + user + bytes([len(password)]) + password)

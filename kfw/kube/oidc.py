@@ -80,11 +80,11 @@ class OidcIssuer:
 
     async def _refresh(self) -> None:
         if not self._refresh_token:
-            why = "its id-token has ended" if self._id_token else "it has no id-token"
+            why = "its id-token has expired" if self._id_token else "it has no id-token"
             raise self._error(f"{why}, and there is no refresh-token to get another one with", again=True)
         for key in ("idp-issuer-url", "client-id"):
             if not self._config.get(key):
-                raise self._error(f"its auth-provider says no {key}", reason=Reason.BAD_CONFIG)
+                raise self._error(f"its auth-provider has no {key}", reason=Reason.BAD_CONFIG)
         endpoint = await self._endpoint(self._config["idp-issuer-url"].reveal())
         tokens = await self._ask_for_tokens(endpoint)
         if not tokens.id_token or end_of(Secret(tokens.id_token)) <= self._now():
@@ -97,7 +97,7 @@ class OidcIssuer:
         answer = await self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         found = _decode(answer.body, _Discovery) if answer.status == 200 else None
         if not found or not found.token_endpoint:
-            raise self._error(f"the issuer does not say where tokens are (HTTP {answer.status})")
+            raise self._error(f"the issuer does not say where to get tokens (HTTP {answer.status})")
         return found.token_endpoint
 
     async def _ask_for_tokens(self, endpoint: str) -> _Tokens:

@@ -13,6 +13,7 @@ import os
 import re
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -31,6 +32,8 @@ _RECORD = 16 * 1024
 
 #: Connections that are looked at for a session: more than are made at a time (Policy.dials_at_once).
 _LOOKED_AT = 16
+#: Seconds that a session is used before a newer one is looked for: a look copies it, which costs about as much as it saves.
+_LOOK_AGAIN = 5.0
 
 #: The machine's fault, and it passes.
 _SHORT_OF = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC})
@@ -77,7 +80,7 @@ class ResumingContext(ssl.SSLContext):
     certificates and their signatures a handshake takes half of the processor, of both sides (RFC 8446, 2.2)."""
 
     def __init__(self, protocol: int) -> None:
-        self._sessions: dict[str | bytes | None, ssl.SSLSession] = {}
+        self._sessions: dict[str | bytes | None, tuple[float, ssl.SSLSession]] = {}
         self._latest: deque[tuple[str | bytes | None, ref[ssl.SSLObject]]] = deque(maxlen=_LOOKED_AT)
 
     def wrap_bio(
@@ -94,14 +97,18 @@ class ResumingContext(ssl.SSLContext):
         return made
 
     def _session_to(self, server: str | bytes | None) -> ssl.SSLSession | None:
-        """The newest: servers hand them out after the handshake, with the first that they say, and each holds for hours."""
+        """A new one: servers hand them out after the handshake, with the first that they say, and each holds for hours."""
+        since, session = self._sessions.get(server, (-_LOOK_AGAIN, None))
+        now = time.monotonic()
+        if now - since < _LOOK_AGAIN:
+            return session
         for name, each in reversed(self._latest):
             one = each() if name == server else None
             with suppress(ValueError):  # in the middle of a handshake there is one that cannot be copied
-                if one and (session := one.session) and session.has_ticket:
-                    self._sessions[server] = session
-                    break
-        return self._sessions.get(server)
+                if one and (found := one.session) and found.has_ticket:
+                    self._sessions[server] = now, found
+                    return found
+        return session
 
 
 def context(cluster: ClusterEntry, certificate: ClientCertificate | None, ca: bytes = b"") -> ssl.SSLContext:
@@ -209,7 +216,7 @@ def blocks(bundle: bytes) -> Iterator[bytes]:
 
 def trust(context: ssl.SSLContext, bundle: bytes) -> None:
     """All certificates of the bundle that can be used. Raises ssl.SSLError or ValueError if none can."""
-    failure: ssl.SSLError | ValueError = ValueError("there is no PEM certificate in it")
+    failure: ssl.SSLError | ValueError = ValueError("it has no PEM certificate")
     trusted = 0
     for der in blocks(bundle):
         try:

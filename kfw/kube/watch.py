@@ -263,7 +263,7 @@ class Watch:
         if objects > MOST_OBJECTS or size > MOST_BYTES:
             where = f"in namespace {self._namespace}" if self.resource.namespaced else "in the cluster"
             raise _TooMany(
-                f"there are more {self.resource} {where} than kfw can follow: {objects} take {size / 1e6:.0f} MB",
+                f"too many {self.resource} {where} to follow: {objects} take {size / 1e6:.0f} MB",
                 ONLY_KUBECTL,
             )
 

@@ -126,7 +126,7 @@ class _Reader:
         ca = self._pem(one, "certificate-authority")
         if insecure and ca:
             raise Faulty(
-                "insecure-skip-tls-verify and a certificate-authority exclude each other",
+                "insecure-skip-tls-verify and a certificate-authority cannot be used together",
                 one.line_of("insecure-skip-tls-verify"),
             )
         _check_url(one, "server", server, urls.parse)
@@ -170,7 +170,7 @@ class _Reader:
         """A command with a slash is relative to the file, others are looked up in PATH."""
         command, version, mode = (one.text(key) for key in ("command", "apiVersion", "interactiveMode"))
         if not command or not version:
-            raise Faulty(f"exec must say its {'command' if not command else 'apiVersion'}", one.line)
+            raise Faulty(f"exec must have its {'command' if not command else 'apiVersion'}", one.line)
         if version not in _EXEC_VERSIONS:
             known = " or ".join(_EXEC_VERSIONS)
             raise Faulty(

@@ -165,5 +165,5 @@ def _decoded(body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise KubectlError(
-            f"error: the API server's answer is no {kind.__name__.strip('_')}: {error}"
+            f"error: the API server's answer is not a {kind.__name__.strip('_')}: {error}"
         ) from error

@@ -124,7 +124,9 @@ class PodLookup:
             Endpoint("pod", pod.name, pod.ip, self.pair.of(pod), declared_ports(pod)) for pod in self._pods
         )
         problem = (
-            None if endpoints else Problem(Reason.NO_READY_POD, f"no pod of {self._wanted.reference} runs")
+            None
+            if endpoints
+            else Problem(Reason.NO_READY_POD, f"no pod of {self._wanted.reference} is running")
         )
         return Resolution(pods=endpoints, problem=problem)
 

@@ -82,7 +82,7 @@ TOOLS = {
         ),
         Tool(
             "explain",
-            "How one forward connects, why not by other methods, and where each value of its config is from.",
+            "How one forward connects, why not by other methods, and where each value of its config comes from.",
             {"name": {"type": "string", "description": "A forward."}},
             words=("name",),
             required=("name",),
@@ -93,7 +93,7 @@ TOOLS = {
             {
                 "name": {"type": "string", "description": "Only lines about this forward."},
                 "lines": {"type": "integer", "description": "How many of the last ones; 20 if left out."},
-                "since": {"type": "string", "description": "All lines of so long, such as 10m."},
+                "since": {"type": "string", "description": "All lines of this period, such as 10m."},
             },
             words=("name",),
             key="lines",

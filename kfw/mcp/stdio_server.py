@@ -32,7 +32,7 @@ INSTRUCTIONS = (
     "kfw keeps ports of Kubernetes clusters on localhost. `status` shows what is forwarded where and why something is not "
     "active; `targets` what could be. An error names its cause and what fixes it."
 )
-LOOKS_ONLY = "This server only looks: `kfw mcp --allow-changes` offers up, add and down, too."
+LOOKS_ONLY = "This server is read-only: `kfw mcp --allow-changes` also offers up, add and down."
 
 
 class RpcError(Exception):

@@ -159,7 +159,7 @@ class LocalPlace:
 
 @runtime_checkable
 class HasOwnAddress(Protocol):
-    """A tunnel of a method that listens where it chooses to (MethodTraits.own_address)."""
+    """A tunnel of a method that chooses where to listen (MethodTraits.own_address)."""
 
     @property
     def local(self) -> LocalPlace | None:

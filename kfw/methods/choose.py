@@ -132,7 +132,7 @@ def why_not(
     method = methods.get(name)
     if method is None:
         return Problem(
-            Reason.BAD_CONFIG, f"method '{name}' is not there yet", f"use one of auto, {', '.join(methods)}"
+            Reason.BAD_CONFIG, f"unknown method '{name}'", f"use one of auto, {', '.join(methods)}"
         )
     if missing := method.missing(environ):
         return problem_of(missing)

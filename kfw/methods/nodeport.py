@@ -42,7 +42,7 @@ FAILING_SECONDS = 0.3
 Connect = Callable[[Endpoint, float], Awaitable[socket.socket]]
 
 #: What refuses is the node in the app's name, or kube-proxy where no app is ready.
-FIX_REFUSED = "see whether its pods listen on the service's target port; method tunnel asks each pod"
+FIX_REFUSED = "check that its pods listen on the service's target port; method tunnel asks each pod"
 FIX = "check that this machine can reach the node, or use method kubectl, which goes through the API server"
 
 

@@ -122,7 +122,7 @@ class Bootstrap:
         if not found.name:
             return
         if not platform.missing_services(self.steps, self.options, found):
-            self.steps.say("platform: all services are there")
+            self.steps.say("platform: all services are installed")
         elif self.why_no_platform is None:
             platform.install(self.steps, self.options, found, self.env, self.fetch)
         else:
@@ -167,4 +167,4 @@ class Bootstrap:
         if kind_cluster.network_exists(self.steps, self.here, self.provider):
             kind_cluster.attach(self.steps, self.here, self.provider)
         else:
-            self.steps.say(f"container: there is no network {kind.network(self.env)} yet")
+            self.steps.say(f"container: the network {kind.network(self.env)} does not exist yet")

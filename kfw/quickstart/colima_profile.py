@@ -109,7 +109,7 @@ def runs(asked: ProfileQuestions) -> Finding:
 def runtime(asked: ProfileQuestions) -> Finding:
     machine = asked.machine()
     if machine.runtime in ("docker", ""):
-        return ok("runtime", machine.runtime or "not told by this colima")
+        return ok("runtime", machine.runtime or "unknown, this colima does not say")
     what = f"{_named(asked)} runs {machine.runtime}, kind needs docker, and a profile keeps its runtime"
     profile = "kfw" if machine.profile in ("", "default") else f"{machine.profile}-docker"
     fix = shlex.join([*colima.start(profile, asked.mac), "--runtime", "docker"])
@@ -120,7 +120,7 @@ def size(asked: ProfileQuestions) -> Finding:
     """A warning: what runs on less may be enough for what the user wants."""
     machine = asked.machine()
     if not machine.cpus:
-        return ok("size", "not told by this colima")
+        return ok("size", "unknown, this colima does not say")
     told = f"{machine.cpus} CPUs, {machine.gib:g} GiB"
     if machine.cpus >= colima.CPUS and machine.gib >= colima.GIB:
         return ok("size", told)

@@ -109,7 +109,7 @@ def selection(ask: Ask, env: Mapping[str, str]) -> Finding:
     if others:
         what = f"{chosen.said_by} wins: {chosen.host or chosen.context}; {' and '.join(others)} is ignored"
         return warning("context", what, f"unset {chosen.said_by}")
-    return ok("context", f"{shown}, said by {chosen.said_by}")
+    return ok("context", f"{shown}, set by {chosen.said_by}")
 
 
 def sdk(ask: Ask, tool: str = "docker") -> Finding:
@@ -118,7 +118,7 @@ def sdk(ask: Ask, tool: str = "docker") -> Finding:
     try:
         told = json.loads(answer.out)
     except (ValueError, RecursionError):
-        return warning("sdk", f"docker's Python SDK said nothing: {answer.words}")
+        return warning("sdk", f"docker's Python SDK gave no answer: {answer.words}")
     if "error" in told:
         return warning("sdk", f"docker's Python SDK cannot reach the engine: {told['error']}")
     name = ask_engine(ask, tool).name

@@ -56,7 +56,7 @@ def exists(steps: Steps, name: str, here: Here, provider: str) -> bool:
     answer = steps.ask(kind.get_clusters())
     if not answer.ok:
         said = Said(answer.err, here, provider)
-        what = f"kind cannot tell which clusters there are: {kind.words_of(answer.err) or answer.words}"
+        what = f"kind cannot list its clusters: {kind.words_of(answer.err) or answer.words}"
         raise ClusterUnreachable(what, fix_of(said, f"{provider} info"))
     return name in kind.names(answer.out)
 
@@ -76,7 +76,7 @@ def ensure(
         create(steps, options, here, provider, no_network=no_network())
         return
     done = "".join(f"; {each}" for each in start_stopped(steps, options, here, provider))
-    steps.say(f"cluster: the kind cluster {name} is there{done}")
+    steps.say(f"cluster: the kind cluster {name} exists{done}")
 
 
 def create(steps: Steps, options: BootstrapOptions, here: Here, provider: str, *, no_network: bool) -> None:
@@ -88,7 +88,7 @@ def create(steps: Steps, options: BootstrapOptions, here: Here, provider: str, *
     room = engine_checks.instances(steps.ask, here, provider)
     if room.level is Level.WARNING:
         steps.say(f"cluster: {room.what}; {room.fix}")
-    steps.say(f"cluster: making the kind cluster {name}, which takes a minute or two")
+    steps.say(f"cluster: creating the kind cluster {name}, which takes a minute or two")
     if not steps.dry:  # before: what is left of an interrupted run is ours to delete, too
         write_atomic(options.made, b"made by kfw bootstrap\n")
     answer = steps.do(kind.create_cluster(name, str(config), str(options.kubeconfig)), timeout=CREATE)
@@ -135,7 +135,7 @@ def _never_started(
 ) -> ClusterUnreachable:
     """Such a node has no Kubernetes in it: kind was interrupted, or its start failed. Starting it would not make one."""
     names, words = ", ".join(node.name for node in created), next((n.error for n in created if n.error), "")
-    cause = f": {words}" if words else ", the making of the cluster was interrupted"
+    cause = f": {words}" if words else ", the creation of the cluster was interrupted"
     again = f"kind delete cluster --name {cluster}, then again"
     fix = fix_of(Said(words, here, provider, cluster))
     what = f"the nodes {names} of the kind cluster {cluster} were created and never started{cause}"
@@ -188,9 +188,7 @@ def wait_for_api(
 def _api_fix(name: str) -> str:
     if not name:
         return "kfw sandbox start"
-    return (
-        f"docker logs {name}-control-plane; if its making was interrupted: kind delete cluster --name {name}"
-    )
+    return f"docker logs {name}-control-plane; if its creation was interrupted: kind delete cluster --name {name}"
 
 
 # -- the configuration of a new cluster

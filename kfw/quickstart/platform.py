@@ -59,8 +59,8 @@ def why_no_helm(steps: Steps, options: BootstrapOptions, env: Mapping[str, str])
     except TimedOut:
         return f"the registry of {first.chart} did not answer within {REGISTRY:g} s"
     if not answer.ok:
-        return f"the registry of {first.chart} does not give it: {answer.words}"
-    return None if steps.agree(_ABOUT) else "you did not ask for them; --yes does"
+        return f"the registry of {first.chart} does not provide it: {answer.words}"
+    return None if steps.agree(_ABOUT) else "you did not agree to install them (--yes does)"
 
 
 def platform(options: BootstrapOptions, env: Mapping[str, str]) -> list[Release]:
@@ -152,7 +152,7 @@ def _wait(steps: Steps, cluster: BootstrapCluster, name: str, namespace: str) ->
     if not answer.ok:
         steps.say(steps.ask(cluster.kubectl("get", "pods", *where)).out)
         fix = shlex.join(cluster.kubectl("describe", "pods", *where))
-        raise KfwError(f"the stand-in {name} does not come up: {answer.words}", fix)
+        raise KfwError(f"the stand-in {name} does not become ready: {answer.words}", fix)
 
 
 def adapted(objects: Iterable[Mapping[str, Any]], options: BootstrapOptions) -> list[dict[str, Any]]:

@@ -38,11 +38,11 @@ def ensure(
 ) -> None:
     """Nothing when it is there in its version. Raises KfwError after having shown what is worth seeing."""
     if releases.is_there(release, found):
-        steps.say(f"platform: {release.name} {release.version} is there")
+        steps.say(f"platform: {release.name} {release.version} is installed")
         return
     if found and found.pending:
         steps.must(
-            releases.take_back(release, found, cluster), f"cannot take {release.name} back", timeout=300.0
+            releases.take_back(release, found, cluster), f"cannot roll back {release.name}", timeout=300.0
         )
     steps.say(f"platform: {release.name} {release.version}, at most {release.timeout // 60} minutes")
     line = releases.upgrade(release, cluster, [str(file) for file in values])
@@ -64,7 +64,7 @@ def _wait(steps: Steps, release: Release, cluster: BootstrapCluster, wait: Wait)
         return
     if not wait.optional:
         raise _failed(steps, release, cluster, answer.words, line)
-    steps.say(f"platform: {release.name} is not all ready yet: {answer.words}")
+    steps.say(f"platform: {release.name} is not completely ready yet: {answer.words}")
 
 
 def _register(steps: Steps, release: Release, cluster: BootstrapCluster, fetch: Fetch) -> None:
@@ -86,7 +86,7 @@ def _patch(steps: Steps, patch: Patch, cluster: BootstrapCluster) -> None:
     what = f"{patch.kind}/{patch.name}"
     there = steps.ask(releases.get(patch, cluster))
     if not there.ok:
-        steps.say(f"platform: {what} is not there, so it is not patched: {there.words}")
+        steps.say(f"platform: {what} does not exist, so it is not patched: {there.words}")
     elif not (patch.unless and patch.unless in there.out):
         answer = steps.do(releases.apply(patch, cluster), timeout=60.0)
         if not answer.ok:

@@ -76,7 +76,9 @@ def _leave_kind(
         _empty(steps, options, here.env)
         if not keep_cluster:
             name = options.cluster_name
-            steps.say(f"cluster: {name} was not made by kfw, so it stays: kind delete cluster --name {name}")
+            steps.say(
+                f"cluster: {name} was not created by kfw, so it stays: kind delete cluster --name {name}"
+            )
 
 
 def _empty(steps: Steps, options: BootstrapOptions, env: Mapping[str, str]) -> None:

@@ -426,7 +426,7 @@ class LocalConnection:
                 self._give_up("kfw failed: the dial was cancelled")
             return
         if (bug := task.exception()) is not None:
-            self._terms.log.error("%s: a dial failed in an unforeseen way", self._terms.name, exc_info=bug)
+            self._terms.log.error("%s: a dial failed unexpectedly", self._terms.name, exc_info=bug)
             self._give_up(f"kfw failed: {bug}")
 
 

@@ -249,19 +249,19 @@ class NamedFault:
 
 
 KINDS: dict[str, NamedFault] = {
-    "silent": NamedFault(Faults.silent, "the API takes connections and says nothing, tunnels stand still"),
+    "silent": NamedFault(Faults.silent, "the API accepts connections but says nothing, tunnels stand still"),
     "silent-tunnels": NamedFault(
         lambda one: one.silent(only="tunnels"), "tunnels stand still, the API answers"
     ),
-    "slow": NamedFault(Faults.slow, "all that the API and the tunnels say comes 0.5 s late"),
+    "slow": NamedFault(Faults.slow, "everything from the API and the tunnels comes 0.5 s late"),
     "reset": NamedFault(Faults.reset, "connections to the API and tunnels are reset"),
-    "refuse": NamedFault(Faults.refuse, "the API's port refuses, what is open goes on"),
+    "refuse": NamedFault(Faults.refuse, "the API's port refuses, open connections go on"),
     "malformed": NamedFault(Faults.malformed, "the API and the tunnels talk nonsense"),
     "forbidden": NamedFault(Faults.forbidden, "403 for every port-forward"),
-    "expired-login": NamedFault(Faults.expired_login, "401 for everybody, what is open goes on"),
+    "expired-login": NamedFault(Faults.expired_login, "401 for everyone, open connections go on"),
     "expired-watches": NamedFault(Faults.expired_watches, "410 for every watch"),
     "goaway": NamedFault(Faults.goaway, "a tunnel takes one connection, then says GOAWAY"),
-    "poisoned": NamedFault(Faults.poisoned, "of each tunnel open now one of five workers stands still"),
+    "poisoned": NamedFault(Faults.poisoned, "one of five workers of each open tunnel stands still"),
     "no-spdy": NamedFault(Faults.without, "403 for raw SPDY; in WebSocket it works"),
 }
 

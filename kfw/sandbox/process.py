@@ -148,5 +148,5 @@ def fault(directory: Path, kind: str, *, on: bool) -> Record:
                 return now
             time.sleep(_PAUSE)
     raise TimedOut(
-        f"the sandbox does not take the fault within {LIMIT:g} s", f"its log is {log_file(directory)}"
+        f"the sandbox did not apply the fault within {LIMIT:g} s", f"its log is {log_file(directory)}"
     )

@@ -10,10 +10,10 @@ from kfw.protocol import ADDED
 _TYPED: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"choose another localPort, or set onPortInUse: next"),
-        "take another local port, or add --next-port",
+        "choose another local port, or add --next-port",
     ),
-    (re.compile(r"choose another localPort"), "take another local port"),
-    (re.compile(r"choose a localPort from 1024 on"), "take a local port from 1024 on"),
+    (re.compile(r"choose another localPort"), "choose another local port"),
+    (re.compile(r"choose a localPort of 1024 or higher"), "choose a local port of 1024 or higher"),
     (
         re.compile(r"set targetPort to one of (?P<list>(?P<first>\d+).*)"),
         r"try `{add} \g<first>`; its ports: \g<list>",

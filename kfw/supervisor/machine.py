@@ -73,7 +73,7 @@ class Snapshot(Struct, frozen=True):
     delay: float = 0.0
 
 
-_NOWHERE = Problem(Reason.INTERNAL, "there is no endpoint")
+_NOWHERE = Problem(Reason.INTERNAL, "no endpoint")
 
 #: Good checks that end `degraded`.
 GOOD_CHECKS = 2

@@ -13,10 +13,9 @@ from kfw.names import DisplayNames, RowId
 from kfw.protocol import ADDED, ForwardStatus
 from kfw.relay.listener import Listener
 from kfw.supervisor.moved_ports import MovedPorts
-from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, same_in, shared_entries
+from kfw.supervisor.plan import Plan, SharedPorts, keep_pins, only_in, only_moves, plan, same_in, shared_rows
 from kfw.supervisor.report import Row, level_of, line, news_of
 from kfw.supervisor.runner import Clusters, Runner, World
-from kfw.supervisor.shared_ports import SharedPorts
 
 #: A record of the log that has this says what `tell` says as well.
 TOLD = "told"
@@ -113,7 +112,7 @@ class Supervisor:
             for row_id, added in taken.items():
                 self._hand_on(added, wanted[row_id])
             running = self.running() if taken else running
-            shared = shared_entries(running, wanted)
+            shared = shared_rows(running, wanted)
             own = {row_id: forward for row_id, forward in wanted.items() if row_id not in shared}
             await self._take_ports(forward for row_id, forward in own.items() if row_id not in running)
             todo = plan(running, own, replaces=replaces, context=context)
@@ -323,7 +322,7 @@ class Supervisor:
         """These themselves, all when there are none. Raises UsageError for one that is gone."""
         ids = list(dict.fromkeys(ids))
         if gone := next((row_id for row_id in ids if row_id not in self._rows), None):
-            raise UsageError(f"there is no forward named '{gone.name}'", "`kfw status` shows all")
+            raise UsageError(f"cannot find a forward named '{gone.name}'", "`kfw status` shows all")
         return ids or list(self._rows)
 
     def _each(self, ids: Iterable[RowId], act: Callable[[Runner], None]) -> list[RowId]:
@@ -379,7 +378,7 @@ class Supervisor:
                 and row.runner.path.has_taken(port)
                 and other != new_id
             ]
-            why = f"port {port} went to '{new_id.name}', as this was in error"
+            why = f"port {port} went to '{new_id.name}', as this one was in error"
             await self._end(
                 holders, Problem(Reason.USER_STOPPED, why, "`kfw up`, or `kfw add` with another port")
             )

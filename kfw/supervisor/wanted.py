@@ -212,7 +212,7 @@ def who_said_so(project: Project, name: str, profile: str | None) -> str:
     else:
         about = f"with its profile {profile}" if profile in project.profiles else "with its project"
     flags = "".join(f" --{flag} {value}" for flag, value in wish.source.flags.items())
-    return f"{wish.switch.value}, said {about}{', with' if flags else ''}{flags}"
+    return f"{wish.switch.value}, {about}{', with' if flags else ''}{flags}"
 
 
 def sources(project: Project) -> list[Source]:

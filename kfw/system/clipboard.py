@@ -58,7 +58,7 @@ def _write_to_terminal(words: str) -> None:
     try:
         terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError as error:
-        raise KfwError("cannot copy: there is no clipboard and no terminal here", "use --print") from error
+        raise KfwError("cannot copy: found no clipboard and no terminal here", "use --print") from error
     try:
         os.write(terminal, words.encode())
     finally:

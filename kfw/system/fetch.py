@@ -77,7 +77,7 @@ def _parts(url: str) -> tuple[str, str]:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError as error:
-        raise KfwError(f"{url} is not an address: {error}") from error
+        raise KfwError(f"{url} is not a valid URL: {error}") from error
     return parts.scheme, f"{parts.hostname or ''}{port}"
 
 

@@ -108,7 +108,7 @@ def clear_the_way(path: Path) -> Path | None:
     if stat.S_ISREG(kind):
         return None
     aside = put_aside(path)
-    log.warning("%s was not a file and is now %s", path, aside.name)
+    log.warning("%s was not a file, so it was renamed to %s", path, aside.name)
     return aside
 
 
@@ -360,7 +360,7 @@ def _cannot(do: str, path: Path, error: OSError) -> KfwError:
 
 def _fix(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "make room on that disk, or set KFW_HOME to a directory on another one"
+        return "free space on that disk, or set KFW_HOME to a directory on another one"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return "set KFW_HOME to a directory that you may write to"
     return ""

@@ -31,7 +31,7 @@ def check_command(argv: Sequence[str], path: str | None) -> None:
         return
     if shutil.which(argv[0], mode=os.F_OK, path=path):
         raise CommandNotExecutable(f"cannot run {argv[0]}: it is not executable", f"chmod +x {argv[0]}")
-    raise CommandNotFound(f"cannot run {argv[0]}: command not found", "look at its spelling, and at PATH")
+    raise CommandNotFound(f"cannot run {argv[0]}: command not found", "check its spelling and PATH")
 
 
 class CommandSignals:

@@ -109,7 +109,7 @@ def how_to_get(extra: str) -> str:
 
 
 def one_file(environ: Mapping[str, str], traces: InstallationTraces) -> str:
-    """The path of the file that this kfw was unpacked from, "" for none. What it was unpacked into is a cache."""
+    """The path of the file that this kfw was unpacked from, "" is none. What it was unpacked into is a cache."""
     return environ.get("PEX", "") if installer_of(traces) is Installer.ZIPAPP else ""
 
 

@@ -97,7 +97,7 @@ class Ledger:
         """ "" while the next kfw would find it; else a sentence for people."""
         if entry.marker not in self._lacks:
             return ""
-        return f"if kfw is killed now, its child process goes on: {self.problem}"
+        return f"if kfw is killed now, its child process keeps running: {self.problem}"
 
     def catch_up(self) -> None:
         """Write what the file lacks, also where somebody has taken it away. No error: see `problem`."""
@@ -167,7 +167,7 @@ class Ledger:
         except KfwError as error:
             if not self.problem and time.monotonic() - self._told_at >= _TELL_AGAIN:
                 self._told_at = time.monotonic()
-                log.warning("%s; which child processes run is known to this kfw only", error.what)
+                log.warning("%s; only this kfw knows which child processes run", error.what)
             self._lacks &= known.keys()
             self._lacks |= {marker} & known.keys() if there else known.keys()
             self.problem = error.what

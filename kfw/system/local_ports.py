@@ -104,7 +104,7 @@ def _bind_next(addresses: Sequence[str], port: int, claims: Claims, first: _Refu
         except _Refused as refused:
             if not refused.busy:
                 raise _in_words(refused) from refused.error
-    what = f"{_in_words(first).what}, and nothing from 1024 on within {REACH} of it is free"
+    what = f"{_in_words(first).what}, and no port of 1024 or higher within {REACH} of it is free"
     raise PortInUse(what, "choose another localPort") from first.error
 
 
@@ -192,7 +192,7 @@ def _in_words(refused: _Refused) -> KfwError:
             fix = "free it, choose another localPort, or set onPortInUse: next"
             return PortInUse(f"cannot listen on {refused.port}: {who} has it", fix)
         case errno.EACCES:
-            what = f"cannot listen on {refused.port}: low ports are for root"
+            what = f"cannot listen on {refused.port}: low ports are reserved for root"
             return NotPermitted(what, _low_port_fix(refused.port))
         case errno.EADDRNOTAVAIL | errno.EAFNOSUPPORT:
             return _no_address([refused.address])
@@ -207,7 +207,7 @@ def _no_room(port: int, error: OSError) -> KfwError:
 
 
 def _low_port_fix(port: int) -> str:
-    other = "choose a localPort from 1024 on"
+    other = "choose a localPort of 1024 or higher"
     if sys.platform != "linux":
         return other
     return f"sudo sysctl net.ipv4.ip_unprivileged_port_start={port}, or {other}"

@@ -43,7 +43,7 @@ class Index(NamedTuple):
 
 
 def index_of(environ: Mapping[str, str], given: str = "") -> Index:
-    """What was given, else uv's and pip's variables, their files, and what pip has built in. Raises KfwError for none."""
+    """What was given, else uv's and pip's variables, their files, and what pip has built in. Raises KfwError is none."""
     for url, why in _candidates(environ, given):
         if url:
             return _parted(url, why)
@@ -95,7 +95,7 @@ def _parted(url: str, why: str) -> Index:
         parts = urlsplit(url)
         host = f"{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}"
     except ValueError as error:
-        raise KfwError(f"the package index of {why} is not an address: {error}") from error
+        raise KfwError(f"the package index of {why} is not a valid URL: {error}") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise KfwError(f"the package index of {why} does not begin with https:// or http://")
     login = ":".join(unquote(part) for part in (parts.username, parts.password) if part is not None)
@@ -107,7 +107,7 @@ def _parted(url: str, why: str) -> Index:
 
 
 def newest(index: Index, python: tuple[int, int] = sys.version_info[:2]) -> str:
-    """The newest version that is meant for everybody and runs on this Python, "" for none. Raises KfwError."""
+    """The newest version that is meant for everybody and runs on this Python, "" is none. Raises KfwError."""
     headers = {"Accept": _JSON} | ({"Authorization": index.authorization} if index.authorization else {})
     # With a login it follows nobody to another host.
     bounds = FetchBounds(TIMEOUT, LARGEST, ("https", "http"), redirects=0 if index.authorization else 3)
@@ -183,7 +183,7 @@ def upgrade_line(traces: InstallationTraces, python: str) -> str:
         case Installer.DEB:
             return f"sudo apt-get update && sudo apt-get install --only-upgrade {DISTRIBUTION}"
         case Installer.ZIPAPP:
-            return "put the new file in the place of this one"
+            return "replace this file with the new one"
         case Installer.EDITABLE | Installer.SOURCE:
             return f"git -C {shlex.quote(package)} pull"
     return f"{shlex.quote(python)} -m pip install --upgrade {DISTRIBUTION}"

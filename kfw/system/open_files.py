@@ -104,7 +104,7 @@ class OpenFiles:
             return ""
         limit, wait = open_files_limit(), "so new connections wait until others end"
         if self._of != errno.EMFILE:
-            return f"this machine can open no more files ({os.strerror(self._of)}), {wait}"
+            return f"this machine cannot open more files ({os.strerror(self._of)}), {wait}"
         return f"the limit of open files ({limit}) is reached, {wait}; {raise_it(limit)}"
 
     def _refusal(self, use: Use, count: int) -> OSError | None:

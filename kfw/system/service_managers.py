@@ -144,7 +144,7 @@ def installed(manager: ServiceManager) -> str | None:
     except OSError as error:
         raise KfwError(f"cannot read {manager.file}: {error.strerror or error}") from error
     if not manager.is_ours(text):
-        raise KfwError(f"{manager.file} was not written by kfw", "move it away, or do by hand what it is for")
+        raise KfwError(f"{manager.file} was not written by kfw", "move it away, or edit it by hand")
     return text
 
 

@@ -118,7 +118,7 @@ def environ_for(names: Sequence[str], environ: Mapping[str, str]) -> dict[str, s
     """
     for name in names:
         if is_secret_name(name):
-            fix = "`kfw up` brings it from your shell to the daemon, in memory only"
+            fix = "`kfw up` sends it from your shell to the daemon, in memory only"
             raise UsageError(f"{name} looks like a secret, which does not go into a file", fix)
         if name not in environ:
             raise UsageError(

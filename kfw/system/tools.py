@@ -106,7 +106,7 @@ def _unusable(tool: str, path: str | None) -> ToolMissing | None:
     """Something of that name is there, but it cannot be run."""
     for candidate in _places(tool, path):
         if candidate.is_dir():
-            return ToolMissing(f"cannot run {tool}: {candidate} is a directory", "take it off PATH")
+            return ToolMissing(f"cannot run {tool}: {candidate} is a directory", "remove it from PATH")
         if candidate.exists():
             what = f"cannot run {tool}: {candidate} is not executable"
             return ToolMissing(what, f"chmod +x {candidate}")

@@ -24,7 +24,7 @@ def notice_file() -> str:
 
 
 def notice(environ: Mapping[str, str]) -> str:
-    """A sentence about the newer version that was found, "" for none."""
+    """A sentence about the newer version that was found, "" is none."""
     if is_switched_off(environ):
         return ""
     try:
@@ -33,7 +33,7 @@ def notice(environ: Mapping[str, str]) -> str:
         return ""
     if latest == "-" or current != __version__:
         return ""
-    return f"kfw {latest} is there, this is {__version__}: {line}"
+    return f"kfw {latest} is available, this is {__version__}: {line}"
 
 
 def is_due(now: float) -> bool:

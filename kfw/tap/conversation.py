@@ -44,7 +44,7 @@ class Conversation:
         try:
             return self._read(event.data, event.time, by_client=by_client)
         except Odd:
-            return self._give_up(event.time, "from here on it is no HTTP")
+            return self._give_up(event.time, "from here on it is not HTTP")
 
     def _read(self, data: bytes, at: float, *, by_client: bool) -> list[Exchange]:
         """Raises Odd."""

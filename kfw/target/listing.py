@@ -162,7 +162,8 @@ async def list_objects(
                 return found
             if len(found) > MOST_OBJECTS:
                 raise KfwError(
-                    f"there are more than {MOST_OBJECTS} {resource}", "name a namespace: kfw targets -n NAME"
+                    f"cannot list more than {MOST_OBJECTS} {resource}",
+                    "name a namespace: kfw targets -n NAME",
                 )
             query["continue"] = page.next
     except NotUnderstood as error:
@@ -194,5 +195,5 @@ def _no_namespace(server: ApiServer, namespace: str) -> UsageError:
     context = server.error_context.context
     return UsageError(
         f"namespace '{namespace}' does not exist in context {context}",
-        "see all that there is: kfw targets -A",
+        "list everything: kfw targets -A",
     )

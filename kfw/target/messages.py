@@ -45,7 +45,7 @@ def no_pod_matches(service: Service, objects: Objects) -> Problem:
     if not service.selector:
         return Problem(
             Reason.NO_READY_POD,
-            f"service {service.name} has no selector and no endpoint that is ready",
+            f"service {service.name} has no selector and no ready endpoint",
             f"{objects.kubectl} get endpointslices -l kubernetes.io/service-name={service.name}",
         )
     return Problem(
@@ -87,7 +87,7 @@ def nodes_silent(target: Target, objects: Objects) -> Problem:
     """Not an error: connections go there all the same, and work where the node does."""
     return Problem(
         Reason.NO_READY_POD,
-        f"no pod of {target} counts as ready, because the nodes do not report; connections go to them all the same",
+        f"no pod of {target} counts as ready, because the nodes do not report; connections go to them anyway",
         f"{objects.kubectl} get nodes",
     )
 
@@ -123,5 +123,5 @@ def _look_at(pod: Pod, objects: Objects) -> str:
         return f"{objects.kubectl} logs {pod.name} --previous"
     look = f"{objects.kubectl} describe pod {pod.name}"
     if pod.running and not pod.terminating:
-        return f"write readiness: running to forward to it all the same, or see {look}"
+        return f"write readiness: running to forward to it anyway, or see {look}"
     return look

@@ -179,7 +179,7 @@ class TargetWatcher:
     def _with_trouble(self, problem: Problem) -> Resolution:
         self._trouble = True
         if self._broken:
-            both = f"{problem.message}; and {self._broken.message}, so what it said before goes on"
+            both = f"{problem.message}; and {self._broken.message}, so its last answer stays in use"
             problem = replace(problem, message=both, fix=self._broken.fix)
         problem = self._of_unknown_environment(problem)
         needs_person = self._shared is not None and self._shared.server.login.needs_person
@@ -259,7 +259,7 @@ class TargetWatcher:
             return problem
         if problem != self._broken:
             self._broken = problem
-            log.warning("%s: %s; what it said before goes on", self.forward.name, problem.message)
+            log.warning("%s: %s; its last answer stays in use", self.forward.name, problem.message)
         return None
 
     async def _wanted(self) -> Needs:

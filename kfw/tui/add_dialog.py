@@ -144,7 +144,9 @@ class AddDialog(ModalScreen[NewForward | None]):
                 holder = self._busy.get(port or 0)
                 fine = not holder or self._takes_next()
                 if not fine:
-                    said = f"cannot listen on {port}: the forward '{holder}' has it; take another local port"
+                    said = (
+                        f"cannot listen on {port}: the forward '{holder}' has it; choose another local port"
+                    )
             except KfwError as error:
                 said = sentence(error)
         shown = self.query_one("#said", Static)
@@ -180,7 +182,7 @@ class AddDialog(ModalScreen[NewForward | None]):
         try:
             self.post_message(self.TargetsFound(self._caller.targets(*where), "", where))
         except KfwError as error:
-            self.post_message(self.TargetsFound(None, f"targets are not known: {error.what}", where))
+            self.post_message(self.TargetsFound(None, f"cannot list targets: {error.what}", where))
 
     def on_add_dialog_targets_found(self, message: TargetsFound) -> None:
         if message.where != self._where:

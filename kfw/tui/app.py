@@ -193,7 +193,7 @@ class TuiApp(ForwardActions):
         self.action_sort(message.title)
 
     def action_sort(self, title: str) -> None:
-        """The same column again: the other way round."""
+        """The same column again: reverse the order."""
         if title in SORTS:
             again = self.list_options.sort == title
             self._list(sort=title, reverse=again and not self.list_options.reverse)

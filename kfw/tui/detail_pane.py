@@ -81,7 +81,7 @@ class DetailPane(Vertical):
             "explain": explain_lines,
             "connections": connection_lines,
             "events": event_lines,
-            "log": lambda name, _: list(self._caller.log_tail(name)) or ["the log has no line about it"],
+            "log": lambda name, _: list(self._caller.log_tail(name)) or ["the log has no lines about it"],
         }
         try:
             lines = loaders[section](name, width)
@@ -126,6 +126,4 @@ def event_lines(name: str, _: int) -> list[str]:
     found = [
         event for event in msgspec.to_builtins(client.events()) if event["name"] and key_of(event) == name
     ]
-    return [details.event_line(event, colour=True) for event in found[-_MOST:]] or [
-        "nothing has happened to it yet"
-    ]
+    return [details.event_line(event, colour=True) for event in found[-_MOST:]] or ["no events yet"]

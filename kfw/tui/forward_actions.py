@@ -56,7 +56,7 @@ class ForwardActions(App[int]):
         from kfw.tui.dialogs import Question
 
         if row := self._row():
-            question = Question(f"Remove {view.shown(row)}? It is stopped, and its row goes away.", "Remove")
+            question = Question(f"Remove {view.shown(row)}? It is stopped, and its row is removed.", "Remove")
             self._ask(question, lambda: daemon_actions.remove(row, self._caller))
 
     def action_close_cluster(self) -> None:

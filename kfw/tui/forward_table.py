@@ -208,7 +208,7 @@ class ForwardTable(ScrollView, can_focus=True):
             case ("empty", text):
                 return Strip([Segment(f"  {text}", self._look("note"))])
             case ("group", group):
-                well = "" if group.well == group.below else f", {group.below - group.well} not well"
+                well = "" if group.well == group.below else f", {group.below - group.well} unhealthy"
                 return Strip([Segment(f"{group.title}  {group.below}{well}", self._look("group"))])
             case (_, selected, status, *texts):
                 return self._forward_strip(selected, status, texts)

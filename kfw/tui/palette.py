@@ -27,7 +27,7 @@ def entries(statuses: list[str], clusters: list[str], profiles: list[str]) -> It
     for action in ALL:
         yield PaletteEntry(action.title, f"{key_label(action.keys)}  {action.help}", action.call)
     for title in SORTS:
-        yield PaletteEntry(f"Sort by {title.lower()}", "again: the other way round", f"sort('{title}')")
+        yield PaletteEntry(f"Sort by {title.lower()}", "again: reverse the order", f"sort('{title}')")
     for group in (*GROUPS, ""):
         yield PaletteEntry(f"Group by {group}" if group else "Do not group", "", f"group('{group}')")
     for field, values in (("status", statuses), ("cluster", clusters), ("profile", profiles)):

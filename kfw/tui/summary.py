@@ -35,7 +35,7 @@ def summary_line(forwards: Sequence[LiveForward], shown: int, daemon: dict[str, 
 def empty_line(known: int, problem: str, search: str) -> str:
     """What stands in a list without lines."""
     if known and search:
-        return f"nothing is like '{search}'; Esc shows all"
+        return f"nothing matches '{search}'; Esc shows all"
     return (
         ""
         if known or problem

@@ -17,31 +17,31 @@ class UserAction(NamedTuple):
 
 FORWARD = (
     UserAction("details", "enter", "Details", "explain, connections, events, log", "details"),
-    UserAction("retry", "r", "Retry now", "try again what waits or is in error", "retry"),
+    UserAction("retry", "r", "Retry now", "retry it if it waits or has failed", "retry"),
     UserAction("restart", "s", "Restart", "reconnect; the local port stays open"),
     UserAction("down", "d", "Stop", "stop it and free its port", "stop"),
-    UserAction("switch", "e", "Enable or disable", "start it, or stop it for `kfw up` as well", "on/off"),
-    UserAction("remove", "x", "Remove", "stop it and take its row away"),
+    UserAction("switch", "e", "Enable or disable", "start it, or stop it, for `kfw up` too", "on/off"),
+    UserAction("remove", "x", "Remove", "stop it and remove its row"),
     UserAction("open", "o", "Open URL", "in the browser", "open"),
     UserAction("copy('url')", "c", "Copy URL", "or host:port", "copy"),
-    UserAction("copy('command')", "C", "Copy as command", "curl, psql, redis-cli or what else speaks to it"),
+    UserAction("copy('command')", "C", "Copy as command", "curl, psql, redis-cli or similar"),
 )  # fmt: skip
 CLUSTER = (
     UserAction("add", "a", "Add a forward", "a target, its port and the local port", "add"),
     UserAction("close_cluster", "X", "Close cluster", "stop all forwards of the selected one's cluster"),
-    UserAction("retry_all", "ctrl+r", "Retry all", "try again now all that wait or are in error"),
+    UserAction("retry_all", "ctrl+r", "Retry all", "retry all that wait or have failed"),
 )
 LIST = (
     UserAction("search", "slash", "Search", "words, or status: cluster: profile: project: name:", "search"),
-    UserAction("only_bad", "f", "Only what is not well", "and again: all", "filter"),
+    UserAction("only_bad", "f", "Only unhealthy ones", "again: all of them", "filter"),
     UserAction("next_group", "g", "Group", "by project, profile, cluster, or not at all", "group"),
     UserAction("reverse", "R", "Reverse the order", ""),
 )
 APP = (
-    UserAction("command_palette", "colon,ctrl+p", "All commands", "type a part of a name"),
+    UserAction("command_palette", "colon,ctrl+p", "All commands", "type part of a name"),
     UserAction("next_theme", "T", "Theme", "dark, light, high contrast"),
     UserAction("help", "question_mark", "Help", "all keys", "help"),
-    UserAction("quit_app(0)", "q", "Quit", "forwards go on", "quit"),
+    UserAction("quit_app(0)", "q", "Quit", "forwards keep running", "quit"),
 )
 SECTIONS = (("Forward", FORWARD), ("Cluster", CLUSTER), ("List", LIST), ("App", APP))
 ALL = tuple(action for _, actions in SECTIONS for action in actions)

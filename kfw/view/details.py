@@ -70,7 +70,7 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
     if explanation.get("roundTripMs") is not None:
         lines.append(f"round trip: {explanation['roundTripMs']:.1f} ms")
     if row["status"] in ("stopped", "disabled"):
-        lines.append(f"nothing goes through it: `kfw up {row['name']}` starts it")
+        lines.append(f"it is not connected: `kfw up {row['name']}` starts it")
     elif explanation["candidates"]:
         lines.append("ways:")
     said = {note: "as above"}
@@ -82,7 +82,7 @@ def explain_lines(explanation: Row, *, width: int, colour: bool) -> list[str]:
         mark = ">" if candidate["chosen"] else " "
         lines += [f"  {mark} {candidate['method']:<{longest}} {first.strip()}", *rest]
     if explanation["limits"]:
-        lines.append("what this way cannot do:")
+        lines.append("limits of this method:")
         for limit in explanation["limits"]:
             first, *rest = wrapped(clean(limit), width, indent=4)
             lines += [f"  - {first.strip()}", *rest]

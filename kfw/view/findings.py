@@ -16,7 +16,7 @@ _HOP = len("port in the pod")
 def section_lines(section: Row, *, width: int, colour: bool) -> list[str]:
     """A heading, a line per finding with its fix below it, and what was not asked."""
     if not section["findings"]:
-        return [paint(f"{title(section)}: not asked", DIM, colour)]
+        return [paint(f"{title(section)}: skipped", DIM, colour)]
     lines = [title(section)]
     for finding in section["findings"]:
         symbol, code = _LOOK[finding["level"]]
@@ -27,7 +27,7 @@ def section_lines(section: Row, *, width: int, colour: bool) -> list[str]:
         # A line to type stays one line.
         lines += [f"{'':{len(head)}}{clean(finding['fix'])}"] if finding["fix"] else []
     if section["notAsked"]:
-        said = f"not asked: {', '.join(section['notAsked'])}"
+        said = f"skipped: {', '.join(section['notAsked'])}"
         lines += [paint(line, DIM, colour) for line in wrapped(said, width, indent=4)]
     return lines
 

@@ -57,7 +57,7 @@ def translated(request: Request, path: str, caller: WebCaller) -> Request | None
     body = _body(request)
     kept = {key: body[key] for key in ACTS[path] if key in body}
     if path in _ALL and not (kept.get("names") or kept.get("context")):
-        raise UsageError("say which forwards are meant", "send names or a context")
+        raise UsageError("name the forwards", "send names or a context")
     return replace(asked, body=msgspec.json.encode(kept | _of_caller(path, caller)))
 
 

@@ -40,7 +40,7 @@ class Site:
             return self._login(request)
         _, api, place, *rest = [*request.path.split("/", 3), "", "", ""][:4]
         if api != "api":
-            return error_answer(404, "there is no such page", "open /")
+            return error_answer(404, "no such page", "open /")
         if not self.logins.admits(place, _cookie(request)):
             return error_answer(
                 401, "this browser is not logged in", "run `kfw web`, which opens a link that logs it in"
@@ -74,7 +74,7 @@ class Site:
         except UsageError as error:
             return error_answer(400, error.what, error.fix)
         if asked is None:
-            return error_answer(404, "a page cannot ask that")
+            return error_answer(404, "a page cannot do that")
         return await self._api(asked)
 
 

@@ -264,7 +264,7 @@ class SpdyConnection:
 
     def _on_ping(self, frame: Control) -> Ping | Pong:
         if len(frame.payload) != _ONE.size or not any(frame.payload):
-            raise SpdyError("the far side's PING has not one number")
+            raise SpdyError("the far side's PING does not have exactly one number")
         number: int = _ONE.unpack(frame.payload)[0]
         return Pong(number) if self._streams.is_ours(number) else Ping(number)
 
@@ -278,7 +278,7 @@ class SpdyConnection:
         """Nothing in them concerns us, but they must be whole: a count, then 8 bytes for each."""
         size = len(frame.payload)
         if size < _ONE.size or size != _ONE.size + 8 * _ONE.unpack_from(frame.payload)[0]:
-            raise SpdyError("the far side's SETTINGS are not as many as it says")
+            raise SpdyError("the far side's SETTINGS do not have the stated number of entries")
 
     def _read_stream_headers(self, frame: Control) -> tuple[int, dict[str, str], bool]:
         """Also of a stream that is gone: the next header block needs this one's place in the zlib stream."""

@@ -144,7 +144,9 @@ def check_websocket(answer: UpgradeAnswer, key: bytes, protocol: str) -> None:
     if answer.headers.get("sec-websocket-accept") != _accept(base64.b64encode(key).decode()):
         raise UpgradeRefused("the far side's Sec-WebSocket-Accept is wrong", status=answer.status)
     if "sec-websocket-extensions" in answer.headers:
-        raise UpgradeRefused("the far side chose a WebSocket extension unasked", status=answer.status)
+        raise UpgradeRefused(
+            "the far side chose a WebSocket extension that was not requested", status=answer.status
+        )
     chosen = answer.headers.get("sec-websocket-protocol", "")
     if chosen != protocol:
         raise UpgradeRefused(

@@ -125,7 +125,7 @@ def test_an_unknown_name_is_2_and_the_known_ones_are_named(
     assert cli.run(argv) == 2
     out, err = capsys.readouterr()
     assert [bool(out), "--json" in argv] in ([False, False], [True, True])
-    assert err == "kfw: there is no forward named 'apo'\n     did you mean api? known: api, db\n"
+    assert err == "kfw: cannot find a forward named 'apo'\n     did you mean api? known: api, db\n"
 
 
 def test_with_json_an_error_is_one_json_value_on_stdout_too(
@@ -200,7 +200,7 @@ def test_a_full_disk_is_said(daemon: FakeDaemon, arguments: str, unbuffered: str
     shell = f"PYTHONUNBUFFERED={unbuffered} {sys.executable} -m kfw {arguments} >/dev/full"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, cwd="/")
     assert done.returncode == 1
-    assert done.stderr == "kfw: cannot go on: No space left on device\n"
+    assert done.stderr == "kfw: cannot continue: No space left on device\n"
 
 
 def test_ctrl_c_is_130_and_quiet(daemon: FakeDaemon) -> None:

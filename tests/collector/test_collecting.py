@@ -154,7 +154,7 @@ def test_the_record_of_kportforward_is_an_empty_one(tmp_path: Path) -> None:
 
 
 def nowhere(name: str) -> str:
-    raise KfwError(f"there is no forward '{name}'")
+    raise KfwError(f"cannot find a forward named '{name}'")
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_A25_a_server_that_does_not_answer_is_not_asked_for_each_workspace(
         ({"method": "Nothing"}, "has no method Nothing"),
         ({"request": '{"tenant": "x"}'}, 'no field named "tenant"'),
         ({"address": "127.0.0.1:1"}, "UNAVAILABLE"),
-        ({"address": "", "forward": "gone"}, "there is no forward 'gone'"),
+        ({"address": "", "forward": "gone"}, "cannot find a forward named 'gone'"),
     ],
 )
 def test_A25_why_a_figure_is_missing_is_said(
@@ -287,7 +287,7 @@ def test_a_server_without_reflection_is_named_with_what_to_do() -> None:
     server.start()
     asked = GrpcServer(f"127.0.0.1:{port}")
     try:
-        with pytest.raises(KfwError, match="serves no gRPC reflection"):
+        with pytest.raises(KfwError, match="does not serve gRPC reflection"):
             asked.call("X", {}, 30)
     finally:
         asked.close()

@@ -126,9 +126,9 @@ def test_a_server_that_is_not_the_one_is_not_asked(collected: Collected, tmp_pat
     ("content", "why"),
     [
         (None, "cannot read"),
-        (b"", "there is no token in"),
-        (b" \n", "there is no token in"),
-        (b"a\nb", "no header"),
+        (b"", "has no token"),
+        (b" \n", "has no token"),
+        (b"a\nb", "a header cannot have"),
     ],
 )
 def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
@@ -141,13 +141,13 @@ def test_a_file_without_a_token_is_named(tmp_path: Path, content: bytes | None, 
 
 
 def test_a_variable_without_a_token_is_named() -> None:
-    with pytest.raises(KfwError, match="there is no token in the variable USAGE_TOKEN"):
+    with pytest.raises(KfwError, match="the variable USAGE_TOKEN has no token"):
         login_headers(ServerAccess(token_env="USAGE_TOKEN"), {})
 
 
 def test_certificates_that_are_none_are_said(tmp_path: Path) -> None:
     (tmp_path / "ca.crt").write_text("no certificate")
-    with pytest.raises(KfwError, match="holds no certificates"):
+    with pytest.raises(KfwError, match="has no certificates"):
         trust(ServerAccess(tls=True, ca_file=str(tmp_path / "ca.crt")))
     with pytest.raises(KfwError, match="cannot read"):
         ca_certificates(ServerAccess(tls=True, ca_file=str(tmp_path / "none.crt")))

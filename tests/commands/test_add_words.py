@@ -46,7 +46,11 @@ def test_the_target_names_what_is_not_named(line: str, told: list[str]) -> None:
         ("web 8080:80", "'web' does not say what to forward to", "kfw add svc/web"),
         ("svc/web 80 81", "svc/web has a port already", "kfw add NAME svc/web 81"),
         ("svc/web deploy/web", "two targets would be named 'web'", "kfw add NAME TARGET"),
-        ("web svc/web 80 81", "'81' is too much for one forward", "several targets without a name"),
+        (
+            "web svc/web 80 81",
+            "'81' is one argument too many for one forward",
+            "several targets without a name",
+        ),
         ("deployment.batch/web", "'deployment.batch' cannot be forwarded to", "use one of"),
         ("svc/app=web", "'svc/app=web' names a svc by labels", "write pods/app=web"),
         ("pods/app=(", "'app=(' does not select pods", "pods/app=web"),
@@ -73,5 +77,5 @@ def test_what_is_not_understood_says_what_to_type(line: str, what: str, fix: str
 def test_labels_stand_for_a_target(line: str, told: str) -> None:
     [one] = additions(line.split(), "app=web")
     assert f"{one.name} {one.target} {one.local} {one.remote}" == told
-    with pytest.raises(UsageError, match="-l names the pods, and so does svc/web"):
+    with pytest.raises(UsageError, match="-l already names the pods, and so does svc/web"):
         additions([*line.split(), "svc/web"], "app=web")

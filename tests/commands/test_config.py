@@ -60,7 +60,7 @@ def test_check_says_what_was_read(shell: Shell) -> None:
 
 def test_check_without_any_file_says_so(shell: Shell) -> None:
     assert shell.kfw("config", "check") == 0
-    assert shell.out == "there is no config file, `kfw init` writes one\n0 forwards, no problems\n"
+    assert shell.out == "found no config file, `kfw init` writes one\n0 forwards, no problems\n"
 
 
 def test_check_prints_every_problem_with_its_place_and_exits_2(shell: Shell) -> None:
@@ -192,7 +192,7 @@ def test_init_does_not_overwrite_unless_it_is_told_to(shell: Shell) -> None:
     (shell.folder / "kfw.yaml").write_text("mine")
     assert shell.kfw("init") == 2
     assert (
-        "kfw: cannot write kfw.yaml: it is there already\n     edit it, or name another file; --force overwrites it"
+        "kfw: cannot write kfw.yaml: it exists already\n     edit it, or name another file; --force overwrites it"
         in shell.err
     )
     assert (shell.folder / "kfw.yaml").read_text() == "mine"
@@ -252,9 +252,9 @@ def test_what_is_to_be_saved_in_a_broken_file_is_refused_before_anything_runs(sh
 
 def test_what_no_file_here_has_cannot_be_taken_out_of_it(shell: Shell) -> None:
     assert shell.kfw("remove", "api", "--save") == 2
-    assert "there is no kfw.yaml here" in shell.err
+    assert "cannot find a kfw.yaml here" in shell.err
     (shell.folder / "kfw.yaml").write_text(API)
     assert shell.kfw("remove", "apo", "--save") == 2
-    assert "it has no 'apo'\n     known in its files: api" in shell.err
+    assert "it has no 'apo'\n     its files have: api" in shell.err
     assert shell.kfw("remove", "api", "--save") == 0  # not up, so there is nothing to stop
     assert (shell.folder / "kfw.yaml").read_text() == "portForwards:\n"

@@ -67,7 +67,7 @@ def test_what_is_right_is_said_and_what_is_untouched(
     assert run(["config", "edit"]) == 0
     assert "1 forward, no problems" in capsys.readouterr().err
     assert run(["config", "edit"]) == 0
-    assert "kfw.yaml is as it was" in capsys.readouterr().err
+    assert "kfw.yaml is unchanged" in capsys.readouterr().err
 
 
 def test_a_mistake_without_a_terminal_is_said_and_the_code_is_2(
@@ -102,7 +102,7 @@ def test_on_a_terminal_it_can_be_opened_again_at_the_line(
         ("no-such-editor", "command not found"),
         ("false", "false ended with 1"),
         ("'", "cannot be run"),
-        ("  ", "there is no editor"),
+        ("  ", "cannot find an editor"),
     ],
 )
 def test_an_editor_that_cannot_be_run_is_named(

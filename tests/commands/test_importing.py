@@ -73,12 +73,12 @@ def test_profiles_are_not_added_to_a_file_that_is_there(
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
-        ([], 2, "there is no file to import"),
+        ([], 2, "the file to import is missing"),
         (["nowhere.yaml"], 2, "nowhere.yaml:1:1: cannot be read"),
-        (["compose.yaml", "--from", "helm"], 2, "kfw does not import 'helm'"),
-        (["compose.yaml", "--from", "k9s"], 2, "k9s has no file of forwards"),
-        (["compose.yaml", "--from", "skaffold"], 1, "there is nothing in it that kfw could forward"),
-        (["unknown.yaml"], 2, "cannot say what unknown.yaml is"),
+        (["compose.yaml", "--from", "helm"], 2, "kfw cannot import 'helm'"),
+        (["compose.yaml", "--from", "k9s"], 2, "k9s does not keep its forwards in a file"),
+        (["compose.yaml", "--from", "skaffold"], 1, "found nothing in it that kfw can forward"),
+        (["unknown.yaml"], 2, "cannot tell what kind of file unknown.yaml is"),
         (["broken.yaml"], 2, "broken.yaml:2:1: this is not YAML"),
         (["large.yaml"], 2, "is larger than"),
         (["."], 2, "this is a directory"),
@@ -101,5 +101,5 @@ def test_a_foreign_file_as_a_config_is_named_with_what_to_type(
     for file, words in (("compose.yaml", "a compose file"), ("Tiltfile", "a Tiltfile")):
         assert run(["up", "--config", file]) == 2
         said = capsys.readouterr().err
-        assert f"{file}:1:1: this is {words}, make a kfw.yaml of it: kfw config import {file}" in said
+        assert f"{file}:1:1: this is {words}, make a kfw.yaml from it: kfw config import {file}" in said
         assert "unknown key" not in said

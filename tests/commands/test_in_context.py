@@ -86,7 +86,7 @@ def test_a_context_that_no_forward_is_in_is_2_and_those_that_there_are_are_named
 ) -> None:
     assert cli.run([*command.split(), "--context", "kind-deb"]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "kfw: no forward is in the context kind-deb" in said
+    assert "kfw: no forward uses the context kind-deb" in said
     assert "did you mean kind-dev? forwards are in: kind-dev, prod" in said
 
 
@@ -96,7 +96,7 @@ def test_a_name_of_another_context_is_2_and_says_where_it_was_looked_for(
 ) -> None:
     assert cli.run([command, "web", "--context", "kind-dev"]) == 2
     said = " ".join(capsys.readouterr().err.split())
-    assert "there is no forward named 'web' in the context kind-dev" in said
+    assert "cannot find a forward named 'web' in the context kind-dev" in said
     assert "known: api, db" in said
 
 

@@ -94,7 +94,7 @@ def test_the_command_is_given_where_each_forward_is(project: Path, daemon: FakeD
 def test_one_variable_of_two_forwards_is_refused(project: Path, home: Path, capsys: Captured) -> None:
     configure(project, {"api": API | {"env": {"URL": "{url}"}}, "db": DB | {"env": {"URL": "{url}"}}})
     assert cli.run(["run", "--", "true"]) == 2
-    assert "the variable URL is of two forwards, api and db" in capsys.readouterr().err
+    assert "two forwards set the variable URL: api and db" in capsys.readouterr().err
     assert not (home / "run").exists()
 
 

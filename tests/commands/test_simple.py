@@ -104,14 +104,14 @@ def test_explain_shows_the_ways(daemon: FakeDaemon, capsys: Captured) -> None:
         "candidates": [{"method": "nodeport", "chosen": True, "why": "goes to node a:30080"}],
         "limits": [],
         "roundTripMs": None,
-        "wanted": "up, said by its name",
+        "wanted": "up, by its name",
         "origins": [{"key": "target", "value": "service/api", "origin": "project kfw.yaml:3"}],
     }
     daemon.replies["GET /v1/forwards/api/explain"] = answer(explanation)
     assert cli.run(["explain", "api"]) == 0
     said = capsys.readouterr().out
     assert "> nodeport goes to node a:30080" in said
-    assert "wanted: up, said by its name\n  target: service/api (project kfw.yaml:3)\n" in said
+    assert "wanted: up, by its name\n  target: service/api (project kfw.yaml:3)\n" in said
     assert cli.run(["explain", "api", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == explanation
 

@@ -46,10 +46,12 @@ def test_up_says_in_one_line_what_kfw_does_not_do_yet(
     file = configure(project, {"api": API}, monitoringInterval="1s", daemon={"logFile": "x"})
     daemon.forwards = [row("api")]
     assert cli.run(["up"]) == 0
-    said = "kfw: the configuration says what kfw does not do yet: monitoringInterval, daemon.logFile; `kfw config check"
-    assert f"{said}` shows where\n" in capsys.readouterr().err
+    said = (
+        "kfw: the configuration has settings that kfw does not act on yet: monitoringInterval, daemon.logFile"
+    )
+    assert f"{said}; `kfw config check` shows where\n" in capsys.readouterr().err
     assert cli.run(["up", "--config", str(file)]) == 0
-    assert capsys.readouterr().err.count(f"{said} {file}` shows where\n") == 1
+    assert capsys.readouterr().err.count(f"{said}; `kfw config check {file}` shows where\n") == 1
 
 
 def test_up_with_names_touches_only_these(project: Path, daemon: FakeDaemon) -> None:
@@ -235,7 +237,7 @@ def test_A38_ctrl_c_during_the_wait_exits_at_once_and_says_what_goes_on(
     out, err = child.communicate(timeout=5)
     assert child.returncode == 130
     assert out == ""
-    assert err == "\ngoing on in the background: `kfw status` shows it, `kfw down` ends it\n"
+    assert err == "\ncontinuing in the background: `kfw status` shows it, `kfw down` stops it\n"
 
 
 # -- add
@@ -306,4 +308,4 @@ def test_A36_a_local_port_of_another_forward_is_refused_by_name(
 def test_a_name_that_is_taken_is_refused(project: Path, daemon: FakeDaemon, capsys: Captured) -> None:
     daemon.forwards = [row("api")]
     assert cli.run(["add", "api", "svc/other", "9000"]) == 2
-    assert "there is a forward named 'api' already, to shop/service/api" in capsys.readouterr().err
+    assert "a forward named 'api' exists already, to shop/service/api" in capsys.readouterr().err

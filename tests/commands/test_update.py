@@ -50,7 +50,7 @@ def test_A21_a_newer_version_comes_with_the_line_that_installs_it(
 ) -> None:
     index.has("9.0.0")
     assert cli.run(["update"]) == 0
-    assert capsys.readouterr().out == f"kfw 9.0.0 is there, this is {__version__}\npipx upgrade kfw-cli\n"
+    assert capsys.readouterr().out == f"kfw 9.0.0 is available, this is {__version__}\npipx upgrade kfw-cli\n"
     assert cli.run(["update", "--check", "--json"]) == 1
     said = json.loads(capsys.readouterr().out)
     assert said == {
@@ -83,7 +83,9 @@ def test_A21_up_asks_once_a_day_and_status_shows_what_it_heard(
     assert len(index.asked) == 1
     for _ in range(2):
         assert cli.run(["status"]) == 0
-        assert f"kfw 9.0.0 is there, this is {__version__}: pipx upgrade kfw-cli" in capsys.readouterr().err
+        assert (
+            f"kfw 9.0.0 is available, this is {__version__}: pipx upgrade kfw-cli" in capsys.readouterr().err
+        )
     assert cli.run(["status", "--json"]) == 0
     assert capsys.readouterr().err == ""
     assert len(index.asked) == 1

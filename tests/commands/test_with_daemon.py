@@ -146,7 +146,7 @@ def test_an_unknown_name_is_2_in_every_command(folder: Path, capsys: pytest.Capt
         assert cli.run([verb, "nobody"]) == 2, verb
         out, err = capsys.readouterr()
         assert out == ""
-        assert err.startswith("kfw: there is no forward named 'nobody'\n"), verb
+        assert err.startswith("kfw: cannot find a forward named 'nobody'\n"), verb
         assert "api" in err
     assert _status()["forwards"][0]["status"] == "suspended"  # nothing was touched
 

@@ -78,9 +78,9 @@ def test_toml_gets_a_table_at_its_end() -> None:
     toml = Place("kfw.toml")
     added = '\n[portForwards.web]\ntarget = "service/web"\ntargetPort = "http"\nlocalPort = 8080\n'
     assert with_forward(text, toml, "web", WEB) == text + added
-    with pytest.raises(CannotEdit, match="takes nothing out of TOML"):
+    with pytest.raises(CannotEdit, match="cannot remove anything from TOML"):
         without_forward(text, toml, "api")
-    with pytest.raises(CannotEdit, match="would not be readable"):
+    with pytest.raises(CannotEdit, match="would not be valid"):
         with_forward('portForwards = {api = {target = "pod/a"}}\n', toml, "web", WEB)
 
 
@@ -89,9 +89,9 @@ def test_toml_gets_a_table_at_its_end() -> None:
     [
         ("portForwards:\n  web: {target: pod/a}\n", "'web' is in it already"),
         ("profiles: {dev: {portForwards: {web: {target: pod/a}}}}\n", "'web' is in it already"),
-        ("portForwards: []\n", "would not be readable|written in a way"),
-        ("portForwards: 8080\n", "would not be readable|written in a way"),
-        ("defaults: {}\n...\n", "would not be readable|written in a way"),
+        ("portForwards: []\n", "would not be valid|written in a form"),
+        ("portForwards: 8080\n", "would not be valid|written in a form"),
+        ("defaults: {}\n...\n", "would not be valid|written in a form"),
     ],
 )
 def test_what_cannot_be_added_to_is_refused_and_not_made_worse(text: str, why: str) -> None:

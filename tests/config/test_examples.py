@@ -124,7 +124,7 @@ def test_the_examples_are_those_that_the_seeds_print(seed: str, suffix: str) -> 
 
 
 def test_every_example_in_the_manual_loads_when_its_comment_sign_is_taken_away(project: Project) -> None:
-    examples, _, _ = EMBEDDED.read_text(encoding="utf-8").partition("# What holds for every forward")
+    examples, _, _ = EMBEDDED.read_text(encoding="utf-8").partition("# Defaults for all forwards")
     project.write("kfw.yaml", re.sub(r"(?m)^  # ", "  ", examples))
     settings = project.load()
     assert set(settings.forwards) == {"api", "orders"}

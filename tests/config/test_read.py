@@ -37,7 +37,7 @@ def test_a_file_of_more_than_a_megabyte_is_not_read(project: Project) -> None:
     project.write("kfw.yaml", GOOD + "#" * (LARGEST - len(GOOD)))
     project.load()
     assert project.problems(GOOD + "#" * (LARGEST - len(GOOD) + 1)) == [
-        "kfw.yaml:1:1: the file is larger than 1000000 bytes, is it the right one?"
+        "kfw.yaml:1:1: the file is larger than 1000000 bytes, check that it is the right file"
     ]
 
 
@@ -91,7 +91,7 @@ def test_NFR_SEC_02_a_file_that_others_may_read_is_fine_since_it_holds_no_secret
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o646])
 def test_NFR_SEC_02_a_file_that_everybody_may_write_is_refused(project: Project, mode: int) -> None:
     project.write("kfw.yaml", GOOD).chmod(mode)
-    assert project.problems() == ["kfw.yaml:1:1: everybody may write this file, chmod go-w kfw.yaml"]
+    assert project.problems() == ["kfw.yaml:1:1: everyone may write to this file, chmod go-w kfw.yaml"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
@@ -99,7 +99,7 @@ def test_NFR_SEC_02_a_file_that_its_group_may_write_is_refused(project: Project)
     path = project.write("kfw.yaml", GOOD)
     os.chown(path, -1, 54321)
     path.chmod(0o664)
-    assert project.problems() == ["kfw.yaml:1:1: its whole group may write this file, chmod g-w kfw.yaml"]
+    assert project.problems() == ["kfw.yaml:1:1: its whole group may write to this file, chmod g-w kfw.yaml"]
 
 
 def test_a_group_of_which_its_owner_is_the_only_member_may_write() -> None:

@@ -84,7 +84,7 @@ def test_A15_what_cannot_be_used_leaves_the_copy_before(site: HttpsFiles, conten
     assert copy.path.read_bytes() == TEAM
     (sentence,) = told
     assert why in sentence
-    assert sentence.endswith("the copy from before is used")
+    assert sentence.endswith("the earlier copy is used")
 
 
 def test_A15_a_server_that_fails_is_replaced_by_the_copy_and_that_by_nothing(
@@ -98,7 +98,7 @@ def test_A15_a_server_that_fails_is_replaced_by_the_copy_and_that_by_nothing(
     copy.path.unlink()
     copy, (said,) = fetched(site.url(PATH))
     assert copy is None
-    assert said.endswith("kfw goes on without it")
+    assert said.endswith("kfw continues without it")
     assert loaded(project, site.url(PATH)).forwards == {}
 
 
@@ -216,9 +216,9 @@ def test_every_key_of_a_forward_is_thought_about_and_daemon_and_collector_are_ou
     ("said", "why"),
     [
         ({"health": {"type": "exec"}}, "runs a program"),
-        ({"health": {"type": "exec", "command": ["sh", "-c", "x"]}}, "health.command may not stand"),
-        ({"kubeconfig": "/tmp/evil"}, "kubeconfig may not stand"),
-        ({"env": {"PATH": "/tmp/evil"}}, "env.PATH may not stand"),
+        ({"health": {"type": "exec", "command": ["sh", "-c", "x"]}}, "health.command is not allowed"),
+        ({"kubeconfig": "/tmp/evil"}, "kubeconfig is not allowed"),
+        ({"env": {"PATH": "/tmp/evil"}}, "env.PATH is not allowed"),
         ({"method": "kubefwd"}, "runs as root"),
         ({"ui": "docker"}, "runs a program"),
         ({"ui": "grpcui"}, "runs a program"),
@@ -255,5 +255,5 @@ def test_A15_a_copy_that_somebody_changed_is_checked_when_it_is_read(
     copy, _ = fetched(site.url(PATH))
     assert copy
     copy.path.write_bytes(TEAM + b"daemon: {metricsListen: '0.0.0.0:9464'}\n")
-    with pytest.raises(UsageError, match=r"daemon.metricsListen may not stand in a config at a URL"):
+    with pytest.raises(UsageError, match=r"daemon.metricsListen is not allowed in a config at a URL"):
         loaded(project, site.url(PATH))

@@ -90,8 +90,11 @@ def test_values_keep_their_kind(value: str, kind: str) -> None:
             "f.toml:1:1: this is not TOML: Invalid value, write text in quotes, and true, false or a number without",
         ),
         ("a = " + "[" * 999, "f.toml:1:1: this line is longer than 1000 characters, break it into several"),
-        ("a = " + "[\n" * 999, "f.toml:1:1: this is nested more than 32 levels deep, write it flatter"),
-        ("[a" + ".a" * 40 + "]\n", "f.toml:1:1: this is nested more than 32 levels deep, write it flatter"),
+        ("a = " + "[\n" * 999, "f.toml:1:1: this is nested more than 32 levels deep, nest it less deeply"),
+        (
+            "[a" + ".a" * 40 + "]\n",
+            "f.toml:1:1: this is nested more than 32 levels deep, nest it less deeply",
+        ),
         (
             "a" + ".a" * 600 + " = 1\n",
             "f.toml:1:1: this line is longer than 1000 characters, break it into several",

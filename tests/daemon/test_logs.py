@@ -57,7 +57,10 @@ def test_a_link_in_place_of_the_log_is_put_aside_and_what_it_leads_to_stays_as_i
     (tmp_path / "state" / "kfw.log").symlink_to(other)
     log_to(tmp_path / "state" / "kfw.log", "info")
     assert (other.read_text(), other.stat().st_mode & 0o777) == ("not a log", 0o644)
-    assert "kfw.log was not a file and is now kfw.broken" in (tmp_path / "state" / "kfw.log").read_text()
+    assert (
+        "kfw.log was not a file, so it was renamed to kfw.broken"
+        in (tmp_path / "state" / "kfw.log").read_text()
+    )
 
 
 class Full(StringIO):

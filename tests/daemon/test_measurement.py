@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kfw.commands.perf import opening_lines, shown, slowest
 from kfw.daemon.connections import Connections
 from kfw.daemon.measurement import INTERVAL, LoopSampler, Measurement, spread_of
 from kfw.errors import KfwError, UsageError
@@ -19,7 +20,6 @@ from kfw.perf_protocol import CpuSamples, PerfRequest, StackCount
 from kfw.relay.stage_times import StageTimes
 from kfw.system.clock import Clock
 from kfw.view.flame_graph import as_pstats, as_svg
-from kfw.view.openings import opening_lines, shown, slowest
 from tests.until import until
 
 
@@ -93,7 +93,7 @@ async def test_one_measures_at_a_time_and_who_is_cancelled_leaves_nothing() -> N
     measured = Measurement(kept)
     first = asyncio.ensure_future(measured.run(PerfRequest(seconds=60, cpu=True, memory=True)))
     await until(lambda: kept.measure)
-    with pytest.raises(KfwError, match="somebody else measures"):
+    with pytest.raises(KfwError, match="another measurement is running"):
         await measured.run(PerfRequest(seconds=1))
     assert (await measured.run(PerfRequest())).openings == []
     first.cancel()
@@ -184,9 +184,9 @@ def test_the_table_names_what_most_time_goes_to() -> None:
     assert opening_lines([slow_app, waits], colour=False) == [
         "FORWARD  OPENED  LOST  ACCEPT           WAIT              DIAL            FIRST BYTE      MOSTLY FOR",
         "api      3       1     0.1 ms / 1.0 ms  0.02 ms / 0.2 ms  4.0 ms / 40 ms  500 ms / 5.0 s  the app",
-        "db       3       1     0.1 ms / 1.0 ms  2.0 s / 20.0 s    -               -               a pod that takes it",
+        "db       3       1     0.1 ms / 1.0 ms  2.0 s / 20.0 s    -               -               a pod to accept it",
     ]
-    assert opening_lines([], colour=False) == ["no connection was opened"]
+    assert opening_lines([], colour=False) == ["no connections were opened"]
     assert slowest({"accept": None, "wait": None, "dial": None, "firstByte": None}) == "-"
     assert [shown(seconds) for seconds in (0.00005, 0.0034, 0.012, 3.4)] == [
         "0.05 ms",

@@ -80,7 +80,7 @@ def test_two_of_one_name_are_refused_and_so_are_too_many() -> None:
     with pytest.raises(UsageError, match="two forwards are named 'a'"):
         check(UpRequest(forwards=[forward("a"), forward("b"), forward("a")], source=SOURCE))
     many: list[Forward] = [forward(f"a{number}") for number in range(5001)]
-    with pytest.raises(UsageError, match="5001 forwards at once are too many"):
+    with pytest.raises(UsageError, match="5001 forwards are too many at once"):
         check(UpRequest(forwards=many, source=SOURCE))
 
 

@@ -123,7 +123,7 @@ async def test_from_elsewhere_a_name_that_two_have_is_refused_with_both(projects
         with pytest.raises(UsageError, match="'api' is in 2 projects") as refused:
             await ask(projects.asked("api"))
         assert refused.value.fix == "name one of shop/api, blog/api"
-    with pytest.raises(UsageError, match="no forward named 'apu'") as unknown:
+    with pytest.raises(UsageError, match="cannot find a forward named 'apu'") as unknown:
         await projects.core.down(projects.asked("apu"))
     assert "did you mean shop/api or blog/api?" in unknown.value.fix
 

@@ -34,7 +34,7 @@ def test_a_lock_that_was_left_behind_is_named_with_the_line_that_removes_it() ->
     error = kind.export_failed("ERROR: failed to lock config file: open /k.lock: file exists\n", "/k", HERE)
 
     assert "failed to lock config file" in error.what
-    assert error.fix == "if no other kind or kubectl config runs: rm /k.lock"
+    assert error.fix == "if no other kind or kubectl config is running: rm /k.lock"
 
 
 def test_other_failures_say_what_kind_said() -> None:

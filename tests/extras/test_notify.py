@@ -60,7 +60,7 @@ def test_FR_MON_04_an_outage_of_a_cluster_is_one_notice_and_its_end_is_one() -> 
     heard.wait(SETTLE)
     heard.wait(1000)
     assert heard.notices == [
-        Notice("kfw: 20 of dev are not there", "20 (f0, f1, f2, f3, f4, ...): connection refused")
+        Notice("kfw: 20 of dev are down", "20 (f0, f1, f2, f3, f4, ...): connection refused")
     ]
     for name in names:
         heard.hear(ACTIVE, name)
@@ -86,7 +86,7 @@ def test_a_cluster_that_comes_and_goes_is_told_once_a_minute() -> None:
         heard.wait(2)
         heard.hear(LOST)
         heard.wait(8)
-    losses = [title for title in heard.titles if "not there" in title]
+    losses = [title for title in heard.titles if title.endswith("down")]
     assert 2 <= len(losses) <= 600 / INTERVAL + 1
 
 
@@ -96,7 +96,7 @@ def test_two_clusters_are_told_apart() -> None:
         heard.hear(ACTIVE, f"api-{context}", context)
         heard.hear(LOST, f"api-{context}", context)
     heard.wait(SETTLE)
-    assert heard.titles == ["kfw: 1 of dev is not there", "kfw: 1 of prod is not there"]
+    assert heard.titles == ["kfw: 1 of dev is down", "kfw: 1 of prod is down"]
     heard.hear(ACTIVE, "api-prod", "prod")
     assert heard.titles[2:] == ["kfw: prod is back"]
 
@@ -177,8 +177,8 @@ async def test_FR_MON_04_the_program_is_called_once_for_a_loss_and_once_for_the_
         notifier.hear("status", status(ACTIVE))
         await until(lambda: len(said(tmp_path)) == 2, 60)
     assert said(tmp_path) == [
-        ["--app-name=kfw", "--", "kfw: 1 of dev is not there", "api: a &lt;b&gt; &amp; $(rm -rf) --help"],
-        ["--app-name=kfw", "--", "kfw: dev is back", "api is there again"],
+        ["--app-name=kfw", "--", "kfw: 1 of dev is down", "api: a &lt;b&gt; &amp; $(rm -rf) --help"],
+        ["--app-name=kfw", "--", "kfw: dev is back", "api is active again"],
     ]
 
 

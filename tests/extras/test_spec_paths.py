@@ -2,7 +2,7 @@
 
 import pytest
 
-from kfw.extras.swagger_ui.spec_paths import USUAL, spec_paths
+from kfw.extras.swagger_ui.swagger_page import USUAL, spec_paths
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ async def test_a_socks_proxy_is_gone_through(login: str) -> None:
 @pytest.mark.asyncio
 async def test_a_socks_proxy_that_refuses_says_why() -> None:
     async with proxying(socks5("ada", "secret")) as proxy:
-        with pytest.raises(ClusterUnreachable, match="offers no login that kfw knows"):
+        with pytest.raises(ClusterUnreachable, match="offers no login method that kfw knows"):
             await read(ClusterEntry("dev", "http://10.0.0.1", proxy_url=f"socks5://127.0.0.1:{proxy.port}"))
         with pytest.raises(ClusterUnreachable, match="refuses the user and password"):
             await read(
@@ -320,6 +320,6 @@ async def test_a_large_answer_over_tls_comes_whole() -> None:
 async def test_a_name_of_nothing_is_not_a_reason_to_check_none(name: str) -> None:
     """asyncio checks no name at all if it is given an empty one."""
     async with serving(serves("other.example")) as api:
-        with pytest.raises(ClusterUnreachable, match="no name that its certificate could be checked for"):
+        with pytest.raises(ClusterUnreachable, match="it has no name to check its certificate for"):
             await read(ClusterEntry("dev", api.url, ca=CA, tls_server_name=name))
         assert not api.requests

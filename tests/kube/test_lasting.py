@@ -203,9 +203,7 @@ async def test_more_objects_than_kfw_keeps_are_a_problem_that_says_what_to_do(
         async with watching(api) as (one, server):
             await until(lambda: one.problem)
             assert one.problem
-            assert one.problem.message.startswith(
-                "there are more pods in namespace shop than kfw can follow: 11"
-            )
+            assert one.problem.message.startswith("too many pods in namespace shop to follow: 11")
             assert "method kubectl" in one.problem.fix
             await api.delete(PODS, "p0")
             server.poke()

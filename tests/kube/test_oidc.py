@@ -138,10 +138,10 @@ async def test_an_issuer_that_wants_the_client_in_the_form_gets_it_there() -> No
 @pytest.mark.parametrize(
     ("config", "what"),
     [
-        ({"id_token": token(-1)}, "its id-token has ended, and there is no refresh-token"),
+        ({"id_token": token(-1)}, "its id-token has expired, and there is no refresh-token"),
         ({}, "it has no id-token, and there is no refresh-token"),
-        ({"refresh_token": "r-secret", "idp_issuer_url": ""}, "its auth-provider says no idp-issuer-url"),
-        ({"refresh_token": "r-secret", "client_id": ""}, "its auth-provider says no client-id"),
+        ({"refresh_token": "r-secret", "idp_issuer_url": ""}, "its auth-provider has no idp-issuer-url"),
+        ({"refresh_token": "r-secret", "client_id": ""}, "its auth-provider has no client-id"),
         ({"refresh_token": "r-secret", "idp_issuer_url": "http://x"}, "must begin with https://"),
         (
             {"refresh_token": "r-secret", "idp_issuer_url": "https://x:99999"},
@@ -200,7 +200,7 @@ async def test_an_issuer_may_answer_anything(status: int, body: bytes, what: str
 async def test_a_discovery_that_is_none_is_said(discovery: bytes) -> None:
     async with issuing() as issuer:
         issuer.discovery = discovery
-        with pytest.raises(LoginError, match=r"does not say where tokens are|must begin with https://"):
+        with pytest.raises(LoginError, match=r"does not say where to get tokens|must begin with https://"):
             await login(user(issuer.url, refresh_token="r-secret")).credentials()
     assert not issuer.forms
 

@@ -224,7 +224,7 @@ async def test_files_that_are_renewed_one_after_the_other_stop_nobody(
         (tmp_path / "c.key").write_bytes(renewed.key)
         await ask(server)
         assert names == ["ada"] * 5 + ["ada-renewed"]
-    assert "what it was before goes on" in caplog.text
+    assert "the last login stays in use" in caplog.text
 
 
 async def test_a_ca_that_is_renewed_in_place_is_used_by_the_next_dial(tmp_path: Path) -> None:

@@ -244,7 +244,7 @@ FAULTY = [
     (
         "cluster",
         '{server: "https://x", insecure-skip-tls-verify: yes, certificate-authority: x}',
-        "exclude each",
+        "cannot be used together",
     ),
     ("cluster", '{server: "https://x", proxy-url: "ftp://joe:SECRET@x"}', "kfw knows http, https and socks5"),
     (
@@ -275,9 +275,9 @@ FAULTY = [
     ("user", '{as: "a\\nSECRET"}', "as holds a line break"),
     ("user", '{as: a, as-user-extra: {k: ["a\\rSECRET"]}}', "as-user-extra holds a line break"),
     ("user", "{as: a, as-user-extra: {k: SECRET}}", "k must be a list"),
-    ("user", "{exec: {apiVersion: x}}", "exec must say its command"),
+    ("user", "{exec: {apiVersion: x}}", "exec must have its command"),
     ("user", "{exec: {command: x, apiVersion: SECRET/v1alpha1}}", "apiVersion of exec must be client.auth"),
-    ("user", "{exec: {command: SECRET}}", "exec must say its apiVersion"),
+    ("user", "{exec: {command: SECRET}}", "exec must have its apiVersion"),
     (
         "user",
         "{exec: {command: x, apiVersion: client.authentication.k8s.io/v1, interactiveMode: SECRET}}",

@@ -44,7 +44,7 @@ def test_B7_a_container_from_before_the_first_cluster_is_attached_by_the_scripts
 ) -> None:
     ports = on_free_ports()
     with with_socket(image, cluster, "-e", NO_NETWORK, *as_options(ports)) as one:
-        one.until_logs("there is no network kfw-not-made-yet yet")
+        one.until_logs("the network kfw-not-made-yet does not exist yet")
         assert one.networks() == {"bridge"}
         done = as_kfw(one, *PORT_FORWARD, env=["-e", "KIND_EXPERIMENTAL_DOCKER_NETWORK=kind"])
         assert len(done.stdout.splitlines()) == 5

@@ -144,7 +144,8 @@ def test_an_old_colima_without_json_is_asked_plainly(mac: Machine) -> None:
     mac.says("colima status --json", CommandAnswer((), 1, "", "unknown flag: --json"))
     mac.says("colima status", "colima is running")
     assert (
-        next(finding for finding in checked(mac) if finding.check == "size").what == "not told by this colima"
+        next(finding for finding in checked(mac) if finding.check == "size").what
+        == "unknown, this colima does not say"
     )
 
 

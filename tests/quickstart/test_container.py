@@ -101,6 +101,6 @@ def test_why_it_cannot_be_attached_is_in_dockers_words(machine: Machine) -> None
 def test_attach_alone_waits_for_a_network(machine: Machine, run: Bootstrap) -> None:
     machine.fails("docker network inspect kind", "not found")
     run.attach()
-    assert machine.said == ["container: there is no network kind yet"]
+    assert machine.said == ["container: the network kind does not exist yet"]
     with pytest.raises(KfwError, match="this is not a container"):
         Bootstrap(machine.steps(), run.options, {}, here=Here("linux", in_container=False, env={})).attach()

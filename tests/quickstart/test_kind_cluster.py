@@ -73,7 +73,7 @@ def test_B3_a_cluster_that_is_there_is_not_made_again(machine: Machine, options:
     ensure(machine, options)
     assert not machine.ran_any("kind create")
     assert not machine.ran_any("docker start")
-    assert machine.said == ["cluster: the kind cluster dev is there"]
+    assert machine.said == ["cluster: the kind cluster dev exists"]
     assert not options.made.exists()
 
 
@@ -83,7 +83,7 @@ def test_nodes_that_stand_still_are_started_by_label_not_by_name(
     machine.has_cluster("dev", nodes=("first-control-plane", "oddly-named"), stopped=("oddly-named",))
     machine.says("docker start oddly-named")
     ensure(machine, options)
-    assert machine.said == ["cluster: the kind cluster dev is there; started oddly-named"]
+    assert machine.said == ["cluster: the kind cluster dev exists; started oddly-named"]
 
 
 def test_why_kind_cannot_tell_is_shown_without_its_command_line_and_with_its_fix(
@@ -115,7 +115,7 @@ def test_a_paused_node_is_unpaused_beside_one_that_is_started(
     machine.says("docker unpause dev-control-plane")
     ensure(machine, options)
     assert machine.said == [
-        "cluster: the kind cluster dev is there; started dev-worker; unpaused dev-control-plane"
+        "cluster: the kind cluster dev exists; started dev-worker; unpaused dev-control-plane"
     ]
 
 
@@ -169,7 +169,7 @@ def test_a_node_that_podman_calls_created_after_a_boot_has_run_and_is_started(
     )
     machine.says("docker start dev-worker")
     ensure(machine, options)
-    assert machine.said == ["cluster: the kind cluster dev is there; started dev-worker"]
+    assert machine.said == ["cluster: the kind cluster dev exists; started dev-worker"]
 
 
 def test_why_a_node_does_not_start_is_told_with_the_fix_that_fits(
@@ -224,7 +224,7 @@ def test_that_nodes_may_not_register_is_said_before_a_cluster_is_made(
     ensure(machine, options)
     warning, making = machine.said
     assert "the nodes of another cluster may not register; sudo sysctl fs.inotify" in warning
-    assert making.startswith("cluster: making")
+    assert making.startswith("cluster: creating")
 
 
 def test_where_the_platform_brings_a_network_kind_brings_none(
@@ -284,7 +284,7 @@ def test_the_api_is_waited_for_and_its_last_words_are_told() -> None:
         ClusterUnreachable, match="the API of kind-dev does not answer: connection refused"
     ) as caught:
         kind_cluster.wait_for_api(machine.steps(), there, 90.0, lambda: now[0], sleep)
-    assert caught.value.fix.startswith("docker logs dev-control-plane; if its making was interrupted: ")
+    assert caught.value.fix.startswith("docker logs dev-control-plane; if its creation was interrupted: ")
 
 
 def test_B5_every_line_of_kubectl_names_kubeconfig_and_context() -> None:

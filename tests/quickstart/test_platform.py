@@ -62,7 +62,7 @@ def test_B3_nothing_is_done_when_all_services_are_there(machine: Machine, option
     spaces = ["wso2-amp"] * 2 + ["openchoreo-observability-plane"] * 2 + ["openchoreo-data-plane"]
     has_services(machine, *zip(spaces, NAMES, strict=True))
     ensure(machine, options)
-    assert machine.said == ["platform: all services are there"]
+    assert machine.said == ["platform: all services are installed"]
     assert len(machine.ran) == 1
 
 
@@ -147,7 +147,7 @@ def test_without_network_the_registrys_silence_or_helms_words_are_told(
 def test_nobody_gets_the_platform_unasked(machine: Machine, options: BootstrapOptions) -> None:
     assert (
         platform.why_no_helm(machine.steps(agree=False), options, {})
-        == "you did not ask for them; --yes does"
+        == "you did not agree to install them (--yes does)"
     )
 
 
@@ -189,7 +189,9 @@ def test_stand_ins_that_do_not_come_up_show_their_pods(machine: Machine, options
         f"{KUBECTL} rollout status deployment/amp-api", "error: timed out waiting for the condition"
     )
     machine.says(f"{KUBECTL} get pods", "amp-api-1 ImagePullBackOff")
-    with pytest.raises(KfwError, match="the stand-in amp-api does not come up: error: timed out") as caught:
+    with pytest.raises(
+        KfwError, match="the stand-in amp-api does not become ready: error: timed out"
+    ) as caught:
         platform.apply(machine.steps(), options, DEV)
     assert machine.said == ["amp-api-1 ImagePullBackOff"]
     assert caught.value.fix == f"{KUBECTL} describe pods --namespace wso2-amp"

@@ -95,7 +95,7 @@ def test_an_optional_one_is_a_warning(machine: Machine) -> None:
     release = Release("cp", "ns", "c/cp", "1", until=(Wait(pods="", timeout=600, optional=True),))
     machine.fails(f"{KUBECTL} wait", "error: timed out")
     ensure(machine, release)
-    assert machine.said[-1] == "platform: cp is not all ready yet: error: timed out"
+    assert machine.said[-1] == "platform: cp is not completely ready yet: error: timed out"
 
 
 def test_pods_of_jobs_that_are_done_are_not_waited_for() -> None:
@@ -142,7 +142,7 @@ def test_a_patch_is_applied_once(machine: Machine, there: str, patched: bool) ->
 def test_what_cannot_be_patched_is_a_warning(machine: Machine) -> None:
     machine.fails(f"{KUBECTL} get apiclass", "Error from server (NotFound): apiclass not found")
     ensure(machine, Release("amp", "ns", "c/amp", "1", patches=(CORS,)))
-    assert "is not there, so it is not patched" in machine.said[-1]
+    assert "does not exist, so it is not patched" in machine.said[-1]
     machine.says(f"{KUBECTL} get apiclass", "{}")
     machine.fails(f"{KUBECTL} patch", "forbidden")
     ensure(machine, Release("amp", "ns", "c/amp", "1", patches=(CORS,)))

@@ -62,7 +62,7 @@ def test_B17_a_cluster_that_bootstrap_did_not_make_stays(machine: Machine, optio
     uninstall(machine, options)
     assert not machine.ran_any("kind delete")
     assert machine.said[-1] == (
-        "cluster: dev was not made by kfw, so it stays: kind delete cluster --name dev"
+        "cluster: dev was not created by kfw, so it stays: kind delete cluster --name dev"
     )
 
 

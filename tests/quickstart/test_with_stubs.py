@@ -342,7 +342,7 @@ def test_a_paused_node_is_unpaused_by_bootstrap(ready: Stubbed) -> None:
     assert done.returncode == 0, done.stderr
     assert "docker unpause dev-control-plane" in ready.calls()
     assert not any(call.startswith("docker start") for call in ready.calls())
-    assert "the kind cluster dev is there; unpaused dev-control-plane" in done.stderr
+    assert "the kind cluster dev exists; unpaused dev-control-plane" in done.stderr
 
 
 # -- Colima

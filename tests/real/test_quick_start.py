@@ -24,7 +24,7 @@ def test_B3_B5_B9_on_a_kind_cluster_with_the_services_and_the_users_kubeconfig_s
     cache = rig.directory.parents[2]  # where the rig keeps its kind
     with quick_start(theirs, CLUSTER_NAME=rig.name, XDG_CACHE_HOME=str(cache)) as started:
         first = five_services_come_up_and_stay_and_stop(started, ["stop-port-forward.sh"])
-    assert f"bootstrap: cluster: the kind cluster {rig.name} is there" in first.stderr
+    assert f"bootstrap: cluster: the kind cluster {rig.name} exists" in first.stderr
     assert theirs.read_text() == "current-context: rancher-desktop\n"
 
 
@@ -75,7 +75,7 @@ def test_B3_from_a_bare_machine_to_five_verified_ports_and_a_second_run_takes_le
     began = time.monotonic()
     first = bare.bootstrap()
     from_nothing = time.monotonic() - began
-    assert "setup: making" in first.stderr and "bootstrap: cluster: making the kind cluster" in first.stderr
+    assert "setup: making" in first.stderr and "bootstrap: cluster: creating the kind cluster" in first.stderr
     assert first.stderr.count(" 200 OK") == len(FORWARDS)
     bare.until_all_answer(0)
     again = [seconds_of(bare) for _ in range(2)]

@@ -63,8 +63,8 @@ def test_moment_33_keep_leaves_all_of_it_up_and_a_fault_is_taken_back(home: Path
 def test_a_method_that_nobody_knows_is_refused_before_anything_starts(home: Path) -> None:
     done = kfw(home, "demo", "--method", "pigeon")
     assert done.returncode == 2
-    assert "no method is called 'pigeon'" in done.stderr
-    assert "no fault is called 'fire'" in kfw(home, "demo", "--fault", "fire").stderr
+    assert "unknown method 'pigeon'" in done.stderr
+    assert "unknown fault 'fire'" in kfw(home, "demo", "--fault", "fire").stderr
     assert kfw(home, "sandbox", "status").returncode == 3
 
 

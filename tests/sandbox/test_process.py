@@ -187,6 +187,6 @@ def test_faults_are_listed_begun_and_ended_from_outside(home: Path) -> None:
 def test_an_unknown_fault_is_told_with_those_that_are_known(home: Path) -> None:
     done = kfw("fault", "fire", "on")
     assert done.returncode == 2
-    assert "no fault is called 'fire'" in done.stderr
+    assert "unknown fault 'fire'" in done.stderr
     assert "silent, silent-tunnels, slow" in done.stderr
     assert kfw("fault", "silent").returncode == 2

@@ -93,14 +93,14 @@ EXPLAINED = {
     "forward": forwards()[2],
     "candidates": [
         {"method": "nodeport", "chosen": True, "why": "goes to node worker-1:30998"},
-        {"method": "tunnel", "chosen": False, "why": "could be used, but one before it carries"},
+        {"method": "tunnel", "chosen": False, "why": "could be used, but one before it works"},
         {
             "method": "kubefwd",
             "chosen": False,
             "why": "cannot find kubefwd on PATH; install kubefwd and put it on PATH",
         },
     ],
-    "limits": ["the cluster balances over pods itself, so which pod serves a connection is not known here"],
+    "limits": ["the cluster itself balances over pods, so kfw does not know which pod serves a connection"],
     "roundTripMs": 0.8,
     "wanted": "up, said with its project",
     "origins": [

@@ -53,7 +53,7 @@ What people see of each state (`active` turns `degraded` while health checks fai
 
 _TAIL = """
 With a reason whose row names a status it is that one instead. The rows are those of the table in `kfw/reasons.py`; what to
-do about each reason stands in [troubleshooting](troubleshooting.md). Where no exit code is named it is 7 while kfw still
+do about each reason is in [troubleshooting](troubleshooting.md). Where no exit code is named it is 7 while kfw still
 tries, else 1. What the cluster says of a target needs no attempts: the forward comes up when it says something else.
 
 | reason | is about | status while nothing is up | a failed attempt is made again | an open path | exit code of `up` |

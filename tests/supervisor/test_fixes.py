@@ -28,9 +28,13 @@ def _problems() -> Iterator[tuple[str, Problem, str]]:
         taken.listen()
         with pytest.raises(KfwError) as error:
             local_ports.bind(["127.0.0.1"], taken.getsockname()[1])
-        yield "a port in use", problem_of(error.value), "free it, take another local port, or add --next-port"
+        yield (
+            "a port in use",
+            problem_of(error.value),
+            "free it, choose another local port, or add --next-port",
+        )
     low = Problem(Reason.NOT_PERMITTED, "low", local_ports._low_port_fix(80))
-    yield "a low port", low, "take a local port from 1024 on"
+    yield "a low port", low, "choose a local port of 1024 or higher"
     ports = (ServicePort(number=8080, name="http"), ServicePort(number=9000))
     several = resolve(IN_FILE.target, None, world(services=[service(*ports, name="multi")])).problem
     assert several
@@ -40,7 +44,7 @@ def _problems() -> Iterator[tuple[str, Problem, str]]:
     yield "no port", none, "type the number of the port, `kfw add web service/multi 8080`"
     unready = resolve(Target.parse("pod/x"), 80, world(pods=[pod("x", ready=False)])).problem
     assert unready
-    yield "not ready", unready, "add --readiness running to forward to it all the same"
+    yield "not ready", unready, "add --readiness running to forward to it anyway"
 
 
 def test_what_a_file_would_say_is_said_as_it_is_typed() -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from kfw.model import Forward, Target
 from kfw.names import RowId
-from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, shared_entries
+from kfw.supervisor.plan import Plan, keep_pins, only_in, only_moves, plan, shared_rows
 
 
 def forward(name: str, **changes: object) -> Forward:
@@ -104,16 +104,16 @@ def test_two_projects_may_have_the_same_name_and_neither_is_the_others_change() 
 def test_what_another_project_has_word_for_word_is_shared_and_anything_else_is_not() -> None:
     running = by_id(forward("a"), forward("off", enabled=False))
     same = forward("a", source="other.yaml")
-    assert shared_entries(running, by_id(same)) == {same.id: row("a")}
+    assert shared_rows(running, by_id(same)) == {same.id: row("a")}
     others: dict[str, object] = {"target_port": 81, "local_port": 9, "context": "two", "enabled": False}
     for key, value in others.items():
-        assert shared_entries(running, by_id(replace(same, **{key: value}))) == {}, key  # type: ignore[arg-type]
-    assert shared_entries(running, by_id(forward("off", source="other.yaml"))) == {}
+        assert shared_rows(running, by_id(replace(same, **{key: value}))) == {}, key  # type: ignore[arg-type]
+    assert shared_rows(running, by_id(forward("off", source="other.yaml"))) == {}
     any_port = by_id(forward("a", local_port=0))
-    assert shared_entries(any_port, by_id(replace(same, local_port=0))) == {}, "each can have its own port"
+    assert shared_rows(any_port, by_id(replace(same, local_port=0))) == {}, "each can have its own port"
 
 
 def test_of_two_that_come_at_once_the_second_shares_the_first() -> None:
     both = by_id(forward("a"), forward("a", source="other.yaml"))
-    assert shared_entries({}, both) == {row("a", "other.yaml"): row("a")}
-    assert shared_entries(both, both) == {}, "each of them has its row already"
+    assert shared_rows({}, both) == {row("a", "other.yaml"): row("a")}
+    assert shared_rows(both, both) == {}, "each of them has its row already"

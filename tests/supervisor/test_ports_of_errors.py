@@ -44,7 +44,7 @@ async def test_what_is_in_error_gives_its_port_to_what_comes() -> None:
         assert (now.status, now.local_port) == (Status.ACTIVE, port)
         old = made.report("typo")
         assert old.status is Status.STOPPED
-        assert old.message.startswith(f"port {port} went to 'right', as this was in error")
+        assert old.message.startswith(f"port {port} went to 'right', as this one was in error")
     finally:
         await made.supervisor.close()
 

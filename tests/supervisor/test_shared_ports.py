@@ -1,5 +1,5 @@
 from kfw.names import RowId
-from kfw.supervisor.shared_ports import SharedPorts
+from kfw.supervisor.plan import SharedPorts
 
 SHOP, BLOG, WIKI = (
     RowId(project, "db") for project in ("/shop/kfw.yaml", "/blog/kfw.yaml", "/wiki/kfw.yaml")

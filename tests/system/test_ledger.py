@@ -261,7 +261,7 @@ def test_what_a_disk_does_not_take_is_kept_and_written_when_it_does_again(
         entry, child = begin(ledger, start)
         gone.kill()
         ledger.ended(over)
-        assert "goes on: cannot write" in ledger.warning(entry)
+        assert "keeps running: cannot write" in ledger.warning(entry)
         assert str(ledger.path) in ledger.warning(entry)
         assert ledger.warning(before) == ""
         ledger.catch_up()

@@ -151,7 +151,7 @@ def test_when_no_alternative_is_free_the_holder_of_the_first_is_named() -> None:
         claims = dict.fromkeys(alternatives(busy), "the forward 'api'")
         with pytest.raises(PortInUse) as raised:
             bind(["127.0.0.1"], busy, on_port_in_use="next", claims=claims)
-        assert f"(pid {process.pid}) has it, and nothing" in raised.value.what
+        assert f"(pid {process.pid}) has it, and no port" in raised.value.what
         assert raised.value.fix == "choose another localPort"
 
 
@@ -189,8 +189,8 @@ except NotPermitted as error:
     print(error.what, error.fix, sep="\\n")
 """
     assert _apart("--user", script).splitlines() == [
-        "cannot listen on 81: low ports are for root",
-        "sudo sysctl net.ipv4.ip_unprivileged_port_start=81, or choose a localPort from 1024 on",
+        "cannot listen on 81: low ports are reserved for root",
+        "sudo sysctl net.ipv4.ip_unprivileged_port_start=81, or choose a localPort of 1024 or higher",
     ]
     assert NotPermitted.exit_code == 5
 

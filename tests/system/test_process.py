@@ -345,7 +345,7 @@ async def test_a_child_starts_though_the_ledger_cannot_be_written_and_is_in_it_w
     with no_file_longer_than(10):
         child = await children.start(["kubectl"], label="api")
         assert child.running
-        assert "its child process goes on: cannot write" in child.warning
+        assert "its child process keeps running: cannot write" in child.warning
         await asyncio.sleep(0.1)
         assert child.warning
     await until(lambda: not child.warning)

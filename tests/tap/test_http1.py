@@ -85,7 +85,7 @@ def test_a_tunnel_of_CONNECT_is_bytes() -> None:
 
 def test_what_goes_on_as_something_else_is_said_and_counted() -> None:
     first, rest = heard([(CLIENT, GET), (SERVER, b"\0\0 no http")])
-    assert (first.note, first.failed) == ("from here on it is no HTTP", True)
+    assert (first.note, first.failed) == ("from here on it is not HTTP", True)
     assert (rest.protocol, rest.request.size, rest.response.size) == ("TCP", len(GET), 10)
 
 

@@ -50,7 +50,7 @@ async def test_what_it_said_before_stays_in_use_until_a_valid_one_is_there(
             await api.stop()
             message = await seen.until_problem(Reason.CLUSTER_UNREACHABLE)
             await until(
-                lambda: seen.last.problem and "what it said before goes on" in seen.last.problem.message
+                lambda: seen.last.problem and "so its last answer stays in use" in seen.last.problem.message
             )
             assert seen.last.problem and f"cannot read the kubeconfig {file}" in seen.last.problem.message
             assert message.startswith(f"cannot reach the API server {api.url}")
@@ -63,7 +63,7 @@ async def test_what_it_said_before_stays_in_use_until_a_valid_one_is_there(
             kubeconfig(file, api, "newer")
             clusters.poke(one)
             await until(lambda: api.requests[-1].token == "newer")
-    assert caplog.text.count("what it said before goes on") == 1
+    assert caplog.text.count("its last answer stays in use") == 1
 
 
 @pytest.mark.parametrize("how", [how for how in BREAK if how != "half written"])

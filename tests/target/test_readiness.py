@@ -72,9 +72,7 @@ def test_a_pod_that_runs_and_is_not_ready_is_refused_and_the_fix_names_the_key(
     assert found.problem.reason is Reason.NO_READY_POD
     assert "is not ready: " in found.problem.message
     assert "readiness probe has not succeeded" in found.problem.message
-    assert found.problem.fix.startswith(
-        "write readiness: running to forward to it all the same, or see kubectl "
-    )
+    assert found.problem.fix.startswith("write readiness: running to forward to it anyway, or see kubectl ")
 
 
 def test_a_pod_that_was_named_is_refused_in_the_words_of_the_seed() -> None:

@@ -498,7 +498,7 @@ async def test_a_mistake_in_a_watch_is_seen_and_not_mistaken_for_health(
             await seen.until_problem(Reason.INTERNAL)
             monkeypatch.undo()
             await seen.until_pods("web-1")
-    assert "the watch of services in namespace shop failed, and is tried again" in caplog.text
+    assert "the watch of services in namespace shop failed and will be tried again" in caplog.text
 
 
 # -- a new forward believes no old verdict

@@ -84,11 +84,11 @@ def explanation(forward: dict[str, Any]) -> dict[str, Any]:
         "forward": forward,
         "candidates": [
             {"method": "nodeport", "chosen": True, "why": "goes to node dev-worker:30080"},
-            {"method": "tunnel", "chosen": False, "why": "could be used, but one before it carries"},
+            {"method": "tunnel", "chosen": False, "why": "could be used, but one before it works"},
             {"method": "socat", "chosen": False, "why": "could be used: set method: socat"},
         ],
         "limits": [
-            "the cluster balances over pods itself, so which pod serves a connection is not known here"
+            "the cluster itself balances over pods, so kfw does not know which pod serves a connection"
         ],
         "roundTripMs": 0.4,
         "wanted": "`kfw up` in ~/shop",
@@ -107,7 +107,7 @@ async def draw(name: str) -> str:
 
 #: Theme, keys, and what is then on the screen.
 PICTURES = {
-    "tui.svg": ("dark", ("g", "g", "g", "down"), "staging  2, 2 not well"),
+    "tui.svg": ("dark", ("g", "g", "g", "down"), "staging  2, 2 unhealthy"),
     "tui-details.svg": ("light", ("down", "enter"), "goes to node dev-worker:30080"),
     "tui-help.svg": ("high-contrast", ("question_mark",), "Copy as command"),
 }

@@ -110,9 +110,9 @@ async def test_A17_K27_the_details_have_port_pid_restarts_url_and_error_and_foll
         await shown.wait_for("psql (pid 99)")
         assert "curl" not in shown.text()
         await shown.press("3")
-        await shown.wait_for("nothing has happened to it yet")
+        await shown.wait_for("no events yet")
         await shown.press("4")
-        await shown.wait_for("the log has no line about it")
+        await shown.wait_for("the log has no lines about it")
         await shown.press("escape")
         await shown.wait_without("the log has no line")
 
@@ -123,7 +123,7 @@ async def test_details_are_loaded_again_when_something_is_said_of_the_forward(da
     async with window() as shown:
         await shown.wait_for("● active")
         await shown.press("3")
-        await shown.wait_for("nothing has happened")
+        await shown.wait_for("no events yet")
         daemon.replies["GET /v1/events?follow=false"] = answer(
             [
                 {
@@ -149,7 +149,7 @@ async def test_a_search_narrows_the_list_while_it_is_typed_and_escape_ends_it(da
         await shown.press("enter", "escape")
         await shown.until(lambda: len(shown.names()) == 3, "not wide again")
         await shown.press("slash", *"qqq")
-        await shown.wait_for("nothing is like 'qqq'")
+        await shown.wait_for("nothing matches 'qqq'")
         await shown.press("escape", "f")
         await shown.until(lambda: shown.names() == ["db"], "not only what is bad")
 
@@ -163,11 +163,15 @@ async def test_groups_come_in_turn_each_with_its_headings(daemon: LiveDaemon) ->
     ]
     async with window() as shown:
         await shown.wait_for("✗ error")
-        for heading in ("/home/ada/shop  3, 1 not well", "no profile  2, 1 not well", "prod  1, 1 not well"):
+        for heading in (
+            "/home/ada/shop  3, 1 unhealthy",
+            "no profile  2, 1 unhealthy",
+            "prod  1, 1 unhealthy",
+        ):
             await shown.press("g")
             await shown.wait_for(heading)
         await shown.press("g")
-        await shown.wait_without("not well")
+        await shown.wait_without("unhealthy")
 
 
 async def test_a_palette_entry_does_what_its_key_does(daemon: LiveDaemon) -> None:

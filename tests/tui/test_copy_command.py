@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kfw.tui.copy_command import command_for
+from kfw.tui.desktop import command_for
 from tests.client.fake_daemon import row
 
 

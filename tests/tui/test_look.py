@@ -96,7 +96,7 @@ def test_uiOptions_are_obeyed(options: str, found: Look, tmp_path: Path) -> None
     [
         (
             "{uiOptions: {theme: solarized}}",
-            "there is no theme 'solarized'; use dark, light or high-contrast",
+            "unknown theme 'solarized'; use dark, light or high-contrast",
         ),
         ("{uiOptions: {theme: 5", "the configuration cannot be read"),
         ("{uiOptoins: {}}", "the configuration cannot be read"),

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.fake_daemon import row
 from tests.real.talk import free_ports
 from tests.tui.live_daemon import LiveDaemon
 from tests.tui.tmux import KFW, LIMIT, Terminal, terminal
@@ -136,26 +135,16 @@ def without_ages(screen: str) -> str:
 
 @pytest.mark.parametrize("inside", ["xterm-256color", "tmux"])
 def test_over_ssh_each_screen_is_as_it_is_here(
-    daemon: LiveDaemon, ssh: SshServer, tmp_path: Path, inside: str
+    services: LiveDaemon, ssh: SshServer, tmp_path: Path, inside: str
 ) -> None:
     """There in the terminal itself, or in a tmux that runs there."""
-    daemon.forwards = [
-        row(
-            f"svc-{number:02}",
-            "error" if number == 7 else "active",
-            localPort=9000 + number,
-            url=None,
-            message="nginx (pid 41) has it" if number == 7 else "",
-        )
-        for number in range(40)
-    ]
-    home = f"LC_ALL=C.UTF-8 KFW_HOME={daemon.path.parents[1]} KUBECONFIG=/nowhere"
+    home = f"LC_ALL=C.UTF-8 KFW_HOME={services.path.parents[1]} KUBECONFIG=/nowhere"
     app = f"cd {tmp_path}; exec env {home} {KFW} tui"
-    expected = screens(f"(TERM=xterm-256color; {app})", daemon)
+    expected = screens(f"(TERM=xterm-256color; {app})", services)
     tmux = f"LC_ALL=C.UTF-8 tmux -S {tmp_path}/there.sock -f /dev/null"
     there = app if inside != "tmux" else f"{tmux} new-session {shlex.quote(app)} \\; set status off"
     try:
-        assert screens(f"TERM=xterm-256color {ssh.command(there)}", daemon, expected) == expected
+        assert screens(f"TERM=xterm-256color {ssh.command(there)}", services, expected) == expected
     finally:
         subprocess.run(
             ["tmux", "-S", str(tmp_path / "there.sock"), "kill-server"],

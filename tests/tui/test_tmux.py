@@ -23,22 +23,6 @@ def is_running(pid: int) -> bool:
     return True
 
 
-@pytest.fixture
-def services(daemon: LiveDaemon) -> LiveDaemon:
-    """With 40 forwards, of which number 7 is in error."""
-    daemon.forwards = [
-        row(
-            f"svc-{number:02}",
-            "error" if number == 7 else "active",
-            localPort=9000 + number,
-            url=None,
-            message="nginx (pid 41) has it" if number == 7 else "",
-        )
-        for number in range(40)
-    ]
-    return daemon
-
-
 def test_A17_a_day_in_a_window_of_80_by_24_with_40_services(services: LiveDaemon) -> None:
     with terminal(services.path.parent) as shown:
         shown.type(f"echo before; {KFW} tui; echo code $?")

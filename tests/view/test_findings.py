@@ -24,12 +24,12 @@ def test_lines_fit_and_the_fix_stays_one_line(width: int) -> None:
     assert lines[0] == "forward api"
     assert all(len(line) <= width for line in lines if FIX not in line)
     assert sum(line.strip() == FIX for line in lines) == 1
-    assert lines[-1].strip() == "not asked: pod, answer"
+    assert lines[-1].strip() == "skipped: pod, answer"
 
 
 def test_what_was_not_asked_at_all_is_one_line() -> None:
     assert section_lines(section(not_asked=("rights", "pod")), width=80, colour=False) == [
-        "forward api: not asked"
+        "forward api: skipped"
     ]
 
 

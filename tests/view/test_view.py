@@ -206,7 +206,7 @@ def test_an_explanation_marks_the_chosen_way() -> None:
         "forward": row("api"),
         "candidates": [
             {"method": "nodeport", "chosen": True, "why": "goes to node a:30080"},
-            {"method": "kubectl", "chosen": False, "why": "could be used, but one before it carries"},
+            {"method": "kubectl", "chosen": False, "why": "could be used, but one before it works"},
         ],
         "limits": ["the cluster balances over pods itself"],
         "roundTripMs": 0.42,
@@ -218,8 +218,8 @@ def test_an_explanation_marks_the_chosen_way() -> None:
         "round trip: 0.4 ms",
         "ways:",
         "  > nodeport goes to node a:30080",
-        "    kubectl  could be used, but one before it carries",
-        "what this way cannot do:",
+        "    kubectl  could be used, but one before it works",
+        "limits of this method:",
         "  - the cluster balances over pods itself",
     ]
 
@@ -342,7 +342,7 @@ def test_what_each_way_says_is_said_once_and_nothing_goes_through_what_is_down()
     assert "socat as tunnel" in text
     down = {"forward": {**forward, "status": "stopped"}, "candidates": [], "limits": []}
     lines = details.explain_lines(down, width=80, colour=False)
-    assert "nothing goes through it: `kfw up web` starts it" in lines
+    assert "it is not connected: `kfw up web` starts it" in lines
     assert "ways:" not in lines
 
 

@@ -67,7 +67,7 @@ def test_what_needs_a_login_gets_the_kubeconfig_and_the_environment_of_the_calle
 @pytest.mark.parametrize("path", ["/v1/down", "/v1/remove", "/v1/retry", "/v1/restart", "/v1/enable"])
 @pytest.mark.parametrize("body", [{}, {"names": []}, {"context": ""}])
 def test_nothing_is_meant_by_no_name_at_all(path: str, body: Any) -> None:
-    with pytest.raises(UsageError, match="which forwards are meant"):
+    with pytest.raises(UsageError, match="name the forwards"):
         post(path, body)
 
 

@@ -208,7 +208,7 @@ def test_a_name_that_points_here_gets_no_page(ada: BrowserContext) -> None:
         answer = page.goto(f"http://{REBOUND}:{daemon.port}/")
         assert answer
         assert answer.status == 421
-        assert "this page is only at 127.0.0.1" in page.content()
+        assert "this page is only served at 127.0.0.1" in page.content()
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def test_A36_ports_that_are_none_cannot_be_started_and_a_busy_one_is_named(
     page = tab(ada, link(kfw))
     page.locator("#add").click()
     fill_in(page, "pod", "alone")
-    expect(page.locator("#add-choices")).to_contain_text("It declares no port, type one.")
+    expect(page.locator("#add-choices")).to_contain_text("It declares no port; type one.")
     page.get_by_label("Port of the target").fill("443")
     expect(page.locator("#add-local")).to_have_value("8443")
     start = page.locator("#add-start")

@@ -19,12 +19,12 @@ from tests.whole.program import Program, listens
 
 Run = Callable[..., Done]
 
-UNKNOWN = "there is no forward named 'nope'"
+UNKNOWN = "cannot find a forward named 'nope'"
 
 #: Words of the command line, what is said, and what fixes it; the exit code is 2.
 USAGE = [
     ("up nope", UNKNOWN, "known: "),
-    ("up wbe", "there is no forward named 'wbe'", "did you mean web?"),
+    ("up wbe", "cannot find a forward named 'wbe'", "did you mean web?"),
     ("up --nope", "No such option: --nope", "`kfw up --help` says how"),
     ("up --context nope", 'context "nope" does not exist in ', "use one of: kfw-sandbox"),
     ("up --kubeconfig /none", "/none", ""),
@@ -34,7 +34,7 @@ USAGE = [
     ("down nope", UNKNOWN, "known: web"),
     ("restart nope", UNKNOWN, "known: web"),
     ("status nope", UNKNOWN, "known: web"),
-    ("status --watch --json", "--watch shows no JSON", "`kfw events --follow --json`"),
+    ("status --watch --json", "--watch cannot print JSON", "`kfw events --follow --json`"),
     ("remove nope", UNKNOWN, "known: web"),
     ("remove", "Missing argument", "`kfw remove --help` says how"),
     ("retry nope", UNKNOWN, "known: web"),
@@ -44,22 +44,22 @@ USAGE = [
     ("explain nope", UNKNOWN, "known: web"),
     ("events --since x", "'x' is not a valid int", "`kfw events --help` says how"),
     ("logs -n -3", "-3 is not in the range", "`kfw logs --help` says how"),
-    ("add web svc/web 18082:80", "there is a forward named 'web' already", "`kfw remove web` first"),
+    ("add web svc/web 18082:80", "a forward named 'web' exists already", "`kfw remove web` first"),
     ("add b svc/web 0:80", "'0' is not a port", "a number from 1 to 65535"),
     ("add b svc/web 65536:80", "'65536' is not a port", "a number from 1 to 65535"),
     ("add b cronjob/web 80", "'cronjob' cannot be forwarded to", "use one of service, pod"),
     ("add b svc/web 80 --context nope", 'context "nope" does not exist in ', "use one of: kfw-sandbox"),
-    ("add b svc/web 80 --method magic", "there is no method 'magic'", "use one of auto"),
+    ("add b svc/web 80 --method magic", "unknown method 'magic'", "use one of auto"),
     ("config nope", "No such command 'nope'", "`kfw config --help` says how"),
     ("sandbox nope", "No such command 'nope'", "`kfw sandbox --help` says how"),
-    ("serve --log-level loud", "there is no log level 'loud'", "use one of debug"),
+    ("serve --log-level loud", "unknown log level 'loud'", "use one of debug"),
     ("demo --for never", "'never' is not a duration", "write for example 30s"),
     ("version nope", "nexpected extra argument", "`kfw version --help` says how"),
     ("start nope", "nexpected extra argument", "`kfw start --help` says how"),
     ("stop nope", "nexpected extra argument", "`kfw stop --help` says how"),
     ("reload nope", "nexpected extra argument", "`kfw reload --help` says how"),
     ("init a b", "nexpected extra argument", "`kfw init --help` says how"),
-    ("nope", "there is no command 'nope'", "`kfw --help`"),
+    ("nope", "unknown command 'nope'", "`kfw --help`"),
 ]
 
 

@@ -228,7 +228,7 @@ def test_a_forward_that_is_up_is_asked_through_its_local_port(
     report = kfw.project / "report.md"
     kfw("doctor", "web", "--report", str(report))
     assert "# kfw doctor" in report.read_text()
-    assert "is there already" in kfw("doctor", "web", "--report", str(report), code=2).stderr
+    assert "exists already" in kfw("doctor", "web", "--report", str(report), code=2).stderr
 
 
 def test_a_report_has_no_secret_and_no_home(make_kfw: Make, shared: Place, namespace: str) -> None:

@@ -85,7 +85,7 @@ def test_moments_04_06_07_09_27_kubectls_order_a_typo_and_its_correction(
     # 27: nothing is said five times, and nothing that is not so
     ways = " ".join(kfw("explain", "multi").stdout.split())
     assert ways.count("has no TCP port") == 1
-    assert "one before it carries" not in ways
+    assert "one before it works" not in ways
     # 9: who comes next gets it
     kfw("add", "console", "svc/amp-console", f"{local}:80", "-n", namespace)
     assert talk.pod_behind(local).startswith("web-")
@@ -98,7 +98,7 @@ def test_moments_04_06_07_09_27_kubectls_order_a_typo_and_its_correction(
     # 27: of what is not up
     kfw("down", "console")
     said = " ".join(kfw("explain", "console").stdout.split())
-    assert "nothing goes through it: `kfw up console` starts it" in said
+    assert "it is not connected: `kfw up console` starts it" in said
     assert not listens(local)
     # 6, and -l: the same name typed again
     kfw("add", "console", "svc/amp-consol", f"{other}:80", "-n", namespace, code=None)
@@ -170,7 +170,7 @@ def test_moments_12_26_34_a_profile_is_a_name_everywhere(kfw: Program, web: Entr
 def test_moment_18_with_json_a_failure_is_json(kfw: Program, web: Entry) -> None:
     kfw.configure({"api": web})
     error = json.loads(kfw("up", "apo", "--json", code=2).stdout)["error"]
-    assert error["message"] == "there is no forward named 'apo'"
+    assert error["message"] == "cannot find a forward named 'apo'"
     assert error["fix"].startswith("did you mean api?")
     assert error["exitCode"] == 2
 

@@ -106,7 +106,7 @@ def _pressed_again(up: "subprocess.Popen[str]") -> bool:
 
 @pytest.mark.parametrize(
     ("arguments", "code", "last"),
-    [((), 130, "going on in the background"), (("--foreground",), 0, "forwards stopped")],
+    [((), 130, "continuing in the background"), (("--foreground",), 0, "forwards stopped")],
 )
 def test_A38_ctrl_c_during_the_wait_for_a_pod_exits_at_once(
     own_kfw: Program, never: Entry, arguments: tuple[str, ...], code: int, last: str

@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_at_the_start_names_the_file(
     what, fix = err.strip().splitlines()[-2:]
     assert f"{kfw.home}/{file}" in what
     assert "No space left on device" in what
-    assert "make room on that disk, or set KFW_HOME" in fix
+    assert "free space on that disk, or set KFW_HOME" in fix
 
 
 def test_start_passes_on_which_file_the_daemon_could_not_write(kfw: Program, run: Run) -> None:
@@ -226,7 +226,7 @@ def test_while_the_disk_takes_nothing_killed_children_come_back_with_a_warning(
     for name in before:
         row = rows(door)[name]
         assert (row["status"], row["reason"]) == ("active", None)
-        assert row["message"].startswith("if kfw is killed now, its child process goes on: cannot ")
+        assert row["message"].startswith("if kfw is killed now, its child process keeps running: cannot ")
     assert rows(door)["tunnel"]["message"] == rows(door)["nodeport"]["message"] == ""
     ask(door, "up", {"forwards": forwards, "source": source})
     ask(door, "reload", {})
@@ -243,7 +243,7 @@ def test_while_the_disk_takes_nothing_killed_children_come_back_with_a_warning(
     assert {rows(door)[name]["pid"] for name in before} <= known
     assert '"nodeport"' in (home / "state" / "up.json").read_text()
     log = (home / "state" / "kfw.log").read_text()
-    assert log.count("which child processes run is known to this kfw only") <= 1
+    assert log.count("only this kfw knows which child processes run") <= 1
     assert "Traceback" not in log
     assert one.poll() is None
 

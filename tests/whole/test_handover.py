@@ -321,7 +321,7 @@ def test_a_new_daemon_that_fails_at_any_step_leaves_the_old_one_as_it_was(
         assert talk.answered(client, b"before")
         refusal = kfw.post("/v1/handover", {"python": str(stub), "drain": 5})
         assert "did not take over" in refusal["what"], refusal
-        assert "goes on as it was" in refusal["fix"]
+        assert "continues as before" in refusal["fix"]
         assert talk.answered(client, b"after")
         until_more(load, 20)
     assert load.failed == {}, load
@@ -356,7 +356,7 @@ def test_a_forward_that_would_not_serve_in_the_new_daemon_is_a_reason_to_stay(
     kubeconfig.rename(tmp_path / "moved")
     done = kfw("restart", "--daemon", code=None, timeout=120)
     assert done.returncode != 0
-    assert "'web' serves here, and not in the new one" in done.stderr
+    assert "'web' is served by the old daemon, but not by the new one" in done.stderr
     (tmp_path / "moved").rename(kubeconfig)
     assert kfw.daemon()["pid"] == before
 

@@ -49,11 +49,11 @@ def test_moment_03_what_the_cluster_has_comes_up_as_it_was_written(
 
 def test_a_file_that_is_there_is_kept_and_a_wrong_wish_is_said(kfw: Program, namespace: str) -> None:
     file = kfw.project / "kfw.yaml"
-    assert "there is no service" in kfw("init", "--from-cluster", "-n", namespace, code=2).stderr
+    assert "cannot find a service" in kfw("init", "--from-cluster", "-n", namespace, code=2).stderr
     assert not file.exists()
     file.write_text("# mine\n")
-    assert "is there already" in kfw("init", "--from-cluster", "-n", namespace, code=2).stderr
-    assert "do not go together" in kfw("init", "--from-cluster", "-A", "-n", namespace, code=2).stderr
+    assert "exists already" in kfw("init", "--from-cluster", "-n", namespace, code=2).stderr
+    assert "cannot be used together" in kfw("init", "--from-cluster", "-A", "-n", namespace, code=2).stderr
     assert "--from-cluster" in kfw("init", "-n", namespace, code=2).stderr
     assert file.read_text() == "# mine\n"
 
@@ -75,7 +75,7 @@ def test_the_file_of_one_who_may_not_forward_says_so(make_kfw: Make, shared: Pla
 def test_moment_02_init_and_up_do_not_send_each_other_in_a_circle(kfw: Program) -> None:
     """`kfw up`, `kfw init`, `kfw up`, `kfw init`."""
     nothing = kfw("up", code=2).stderr
-    assert f"there is no kfw.yaml in {kfw.project} or above" in nothing
+    assert f"found no kfw.yaml in {kfw.project} or above" in nothing
     assert "kfw init --from-cluster" in nothing
     kfw("init")
     empty = kfw("up", code=2).stderr

@@ -53,7 +53,7 @@ def test_targets_is_a_table_that_a_word_makes_shorter(kfw: Program, shared: Plac
     assert "5432 sql" in lines[0]
     none = kfw("targets", "-n", namespace, "nowhere")
     assert none.stdout == ""
-    assert f"nothing named like 'nowhere' in namespace {namespace}" in none.stderr
+    assert f"found nothing like 'nowhere' in namespace {namespace}" in none.stderr
 
 
 def test_targets_of_all_namespaces_says_which_is_which(kfw: Program, shared: Place, namespace: str) -> None:
@@ -81,7 +81,7 @@ def test_who_may_not_list_is_told_what_and_where_and_ends_with_5(
     [
         (("--context", "nowhere"), 'context "nowhere" does not exist'),
         (("-n", "nowhere"), "namespace 'nowhere' does not exist"),
-        (("-n", "demo", "-A"), "do not go together"),
+        (("-n", "demo", "-A"), "cannot be used together"),
     ],
 )
 def test_a_wrong_word_is_bad_usage_and_says_what_there_is(

@@ -74,7 +74,7 @@ def test_errors_are_answers_with_the_cause_and_the_fix(kfw: Program, web: str, m
         async with assistant(kfw, "--allow-changes", mode=mode) as client:
             failed, text, _ = await call(client, "explain", name="nope")
             assert failed
-            assert text.splitlines()[0] == "there is no forward named 'nope'"
+            assert text.splitlines()[0] == "cannot find a forward named 'nope'"
             failed, text, rows = await call(client, "add", target="svc/wbe", namespace=web, port=":80")
             assert failed
             assert text.startswith('wbe: error: target-not-found: services "wbe" not found')
@@ -82,7 +82,7 @@ def test_errors_are_answers_with_the_cause_and_the_fix(kfw: Program, web: str, m
             assert rows["forwards"][0]["reason"] == "target-not-found"
             failed, text, _ = await call(client, "up")
             assert failed
-            assert f"there is no kfw.yaml in {kfw.project} or above" in text
+            assert f"found no kfw.yaml in {kfw.project} or above" in text
 
     asyncio.run(converse())
 

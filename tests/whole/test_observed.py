@@ -129,5 +129,5 @@ def test_FR_MON_04_a_lost_cluster_is_one_notice_on_the_desktop(
         kfw.until_row(name, 60, status="active")
     until(lambda: len(said.read_text().splitlines()) == 2, 30, lambda: said.read_text())
     lost, back = (json.loads(line)[2] for line in said.read_text().splitlines())
-    assert "not there" in lost
+    assert "down" in lost
     assert back.endswith("is back")

@@ -128,7 +128,7 @@ def test_install_writes_one_file_starts_the_daemon_and_is_idempotent(
     assert systemd.asked() == ["daemon-reload", "enable kfw.service", "start kfw.service"]
     until(kfw.answers, 10, lambda: "the daemon answers")
     written = files()
-    assert "is as it was" in kfw("service", "install").stderr
+    assert "is unchanged" in kfw("service", "install").stderr
     assert files() == written
     assert len(systemd.asked()) == 3, "nothing more is asked of systemd"
     assert kfw.json("service", "status")["active"] == "active"

@@ -85,7 +85,7 @@ def test_the_daemon_starts_whatever_lies_there(kfw: Program, file: str, kind: st
     assert "Traceback" not in log_of(kfw) + done.stderr
     if (file in _READ or kind not in _FILES) and (file, kind) not in _UNREMARKABLE:
         said = log_of(kfw) + done.stderr + (kfw.home / "state" / "daemon.out").read_text().strip()
-        assert "is now" in said, said
+        assert "was renamed to" in said, said
 
 
 def test_a_fifo_in_place_of_the_log_does_not_hold_up_kfw_logs(kfw: Program) -> None:

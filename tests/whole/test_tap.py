@@ -87,8 +87,8 @@ def test_what_does_not_go_through_kfw_or_is_not_there_is_refused(
     kfw.up({"api": {**web, "localPort": port}})
     kfw("down", "api")
     refused = kfw("tap", "api", code=1)
-    assert "does not go through kfw" in refused.stderr and "kfw explain api" in refused.stderr
-    assert "no forward named 'nope'" in kfw("tap", "nope", code=2).stderr
+    assert "kfw does not carry the traffic" in refused.stderr and "kfw explain api" in refused.stderr
+    assert "cannot find a forward named 'nope'" in kfw("tap", "nope", code=2).stderr
     assert "--bodies" in kfw("tap", "api", "--pcap", "x.pcap", code=2).stderr
 
 

@@ -68,7 +68,7 @@ def test_of_each_kind_it_is_refused_and_the_fix_names_the_key(
     for name in wanted:
         row = kfw.until_row(name, reason="no-ready-pod", status="starting")
         assert "its readiness probe has not succeeded" in row["message"], row
-        assert "write readiness: running to forward to it all the same" in row["message"], row
+        assert "write readiness: running to forward to it anyway" in row["message"], row
     assert kfw.status("pod-alone")["message"].startswith("pod alone is not ready: ")
 
 
@@ -82,7 +82,7 @@ def test_of_each_kind_the_key_opens_it_and_a_ready_pod_is_preferred_when_there_i
     for name, entry in wanted.items():
         assert talk.pod_behind(entry["localPort"]), name
         explained = kfw("explain", name).stdout
-        assert "no pod of it is ready" in explained, explained
+        assert "no pod is ready" in explained, explained
     pods = [one["metadata"]["name"] for one in shared.do(lambda sandbox: sandbox.list("pods", namespace))]
     last = max(name for name in pods if name.startswith("web-"))
     shared.do(lambda sandbox: sandbox.annotate("pods", namespace, last, ready="true"))

@@ -107,7 +107,7 @@ def test_a_file_that_is_gone_for_a_moment_changes_nothing_that_runs_and_it_is_sa
     file.rename(file.with_suffix(".away"))
     said = own_kfw("reload", code=2).stderr
     assert "kfw.yaml: the file is gone" in said
-    assert "`kfw up` takes what is there now" in said
+    assert "run `kfw up` to use what is there now" in said
     assert statuses(own_kfw) == {"api": "active"}
     (own_kfw.project.parent / "kfw.yaml").write_text(
         "portForwards: {}\n"
@@ -141,14 +141,14 @@ def test_moments_13_14_down_ends_this_project_only_and_says_what_is_up_elsewhere
     other = own_kfw.project.with_name("other")
     other.mkdir()
     mine, own_kfw.project = own_kfw.project, other
-    assert "of others are: api (`kfw down --all` stops them)" in own_kfw("down").stderr
+    assert "but of others: api (`kfw down --all` stops them)" in own_kfw("down").stderr
     own_kfw.up({"db": made["db"]})
     own_kfw("down")
     assert statuses(own_kfw) == {"api": "active", "db": "stopped"}
     own_kfw("up")
     own_kfw("stop")
     own_kfw.project = mine
-    assert "also back, as they were up before: db" in own_kfw("up").stderr
+    assert "also started, as they were up before: db" in own_kfw("up").stderr
     assert own_kfw.json("down", "--all")["stopped"] == ["api", "db"]
 
 
@@ -220,9 +220,9 @@ def test_explain_says_who_wants_it_and_where_each_value_comes_from(
     kfw.up(entries("api", "db"))
     kfw("up", "api", "--context", "other")
     explained = kfw.json("explain", "api")
-    assert explained["wanted"] == "up, said by its name, with --context other"
+    assert explained["wanted"] == "up, by its name, with --context other"
     origins = {each["key"]: (each["value"], each["origin"]) for each in explained["origins"]}
     assert origins["context"] == ("other", "flag --context")
     assert origins["target"] == ("service/web", "project kfw.yaml:4")
     assert not any(origin.startswith("embedded") for _, origin in origins.values())
-    assert "wanted: up, said with its project\n" in kfw("explain", "db").stdout
+    assert "wanted: up, with its project\n" in kfw("explain", "db").stdout

@@ -158,7 +158,7 @@ def test_the_rfcs_example_of_a_handshake_holds() -> None:
         ({"sec_websocket_accept": None}, "Sec-WebSocket-Accept is wrong"),
         ({"sec_websocket_protocol": "v5.channel.k8s.io"}, "chose protocol 'v5.channel.k8s.io', not 'SPDY"),
         ({"sec_websocket_protocol": None}, "chose protocol '', not 'SPDY/3.1\\+portforward.k8s.io'"),
-        ({"sec_websocket_extensions": "permessage-deflate"}, "extension unasked"),
+        ({"sec_websocket_extensions": "permessage-deflate"}, "extension that was not requested"),
         ({"upgrade": "h2c"}, "switched, but not to websocket"),
         ({"upgrade": None}, "switched, but not to websocket"),
         ({"connection": "close"}, "switched, but not to websocket"),

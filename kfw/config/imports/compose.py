@@ -94,7 +94,7 @@ def _add(
     notes = [] if kubernetes == service else [f"the service of {shown(service)} is taken to be {kubernetes}"]
     address = "" if ip in ("", "127.0.0.1", "0.0.0.0") else ip.strip("[]")
     if ip == "0.0.0.0":
-        notes.append("compose has it on 0.0.0.0, kfw on this machine alone: see `address`")
+        notes.append("compose listens on 0.0.0.0, kfw only on this machine: see `address`")
     entry: dict[str, object] = {
         "target": f"service/{kubernetes}",
         "targetPort": remote,

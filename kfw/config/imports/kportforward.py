@@ -30,7 +30,7 @@ def read(documents: list[Node]) -> ImportedForwards:
             found.add(name.at, name.raw, entry)
         for key, _ in pairs(document):
             if key.raw not in ("portForwards", "collector"):
-                found.leave(key.at, f"{key.raw}: kfw watches, and shows what it has in its own way")
+                found.leave(key.at, f"{key.raw}: kfw has no such setting")
             elif key.raw == "collector":
                 found.leave(
                     key.at,

@@ -28,5 +28,5 @@ def read(documents: list[Node]) -> ImportedForwards:
             found.blocks.append(as_yaml(Branch(tree.at, kept)))
         for key, _ in pairs(document):
             if key.raw not in _KEPT:
-                found.leave(key.at, f"{key.raw}: kfw's daemon has places of its own")
+                found.leave(key.at, f"{key.raw}: kfw's daemon chooses its own paths")
     return found

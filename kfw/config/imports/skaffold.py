@@ -14,7 +14,7 @@ def read(documents: list[Node]) -> ImportedForwards:
     found = ImportedForwards(defaults={"onPortInUse": "next"})  # it takes another port when one is taken
     for document in documents:
         if get(document, "requires"):
-            found.leave(document.at, "requires: import the files that it names, too")
+            found.leave(document.at, "requires: also import the files that it names")
         for one in items(get(document, "portForward")):
             _one(one, found, "")
         for profile in items(get(document, "profiles")):

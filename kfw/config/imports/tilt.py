@@ -30,7 +30,7 @@ def read(source: str, at: Place) -> ImportedForwards:
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise Unparsable(
-            at, "this Tiltfile cannot be read: it is nested too deeply", "write it flatter"
+            at, "this Tiltfile cannot be read: it is nested too deeply", "nest it less deeply"
         ) from error
     found = ImportedForwards()
     for call in _calls(module):

@@ -76,7 +76,7 @@ def _checked(found: ImportedForwards, left_out: list[str]) -> Iterator[ImportedF
             return
         base = usable_name(one.name) or usable_name(str(one.entry.get("target", "")))
         if not base:
-            left_out.append(f"{where}{shown(one.name)}: nothing in its name can be in a name of kfw")
+            left_out.append(f"{where}{shown(one.name)}: its name has no character that kfw allows in a name")
             continue
         name = _new_name(base, names)
         full = replace(one, name=name, profile=usable_name(one.profile), entry=_with_local_port(one.entry))

@@ -49,7 +49,7 @@ _OPTIONS = (
 
 
 class CallRequest(msgspec.Struct, frozen=True):
-    """`method`: `shop.Cart/Add`; `messages`: in JSON, one unless the client streams; `timeout` in seconds, 0 for none."""
+    """`method`: `shop.Cart/Add`; `messages`: in JSON, one unless the client streams; `timeout` in seconds, 0 is none."""
 
     method: str
     messages: list[Any]
@@ -85,7 +85,7 @@ class GrpcSite:
             return error_answer(400, error.what, error.fix)
         except KfwError as error:
             return error_answer(502, error.what, error.fix)
-        return error_answer(404, "there is no such page", "open /")
+        return error_answer(404, "no such page", "open /")
 
     def _connected(self) -> Any:
         if self._channel is None:
@@ -223,7 +223,7 @@ def _metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str | bytes]
         elif value.isascii() and value.isprintable():
             found.append((name, value))
         else:
-            raise UsageError(f"the value of {name} has signs that a header cannot have")
+            raise UsageError(f"the value of {name} has characters that a header cannot have")
     return tuple(found)
 
 

@@ -134,7 +134,7 @@ def _in_order(files: dict[str, Any]) -> list[Any]:
         files.setdefault(name, file)
         stack += [(one, False) for one in file.dependency if one not in done]
         if len(stack) > MOST_FILES * 8:
-            raise ValueError("its files import each other without end")
+            raise ValueError("its files import each other in a circle")
     return list(done.values())
 
 
@@ -175,7 +175,7 @@ async def _ask(channel: Any, version: str) -> Definitions:
         finally:
             call.cancel()
         if answer is grpc.aio.EOF:
-            raise KfwError("the server broke off while it was asked what it offers")
+            raise KfwError("the server closed the connection while kfw asked for its methods")
         return answer
 
     files: dict[str, Any] = {}

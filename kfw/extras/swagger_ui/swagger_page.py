@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from kfw.errors import KfwError
 from kfw.extras.forward_uis import UiPorts, UiSubject
 from kfw.extras.page_child import ended, wait_until_answers
-from kfw.extras.swagger_ui.spec_paths import spec_paths
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.pages import ADDRESS, HEADERS, TYPES, error_answer, json_answer, refusal
@@ -68,6 +67,23 @@ LIMITS = HttpLimits(
 )
 #: Seconds for one of our files to be read.
 _READ = 10.0
+#: Where a REST API describes itself, in Swagger 2 and OpenAPI 3: Spring, ASP.NET, FastAPI, Go's swag, Quarkus, Micronaut.
+USUAL = (
+    "openapi.json",
+    "openapi.yaml",
+    "openapi.yml",
+    "swagger.json",
+    "swagger.yaml",
+    "v3/api-docs",
+    "v2/api-docs",
+    "swagger/v1/swagger.json",
+    "swagger/doc.json",
+    "q/openapi",
+)
+#: Where the config names a folder, or the API's own page.
+_BESIDE = ("openapi.json", "openapi.yaml", "swagger.json", "doc.json")
+#: In front of a path where the config names no base path: kportforward's way.
+_DEFAULT_API = "api"
 
 
 class SwaggerUi:
@@ -184,7 +200,7 @@ class SwaggerSite:
             return await self._elsewhere.answer(replace(request, path=f"/{name}", target=f"/{name}"))
         file = self._files.get(name or "index.html")
         if file is None or file.suffix not in TYPES:
-            return error_answer(404, "there is no such file", f"open {HOME}")
+            return error_answer(404, "no such file", f"open {HOME}")
         return await _file(file)
 
 
@@ -193,7 +209,7 @@ async def _file(file: Path) -> Response:
     try:
         body = await outside(file.read_bytes, _READ)
     except OSError:
-        return error_answer(500, f"cannot read {file.name}", "install kfw again")
+        return error_answer(500, f"cannot read {file.name}", "reinstall kfw")
     return Response(200, body, TYPES[file.suffix])
 
 
@@ -209,3 +225,24 @@ def _tls(subject: UiSubject) -> "ssl.SSLContext | None":
     from kfw.methods.app_health import any_certificate
 
     return any_certificate()
+
+
+def spec_paths(api_path: str, swagger_path: str) -> list[str]:
+    """Where the API may describe itself: what its config says first, then the usual places. Pure.
+
+    Paths with their query, in the order in which they are tried; none twice.
+    """
+    api, named = api_path.strip("/"), swagger_path.strip("/")
+    found: list[str] = []
+    if named:
+        bases = list(dict.fromkeys((api or _DEFAULT_API, "")))
+        whole = [_joined(base, named) for base in bases]
+        found += whole
+        found += [_joined(path, file) for path in whole if "." not in path for file in _BESIDE]
+    for base in dict.fromkeys((api, "")):
+        found += [_joined(base, file) for file in USUAL]
+    return list(dict.fromkeys(found))
+
+
+def _joined(base: str, path: str) -> str:
+    return "/" + "/".join(part for part in (base.strip("/"), path) if part)

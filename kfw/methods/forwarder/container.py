@@ -251,7 +251,7 @@ def _ended(child: Child, here: Here, tool: str) -> KfwError:
     from kfw.engine.causes import Said, cause_of  # a large table, for an engine that refuses
 
     known = cause_of(Said(words, here, tool))
-    fix = "name an image with sh and socat that is there: KFW_FORWARDER_IMAGE=…"
+    fix = "name an available image with sh and socat: KFW_FORWARDER_IMAGE=…"
     if known and not known[0].of_the_image:
         fix = known[0].fix_for(Said(words, here, tool), known[1])
     return KfwError(what, fix, reason=Reason.CHILD_EXITED)

@@ -120,7 +120,7 @@ class KubefwdTunnel:
                     error = failed
             self._raise_if_over()
             if self._is_stuck:
-                raise _Stuck(f"{self._forward.name} does not carry: {error.what}")
+                raise _Stuck(f"{self._forward.name} does not work: {error.what}")
             if _now() > deadline:
                 raise error
             await self._shared.news.wait(_PAUSES.after(looks))

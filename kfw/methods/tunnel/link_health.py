@@ -1,4 +1,4 @@
-"""Whether the way to the pods is open, and what becomes of links that do not answer.
+"""Whether the path to the pods is open, and what becomes of links that do not answer.
 
 A link that does not answer is not yet dead: the API server may be silent for a while, and what lives on it goes on
 afterwards. It is dead when the same question is answered on another link meanwhile.
@@ -71,7 +71,7 @@ async def _by_a_new_link(
 
 def _silent(pod: str, seconds: float) -> KfwError:
     return KfwError(
-        f"the path through the API server to pod {pod} is silent for {seconds:g} s",
+        f"the path through the API server to pod {pod} has been silent for {seconds:g} s",
         "it continues by itself when the pod's node answers again: kubectl get nodes",
         reason="cluster-unreachable",
     )

@@ -4,7 +4,7 @@ import { get, post } from "./api.js";
 import { announce, byId, el, setText, show } from "./dom.js";
 
 const LOW = 1024;
-/** 80 comes to 8080: low ports are for root. */
+/** 80 comes to 8080: low ports are reserved for root. */
 export const usual = (port) => (port < LOW ? port + 8000 : port);
 
 /** A service may have a node port; nothing else is reached without a way into its pods. */
@@ -70,7 +70,7 @@ export class AddDialog {
         ...known.map((one) => el("option", { value: one.context, selected: one.current, "data-namespace": one.namespace }, one.context)),
       );
       if (known.length) await this.#chooseCluster();
-      else this.#problem("There is no cluster in the kubeconfig of `kfw web`.");
+      else this.#problem("The kubeconfig of `kfw web` has no clusters.");
     } catch (error) {
       this.#problem(error.words);
     }
@@ -125,7 +125,7 @@ export class AddDialog {
   #said(chosen, count, kind) {
     if (this.#targets.some((one) => one.mayForward === false)) return "You may not forward to pods in this namespace.";
     if (chosen) return chosen.pods === null ? "" : `${chosen.ready} of ${chosen.pods} pods ready`;
-    if (this.#denied) return `Not all can be listed: ${this.#denied}`;
+    if (this.#denied) return `Some cannot be listed: ${this.#denied}`;
     return count ? `${count} ${kind}${count === 1 ? "" : "s"} here` : `No ${kind} found here; type a name.`;
   }
 
@@ -143,7 +143,7 @@ export class AddDialog {
     const turn = ++this.#turn.ports;
     this.#choices([], "Loading available ports…");
     let ports = [];
-    let why = "It declares no port, type one.";
+    let why = "It declares no port; type one.";
     try {
       ({ ports } = await post("target-ports", { context: this.#cluster, namespace: byId("add-namespace").value.trim(), target }));
     } catch (error) {

@@ -25,7 +25,7 @@ async function ask(path, options = {}) {
   try {
     said = await answer.json();
   } catch {
-    if (answer.ok) throw new Refused(0, "kfw broke off its answer");
+    if (answer.ok) throw new Refused(0, "kfw did not complete its answer");
   }
   if (!answer.ok) throw new Refused(answer.status, said.what ?? `HTTP ${answer.status}`, said.fix ?? "");
   return said;

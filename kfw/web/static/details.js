@@ -26,7 +26,7 @@ export function details(refresh) {
       el("h3", {}, "Connections"),
       connected(now, open),
       el("h3", {}, "Log"),
-      el("pre.log", { tabindex: "0", "aria-label": `Log of ${nameOf(row)}` }, (log?.lines ?? []).join("\n") || "no line about it"),
+      el("pre.log", { tabindex: "0", "aria-label": `Log of ${nameOf(row)}` }, (log?.lines ?? []).join("\n") || "no lines about it"),
       el("button.quiet", { type: "button", onclick: () => refresh(row) }, "Look again"),
     );
   };

@@ -93,7 +93,7 @@ function lost(error) {
   byId("indicator").dataset.health = "inactive";
   setText(byId("indicator-text"), "Not connected");
   document.title = "kfw – not connected";
-  warn(`${error.message}. What you see is how it was last. If the daemon has ended, \`kfw web --port ${location.port}\` brings this page back.`);
+  warn(`${error.message}. What you see is the last known state. If the daemon has ended, \`kfw web --port ${location.port}\` brings this page back.`);
   byId("list").setAttribute("aria-busy", "false");
   again();
 }

@@ -283,7 +283,8 @@ async def test_with_auto_it_is_no_use_where_the_host_reaches_its_containers(
     engine.is_a(LINUX)
     error = await refused(forwarder, 30080, method="auto")
     assert (
-        error.what == "a Docker Engine on this Linux routes to its containers, so another one reaches no more"
+        error.what
+        == "a Docker Engine on this Linux routes to its containers, so another one would not reach more"
     )
     assert engine.calls("run") == []
 

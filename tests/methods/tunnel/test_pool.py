@@ -79,6 +79,13 @@ def test_the_pod_with_the_fewest_connections_comes_first_then_the_one_whose_turn
         assert links_of(state) == [expected]
 
 
+def test_a_connection_that_has_just_got_its_link_counts_as_one_of_its_pod() -> None:
+    state = pool(["a", "b"], *(SomeLink("b", live=1) for _ in "12"), *(SomeLink(pod) for pod in "aaab"))
+    for _ in range(2):
+        waits(state)
+    assert [link.pod for link in links_of(state)] == ["a", "a"]
+
+
 def test_of_a_pods_links_the_one_used_last_is_used_again() -> None:
     old, new = SomeLink("a", idle_since=1), SomeLink("a", idle_since=2)
     state = pool(["a"], old, new)

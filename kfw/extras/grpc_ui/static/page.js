@@ -26,7 +26,7 @@ async function load() {
   byId("target").textContent = offer.target;
   document.title = `${offer.name} – gRPC`;
   byId("methods").replaceChildren(...offer.services.flatMap(listed));
-  if (!offer.services.length) problem("The server has no services beside its reflection.");
+  if (!offer.services.length) problem("The server has no services besides reflection.");
   const wanted = decodeURIComponent(location.hash.slice(1));
   const methods = offer.services.flatMap((service) => service.methods);
   const first = methods.find((method) => method.path === wanted) ?? (methods.length === 1 ? methods[0] : null);
@@ -108,7 +108,7 @@ async function send(event) {
       if (said.status) status(`${said.status}${said.details ? `: ${said.details}` : ""}${count > 1 ? ` (${count} messages)` : ""}`, said.code === 0);
     }
   } catch (error) {
-    status(own.signal.aborted ? "Cancelled" : `The call broke off: ${error.message}`, false);
+    status(own.signal.aborted ? "Cancelled" : `The call failed: ${error.message}`, false);
   } finally {
     if (running === own) running = null;
     byId("send").disabled = false;
