@@ -144,7 +144,7 @@ def test_A23_A25_the_demos_own_services_by_http_and_by_grpc(
     assert event["metrics"] == {"hello_count": None, "stream_count": None}
     assert event["metadata"]["missing"] == ["hello_count", "stream_count"]
     assert "org_a: hello_count is missing: the answer is not a number but text" in done.stderr
-    assert "demo.Greeter.Count sends streams, and has no one answer" in done.stderr
+    assert "demo.Greeter.Count sends a stream of answers, but kfw needs exactly one" in done.stderr
     del metrics["hello_count"], metrics["stream_count"]
     cli.configure({}, collector={"tenants": ["org_a"], "metrics": metrics})
     done = cli("collect")

@@ -60,7 +60,7 @@ def test_A15_defaults_at_a_url_lead_to_the_demo_and_what_becomes_of_them_is_not_
         said = cli("up").stderr
         assert f"the config at {url} is not used: " in said
         assert why in said
-        assert "the copy from before is used" in said
+        assert "the earlier copy is used" in said
         (layer,) = cli.json("status")["remoteDefaults"]
         assert (layer["url"], layer["state"]) == (url, "old")
         assert cli.status("web")["status"] == "active"
@@ -90,7 +90,7 @@ def test_A15_defaults_at_a_url_lead_to_the_demo_and_what_becomes_of_them_is_not_
     for file in (cli.home / "cache" / "remote").glob("*"):
         file.unlink()
     without = cli("up", code=2)  # nothing else is configured
-    assert "kfw goes on without it" in without.stderr
+    assert "kfw continues without it" in without.stderr
     assert cli.json("config", "show", "--config-url", "")["portForwards"] == {}
 
 
@@ -227,7 +227,7 @@ def test_A21_an_installed_kfw_that_forwards_to_the_demo_hears_of_a_newer_version
             screen.clear()
             for _ in range(2):
                 screen.type(f"{KFW} status; {KFW} up; echo done=$?")
-                words = screen.wait_for("done=0", "kfw 9.0.0 is there")
+                words = screen.wait_for("done=0", "kfw 9.0.0 is available")
                 assert "pip install --upgrade" in words
                 screen.clear()
         assert len(index.asked) == 1

@@ -142,5 +142,5 @@ def test_what_has_no_end_is_given_up_and_the_connection_is_counted_on(name: str)
     said = list(ENDLESS[name]())
     found = heard([*said, (CLIENT, b"and more"), (SERVER, b"words")])
     assert found[-1].protocol == "TCP"
-    assert found[-1].note == "from here on it is no HTTP"
+    assert found[-1].note == "from here on it is not HTTP"
     assert found[-1].request.size == sum(len(part) for _, part in said) + len(b"and more")
