@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -152,3 +153,35 @@ def test_a_template_of_a_message_without_end_has_an_end() -> None:
 
 def _count(value: Any) -> int:
     return sum(1 + _count(one) for one in value.values()) if isinstance(value, dict) else 0
+
+
+@pytest.mark.parametrize("described", [b"\xff\xff", b"\n\x02x", b"\n\x01x\x1a\x01x", b""])
+def test_a_server_that_describes_itself_wrongly_is_told(described: bytes) -> None:
+    """In bytes that are no description, by half of one, by one that needs itself, and by an empty one."""
+    answers = reflection._CLASSES
+
+    def answer(question: Any, _: grpc.ServicerContext) -> Iterator[Any]:
+        for one in question:
+            if one.list_services:
+                yield answers["Answer"](services={"service": [{"name": "a.B"}]})
+            else:
+                yield answers["Answer"](files={"file_descriptor_proto": [described]})
+
+    handler = grpc.stream_stream_rpc_method_handler(
+        answer, answers["Request"].FromString, answers["Answer"].SerializeToString
+    )
+    name = f"{reflection.VERSIONS[0]}.ServerReflection"
+    server = grpc.server(ThreadPoolExecutor(4))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        if described == b"":
+            assert asked(port).services == []
+        else:
+            with pytest.raises(KfwError, match=r"describes its messages|do not fit together"):
+                asked(port)
+    finally:
+        server.stop(0).wait()
