@@ -22,6 +22,8 @@ class HttpsFiles:
     redirects: dict[str, str] = field(default_factory=dict)
     #: It takes connections and closes them.
     gone: bool = False
+    #: So many bytes more are promised than are sent.
+    lacks: int = 0
     #: (path, status) of each answer, and the headers of the last question.
     asked: list[tuple[str, int]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -66,7 +68,7 @@ def serving_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Htt
             if status == 302:
                 self.send_header("Location", site.redirects[path])
             self.send_header("ETag", etag)
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", str(len(body) + site.lacks))
             self.end_headers()
             self.wfile.write(body)
 

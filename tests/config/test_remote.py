@@ -87,6 +87,15 @@ def test_A15_what_cannot_be_used_leaves_the_copy_before(site: HttpsFiles, conten
     assert sentence.endswith("the earlier copy is used")
 
 
+def test_A15_what_was_cut_off_is_not_taken_for_the_whole(site: HttpsFiles) -> None:
+    """Its beginning is a config, too, of fewer forwards."""
+    before, _ = fetched(site.url(PATH))
+    site.files[PATH], site.lacks = TEAM + b"# more\n", 100
+    copy, (said,) = fetched(site.url(PATH))
+    assert copy == before
+    assert "was cut off after" in said
+
+
 def test_A15_a_server_that_fails_is_replaced_by_the_copy_and_that_by_nothing(
     project: Project, site: HttpsFiles
 ) -> None:
