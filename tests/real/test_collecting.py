@@ -130,14 +130,11 @@ def test_A23_A25_the_demos_own_services_by_http_and_by_grpc(
         "hello_count": {**hello, "value": "$"},
         "stream_count": {"forward": "grpc", "method": "demo.Greeter/Count", "value": "$"},
     }
-    demo = {"namespace": "demo"}
-    cli.up(
-        {
-            "web": {"target": "service/web", "localPort": web, **demo},
-            "grpc": {"target": "service/grpc", "localPort": grpc, **demo},
-        },
-        collector={"tenants": ["org_a"], "metrics": metrics},
-    )
+    forwards = {
+        "web": {"target": "service/web", "namespace": "demo", "localPort": web},
+        "grpc": {"target": "service/grpc", "namespace": "demo", "localPort": grpc},
+    }
+    cli.up(forwards, collector={"tenants": ["org_a"], "metrics": metrics})
     done = cli("collect", code=1)
     event = json.loads(done.stdout)
     assert event["metrics"].pop("http_connections") > 0
@@ -146,7 +143,7 @@ def test_A23_A25_the_demos_own_services_by_http_and_by_grpc(
     assert "org_a: hello_count is missing: the answer is not a number but text" in done.stderr
     assert "demo.Greeter.Count sends a stream of answers, but kfw needs exactly one" in done.stderr
     del metrics["hello_count"], metrics["stream_count"]
-    cli.configure({}, collector={"tenants": ["org_a"], "metrics": metrics})
+    cli.configure(forwards, collector={"tenants": ["org_a"], "metrics": metrics})
     done = cli("collect")
     assert json.loads(done.stdout)["metrics"].keys() == {"http_connections"}
     assert done.stderr == ""
