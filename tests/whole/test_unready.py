@@ -163,7 +163,7 @@ def test_add_takes_the_key_as_a_flag(kfw: Program, shared: Place, namespace: str
     kfw("add", "one", "pod/alone", f"{port}:http", "-n", namespace, "--readiness", "running")
     assert talk.pod_behind(port) == "alone"
     refused = kfw("add", "two", "pod/alone", ":http", "-n", namespace, "--readiness", "soon", code=2)
-    assert "there is no readiness 'soon'" in refused.stderr
+    assert "unknown readiness 'soon'" in refused.stderr
     assert "use one of ready, running" in refused.stderr
 
 
