@@ -254,6 +254,7 @@ class Watch:
             answer = await session.get(self._path(), query)
             body = await answer.body(self._server.timeouts.answer, take_turn)
             yield answer, self._decoder.page(body)
+            answer.reading.waits()  # what the last items took counts, too
         finally:
             if has_turn:
                 turn.release()

@@ -236,6 +236,32 @@ async def test_the_event_loop_is_not_held_while_much_is_read() -> None:
     assert held < 0.05
 
 
+class _Counting(ProcessorShare):
+    """Takes any number of seconds, and knows how many."""
+
+    taken = 0.0
+
+    def take(self, seconds: float) -> float:
+        self.taken += seconds
+        return 0.0
+
+
+async def test_what_is_read_page_by_page_counts_as_much_as_if_it_came_at_once() -> None:
+    items = [pod(f"p{number}") for number in range(5000)]
+    one, began = decoder(r.PODS), time.thread_time()
+    for raw in one.page(msgspec.json.encode({"metadata": {}, "items": items})).items:
+        one.item(raw)
+    at_once = time.thread_time() - began
+    async with serving() as api:
+        for item in items:
+            await api.put(PODS, item)
+        async with watching_at(api.url, UserEntry("ada")) as (pods, server):
+            server._share = share = _Counting()
+            await until(lambda: pods.readable, 30)
+            assert len(pods.objects) == len(items)
+    assert share.taken > 0.75 * at_once, f"{share.taken:.3f} s of {at_once:.3f}"
+
+
 async def test_a_server_gets_its_share_of_the_processor_and_no_more() -> None:
     now = 0.0
     share = ProcessorShare(lambda: now)
