@@ -1,7 +1,6 @@
 """Calls of gRPC methods that are known by name only: what they take and give is asked of the server's reflection.
 
-https://github.com/grpc/grpc/blob/master/doc/server-reflection.md; v1 and v1alpha have the same messages. grpcio and protobuf
-(0.1 s, 24 MB) are imported when the first server is asked.
+grpcio and protobuf (0.1 s, 24 MB) are imported when the first server is asked.
 """
 
 import threading
@@ -14,9 +13,8 @@ from kfw.collector.server_access import ca_certificates, login_headers
 from kfw.config.collector_block import ServerAccess
 from kfw.errors import KfwError, ToolMissing
 
-_VERSIONS = ("grpc.reflection.v1", "grpc.reflection.v1alpha")
-#: Files that a server may describe itself in, and characters of its words that are shown.
-_MOST_FILES, _SHOWN = 500, 200
+#: Services that are searched for a method by its name alone, and characters of a server's words that are shown.
+_MOST_SERVICES, _SHOWN = 500, 200
 _PLAIN = ServerAccess()
 #: One connection, and no proxy of the environment.
 _OPTIONS = (
@@ -33,15 +31,14 @@ class GrpcServer:
     def __init__(self, address: str, access: ServerAccess = _PLAIN) -> None:
         try:
             import grpc
-            from google.protobuf import descriptor_pool
+            from google.protobuf import json_format  # noqa: F401  # which `call` needs
         except ImportError as error:
             raise ToolMissing("gRPC figures need grpcio and protobuf", "pip install 'kfw[grpc]'") from error
         self._grpc: Any = grpc
         self._address = address
         self._login = tuple((name, token.reveal()) for name, token in login_headers(access).items())
         self._channel = _channel(grpc, address, access)
-        self._pool = descriptor_pool.DescriptorPool()
-        self._files = set[str]()
+        self._described = dict[str, Any]()  # service -> Definitions
         self._methods: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -108,76 +105,56 @@ class GrpcServer:
 
     def _named(self, short: str, services: list[str], deadline: float) -> Iterator[Any]:
         for service in services:
-            self._load({"file_containing_symbol": service}, deadline)
-            try:
-                method = self._pool.FindServiceByName(service).methods_by_name.get(short)
-            except KeyError:
-                continue
+            method = self._definitions(service, deadline).methods.get(f"{service}/{short}")
             if method is not None:
                 yield method
 
     def _services(self, deadline: float) -> list[str]:
-        answer = self._reflect({"list_services": "*"}, deadline)
-        names = [each.name for each in answer.list_services_response.service]
-        return [name for name in names if not name.startswith("grpc.reflection.")][:_MOST_FILES]
+        from kfw.wire.grpc_reflection import services_of
 
-    def _load(self, question: Mapping[str, str], deadline: float) -> None:
-        """The file that is asked for, and all that it imports, into the pool, what is imported first."""
-        from google.protobuf import descriptor_pb2, message
+        return services_of(self._reflect({"list_services": "*"}, deadline))[:_MOST_SERVICES]
 
-        given: dict[str, Any] = {}
+    def _definitions(self, service: str, deadline: float) -> Any:
+        """Of this service, and of all that its files import."""
+        from kfw.wire.grpc_reflection import BadDescription, Definitions
 
-        def take(question: Mapping[str, str]) -> list[str]:
+        if service not in self._described:
+            try:
+                self._described[service] = Definitions(self._files(service, deadline))
+            except BadDescription as error:
+                raise KfwError(f"{self._address}: {error.what}") from error
+        return self._described[service]
+
+    def _files(self, service: str, deadline: float) -> list[Any]:
+        from kfw.wire.grpc_reflection import questions
+
+        asking, answer = questions([service]), None
+        while True:
+            try:
+                question = asking.send(answer)
+            except StopIteration as end:
+                return list(end.value)
             answer = self._reflect(question, deadline)
-            described = answer.file_descriptor_response.file_descriptor_proto
-            try:
-                parsed = [descriptor_pb2.FileDescriptorProto.FromString(one) for one in described]
-            except message.DecodeError as error:
-                raise KfwError(
-                    f"{self._address} describes {next(iter(question.values()))} wrongly"
-                ) from error
-            files = {file.name: file for file in parsed}
-            given.update(files)
-            return list(files)
-
-        def add(name: str, above: tuple[str, ...]) -> None:
-            if name in self._files:
-                return
-            if name in above or len(given) > _MOST_FILES:
-                raise KfwError(f"{self._address} describes itself in an endless list of files")
-            if name not in given:
-                take({"file_by_filename": name})
-            if name not in given:
-                raise KfwError(f"{self._address} does not describe its file {name}")
-            for needed in given[name].dependency:
-                add(needed, (*above, name))
-            try:
-                self._pool.Add(given[name])
-            except TypeError as error:
-                raise KfwError(f"{self._address} describes {name} wrongly: {str(error)[:_SHOWN]}") from error
-            self._files.add(name)
-
-        for name in take(question):
-            add(name, ())
 
     def _reflect(self, question: Mapping[str, str], deadline: float) -> Any:
-        request_type, response_type = _reflection_messages()
-        for version in _VERSIONS:
+        from kfw.wire.grpc_reflection import VERSIONS, Answer, Request, method_of
+
+        for version in VERSIONS:
             ask = self._channel.stream_stream(
-                f"/{version}.ServerReflection/ServerReflectionInfo",
-                request_serializer=request_type.SerializeToString,
-                response_deserializer=response_type.FromString,
+                method_of(version),
+                request_serializer=Request.SerializeToString,
+                response_deserializer=Answer.FromString,
             )
             try:
                 with self._in_words("its reflection"):
-                    asked = iter([request_type(**question)])
+                    asked = iter([Request(**question)])
                     answer = next(ask(asked, timeout=_left(deadline), metadata=self._login))
             except StopIteration as error:
                 raise KfwError(f"{self._address} does not answer to reflection") from error
             except _NotServed:
                 continue
-            if answer.HasField("error_response"):
-                said = answer.error_response.error_message[:_SHOWN]
+            if answer.HasField("failure") and "file_by_filename" not in question:
+                said = answer.failure.error_message[:_SHOWN]
                 raise KfwError(f"{self._address} does not know {next(iter(question.values()))}: {said}")
             return answer
         raise KfwError(
@@ -229,51 +206,3 @@ class _Words:
                 "DEADLINE_EXCEEDED": ServerSilent,
             }
             raise names.get(code, KfwError)(f"{self._what}: {code}: {said}") from error
-
-
-def _reflection_messages() -> tuple[Any, Any]:
-    """Request and response of reflection, as far as they are used: made here, so that its package need not be installed."""
-    global _MESSAGES
-    if _MESSAGES is None:
-        _MESSAGES = _made_messages()
-    return _MESSAGES
-
-
-_MESSAGES: tuple[Any, Any] | None = None
-#: Message -> its fields: number, name, type (s string, b bytes, i int32, or a message), many of them.
-_SHAPES: Mapping[str, tuple[tuple[int, str, str, bool], ...]] = {
-    "Request": (
-        (3, "file_by_filename", "s", False),
-        (4, "file_containing_symbol", "s", False),
-        (7, "list_services", "s", False),
-    ),
-    "Files": ((1, "file_descriptor_proto", "b", True),),
-    "Named": ((1, "name", "s", False),),
-    "Services": ((1, "service", "Named", True),),
-    "Refusal": ((1, "error_code", "i", False), (2, "error_message", "s", False)),
-    "Response": (
-        (4, "file_descriptor_response", "Files", False),
-        (6, "list_services_response", "Services", False),
-        (7, "error_response", "Refusal", False),
-    ),
-}
-
-
-def _made_messages() -> tuple[Any, Any]:
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-    kinds = descriptor_pb2.FieldDescriptorProto
-    scalars = {"s": kinds.TYPE_STRING, "b": kinds.TYPE_BYTES, "i": kinds.TYPE_INT32}
-    file = descriptor_pb2.FileDescriptorProto(name="kfw/reflection.proto", package="kfw", syntax="proto3")
-    for message, fields in _SHAPES.items():
-        made = file.message_type.add(name=message)
-        for number, name, kind, many in fields:
-            one = made.field.add(name=name, number=number)
-            one.label = kinds.LABEL_REPEATED if many else kinds.LABEL_OPTIONAL
-            one.type = scalars.get(kind, kinds.TYPE_MESSAGE)
-            if kind not in scalars:
-                one.type_name = f".kfw.{kind}"
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    request, response = (pool.FindMessageTypeByName(f"kfw.{name}") for name in ("Request", "Response"))
-    return message_factory.GetMessageClass(request), message_factory.GetMessageClass(response)

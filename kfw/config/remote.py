@@ -238,7 +238,7 @@ def problems_of(tree: Branch) -> Iterator[ConfigProblem]:
         elif problem := _bad_value(key, leaf.value):
             yield ConfigProblem(leaf.at, f"{path} is {leaf.value}, {problem}", "set it in a file of your own")
     if not (tree.branch("portForwards").children or tree.branch("profiles").children):
-        yield ConfigProblem(tree.at, "it has no portForwards", "name one forward at least")
+        yield ConfigProblem(tree.at, "it has no portForwards", "name at least one forward")
 
 
 def _place(words: list[str]) -> list[str]:

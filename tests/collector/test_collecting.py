@@ -15,12 +15,13 @@ from google.protobuf import descriptor_pb2
 
 from kfw.collector.collected import open_record
 from kfw.collector.collection import Backends, Collection
-from kfw.collector.grpc_calls import GrpcServer, _reflection_messages
+from kfw.collector.grpc_calls import GrpcServer
 from kfw.collector.usage_events import Bucket, UsageEvent, Workspace, as_json, last_complete, oddities, summed
 from kfw.config.collector_block import CollectorSettings, Figure, FigureQuestion, WorkspaceList
 from kfw.config.json_path import NoNumber, number_at, parse
 from kfw.errors import KfwError
 from kfw.system.files import Locked
+from kfw.wire.grpc_reflection import Answer, Request
 from tests.collector.servers import Catalog, proto_pool, serving
 
 MONDAY = datetime(2024, 1, 15, tzinfo=UTC)
@@ -236,14 +237,13 @@ def reflecting(
 ) -> Iterator[GrpcServer]:
     """A server of these services that answers to version 1 of reflection, one file at a time, as others than Python's do.
     `spoil`: what it tells instead of a file."""
-    request, response = _reflection_messages()
     pool = proto_pool()
 
     def answer(asked: Iterator[Any], _: grpc.ServicerContext) -> Iterator[Any]:
         for one in asked:
             if one.list_services:
                 names = [{"name": "acme.Metadata"}, {"name": "acme.Requirements"}]
-                yield response(list_services_response={"service": names})
+                yield Answer(services={"service": names})
                 continue
             symbol = one.file_containing_symbol
             found = (
@@ -252,9 +252,9 @@ def reflecting(
             file = descriptor_pb2.FileDescriptorProto()
             found.CopyToProto(file)
             told = spoil(file.SerializeToString())
-            yield response(file_descriptor_response={"file_descriptor_proto": told})
+            yield Answer(files={"file_descriptor_proto": told})
 
-    handler = grpc.stream_stream_rpc_method_handler(answer, request.FromString, response.SerializeToString)
+    handler = grpc.stream_stream_rpc_method_handler(answer, Request.FromString, Answer.SerializeToString)
     server = grpc.server(ThreadPoolExecutor(4))
     name = "grpc.reflection.v1.ServerReflection"
     server.add_generic_rpc_handlers(

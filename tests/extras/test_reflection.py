@@ -13,6 +13,7 @@ import pytest
 from kfw.errors import KfwError
 from kfw.extras.grpc_ui import reflection
 from kfw.extras.grpc_ui.message_template import MOST, template
+from kfw.wire.grpc_reflection import VERSIONS, Answer, Definitions, Request
 from tests.extras.grpc_server import FILES, SERVICE, cart_server, descriptor_set
 
 METHODS = ["Add", "Echo", "Refuse", "Sum", "Watch"]
@@ -24,8 +25,8 @@ def server() -> Iterator[int]:
         yield port
 
 
-def asked(port: int) -> reflection.Definitions:
-    async def ask() -> reflection.Definitions:
+def asked(port: int) -> Definitions:
+    async def ask() -> Definitions:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             return await reflection.ask(channel)
 
@@ -70,7 +71,7 @@ def test_a_descriptor_set_says_the_same_as_reflection(server: int, tmp_path: Pat
 
 
 def test_what_a_set_leaves_out_of_protobufs_own_files_is_known(tmp_path: Path) -> None:
-    found = reflection.Definitions(FILES[1:])
+    found = Definitions(FILES[1:])
     assert found.services == [SERVICE]
 
 
@@ -89,7 +90,7 @@ def test_a_file_that_is_not_there_is_named() -> None:
 
 def test_files_that_do_not_fit_together_are_told() -> None:
     with pytest.raises(KfwError, match="do not fit together"):
-        reflection.Definitions(FILES[2:])
+        Definitions(FILES[2:])
 
 
 def test_a_proto_file_needs_protoc_and_says_so_where_there_is_none(
@@ -146,7 +147,7 @@ def test_a_template_of_a_message_without_end_has_an_end() -> None:
         for other in range(kinds):
             field = message.field.add(number=other + 1, name=f"f{other}", type=11, label=1)
             field.type_name = f".wide.M{other}"
-    found = reflection.Definitions([file])
+    found = Definitions([file])
     filled = template(found.pool.FindMessageTypeByName("wide.M0"))
     assert _count(filled) <= MOST
 
@@ -158,19 +159,16 @@ def _count(value: Any) -> int:
 @pytest.mark.parametrize("described", [b"\xff\xff", b"\n\x02x", b"\n\x01x\x1a\x01x", b""])
 def test_a_server_that_describes_itself_wrongly_is_told(described: bytes) -> None:
     """In bytes that are no description, by half of one, by one that needs itself, and by an empty one."""
-    answers = reflection._CLASSES
 
     def answer(question: Any, _: grpc.ServicerContext) -> Iterator[Any]:
         for one in question:
             if one.list_services:
-                yield answers["Answer"](services={"service": [{"name": "a.B"}]})
+                yield Answer(services={"service": [{"name": "a.B"}]})
             else:
-                yield answers["Answer"](files={"file_descriptor_proto": [described]})
+                yield Answer(files={"file_descriptor_proto": [described]})
 
-    handler = grpc.stream_stream_rpc_method_handler(
-        answer, answers["Request"].FromString, answers["Answer"].SerializeToString
-    )
-    name = f"{reflection.VERSIONS[0]}.ServerReflection"
+    handler = grpc.stream_stream_rpc_method_handler(answer, Request.FromString, Answer.SerializeToString)
+    name = f"{VERSIONS[0]}.ServerReflection"
     server = grpc.server(ThreadPoolExecutor(4))
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": handler}),)

@@ -24,6 +24,7 @@ from kfw.extras.grpc_ui.page_orders import PageOrder
 from kfw.http.bounds import HttpLimits
 from kfw.http.messages import Request, Response
 from kfw.http.pages import HEADERS, error_answer, file_answer, is_json, json_answer, refusal, static_files
+from kfw.wire.grpc_reflection import Definitions
 
 STATIC = Path(__file__).parent / "static"
 #: A person and a few tabs. A message is JSON, which is larger than what is sent.
@@ -62,7 +63,7 @@ class GrpcSite:
         self._order = order
         self._files = static_files(STATIC)
         self._channel: Any = None
-        self._known: reflection.Definitions | None = None
+        self._known: Definitions | None = None
 
     async def close(self) -> None:
         channel, self._channel = self._channel, None
@@ -92,7 +93,7 @@ class GrpcSite:
             self._channel = grpc.aio.insecure_channel(self._order.target, options=_OPTIONS)
         return self._channel
 
-    async def _definitions(self, *, again: bool = False) -> reflection.Definitions:
+    async def _definitions(self, *, again: bool = False) -> Definitions:
         """`again`: the server may be another version than when it was asked last."""
         if self._known is None or again:
             if self._order.proto_files:
@@ -101,7 +102,7 @@ class GrpcSite:
                 self._known = await self._ask()
         return self._known
 
-    async def _ask(self) -> reflection.Definitions:
+    async def _ask(self) -> Definitions:
         """Raises KfwError, and the next one connects again: who asks again has perhaps started the server."""
         try:
             return await reflection.ask(self._connected())
@@ -109,7 +110,7 @@ class GrpcSite:
             await self.close()
             raise
 
-    def _offer(self, known: reflection.Definitions) -> dict[str, Any]:
+    def _offer(self, known: Definitions) -> dict[str, Any]:
         services = [
             {"name": name, "methods": [_told(path, one) for path, one in _methods_of(known, name)]}
             for name in known.services
@@ -140,7 +141,7 @@ async def _each(messages: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield message
 
 
-async def _answers(known: reflection.Definitions, method: Any, call: Any) -> AsyncGenerator[bytes, None]:
+async def _answers(known: Definitions, method: Any, call: Any) -> AsyncGenerator[bytes, None]:
     try:
         with suppress(grpc.RpcError):  # it is the status
             yield _line(headers=_pairs(await call.initial_metadata()))
@@ -169,7 +170,7 @@ def _asked(request: Request) -> CallRequest:
     return asked
 
 
-def _methods_of(known: reflection.Definitions, service: str) -> Iterable[tuple[str, Any]]:
+def _methods_of(known: Definitions, service: str) -> Iterable[tuple[str, Any]]:
     return [(path, one) for path, one in known.methods.items() if path.rpartition("/")[0] == service]
 
 
@@ -185,7 +186,7 @@ def _told(path: str, method: Any) -> dict[str, Any]:
     }
 
 
-def _message(known: reflection.Definitions, descriptor: Any, value: Any) -> bytes:
+def _message(known: Definitions, descriptor: Any, value: Any) -> bytes:
     message = known.message(descriptor)
     try:
         json_format.ParseDict(value, message, descriptor_pool=known.pool, max_recursion_depth=100)
@@ -194,7 +195,7 @@ def _message(known: reflection.Definitions, descriptor: Any, value: Any) -> byte
     return bytes(message.SerializeToString())
 
 
-def _in_json(known: reflection.Definitions, descriptor: Any, data: bytes) -> Any:
+def _in_json(known: Definitions, descriptor: Any, data: bytes) -> Any:
     """What cannot be said in JSON, such as an Any of an unknown type, is shown as its bytes."""
     message = known.message(descriptor)
     try:
