@@ -61,7 +61,8 @@ class ClientConnection:
             await self._hook.before_write(self)
 
     def write(self, chunks: Iterable[Chunk]) -> None:
-        self._writer.writelines(chunks)
+        # Not writelines: with asyncio before 3.12.9 and 3.13.2 nobody waits until that is written (CVE-2024-12254).
+        self._writer.write(b"".join(chunks))
 
     async def drain(self) -> None:
         if self._write_limit is None:

@@ -30,6 +30,7 @@ def run(number, argv, at):
         return trace
 
     with CommandSignals() as signals:
+        sys._getframe().f_trace_opcodes = True  # Python 3.12 has no opcodes if no frame wants them by now
         sys.settrace(trace)
         try:
             code = signals.run(argv, os.environ)

@@ -46,7 +46,7 @@ def test_what_is_added_and_saved_is_the_files_without_a_restart(
     kfw("reload")
     assert [row["status"] for row in kfw.history("web", seen)] == ["starting", "active"]
     done = kfw("remove", "web", "--save")
-    assert "taken out of kfw.yaml: web" in done.stderr
+    assert "removed from kfw.yaml: web" in done.stderr
     assert file.read_text() == before
     assert kfw.status("web") == {}
 
