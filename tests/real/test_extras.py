@@ -72,7 +72,7 @@ def test_A15_defaults_at_a_url_lead_to_the_demo_and_what_becomes_of_them_is_not_
         site.status = 200
         for bad, why in (
             (b"portForwards: {", f"{url}:1"),
-            (b"portForwards: {}\n", "it has no portForwards, name one"),
+            (b"portForwards: {}\n", "it has no portForwards, name at least one"),
             (b"portForwards: [1]\n", "portForwards"),
             (good.replace(b"localPort: ", b"localPort: 1000000"), "localPort"),
             (b"\xff\xfe\x00", "UTF-8"),
