@@ -21,7 +21,10 @@ def _whole(host: Host) -> None:
 
 def test_uninstall_asks_first_and_changes_nothing_where_nobody_can_answer(host: Host) -> None:
     done = host.run("uninstall.sh", code=2)
-    assert "cannot ask whether to remove everything that bootstrap installed" in done.stderr and "--yes" in done.stderr
+    assert (
+        "cannot ask whether to remove everything that bootstrap installed" in done.stderr
+        and "--yes" in done.stderr
+    )
     assert host.answers() == ALL
 
 
