@@ -77,19 +77,22 @@ def follow_until(
     rows = {row: msgspec.to_builtins(there[row]) for row in dict.fromkeys(ids) if row in there}
     for row in rows.values():
         on_change(row)
-    open_rows = {which for which, row in rows.items() if not done(row)}
+    left = {which for which, row in rows.items() if not done(row)}
     stuck = any(map(hopeless, rows.values()))
-    while open_rows and not stuck:
+    while left and not stuck:
         event = next(stream, None)
         if event is None:
-            if (left := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
-                return follow_until(done, rows, timeout=left, on_change=on_change, hopeless=hopeless)
+            if (rest := end - time.monotonic()) > 0 and _another_serves(reply.daemon):
+                return follow_until(done, rows, timeout=rest, on_change=on_change, hopeless=hopeless)
             break
         which = RowId(event.project or "", event.name or "")
         if which in rows:
             row = _apply(event, which, rows, on_change)
             stuck = row is not None and hopeless(row)
-            (open_rows.discard if row is None or done(row) else open_rows.add)(which)
+            if row is None or done(row):
+                left.discard(which)
+            else:
+                left.add(which)
     return list(rows.values())
 
 
