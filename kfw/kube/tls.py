@@ -97,7 +97,7 @@ class ResumingContext(ssl.SSLContext):
         return made
 
     def _session_to(self, server: str | bytes | None) -> ssl.SSLSession | None:
-        """A new one: servers hand them out after the handshake, with the first that they say, and each holds for hours."""
+        """One of the last seconds, else the newest: servers hand them out after the handshake, and each holds for hours."""
         since, session = self._sessions.get(server, (-_LOOK_AGAIN, None))
         now = time.monotonic()
         if now - since < _LOOK_AGAIN:
