@@ -26,9 +26,7 @@ Make = Callable[..., Program]
 
 #: Seconds: an answer of `status`; a row without a word; until a reason is told; until it works again.
 STATUS, UNEXPLAINED, REASON, AGAIN = 1.0, 3.0, 10.0, 10.0
-#: Bytes. The first trouble of a daemon stays with 8 to 10 MB, those after it with none: what tells of it is loaded once, and
-#: something lives on in each MiB that Python has taken.
-MOST_RSS, GROWTH = 100e6, 15e6
+MOST_RSS, GROWTH = 100e6, 10e6
 #: Of one processor, while a server does its worst.
 MOST_PROCESSOR = 0.5
 
