@@ -21,7 +21,9 @@ FORWARD = Forward("api", Target.parse("svc/api"), 80, 8080, context="dev")
 
 
 def test_every_method_is_in_the_family_and_the_other_way_round() -> None:
-    assert set(all_methods(Children.__new__(Children), None)) == set(METHODS)  # type: ignore[arg-type]
+    family = all_methods(Children.__new__(Children), None)  # type: ignore[arg-type]
+    assert [method.name for method in family.values()] == list(family)
+    assert set(family) == set(METHODS)
     assert set(AUTO) < set(METHODS)
     assert set(WAYS) < set(METHODS)
 

@@ -28,7 +28,7 @@ from kfw.kubeconfig.urls import BadUrl
 from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
 from kfw.system.files import read_outside
-from kfw.system.open_files import Use, opens_for
+from kfw.system.open_files import OpensFor, Use
 
 T = TypeVar("T")
 
@@ -185,7 +185,7 @@ async def _exchange(
     address: ServerAddress, tls: ssl.SSLContext, request: h11.Request, body: bytes
 ) -> TokenAnswer:
     """One request on a connection of its own."""
-    with opens_for(Use.UPKEEP):  # others may wait for this login than who began it
+    with OpensFor(Use.UPKEEP):  # others may wait for this login than who began it
         reader, writer = await dial(address, tls)
     try:
         http = h11.Connection(h11.CLIENT)

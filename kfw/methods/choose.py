@@ -1,7 +1,8 @@
 """The family of methods, and which of them a forward gets: the first that can, with a word on each that cannot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from kfw.errors import KfwError, Shortage
@@ -11,6 +12,7 @@ from kfw.model import Endpoint, Forward, Problem, Reason, Resolution, problem_of
 from kfw.names import RowName
 
 if TYPE_CHECKING:
+    from kfw.methods.forwarder.kind_nodes import Engines
     from kfw.methods.tunnel.method import Servers
     from kfw.system.process import Children
 
@@ -36,25 +38,67 @@ class OpenPath:
     cluster: int = 0  # Resolution.cluster when it was opened
 
 
-def all_methods(children: "Children", servers: "Servers") -> Methods:
-    """All of them; who needs one only does not import the others."""
-    from kfw.methods.forwarder.kind_nodes import Engines
-    from kfw.methods.forwarder.method import Direct, Forwarder
-    from kfw.methods.kubectl import Kubectl
-    from kfw.methods.kubefwd.method import Kubefwd
-    from kfw.methods.socat import Socat
-    from kfw.methods.tunnel.method import TunnelMethod
+class _Family(Methods):
+    """Each member is imported and made when it is first asked for: few people use all of them."""
 
-    engines = Engines(children)
-    members: Sequence[Method] = (
-        Direct(engines),
-        Forwarder(children, engines),
-        TunnelMethod(servers),
-        Socat(children),
-        Kubectl(children),
-        Kubefwd(children),
-    )
-    return {member.name: member for member in members}
+    def __init__(self, makers: Mapping[str, Callable[[], Method]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Method] = {}
+
+    def __getitem__(self, name: str) -> Method:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def all_methods(children: "Children", servers: "Servers") -> Methods:
+    @cache
+    def engines() -> "Engines":
+        from kfw.methods.forwarder.kind_nodes import Engines
+
+        return Engines(children)
+
+    def nodeport() -> Method:
+        from kfw.methods.forwarder.method import Direct
+
+        return Direct(engines())
+
+    def forwarder() -> Method:
+        from kfw.methods.forwarder.method import Forwarder
+
+        return Forwarder(children, engines())
+
+    def tunnel() -> Method:
+        from kfw.methods.tunnel.method import TunnelMethod
+
+        return TunnelMethod(servers)
+
+    def socat() -> Method:
+        from kfw.methods.socat import Socat
+
+        return Socat(children)
+
+    def kubectl() -> Method:
+        from kfw.methods.kubectl import Kubectl
+
+        return Kubectl(children)
+
+    def kubefwd() -> Method:
+        from kfw.methods.kubefwd.method import Kubefwd
+
+        return Kubefwd(children)
+
+    members = (nodeport, forwarder, tunnel, socat, kubectl, kubefwd)
+    return _Family({member.__name__: member for member in members})
 
 
 def candidates(methods: Methods, forward: Forward) -> tuple[str, ...]:

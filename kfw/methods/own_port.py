@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 from kfw.errors import Shortage, words_of
 from kfw.relay.dialer import DialFailed, RefusedByApp
-from kfw.system.open_files import OPEN_FILES, Use, is_shortage, opens_for, shortage_of
+from kfw.system.open_files import OPEN_FILES, OpensFor, Use, is_shortage, shortage_of
 
 #: As in relay.dialer.Dialer.
 Connect = Callable[[Callable[[], asyncio.Protocol]], Awaitable[asyncio.Transport]]
@@ -56,7 +56,7 @@ class OwnPort:
         far = asyncio.StreamReader()
         protocol = asyncio.StreamReaderProtocol(far)
         try:
-            with opens_for(Use.UPKEEP):
+            with OpensFor(Use.UPKEEP):
                 transport = await self._connect(lambda: protocol)
         except DialFailed as failed:
             self.failure = failed

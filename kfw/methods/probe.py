@@ -14,7 +14,7 @@ from kfw.methods.own_port import Connect as Connect
 from kfw.methods.own_port import own_port
 from kfw.model import Health, Reason
 from kfw.relay.dialer import DialFailed, RefusedByApp, in_words
-from kfw.system.open_files import Use, opens_for
+from kfw.system.open_files import OpensFor, Use
 
 #: So long a far side must stand a connection before it counts: a proxy whose pod is gone closes within milliseconds.
 SETTLE_SECONDS = 0.15
@@ -132,7 +132,7 @@ class Prober:
         began = loop.time()
         try:
             async with asyncio.timeout(seconds):
-                with opens_for(Use.UPKEEP):
+                with OpensFor(Use.UPKEEP):
                     await connect(lambda: visitor)
                 await _examine(visitor, self.health, settle)
         except BaseException as error:

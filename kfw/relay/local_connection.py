@@ -15,7 +15,7 @@ from kfw.relay.disconnect import DisconnectWatcher, departed
 from kfw.relay.pump import End, join, reset, shut
 from kfw.relay.stage_times import StageTimes
 from kfw.relay.suspicion import Suspicion
-from kfw.system.open_files import OPEN_FILES, Use, opens_for
+from kfw.system.open_files import OPEN_FILES, OpensFor, Use
 
 #: Seconds between two dials for the same connection.
 PAUSES = Backoff(0.02, 0.5)
@@ -311,7 +311,7 @@ class LocalConnection:
         far = FarEnd(self) if self.tap is None else TappedFarEnd(self)
         self._dialed_at = self._loop.time()
         try:
-            with opens_for(Use.DIAL):
+            with OpensFor(Use.DIAL):
                 await dialer.dial(lambda: far)
         except DialFailed as failed:
             if not failed.safe:

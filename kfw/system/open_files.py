@@ -14,8 +14,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from enum import IntEnum
 from functools import cache
@@ -46,14 +45,20 @@ class Use(IntEnum):
 _opens_for: ContextVar[Use] = ContextVar("opens_for")
 
 
-@contextmanager
-def opens_for(use: Use) -> Iterator[None]:
-    """Whatever is dialled inside is for this, also by tasks that are started inside."""
-    token = _opens_for.set(use)
-    try:
-        yield
-    finally:
-        _opens_for.reset(token)
+class OpensFor:
+    """Whatever is dialled inside is for this, also by tasks that are started inside. No generator: each connection of a
+    client enters one."""
+
+    __slots__ = ("_token", "_use")
+
+    def __init__(self, use: Use) -> None:
+        self._use = use
+
+    def __enter__(self) -> None:
+        self._token = _opens_for.set(self._use)
+
+    def __exit__(self, *_: object) -> None:
+        _opens_for.reset(self._token)
 
 
 class Relief(Protocol):
@@ -87,7 +92,7 @@ class OpenFiles:
         return False
 
     def claim(self, default: Use, count: int = 1) -> None:
-        """Raises the OSError of the system unless there is room. For what: see `opens_for`, else `default`."""
+        """Raises the OSError of the system unless there is room. For what: see `OpensFor`, else `default`."""
         if error := self._refusal(_opens_for.get(default), count):
             raise error
 

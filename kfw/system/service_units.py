@@ -3,7 +3,6 @@
 systemd.service(5), systemd.syntax(7) (quotes, %), launchd.plist(5).
 """
 
-import plistlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -108,6 +107,8 @@ def launchd_agent(spec: UserService) -> str:
     }
     if spec.folder:
         agent["WorkingDirectory"] = spec.folder
+    import plistlib  # brings an XML parser along
+
     return plistlib.dumps(agent, sort_keys=False).decode()
 
 

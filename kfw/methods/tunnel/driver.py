@@ -18,7 +18,7 @@ from kfw.methods.tunnel.stream import ResetByApp, Stream
 from kfw.model import Endpoint
 from kfw.names import RowName
 from kfw.relay.dialer import DialFailed, RefusedByApp
-from kfw.system.open_files import OPEN_FILES, Use, opens_for
+from kfw.system.open_files import OPEN_FILES, OpensFor, Use
 from kfw.wire.codec import WireError
 from kfw.wire.portforward import FailureKind, Refusal, in_short
 
@@ -118,12 +118,14 @@ class PoolDriver:
         placed = self._placed[request] = self._loop.create_future()
         self.state.wait(request, now)
         try:
-            self.look()
+            self.keep_warm()  # one plan for both
+            at_once = placed.done()
             await placed
         except BaseException:
             stream.abort()
             raise
-        self.keep_warm()
+        if not at_once:
+            self.keep_warm()
         return stream
 
     def retarget(self, endpoints: Iterable[Endpoint]) -> None:
@@ -233,7 +235,8 @@ class PoolDriver:
     # -- for links
 
     def on_idle(self, link: Link) -> None:
-        self.look()
+        if self.state.waiting:
+            self.look()
         if link.free:
             self.idle.add(link)
 
@@ -341,7 +344,7 @@ class PoolDriver:
     def _start_dial(self, pod: str, use: Use) -> PendingDial:
         dial = self.state.start_dial(pod, inf)
         turn = self._turns[dial] = self._config.turns.queue(awaited=use is Use.DIAL)
-        with opens_for(use):
+        with OpensFor(use):
             task = self._dials[dial] = asyncio.ensure_future(self._dial_in_turn(dial, turn))
         self.idle.coming += 1
         task.add_done_callback(partial(self._on_dialled, dial))

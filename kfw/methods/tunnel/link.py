@@ -105,7 +105,7 @@ class Link(asyncio.Protocol):
     @property
     def free(self) -> bool:
         """It has no stream, and nothing speaks against one."""
-        return self.usable and not (self._numbers or self.settling or self.suspect)
+        return self.usable and not (self._numbers or self.suspect or self._settling.active)
 
     def clear_suspicion(self) -> None:
         """It has answered after all."""

@@ -22,7 +22,6 @@ over as long as there are others. That this machine has no room for a link says 
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Generic, TypeAlias
 
 from kfw.methods.tunnel.pool_state import L, PoolRequest, PoolState
@@ -97,8 +96,9 @@ def pods_for(
 ) -> list[str]:
     """Those that may get a connection. `tried`: they refused it; `bad`: no link to them could be made just now;
     `sticky`: the one that gets all, as long as it takes them."""
-    untried = [pod for pod in ready if pod not in tried] or list(ready)
-    good = [pod for pod in untried if pod not in bad] or untried
+    untried = [pod for pod in ready if pod not in tried] if tried else []
+    some = untried or list(ready)
+    good = ([pod for pod in some if pod not in bad] if bad else []) or some
     return [sticky] if sticky in good else good
 
 
@@ -115,21 +115,17 @@ class _Draft(Generic[L]):
     def __init__(self, state: PoolState[L], now: float) -> None:
         self._state, self._now = state, now
         self._links = [link for link in state.links if link.pod in state.endpoints]
+        self._free = [link for link in self._links if link.free]
+        self._loads = dict.fromkeys(state.endpoints, 0)  # connections of each pod
+        for link in self._links:
+            self._loads[link.pod] += link.live
         self._added: dict[int, int] = {}  # connections that were assigned, by the link's id
-        self._turns: dict[str, int] = {}  # those that this plan has changed
+        self._turns = dict(state.turns)
         self._count, self._sticky = state.count, state.sticky_pod
         self._bad = state.passed_over(now)
         self._coming = state.coming(now)
         self._dialled = 0
         self._left = list(state.waiting)  # who is neither served nor given up
-
-    @cached_property
-    def _loads(self) -> dict[str, int]:
-        """Connections of each pod."""
-        loads = dict.fromkeys(self._state.endpoints, 0)
-        for link in self._links:
-            loads[link.pod] += link.live
-        return loads
 
     # -- the parts of a plan
 
@@ -142,12 +138,10 @@ class _Draft(Generic[L]):
 
     def serve(self) -> Iterator[Assign[L]]:
         """In turn; one that has been refused may wait for another pod than the rest."""
-        full, coming = self._room <= 0, len(self._coming)
         for number, request in enumerate(tuple(self._left)):
             if not self._state.is_due(request, self._now):
                 continue
-            alone = self._now - request.since < self._state.policy.share_after
-            link = self._link_for(request, share=not alone or (full and number >= coming))
+            link = self._link_for(request, number)
             if link is not None:
                 self._take(link)
                 self._left.remove(request)
@@ -175,7 +169,7 @@ class _Draft(Generic[L]):
         if not state.warm:
             return
         good = [pod for pod in state.endpoints if pod not in self._bad]
-        there = {*self._coming, *(link.pod for link in self._links if self._is_free(link))}
+        there = {*self._coming, *(link.pod for link in self._free)}
         recent = self._now - state.used_at < state.policy.used_within
         for pod in good[: state.policy.warm_pods] if recent else good[:1] if not state.links else []:
             if pod not in there and self._dialled < state.idle_room and self._pod_to_dial([pod], warm=True):
@@ -187,22 +181,27 @@ class _Draft(Generic[L]):
         sticky = self._sticky if self._state.sticky else None
         return pods_for(list(self._state.endpoints), tried=request.tried, bad=self._bad, sticky=sticky)
 
-    def _link_for(self, request: PoolRequest, *, share: bool) -> L | None:
+    def _link_for(self, request: PoolRequest, number: int) -> L | None:
+        """`number`: so many wait before it."""
         pods = self._pods_for(request)
         link = self._free_link(pods)
-        if link is None and (share or self._state.why_not(pods, self._now)):
+        if link is None and (self._may_share(request, number) or self._state.why_not(pods, self._now)):
             return self._shared_link(pods)
         return link
+
+    def _may_share(self, request: PoolRequest, number: int) -> bool:
+        """It has waited for long, or no link will come for it."""
+        alone = self._now - request.since < self._state.policy.share_after
+        return not alone or (number >= len(self._coming) and self._room <= 0)
 
     def _free_link(self, pods: Collection[str]) -> L | None:
         """Of the pods with the fewest connections the one whose turn it is; of its links the one used last, so that others
         can age."""
-        free = [link for link in self._links if link.pod in pods and self._is_free(link)]
+        free = [link for link in self._free if link.pod in pods]
         return min(free, key=self._rank) if len(free) > 1 else free[0] if free else None
 
     def _rank(self, link: L) -> tuple[int, int, float]:
-        turn = self._turns.get(link.pod) or self._state.turns.get(link.pod, 0)
-        return self._loads[link.pod], turn, -link.idle_since
+        return self._loads[link.pod], self._turns.get(link.pod, 0), -link.idle_since
 
     def _shared_link(self, pods: Collection[str]) -> L | None:
         """The one with the fewest connections, if it stands still for none of them."""
@@ -210,10 +209,9 @@ class _Draft(Generic[L]):
         moving = (link for link in some if not (link.stalled or link.settling or link.suspect))
         return min(moving, key=lambda link: link.live + self._added.get(id(link), 0), default=None)
 
-    def _is_free(self, link: L) -> bool:
-        return link.free and id(link) not in self._added
-
     def _take(self, link: L) -> None:
+        if link in self._free:
+            self._free.remove(link)
         self._added[id(link)] = self._added.get(id(link), 0) + 1
         self._loads[link.pod] += 1
         self._count += 1
