@@ -20,7 +20,7 @@ _MOST_VERSION, _MOST_TOKEN = 128, 4096
 _MOST_NAME = 253
 
 
-class Wire(Struct, frozen=True, rename="camel"):
+class Wire(Struct, frozen=True, rename="camel", gc=False):
     """As it is in the API's JSON, as far as kfw reads it."""
 
 

@@ -1,6 +1,8 @@
 """What kfw remembers of Kubernetes objects: flat, trimmed, with the questions that `resolve` asks. Pure.
 
 Field meanings: the Kubernetes API, v1, apps/v1 and discovery.k8s.io/v1.
+
+`gc=False`: none of them can be part of a cycle, and a collection need not look at thousands of them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +15,7 @@ from kfw.kube.resource import Resource
 from kfw.model import Problem, Reason
 
 
-class Owner(Struct, frozen=True):
+class Owner(Struct, frozen=True, gc=False):
     """The owner reference that has `controller: true`."""
 
     kind: str
@@ -21,7 +23,7 @@ class Owner(Struct, frozen=True):
     uid: str
 
 
-class Requirement(Struct, frozen=True):
+class Requirement(Struct, frozen=True, gc=False):
     """One of a selector's matchExpressions."""
 
     key: str
@@ -49,7 +51,7 @@ class Requirement(Struct, frozen=True):
         return f"!{self.key}"
 
 
-class Selector(Struct, frozen=True):
+class Selector(Struct, frozen=True, gc=False):
     """`labels` as services have it, `expressions` as workloads may have, too. An empty one selects nothing."""
 
     labels: dict[str, str] = {}
@@ -73,12 +75,12 @@ class Selector(Struct, frozen=True):
         )
 
 
-class ContainerPort(Struct, frozen=True):
+class ContainerPort(Struct, frozen=True, gc=False):
     number: int
     name: str = ""
 
 
-class Pod(Struct, frozen=True, kw_only=True):
+class Pod(Struct, frozen=True, gc=False, kw_only=True):
     """`ready`: condition Ready and not terminating. `why`: why it is not, in the API's words. `running`: its phase.
     `unheard`: not ready only because its node does not report.
 
@@ -99,7 +101,7 @@ class Pod(Struct, frozen=True, kw_only=True):
     node: str = ""
 
 
-class ServicePort(Struct, frozen=True, kw_only=True):
+class ServicePort(Struct, frozen=True, gc=False, kw_only=True):
     """`target`: a number, a container port's name, or None: as `number`. `node_port` 0: there is none."""
 
     number: int
@@ -109,7 +111,7 @@ class ServicePort(Struct, frozen=True, kw_only=True):
     node_port: int = 0
 
 
-class Service(Struct, frozen=True, kw_only=True):
+class Service(Struct, frozen=True, gc=False, kw_only=True):
     """`type`: ClusterIP, NodePort, LoadBalancer or ExternalName. `local`: externalTrafficPolicy Local; `sticky`:
     sessionAffinity ClientIP; `publishes_unready`: publishNotReadyAddresses, its pods count whether ready or not."""
 
@@ -124,7 +126,7 @@ class Service(Struct, frozen=True, kw_only=True):
     publishes_unready: bool = False
 
 
-class SlicePort(Struct, frozen=True):
+class SlicePort(Struct, frozen=True, gc=False):
     """`number` None: every port, as the API defines it for endpoints without ports."""
 
     number: int | None
@@ -132,7 +134,7 @@ class SlicePort(Struct, frozen=True):
     protocol: str = "TCP"
 
 
-class SliceEndpoint(Struct, frozen=True):
+class SliceEndpoint(Struct, frozen=True, gc=False):
     """`pod` is "" where the endpoint is not a pod. `ready`: ready, serving and not terminating."""
 
     address: str
@@ -142,14 +144,14 @@ class SliceEndpoint(Struct, frozen=True):
     terminating: bool = False
 
 
-class EndpointSlice(Struct, frozen=True, kw_only=True):
+class EndpointSlice(Struct, frozen=True, gc=False, kw_only=True):
     name: str
     service: str
     ports: tuple[SlicePort, ...] = ()
     endpoints: tuple[SliceEndpoint, ...] = ()
 
 
-class Workload(Struct, frozen=True, kw_only=True):
+class Workload(Struct, frozen=True, gc=False, kw_only=True):
     """A deployment, stateful set, daemon set, replica set, job or replication controller. `replicas` None: as many as there
     are nodes, or as the job says."""
 
@@ -160,7 +162,7 @@ class Workload(Struct, frozen=True, kw_only=True):
     replicas: int | None = None
 
 
-class Node(Struct, frozen=True):
+class Node(Struct, frozen=True, gc=False):
     """`addresses`: internal ones first, then external ones."""
 
     name: str

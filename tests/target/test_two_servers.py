@@ -16,6 +16,7 @@ from kfw.model import Reason
 from kfw.target.registry import ClusterRegistry
 from tests.kube import wire
 from tests.kube.fake_api import FakeApi
+from tests.stopwatch import Stopwatch
 from tests.target.following import following
 from tests.target.test_registry import PLUGIN, TIMEOUTS, forward, shop
 
@@ -65,9 +66,9 @@ async def test_30_connections_to_one_go_on_while_the_other_refuses(tmp_path: Pat
                 words = await refused.until_problem(Reason.LOGIN_EXPIRED)
                 assert "refuses" in words or "Unauthorized" in words
                 server = clusters.server(one)
-                began = asyncio.get_running_loop().time()
+                watch = Stopwatch()
                 asked = await asyncio.gather(*(_read(server) for _ in range(30)))
-                assert asyncio.get_running_loop().time() - began < 2
+                assert watch.seconds() < 2
                 assert asked == [True] * 30
                 await a.put(wire.SLICES, wire.slice_("web-2"))
                 await a.put(wire.PODS, wire.pod("web-2"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.real.running import KFW, Done, Kfw, until
+from tests.stopwatch import Stopwatch
 
 Row = dict[str, Any]
 #: One entry of portForwards.
@@ -78,6 +79,10 @@ class Program(Kfw):
 
     def daemon_pid(self) -> int:
         return int(self.ask("/v1/ping")["pid"])
+
+    def stopwatch(self) -> Stopwatch:
+        """Of the daemon, and of this process, which is the cluster."""
+        return Stopwatch(os.getpid(), self.daemon_pid())
 
     def until_row(self, name: str, within: float = 10.0, **wanted: Any) -> Row:
         """The row, once its fields are these: until_row("api", status="error", reason="port-in-use")."""

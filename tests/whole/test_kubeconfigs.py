@@ -11,7 +11,6 @@ import yaml
 from kfw.sandbox.manifests import deployment, service
 from kfw.sandbox.manifests import port as service_port
 from tests.real import talk
-from tests.stopwatch import Stopwatch
 from tests.whole.place import Place
 from tests.whole.program import Entry, Program
 
@@ -90,7 +89,7 @@ def test_one_that_becomes_unreadable_changes_nothing_that_runs_and_the_daemon_an
     UNREADABLE[how](file)
     kfw("retry", "web")
 
-    watch = Stopwatch(os.getpid(), kfw.daemon_pid())
+    watch = kfw.stopwatch()
     assert kfw.ask("/v1/ping")["running"]
     assert watch.seconds() < 1
     kfw.until_row("web", status="active")
