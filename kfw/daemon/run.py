@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -137,6 +138,7 @@ async def _serve(options: DaemonOptions, held: int, takeover: Takeover | None = 
         await server.start()
         module = type(asyncio.get_running_loop()).__module__.partition(".")[0]
         log.info("kfw %s is running on %s, pid %s", __version__, module, os.getpid())
+        gc.freeze()  # modules and classes stay: no collection need look at them
         events.emit("daemon", message=f"kfw {__version__} is running")
         if takeover:
             takeover.claim_lock()

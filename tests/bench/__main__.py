@@ -1,7 +1,7 @@
-"""usage: python -m tests.bench [AREA...] [--short] [--minutes N]
+"""usage: python -m tests.bench [AREA...] [--short] [--minutes N] [--beside PROGRAM]
 
 `daemon` is also daemon_many and what else begins so. `web --minutes 60` keeps the page open for an hour, and measures its
-heap.
+heap. `tunnel_beside --beside CHECKOUT/.venv/bin/kfw` compares with the kfw of another checkout, where `make setup` was run.
 
 Measures on this machine and the rig, prints a table, writes build/bench.json (and build/bench-run.json: where, when, how
 long). Exit code 1 when a bound is missed; with --short (fewer rounds, for CI) only when one is missed by more than twice.
@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.bench.machine import about
 from tests.bench.row import Config, Row, clearly_broken, closing, table
@@ -39,6 +40,8 @@ AREAS = (
     "tunnel_pods",
     "tunnel_silent",
 )
+#: Asked for by its whole name only.
+BESIDE = "tunnel_beside"
 BUILD = ROOT / "build"
 
 
@@ -79,14 +82,19 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
         default=0.0,
         help="web: only the page's heap, daemon_changes: its memory, over so long",
     )
+    parser.add_argument(
+        "--beside", type=Path, metavar="PROGRAM", help=f"{BESIDE}: the other kfw, CHECKOUT/.venv/bin/kfw"
+    )
     asked = parser.parse_args(argv)
+    if (asked.beside is not None) != (asked.areas == [BESIDE]):
+        parser.error(f"--beside is for {BESIDE} alone, which needs it")
     if asked.minutes and asked.areas not in (["web"], ["daemon_changes"]):
         parser.error("--minutes is for web or for daemon_changes alone")
     if unknown := [word for word in asked.areas if not areas_of([word])]:
         parser.error(f"no area {', '.join(unknown)}; there are {', '.join(AREAS)}")
     asked.areas = areas_of(asked.areas) or AREAS
     try:
-        asked.config = Config(asked.short, Rig.from_environment(os.environ), asked.minutes)
+        asked.config = Config(asked.short, Rig.from_environment(os.environ), asked.minutes, asked.beside)
     except RigMissing as missing:
         parser.error(str(missing))
     return asked
@@ -94,6 +102,8 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 def areas_of(words: Sequence[str]) -> list[str]:
     """`daemon` is also daemon_many and the others that begin so, `tunnel` all of the tunnel's."""
+    if list(words) == [BESIDE]:
+        return [BESIDE]
     return [area for area in AREAS if any(area == word or area.startswith(f"{word}_") for word in words)]
 
 

@@ -9,6 +9,7 @@ import operator
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -29,11 +30,12 @@ _BOUND = re.compile(r"(<=?|>=?|==) *([0-9.]+)(x?)")
 @dataclass(frozen=True)
 class Config:
     """`short`: seconds in place of minutes, for CI. `rig`: the real cluster, which is shared: no faults on it. `minutes`:
-    for so long memory is watched; 0: as usual."""
+    for so long memory is watched; 0: as usual. `beside`: another kfw, to be measured in the same rounds."""
 
     short: bool
     rig: Rig
     minutes: float = 0.0
+    beside: Path | None = None
 
 
 def row(

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.bench.processes import processor_seconds, started
 from tests.bench.traffic import Address
 from tests.real.rig import Rig
+from tests.real.running import KFW as PROGRAM
 from tests.real.running import Kfw
 from tests.real.talk import free_ports
 
@@ -51,10 +52,12 @@ def kfw_tunnel(
     namespace: str = "demo",
     *,
     loop: str = "",
+    program: Path = PROGRAM,
     **more: object,
 ) -> Iterator[tuple[Kfw, Way]]:
-    """A forward `p<PORT>` for each port. `loop`: uvloop or asyncio, instead of what the environment says."""
-    kfw = Kfw(kubeconfig, {"KFW_LOOP": loop} if loop else None)
+    """A forward `p<PORT>` for each port. `loop`: uvloop or asyncio, instead of what the environment says. `program`: that
+    of another checkout."""
+    kfw = Kfw(kubeconfig, {"KFW_LOOP": loop} if loop else None, program)
     local = dict(zip(ports, free_ports(len(ports)), strict=True))
     common = {"target": target, "namespace": namespace, "method": "tunnel", **more}
     kfw.configure(
