@@ -30,8 +30,13 @@ class Stopwatch:
         return time.monotonic() - sum(map(kept_waiting, self._pids))
 
 
+def in_time(took: float, seconds: float) -> bool:
+    """For processes that have ended: within so many seconds, or as many times as many as this machine makes of one now."""
+    return took < seconds or took < seconds * slowdown()
+
+
 def slowdown() -> float:
-    """How many times longer than alone a process takes now: for bounds on processes that have ended when they are asked."""
+    """How many times longer than alone a process takes now."""
     spin = "a, b = clock(), cpu()\nwhile cpu() < b + 0.15: pass\nprint((clock() - a) / (cpu() - b))"
     told = f"from time import perf_counter as clock, process_time as cpu\n{spin}"
     return max(1.0, float(subprocess.check_output([sys.executable, "-S", "-c", told])))

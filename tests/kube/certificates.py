@@ -64,17 +64,21 @@ def server_context(made: Pair) -> ssl.SSLContext:
     return context
 
 
+#: Longer than any run of the tests.
+_VALID = datetime.timedelta(days=7)
+
+
 def _builder(name: str, key: ec.EllipticCurvePrivateKey, *, expired: bool = False) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
     if expired:
-        now -= datetime.timedelta(hours=2)
+        now -= 2 * _VALID
     return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(hours=1))
+        .not_valid_after(now + _VALID)
     )
 
 
