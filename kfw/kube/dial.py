@@ -11,6 +11,7 @@ from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.keepalive import OF_API_SERVERS, keep_alive
 from kfw.system.open_files import OPEN_FILES, Use
+from kfw.system.trust import system_trust
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -63,7 +64,7 @@ async def _dial_proxy(proxy: Proxy, tls: ssl.SSLContext | None) -> Streams:
     if proxy.scheme != "https":
         reader, writer = await asyncio.open_connection(proxy.host, proxy.port)
     else:
-        trust = tls or ssl.create_default_context()
+        trust = tls or system_trust()
         reader, writer = await asyncio.open_connection(
             proxy.host, proxy.port, ssl=trust, server_hostname=proxy.host.rstrip(".")
         )

@@ -29,6 +29,7 @@ from kfw.model import Reason
 from kfw.secret import NO_SECRET, Secret
 from kfw.system.files import read_outside
 from kfw.system.open_files import OpensFor, Use
+from kfw.system.trust import system_trust
 
 T = TypeVar("T")
 
@@ -152,7 +153,7 @@ class OidcIssuer:
         """By idp-certificate-authority(-data), else what the system trusts."""
         data, file = (self._config.get(f"idp-certificate-authority{end}") for end in ("-data", ""))
         if not data and not file:
-            return ssl.create_default_context()
+            return system_trust()
         try:
             if data:
                 bundle = base64.b64decode(data.reveal())

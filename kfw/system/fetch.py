@@ -92,6 +92,8 @@ def _ask(
     import urllib.error
     import urllib.request
 
+    from kfw.system.trust import system_trust
+
     class _Redirects(urllib.request.HTTPRedirectHandler):
         max_redirections = max_repeats = bounds.redirects
 
@@ -105,8 +107,9 @@ def _ask(
             return super().redirect_request(req, fp, code, msg, headers, newurl)
 
     proxies = urllib.request.ProxyHandler() if bounds.proxies else urllib.request.ProxyHandler({})
-    tls = [urllib.request.HTTPSHandler(context=trusted)] if trusted else []
-    opener = urllib.request.build_opener(proxies, _Redirects(), *tls)
+    trusts = trusted or (system_trust() if "https" in bounds.schemes else None)
+    tls = urllib.request.HTTPSHandler(context=trusts)
+    opener = urllib.request.build_opener(proxies, _Redirects(), tls)
     request = urllib.request.Request(url, headers={"User-Agent": "kfw", **headers})
     try:
         response = opener.open(request, timeout=bounds.seconds)
