@@ -5,10 +5,13 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from kfw.backoff import Backoff
 from kfw.errors import KfwError
+
+if TYPE_CHECKING:
+    import ssl
 
 log = logging.getLogger(__name__)
 
@@ -147,3 +150,20 @@ async def _give_up(tasks: dict[asyncio.Task[T], int], discard: Callable[[T], Non
     for result in await asyncio.gather(*tasks, return_exceptions=True):
         if not isinstance(result, BaseException):
             discard(result)
+
+
+async def start_tls(writer: asyncio.StreamWriter, context: "ssl.SSLContext", name: str | None = None) -> None:
+    """`name`: the far side's, for a client. Raises OSError.
+
+    Of a far side that leaves in the moment in which the handshake ends asyncio gives the writer no transport at all
+    (CPython 3.11 to 3.13): that is a connection that was reset, and the writer keeps the one that it had.
+    """
+    plain = writer.transport
+    try:
+        await writer.start_tls(context, server_hostname=name)
+    except AttributeError:
+        if writer.transport is not None:
+            raise
+    if writer.transport is None:
+        writer._transport = plain  # type: ignore[attr-defined]
+        raise ConnectionResetError("the connection was closed at the end of the TLS handshake")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from kfw.aio import start_tls
 from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.keepalive import OF_API_SERVERS, keep_alive
@@ -44,7 +45,7 @@ async def dial(address: ServerAddress, tls: ssl.SSLContext | None) -> Streams:
     try:
         await _through(address.proxy, address, reader, writer)
         if tls is not None:
-            await writer.start_tls(tls, server_hostname=name)
+            await start_tls(writer, tls, name)
     except BaseException:
         writer.transport.abort()
         raise

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from kfw.aio import start_tls
 from tests.stream_server import StreamServer
 
 #: Where the good server is.
@@ -212,7 +213,7 @@ class Interposer:
         try:
             context = self._context(is_good=is_good)
             if context:
-                await talk.writer.start_tls(context)
+                await start_tls(talk.writer, context)
             await (good(talk) if is_good else self.mode.serve(talk))
         except (OSError, EOFError, ssl.SSLError):
             pass  # the client has gone, or does not trust it

@@ -79,6 +79,7 @@ def _program(shared: Place) -> Iterator[Program]:
 def kfw(_program: Program, tmp_path: Path) -> Iterator[Program]:
     """The shared daemon, in a working directory of this test; its forwards are gone afterwards."""
     _program.project = tmp_path
+    _program.since = _program.seq()
     yield _program
     if rows := _program.rows():
         _program("remove", *rows)

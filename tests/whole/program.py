@@ -24,6 +24,7 @@ class Program(Kfw):
     ) -> None:
         super().__init__(kubeconfig, env, program)
         self.kubeconfig = Path(kubeconfig)
+        self.since = 0  # the last event before this test, where tests share a daemon
 
     def up(self, forwards: Mapping[str, Entry], *arguments: str, code: int | None = 0, **more: Any) -> Done:
         """`kfw up` with these in kfw.yaml; what was there before and is not named any more is stopped."""
@@ -68,8 +69,9 @@ class Program(Kfw):
         """The number of the last event."""
         return max((event["seq"] for event in self.ask("/v1/events")), default=0)
 
-    def history(self, name: str, since: int = 0) -> list[Row]:
-        """Each status that this forward had, without repetition of status and reason."""
+    def history(self, name: str, since: int | None = None) -> list[Row]:
+        """Each status that this forward had in this test, without repetition of status and reason."""
+        since = self.since if since is None else since
         told: list[Row] = []
         for event in self.ask(f"/v1/events?since={since}"):
             row = event.get("forward") if event["type"] == "status" and event["name"] == name else None
