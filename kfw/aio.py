@@ -165,5 +165,5 @@ async def start_tls(writer: asyncio.StreamWriter, context: "ssl.SSLContext", nam
         if writer.transport is not None:
             raise
     if writer.transport is None:
-        writer._transport = plain  # type: ignore[attr-defined]
+        writer._transport = plain  # nothing else can give it back
         raise ConnectionResetError("the connection was closed at the end of the TLS handshake")

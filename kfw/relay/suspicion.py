@@ -54,7 +54,8 @@ class Suspicion:
     def forget(self, one: object) -> None:
         """It has ended by itself, or does not wait any more."""
         self._waiting.pop(one, None)
-        self._late.pop(one, None)
+        if self._late:
+            self._late.pop(one, None)
 
     def failed(self, one: object) -> Hint:
         """The far side has ended it without an answer, or there was none to connect it to."""
