@@ -96,7 +96,10 @@ export class AddDialog {
   async #fetchTargets() {
     const turn = ++this.#turn.targets;
     const namespace = byId("add-namespace").value.trim();
-    setText(byId("add-found"), "Looking for targets…");
+    this.#targets = [];
+    this.#denied = "";
+    this.#looking = true;
+    this.#targetChanged();
     let found;
     try {
       found = await post("targets", { context: this.#cluster, namespace });
@@ -104,12 +107,14 @@ export class AddDialog {
       found = { targets: [], namespaces: [], denied: error.words };
     }
     if (turn !== this.#turn.targets) return;
+    this.#looking = false;
     this.#targets = found.targets;
     byId("namespaces").replaceChildren(...found.namespaces.map((name) => el("option", { value: name })));
     this.#denied = found.denied;
     this.#targetChanged();
   }
   #denied = "";
+  #looking = false;
 
   #targetChanged() {
     const kind = byId("add-kind").value;
@@ -123,6 +128,7 @@ export class AddDialog {
   }
 
   #said(chosen, count, kind) {
+    if (this.#looking) return "Looking for targets…";
     if (this.#targets.some((one) => one.mayForward === false)) return "You may not forward to pods in this namespace.";
     if (chosen) return chosen.pods === null ? "" : `${chosen.ready} of ${chosen.pods} pods ready`;
     if (this.#denied) return `Some cannot be listed: ${this.#denied}`;
