@@ -7,7 +7,7 @@ from contextlib import closing
 from unittest.mock import patch
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from kfw.sandbox.manifests import deployment, namespace, pod, service
 from kfw.sandbox.manifests import port as service_port
@@ -144,6 +144,10 @@ def offered(page: Page, kind: str) -> list[str]:
     """Names, once the cluster has been asked."""
     expect(page.locator("#add-found")).not_to_have_text("Looking for targets…")
     page.locator("#add-kind").select_option(kind)
+    return offered_now(page)
+
+
+def offered_now(page: Page) -> list[str]:
     names: list[str] = page.locator("#target-names option").evaluate_all(
         "(options) => options.map((option) => option.value)"
     )
@@ -167,6 +171,23 @@ def test_L11_targets_are_offered_by_their_kinds_and_one_without_a_tcp_port_says_
     assert offered(page, "deployment") == ["web"]
     assert "alone" in offered(page, "pod")
     assert offered(page, "statefulset") == []
+
+
+def test_while_it_looks_for_targets_none_of_the_namespace_before_is_offered(
+    ada: BrowserContext, kfw: Program, shop: Place
+) -> None:
+    page = tab(ada, link(kfw))
+    page.locator("#add-first").click()
+    expect(page.locator("#add-found")).to_have_text("1 service here")
+    held: list[Route] = []
+    page.route("**/targets", lambda route: held.append(route))
+    fill_in(page, "service", "we")
+    expect(page.locator("#add-found")).to_have_text("Looking for targets…")
+    assert offered_now(page) == []
+    for route in held:
+        route.continue_()
+    expect(page.locator("#add-found")).not_to_have_text("Looking for targets…")
+    assert "web" in offered_now(page)
 
 
 def test_L11_who_may_not_forward_to_pods_is_offered_services_only_and_told_why(
