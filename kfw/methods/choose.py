@@ -97,7 +97,14 @@ def all_methods(children: "Children", servers: "Servers") -> Methods:
 
         return Kubefwd(children)
 
-    members = (nodeport, forwarder, tunnel, socat, kubectl, kubefwd)
+    members = (
+        nodeport,
+        forwarder,
+        tunnel,
+        socat,
+        kubectl,
+        kubefwd,
+    )
     return _Family({member.__name__: member for member in members})
 
 

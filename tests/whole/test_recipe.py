@@ -42,12 +42,17 @@ class Toy:
         return await NodePort().open(way)
 '''
 ROW = '"toy": MethodTraits("for play (toy)", limits=("it is a toy",)),'
+MAKER = """
+    def toy() -> Method:
+        from kfw.methods.toy import Toy
+
+        return Toy()"""
 #: What is inserted behind what, by file.
 EDITS = {
     "kfw/choices.py": [("METHODS: Mapping[str, MethodTraits] = {", ROW)],
     "kfw/methods/choose.py": [
-        ("from kfw.methods.socat import Socat", "from kfw.methods.toy import Toy"),
-        ("Socat(children),", "Toy(),"),
+        ("return Kubefwd(children)", MAKER),
+        ("kubefwd,", "toy,"),
     ],
 }
 
