@@ -96,9 +96,8 @@ def pods_for(
 ) -> list[str]:
     """Those that may get a connection. `tried`: they refused it; `bad`: no link to them could be made just now;
     `sticky`: the one that gets all, as long as it takes them."""
-    untried = [pod for pod in ready if pod not in tried] if tried else []
-    some = untried or list(ready)
-    good = ([pod for pod in some if pod not in bad] if bad else []) or some
+    untried = [pod for pod in ready if pod not in tried] or list(ready)
+    good = [pod for pod in untried if pod not in bad] or untried
     return [sticky] if sticky in good else good
 
 
