@@ -31,7 +31,7 @@ class Stopwatch:
 
 
 def in_time(took: float, seconds: float) -> bool:
-    """For processes that have ended: within so many seconds, or as many times as many as this machine makes of one now."""
+    """Of processes that have ended: a busy machine may take as many times longer as it is slower now."""
     return took < seconds or took < seconds * slowdown()
 
 

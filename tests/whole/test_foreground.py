@@ -118,9 +118,8 @@ def test_A38_ctrl_c_during_the_wait_for_a_pod_exits_at_once(
         pressed = time.monotonic()
         up.send_signal(signal.SIGINT)
         _, said = up.communicate(timeout=10)
-        assert in_time(
-            time.monotonic() - pressed, 5
-        )  # the wait is for ever; 0.3 s on a machine that is not busy
+        # The wait is for ever; 0.3 s on a machine that is not busy.
+        assert in_time(time.monotonic() - pressed, 5)
     assert up.returncode == code
     assert last in said
     assert "Traceback" not in said
