@@ -16,7 +16,6 @@ from kfw.model import Status
 from kfw.protocol import ForwardStatus
 from tests.daemon.test_counters import status as of
 from tests.fakes import FakeClock, settle
-from tests.stopwatch import in_time
 from tests.until import until
 
 ACTIVE, LOST, STOPPED = Status.ACTIVE, Status.RECONNECTING, Status.STOPPED
@@ -206,7 +205,7 @@ async def test_FR_MON_04_a_program_that_hangs_makes_nobody_wait_and_is_ended(
         for _ in range(1000):
             notifier.hear("status", status(ACTIVE))
             notifier.hear("status", status(LOST))
-        assert in_time(time.monotonic() - began, 5)
+        assert time.monotonic() - began < 5
         await clock.advance(SETTLE + 1)
     with pytest.raises(KfwError, match="has not ended within 1 s"):
         await show(Notice("a", "b"), environ)
