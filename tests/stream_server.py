@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
+from kfw.aio import start_tls
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 #: Seconds until what was accepted must be closed.
@@ -23,15 +25,16 @@ class StreamServer:
         self.visits = set[asyncio.Task[None]]()
         self._handler = handler
         self._limit = limit
+        self._tls: ssl.SSLContext | None = None
         self._transports = set[asyncio.WriteTransport]()
-        self._lost = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Raises OSError."""
         loop = asyncio.get_running_loop()
+        self._tls = tls
         self._server = await loop.create_server(
-            lambda: _Visit(self._visit, self._limit, self._transports, self._lost), host, port, ssl=tls
+            lambda: _Visit(self._visit, self._limit, self._transports), host, port
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -51,15 +54,19 @@ class StreamServer:
             visit.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
         async with asyncio.timeout(_PATIENCE):
-            while self._transports:
-                self._lost.clear()
-                await self._lost.wait()
+            while any(map(_is_open, self._transports)):
+                await asyncio.sleep(0.001)
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self.visits.add(task)
         try:
+            if self._tls:
+                try:
+                    await start_tls(writer, self._tls)
+                except OSError:
+                    return  # the client has left, or does not trust it
             await self._handler(reader, writer)
         except asyncio.CancelledError:
             pass  # by `close`: asyncio's streams log a handler that was cancelled as an error
@@ -68,15 +75,17 @@ class StreamServer:
             writer.close()
 
 
-class _Visit(asyncio.StreamReaderProtocol):
-    """Is in `transports` until the connection is lost, and then sets `lost`."""
+def _is_open(transport: asyncio.WriteTransport) -> bool:
+    """Of the socket: a protocol is not told of a connection that was lost while `start_tls` made it one of TLS."""
+    return bool(transport.get_extra_info("socket").fileno() != -1)
 
-    def __init__(
-        self, handler: Handler, limit: int, transports: set[asyncio.WriteTransport], lost: asyncio.Event
-    ) -> None:
+
+class _Visit(asyncio.StreamReaderProtocol):
+    """Its transport is in `transports` until the protocol hears that the connection is lost."""
+
+    def __init__(self, handler: Handler, limit: int, transports: set[asyncio.WriteTransport]) -> None:
         super().__init__(asyncio.StreamReader(limit), handler)
         self._transports = transports
-        self._lost = lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._mine = cast(asyncio.WriteTransport, transport)
@@ -86,7 +95,6 @@ class _Visit(asyncio.StreamReaderProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._transports.discard(self._mine)
-        self._lost.set()
 
 
 @asynccontextmanager

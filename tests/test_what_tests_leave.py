@@ -4,14 +4,19 @@ import asyncio
 import io
 import logging
 import ssl
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from kfw.aio import start_tls
 from kfw.daemon.logs import log_with
 from tests.kube.test_api_server import serves
 from tests.stream_server import Handler, streams
+
+#: The head of a record of 512 bytes of a handshake, which never come (RFC 8446 section 5.1).
+HALF_A_HELLO = b"\x16\x03\x01\x02\x00"
 
 
 async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,6 +59,29 @@ async def test_the_end_of_a_server_of_streams_closes_whatever_it_has_accepted(
     assert descriptors() == before + sum(one is not None and one.fileno() != -1 for one in sockets)
     for _, writer in clients:
         writer.transport.abort()
+
+
+async def encrypts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await start_tls(writer, serves("127.0.0.1"))
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("sent", [b"", HALF_A_HELLO], ids=["nothing", "half a hello"])
+@pytest.mark.parametrize("by_handler", [False, True], ids=["by the server", "by its handler"])
+async def test_a_server_of_streams_ends_at_once_in_the_middle_of_a_handshake(
+    by_handler: bool, sent: bytes
+) -> None:
+    before = descriptors()
+    tls = None if by_handler else serves("127.0.0.1")
+    async with streams(encrypts if by_handler else says_nothing, tls=tls) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(sent)
+        while not server.visits:
+            await asyncio.sleep(0)
+        began = time.monotonic()
+    assert time.monotonic() - began < 10  # a handshake is given 60 s
+    assert descriptors() == before + 1
+    writer.transport.abort()
 
 
 def descriptors() -> int:

@@ -13,6 +13,7 @@ from functools import partial
 
 import h11
 
+from kfw.aio import open_accepted
 from kfw.http.bounds import LIMITS, HttpLimits, Memory
 from kfw.http.client_connection import PIECE, ClientConnection, EndedByFault, FaultHook
 from kfw.http.http11 import Activity, HttpConnection
@@ -127,24 +128,14 @@ class HttpServer:
         if not self._admits(peer):
             return
         try:
-            reader, writer = await self._open(peer)
+            peer.setblocking(False)
+            limit = self._limits.handshake if self._tls else None
+            reader, writer = await open_accepted(peer, PIECE, self._tls, within=limit)
         except OSError as error:  # it left, or speaks no TLS, or shows a certificate that is not ours
             log.debug("%s connection: not opened: %s", self._name, error)
             return
         client = ClientConnection(reader, writer, hook=self.hook, write=self._limits.write)
         await self._serve_client(client, _common_name(writer))
-
-    async def _open(self, peer: socket.socket) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Raises OSError."""
-        peer.setblocking(False)
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=PIECE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        limit = self._limits.handshake if self._tls else None
-        transport, _ = await loop.connect_accepted_socket(
-            lambda: protocol, peer, ssl=self._tls, ssl_handshake_timeout=limit
-        )
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _serve_client(self, client: ClientConnection, common_name: str | None) -> None:
         task = asyncio.current_task()

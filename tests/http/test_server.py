@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import ssl
+import warnings
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
@@ -174,3 +175,24 @@ async def test_what_a_hook_writes_before_it_ends_a_connection_reaches_the_client
             writer.write(GET)
             assert await asyncio.wait_for(reader.read(), 5) == NONSENSE
         await until(lambda: not list(server.clients), 5)
+
+
+@pytest.mark.parametrize("turns", range(4, 16))
+async def test_in_whatever_moment_of_a_handshake_it_is_closed_the_transport_is_closed_too(turns: int) -> None:
+    """The loop would take the next connection of that number for it (asyncio's _ensure_fd_no_transport)."""
+    tls = serves("127.0.0.1")
+    with warnings.catch_warnings(record=True, action="always") as warned:
+        async with serving(tell_name, tls=tls) as (server, port):
+            trusting = ssl._create_unverified_context()
+            client = asyncio.create_task(asyncio.open_connection("127.0.0.1", port, ssl=trusting))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await server.close(0)
+            await asyncio.sleep(0)
+        with suppress(OSError):
+            _, writer = await asyncio.wait_for(client, 5)
+            writer.transport.abort()
+        del client
+        await asyncio.sleep(0)
+        gc.collect()
+    assert [str(one.message) for one in warned] == []

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import ssl
-from asyncio import StreamReader, StreamReaderProtocol, StreamWriter
+from asyncio import StreamWriter
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from kfw.aio import open_accepted
 from kfw.sandbox.node.behaviour import environment
 from kfw.sandbox.node.workloads import Box, Workload, workload
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of, rfc3339_micro, seconds_of
@@ -99,16 +100,12 @@ class ServingPod:
         await asyncio.gather(*self._live, return_exceptions=True)
 
     async def _serve(self, connection: socket.socket, port: int, one: Workload) -> None:
-        loop = asyncio.get_running_loop()
-        reader = StreamReader(limit=256 * 1024)
-        protocol = StreamReaderProtocol(reader)
         tls = self._tls if one.tls else None
         try:
-            transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+            reader, writer = await open_accepted(connection, 256 * 1024, tls)
         except OSError:  # the client left, or does not speak TLS
-            connection.close()
             return
-        writer = StreamWriter(transport, protocol, reader, loop)
+        transport = writer.transport
         task = asyncio.current_task()
         if task in self._live:
             self._live[task] = writer
