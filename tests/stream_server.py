@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from kfw.aio import start_tls
+from kfw.system.tls_streams import start_tls
+from tests.until import until
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -53,9 +54,7 @@ class StreamServer:
         for visit in visits:
             visit.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
-        async with asyncio.timeout(_PATIENCE):
-            while any(map(_is_open, self._transports)):
-                await asyncio.sleep(0.001)
+        await until(lambda: not any(map(_is_open, self._transports)), _PATIENCE)
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

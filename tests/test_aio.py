@@ -3,15 +3,13 @@
 import asyncio
 import errno
 import logging
-import socket
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from kfw import aio
-from kfw.aio import CancelledFromInside, Complaints, expose_cancellation, keep_going, start_tls
+from kfw.aio import CancelledFromInside, Complaints, expose_cancellation, keep_going
 from tests.inside import INSIDE
 
 
@@ -122,24 +120,3 @@ async def test_a_cancellation_that_was_asked_for_stays_one() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-
-
-@pytest.mark.asyncio
-async def test_a_far_side_that_leaves_at_the_end_of_the_handshake_is_an_error_of_the_system(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """What asyncio's own start_tls returns then cannot be brought about at will."""
-
-    async def gone(*_: object, **__: object) -> None:
-        return None
-
-    ours, theirs = socket.socketpair()
-    with theirs:
-        _, writer = await asyncio.open_connection(sock=ours)
-        plain = writer.transport
-        monkeypatch.setattr(asyncio.get_running_loop(), "start_tls", gone)
-        with pytest.raises(ConnectionResetError, match="at the end of the TLS handshake"):
-            await start_tls(writer, ssl.create_default_context(), "api")
-        assert writer.transport is plain
-        writer.close()
-        await writer.wait_closed()

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kfw.aio import start_tls
 from kfw.daemon.logs import log_with
+from kfw.system.tls_streams import start_tls
 from tests.kube.test_api_server import serves
 from tests.stream_server import Handler, streams
+from tests.until import until
 
 #: The head of a record of 512 bytes of a handshake, which never come (RFC 8446 section 5.1).
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00"
@@ -76,8 +77,7 @@ async def test_a_server_of_streams_ends_at_once_in_the_middle_of_a_handshake(
     async with streams(encrypts if by_handler else says_nothing, tls=tls) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(sent)
-        while not server.visits:
-            await asyncio.sleep(0)
+        await until(lambda: bool(server.visits))
         began = time.monotonic()
     assert time.monotonic() - began < 10  # a handshake is given 60 s
     assert descriptors() == before + 1

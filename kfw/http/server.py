@@ -13,12 +13,12 @@ from functools import partial
 
 import h11
 
-from kfw.aio import open_accepted
 from kfw.http.bounds import LIMITS, HttpLimits, Memory
 from kfw.http.client_connection import PIECE, ClientConnection, EndedByFault, FaultHook
 from kfw.http.http11 import Activity, HttpConnection
 from kfw.http.messages import Handler, Refusal, in_plain_text
 from kfw.system.open_files import OPEN_FILES
+from kfw.system.tls_streams import open_accepted
 
 log = logging.getLogger(__name__)
 

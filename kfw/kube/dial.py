@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from kfw.aio import start_tls
 from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.keepalive import OF_API_SERVERS, keep_alive
 from kfw.system.open_files import OPEN_FILES, Use
+from kfw.system.tls_streams import start_tls
 from kfw.system.trust import system_trust
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]

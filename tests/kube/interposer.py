@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from kfw.aio import start_tls
+from kfw.system.tls_streams import start_tls
 from tests.stream_server import StreamServer
 
 #: Where the good server is.

@@ -10,10 +10,10 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from kfw.aio import open_accepted
 from kfw.sandbox.node.behaviour import environment
 from kfw.sandbox.node.workloads import Box, Workload, workload
 from kfw.sandbox.objects import Object, labels_of, name_of, namespace_of, rfc3339_micro, seconds_of
+from kfw.system.tls_streams import open_accepted
 
 #: Lines kept for each pod.
 LINES = 1000
