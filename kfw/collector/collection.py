@@ -226,7 +226,7 @@ def _id(item: Any, where: WorkspaceList) -> str:
     if isinstance(found, bool) or not isinstance(found, str | int):
         raise NoNumber(f"has a workspace whose id is {kind_of(found)}")
     if not is_id(str(found)):
-        raise NoNumber("has a workspace whose id is empty or no text")
+        raise NoNumber("has a workspace whose id is empty or not text")
     return str(found)
 
 

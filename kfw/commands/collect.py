@@ -113,7 +113,7 @@ def _collect(settings: "CollectorSettings", tenants: tuple[str, ...], *, force: 
     if not tenants:
         raise UsageError("no tenant is named", "write collector.tenants in the config, or --tenant-id ID")
     if not all(map(is_id, tenants)):
-        raise UsageError("the id of a tenant is empty or no UTF-8", "write it as the services know it")
+        raise UsageError("the id of a tenant is empty or not UTF-8", "write it as the services know it")
     state = (
         Path(settings.state_file)
         if settings.state_file

@@ -50,7 +50,7 @@ def init(
     if not from_cluster:
         if namespace or everywhere or context or kubeconfig:
             raise UsageError(
-                "the example is of no cluster", "kfw init --from-cluster writes what is in a cluster"
+                "the example belongs to no cluster", "kfw init --from-cluster writes what is in a cluster"
             )
         return _example(target, force=force)
     if everywhere and namespace:

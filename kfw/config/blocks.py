@@ -133,7 +133,7 @@ class Variables:
 
     def read(self, node: Node, path: str, at: Place, reading: Reading) -> Tree:
         if not isinstance(node, Mapping):
-            return _no_mapping(node, path, at, reading, "write a mapping from variables to texts")
+            return _no_mapping(node, path, at, reading, "write a mapping from variables to strings")
         found = Branch(at)
         for key, value in node.pairs:
             full = f"{path}.{shorten(key.raw)}"

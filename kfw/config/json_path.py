@@ -61,7 +61,7 @@ def number_at(data: Any, steps: tuple[Step, ...]) -> int | float:
     try:
         return _number(sum(map(_number, _flat(found)))) if ALL in steps[:-1] else len(found)
     except RecursionError:
-        raise NoNumber("has lists in lists without end") from None
+        raise NoNumber("is nested too deeply") from None
 
 
 def _flat(found: list[Any]) -> list[Any]:
@@ -74,7 +74,7 @@ def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise NoNumber(f"is not a number but {kind_of(value)}")
     if not _LEAST <= value <= _MOST:  # nor is what JSON's readers make of NaN and Infinity
-        raise NoNumber("is not a number of 64 bits")
+        raise NoNumber("is not a 64-bit number")
     return value
 
 

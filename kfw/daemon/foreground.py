@@ -69,7 +69,7 @@ def _first_signal(ended: asyncio.Event, running: asyncio.AbstractEventLoop) -> N
 @asynccontextmanager
 async def _followed_profiles(supervisor: Supervisor, request: UpRequest) -> AsyncIterator[None]:
     profiles = FollowedProfiles(supervisor, request)
-    complaints = Complaints(log, "the look at the profiles")
+    complaints = Complaints(log, "the check of the profiles")
 
     def on_failure(error: Exception) -> None:
         complaints.tell(error)

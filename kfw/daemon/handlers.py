@@ -319,7 +319,7 @@ ROUTES = (
     Route("POST", "/v1/remove", "Stop forwards and forget them.", NamesRequest, NamesReply, Handlers.remove),
     Route("POST", "/v1/enable", "Start, and undo disable.", SwitchRequest, NamesReply, Handlers.enable),
     Route(
-        "POST", "/v1/disable", "Stop, also against a bare up.", SwitchRequest, NamesReply, Handlers.disable
+        "POST", "/v1/disable", "Stop, and stay out of a bare up.", SwitchRequest, NamesReply, Handlers.disable
     ),
     Route("POST", "/v1/restart", "Reconnect.", AgainRequest, NamesReply, Handlers.restart),
     Route(

@@ -166,7 +166,7 @@ def _follow(
         events.emit("daemon", message=message)
 
     core.notes.append(takeover.note)
-    following = asyncio.create_task(takeover.follow(core, counters, tell), name="the daemon before")
+    following = asyncio.create_task(takeover.follow(core, counters, tell), name="the previous daemon")
     handover.predecessor = following
 
     async def end() -> None:
@@ -229,7 +229,7 @@ async def _notifier(stack: AsyncExitStack) -> "Notifier":
     from kfw.extras.notify import Notifier  # only where somebody wants them
 
     notifier = Notifier(Clock())
-    complaints = Complaints(log, "notices on the desktop")
+    complaints = Complaints(log, "desktop notifications")
     running = asyncio.create_task(keep_going(notifier.run, complaints.tell), name="notices")
 
     async def end() -> None:
@@ -271,7 +271,7 @@ async def running_supervisor(
         )
         supervisor = Supervisor(world, tell)
         watch = partial(network_changes.watch, world.clock, network_changes.outgoing, supervisor.recheck)
-        complaints = Complaints(log, "the look after changes of the network")
+        complaints = Complaints(log, "the check for network changes")
         watching = asyncio.create_task(keep_going(watch, complaints.tell))
         try:
             yield supervisor

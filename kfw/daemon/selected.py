@@ -165,7 +165,7 @@ class SelectedServices:
         return Selected(list(_wanted(project, forwards)), gone, kept, project.ports | ports, tuple(shared))
 
     async def _keep_following(self, place: ServicesPlace, forward: Forward, labels: str) -> None:
-        complaints = Complaints(log, f"the look at the services of {place.profile}")
+        complaints = Complaints(log, f"the check of the services of {place.profile}")
 
         async def turn() -> None:
             async for found in self._clusters.follow(forward, ServiceLookup(labels)):

@@ -181,7 +181,7 @@ class Takeover:
                     drained = message
                     counters.add(_by_row(message.more))
         except (OSError, ValueError) as error:
-            log.debug("the daemon before: %s", error)
+            log.debug("the previous daemon: %s", error)
         if not is_given:  # it ended before it could say so
             self.on_given()
         if later:
@@ -202,7 +202,7 @@ class Takeover:
         if not (self._draining and self._draining.connections):
             return ""
         many, until = self._draining.connections, self._draining.until
-        return f"the kfw before this one (pid {self.legacy.pid}) still carries {many} connections, until {until} at most"
+        return f"the previous kfw (pid {self.legacy.pid}) still carries {many} connections, until {until} at most"
 
     async def end(self, limit: float) -> None:
         """`kfw stop`: the daemon before ends as well."""
@@ -223,13 +223,13 @@ def _by_row(totals: dict[str, Totals]) -> dict[RowId, Totals]:
 
 def _last_word(pid: int, drained: Drained | None) -> str:
     if drained is None:
-        return f"the kfw before this one (pid {pid}) has ended without a word"
+        return f"the previous kfw (pid {pid}) has ended without a word"
     cut = (
         f"; {drained.cut} connections were cut"
         if drained.cut
         else ", and each of its connections ended by itself"
     )
-    return f"the kfw before this one (pid {pid}) has ended{cut}"
+    return f"the previous kfw (pid {pid}) has ended{cut}"
 
 
 async def _say_failed(channel: FdChannel, error: KfwError) -> None:

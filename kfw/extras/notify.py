@@ -140,7 +140,7 @@ class Notifier:
         self._outages = Outages()
         self._changed = asyncio.Event()
         self._waiting: asyncio.Queue[Notice] = asyncio.Queue(WAITING)
-        self._complaints = Complaints(log, "a notice on the desktop")
+        self._complaints = Complaints(log, "a desktop notification")
 
     def hear(self, kind: str, status: ForwardStatus) -> None:
         if notice := self._outages.hear(kind, status, self._clock.monotonic()):

@@ -166,7 +166,9 @@ class HttpServer:
         while len(self._connections) >= self._limits.connections:
             # of equal ones `min` takes the first
             task, connection = min(self._connections.items(), key=lambda item: _activity(item[1]))
-            log.debug("%s: too many connections, one that is %s goes", self._name, _activity(connection).name)
+            log.debug(
+                "%s: too many connections, one that is %s is closed", self._name, _activity(connection).name
+            )
             del self._connections[task]
             if connection:
                 connection.client.abort()

@@ -107,7 +107,7 @@ class ApiServer:
         self._sessions.discard(session)
 
     async def run(self) -> None:
-        complaints = Complaints(log, "the look at the files of a login")
+        complaints = Complaints(log, "the check of a login's files")
         looking = asyncio.create_task(
             keep_going(self._look_at_files, complaints.tell), name=f"files {self.error_context.server}"
         )

@@ -73,7 +73,7 @@ class ServerMonitor:
 
     async def run(self) -> None:
         """For ever. A failure of its own is told as any other: nobody must trust what is not watched any more."""
-        complaints = Complaints(log, "the look after an API server")
+        complaints = Complaints(log, "the check of an API server")
 
         def on_failure(error: Exception) -> None:
             complaints.tell(error)

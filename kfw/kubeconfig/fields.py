@@ -123,7 +123,7 @@ def _is_null(node: YamlNode) -> bool:
 
 def _text(node: YamlNode, key: str) -> str:
     if not isinstance(node, YamlScalar):
-        raise Faulty(f"{key} must be a text, and is {_kind(node)}", node.line)
+        raise Faulty(f"{key} must be a string, and is {_kind(node)}", node.line)
     try:
         return text_of(node)
     except BadYaml as error:

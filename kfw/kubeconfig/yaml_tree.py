@@ -131,7 +131,7 @@ def text_of(node: YamlScalar) -> str:
     try:
         return base64.b64decode("".join(node.text.split()), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
-        raise BadYaml("what is tagged !!binary is not base64 of a text", node.line) from error
+        raise BadYaml("what is tagged !!binary is not base64 of text", node.line) from error
 
 
 def _scalar(node: YamlScalar) -> Any:
@@ -146,7 +146,7 @@ def _resolve(text: str, line: int) -> Any:
     if text in _TRUE or text in _FALSE:
         return text in _TRUE
     if _NOT_FINITE.fullmatch(text):
-        raise BadYaml("infinity and NaN are not numbers of JSON", line)
+        raise BadYaml("infinity and NaN are not JSON numbers", line)
     digits = text.replace("_", "") if text[0].isdigit() or text[0] in "+-." else ""
     if _INT.fullmatch(digits) and len(digits) < 100:
         number = _integer(digits)
@@ -221,7 +221,7 @@ class _Composer:
 
     def _begin(self, node: YamlSequence | YamlMapping, anchor: str | None, line: int) -> None:
         if self._open and isinstance(self._open[-1].node, YamlMapping) and self._open[-1].key is None:
-            raise BadYaml("a key is a list or a mapping, not a text", line)
+            raise BadYaml("a key is a list or a mapping, not a string", line)
         self._count(1, line)
         self._open.append(_OpenNode(node, anchor))
         if len(self._open) > self._limits.depth:
@@ -253,7 +253,7 @@ class _Composer:
     def _add_to_mapping(self, around: _OpenNode, mapping: YamlMapping, node: YamlNode, line: int) -> None:
         if around.key is None:
             if not isinstance(node, YamlScalar):
-                raise BadYaml("a key is a list or a mapping, not a text", line)
+                raise BadYaml("a key is a list or a mapping, not a string", line)
             around.key, around.merge = node.text, node.plain and node.text == "<<"
             return
         if around.merge:

@@ -57,7 +57,7 @@ class Http1Reader:
         if self._held is not None:
             self._held += data
             if len(self._held) > _MOST_HELD:
-                raise Odd("much is said before it is known in which protocol")
+                raise Odd("too much data before its protocol is known")
             return []
         self._client.receive_data(data)
         while self._held is None:

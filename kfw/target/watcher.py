@@ -73,7 +73,7 @@ class TargetWatcher:
         self._wanted_at = float("-inf")
         self._asked_for = False
         self._failures = 0
-        self._complaints = Complaints(log, f"the look at the target of {forward.name}")
+        self._complaints = Complaints(log, f"the check of the target of {forward.name}")
 
     async def resolutions(self) -> AsyncGenerator[Resolution, None]:
         """As soon as something is known, then at each change, for ever."""
@@ -127,7 +127,7 @@ class TargetWatcher:
     async def _look_whatever_happens(self) -> Resolution | None:
         """A mistake in kfw is a problem to be told, and another look comes after a pause."""
         try:
-            now = await expose_cancellation(self._look(), "the look at the target")
+            now = await expose_cancellation(self._look(), "the check of the target")
         except Exception as error:  # noqa: BLE001  a forward is followed until its owner ends it
             self._complaints.tell(error)
             self._failures += 1

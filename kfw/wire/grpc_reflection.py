@@ -116,9 +116,7 @@ def _described(answer: Any) -> Iterator[Any]:
         try:
             yield descriptor_pb2.FileDescriptorProto.FromString(data)
         except message.DecodeError as error:
-            raise BadDescription(
-                "the server describes its messages in bytes that are no description"
-            ) from error
+            raise BadDescription("the server's descriptions of its messages cannot be read") from error
 
 
 class Definitions:

@@ -170,7 +170,7 @@ def accept_spdy(headers: Mapping[str, str]) -> HeaderList:
     if not offered:
         raise UpgradeRefused("unable to upgrade: X-Stream-Protocol-Version is missing", status=400)
     if PORT_FORWARD not in offered:
-        raise UpgradeRefused(f"unable to upgrade: {offered} are unknown, {PORT_FORWARD} is not", status=403)
+        raise UpgradeRefused(f"unable to upgrade: {offered} are unknown, use {PORT_FORWARD}", status=403)
     return spdy_headers()
 
 

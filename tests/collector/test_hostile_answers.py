@@ -60,7 +60,7 @@ def test_lists_in_lists_without_end_are_no_number() -> None:
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
-    with pytest.raises(NoNumber, match="without end"):
+    with pytest.raises(NoNumber, match="nested too deeply"):
         number_at([deep], parse("$[*][*]"))
 
 

@@ -222,7 +222,7 @@ BAD = {
     "context": "{cluster: bad, user: bad}",
 }
 FAULTY = [
-    ("cluster", "{server: [SECRET]}", "server must be a text, and is a list"),
+    ("cluster", "{server: [SECRET]}", "server must be a string, and is a list"),
     ("cluster", "SECRET", "cluster must be a mapping, and is a single value"),
     ("cluster", '{server: "ftp://SECRET"}', 'server has the scheme "ftp": it must be https or http'),
     ("cluster", '{server: "https://SECRET:99999"}', "server has a port that is not a number from 1 to 65535"),
@@ -266,7 +266,7 @@ FAULTY = [
     ("cluster", '{server: "https://x", proxy-url: "http://a..SECRET"}', "proxy-url has a host that is not"),
     ("cluster", '{server: "https://x", proxy-url: "http://"}', "proxy-url names no host"),
     ("cluster", '{server: "https://x", extensions: SECRET}', "extensions must be a list"),
-    ("user", "{token: {SECRET: x}}", "token must be a text, and is a mapping"),
+    ("user", "{token: {SECRET: x}}", "token must be a string, and is a mapping"),
     ("user", '{token: "SECRET\\n"}', "token holds a line break"),
     ("user", "{token: SECRET, username: x}", "only one way to log in is allowed"),
     ("user", "{client-key-data: '*SECRET'}", "client-key-data is not base64"),
@@ -295,7 +295,7 @@ FAULTY = [
     ),
     ("user", '{tokenFile: "a\\0SECRET"}', "must not hold a NUL"),
     ("context", "[SECRET]", "context must be a mapping, and is a list"),
-    ("context", "{cluster: {SECRET: x}}", "cluster must be a text, and is a mapping"),
+    ("context", "{cluster: {SECRET: x}}", "cluster must be a string, and is a mapping"),
     (
         "context",
         "{cluster: bad, user: bad}}\n- {name: bad, context: {}",
@@ -350,7 +350,7 @@ def test_a_faulty_entry_of_an_earlier_file_is_not_replaced_by_a_good_one_of_a_la
     first = write(tmp_path / "1", {"users": [{"name": "a", "user": {"token": ["x"]}}]})
     second = write(tmp_path / "2", entry("a", token="other"))
 
-    with pytest.raises(UsageError, match=f"{first}:1: token must be a text"):
+    with pytest.raises(UsageError, match=f"{first}:1: token must be a string"):
         load([first, second]).access("a")
 
 
@@ -361,7 +361,7 @@ def test_a_later_faulty_entry_does_not_harm_an_earlier_good_one(tmp_path: Path) 
     )
 
     assert load([first, second]).access("a").user.token == "mine"
-    with pytest.raises(UsageError, match=f"{second}:1: current-context must be a text"):
+    with pytest.raises(UsageError, match=f"{second}:1: current-context must be a string"):
         load([first, second]).current()
 
 

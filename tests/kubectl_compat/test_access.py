@@ -59,10 +59,10 @@ def test_faulty_entries_of_other_contexts_are_no_hindrance(tmp_path: Path) -> No
     ("line", "number", "what"),
     [
         ("--context bad", 5, "server has a port that is not a number from 1 to 65535"),
-        ("--context bob", 8, "token must be a text, and is a list"),
+        ("--context bob", 8, "token must be a string, and is a list"),
         ("--context twice", 14, 'the name "twice" is in contexts twice'),
         ("--cluster bad", 5, "server has a port"),
-        ("--user bob", 8, "token must be a text"),
+        ("--user bob", 8, "token must be a string"),
     ],
 )
 def test_a_faulty_entry_that_is_needed_is_said_with_its_line(

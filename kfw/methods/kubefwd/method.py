@@ -108,7 +108,7 @@ class KubefwdTunnel:
 
     async def _until_it_carries(self, deadline: float) -> None:
         looks = 0
-        error = KfwError("kubefwd has not said where it is", reason=Reason.TIMED_OUT)
+        error = KfwError("kubefwd has not said where it listens", reason=Reason.TIMED_OUT)
         while True:
             looks += 1
             if self.local:
@@ -172,7 +172,7 @@ class KubefwdTunnel:
             raise error
         place = self.local
         if place is None:
-            raise KfwError("kubefwd does not say where it is", reason=Reason.UNHEALTHY)
+            raise KfwError("kubefwd does not say where it listens", reason=Reason.UNHEALTHY)
         try:
             await self._prober.probe(TcpDialer(place.address, place.port).dial, learn=False)
         except Shortage:

@@ -40,7 +40,7 @@ class RootAccess:
         if missing := tools.missing(self.sudo):
             raise ToolMissing("cannot run kubefwd as root: sudo is not installed", missing.fix)
         if not _is_ours(self.installed):
-            what = f"kubefwd needs root, and {self.installed} is not there or not of this kfw"
+            what = f"kubefwd needs root, and {self.installed} is missing or belongs to another kfw"
             raise KfwError(what, self.fix, reason=Reason.NEEDS_ROOT)
         return [self.sudo, "-n", "--", str(self.installed), name]
 

@@ -244,7 +244,7 @@ class SharedKubefwd:
         try:
             write_atomic(self._names_file, json.dumps(sorted(self._pairs)).encode())
         except KfwError as error:
-            log.warning("%s: %s; if kfw is killed, names of kubefwd may stay", self.name, error.what)
+            log.warning("%s: %s; if kfw is killed, its names may stay in /etc/hosts", self.name, error.what)
 
     # -- where forwards are
 

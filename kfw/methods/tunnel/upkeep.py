@@ -29,7 +29,7 @@ class Upkeep:
         self._due[pool] = self._next_look(pool)
         if self._looking is None:
             self._looking = asyncio.create_task(
-                keep_going(self._turn, Complaints(log, "the look after links").tell), name="links"
+                keep_going(self._turn, Complaints(log, "the check of the tunnels").tell), name="links"
             )
 
     async def remove(self, pool: PoolDriver) -> None:
@@ -83,7 +83,7 @@ class Upkeep:
             del self._asking[pool]
             self._due[pool] = self._next_look(pool)
         if not task.cancelled() and (error := task.exception()):
-            log.error("the look after the links of %s failed", pool.name, exc_info=error)
+            log.error("the check of the tunnels of %s failed", pool.name, exc_info=error)
 
     def _next_look(self, pool: PoolDriver) -> float:
         policy = self._policy

@@ -178,7 +178,7 @@ async def test_without_the_copy_of_the_root_side_sudo_is_not_run(
     children: Children, kubefwd: KubefwdStub
 ) -> None:
     method = as_user(children, kubefwd, f"touch {kubefwd.home}/sudo.calls", copied=False)
-    with pytest.raises(KfwError, match="is not there or not of this kfw") as raised:
+    with pytest.raises(KfwError, match="is missing or belongs to another kfw") as raised:
         await method.open(request("api", kubefwd.port))
     assert raised.value.reason is Reason.NEEDS_ROOT and "sudo install" in raised.value.fix
     assert not (kubefwd.home / "sudo.calls").exists()

@@ -214,7 +214,7 @@ async def test_the_care_of_links_goes_on_after_any_exception(
     monkeypatch.setattr(PoolDriver, "close_idle", close_idle)
     async with far_side() as far, tunnel(far):
         await until(lambda: looks > 5, 60)
-    assert caplog.text.count("the look after links failed and will be tried again") == 1
+    assert caplog.text.count("the check of the tunnels failed and will be tried again") == 1
 
 
 async def test_while_the_api_server_is_away_a_way_without_links_is_kept_for_when_it_is_back() -> None:
