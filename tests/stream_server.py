@@ -9,9 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import cast
 
-from kfw.system.tls_streams import start_tls
-from tests.until import until
-
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 #: Seconds until what was accepted must be closed.
@@ -26,18 +23,21 @@ class StreamServer:
         self.visits = set[asyncio.Task[None]]()
         self._handler = handler
         self._limit = limit
-        self._tls: ssl.SSLContext | None = None
         self._transports = set[asyncio.WriteTransport]()
+        self._lost = asyncio.Event()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """Raises OSError."""
         loop = asyncio.get_running_loop()
-        self._tls = tls
         self._server = await loop.create_server(
-            lambda: _Visit(self._visit, self._limit, self._transports), host, port
+            lambda: _Visit(self._visit, self._limit, self._transports, self._lost), host, port, ssl=tls
         )
         self.port = self._server.sockets[0].getsockname()[1]
+
+    def leave(self, writer: asyncio.StreamWriter) -> None:
+        """To its handler, which closes it: it is going to be one of TLS, of whose end the first protocol never hears."""
+        self._transports.discard(writer.transport)
 
     def break_off(self) -> None:
         """Every connection there is."""
@@ -54,37 +54,34 @@ class StreamServer:
         for visit in visits:
             visit.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
-        await until(lambda: not any(map(_is_open, self._transports)), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            while self._transports:
+                self._lost.clear()
+                await self._lost.wait()
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
         self.visits.add(task)
         try:
-            if self._tls:
-                try:
-                    await start_tls(writer, self._tls)
-                except OSError:
-                    return  # the client has left, or does not trust it
             await self._handler(reader, writer)
         except asyncio.CancelledError:
             pass  # by `close`: asyncio's streams log a handler that was cancelled as an error
         finally:
             self.visits.discard(task)
-            writer.close()
-
-
-def _is_open(transport: asyncio.WriteTransport) -> bool:
-    """Of the socket: a protocol is not told of a connection that was lost while `start_tls` made it one of TLS."""
-    return bool(transport.get_extra_info("socket").fileno() != -1)
+            if writer.transport in self._transports:
+                writer.close()
 
 
 class _Visit(asyncio.StreamReaderProtocol):
-    """Its transport is in `transports` until the protocol hears that the connection is lost."""
+    """Is in `transports` until the connection is lost, and then sets `lost`."""
 
-    def __init__(self, handler: Handler, limit: int, transports: set[asyncio.WriteTransport]) -> None:
+    def __init__(
+        self, handler: Handler, limit: int, transports: set[asyncio.WriteTransport], lost: asyncio.Event
+    ) -> None:
         super().__init__(asyncio.StreamReader(limit), handler)
         self._transports = transports
+        self._lost = lost
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._mine = cast(asyncio.WriteTransport, transport)
@@ -94,6 +91,7 @@ class _Visit(asyncio.StreamReaderProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._transports.discard(self._mine)
+        self._lost.set()
 
 
 @asynccontextmanager

@@ -120,7 +120,7 @@ class HttpServer:
 
     def _on_end(self, peer: socket.socket, task: asyncio.Task[None]) -> None:
         if not self._connections.pop(task, None):
-            peer.close()  # it has no client: not let in, not opened, or ended before its task began
+            peer.close()  # it has no client: not let in, or ended before its task began
         if not task.cancelled() and (error := task.exception()):
             log.error("%s: failed", task.get_name(), exc_info=error)
 
@@ -128,7 +128,6 @@ class HttpServer:
         if not self._admits(peer):
             return
         try:
-            peer.setblocking(False)
             limit = self._limits.handshake if self._tls else None
             reader, writer = await open_accepted(peer, PIECE, self._tls, within=limit)
         except OSError as error:  # it left, or speaks no TLS, or shows a certificate that is not ours

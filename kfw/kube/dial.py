@@ -11,10 +11,8 @@ from kfw.kubeconfig.urls import Proxy
 from kfw.secret import reveal
 from kfw.system.keepalive import OF_API_SERVERS, keep_alive
 from kfw.system.open_files import OPEN_FILES, Use
-from kfw.system.tls_streams import start_tls
+from kfw.system.tls_streams import Streams, start_tls
 from kfw.system.trust import system_trust
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 #: Seconds until a name's next address is tried beside the first (RFC 8305).
 _STAGGER = 0.25
@@ -45,7 +43,7 @@ async def dial(address: ServerAddress, tls: ssl.SSLContext | None) -> Streams:
     try:
         await _through(address.proxy, address, reader, writer)
         if tls is not None:
-            await start_tls(writer, tls, name)
+            return await start_tls(writer, tls, name)
     except BaseException:
         writer.transport.abort()
         raise

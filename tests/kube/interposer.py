@@ -212,8 +212,9 @@ class Interposer:
     async def _serve(self, talk: Talk, *, is_good: bool) -> None:
         try:
             context = self._context(is_good=is_good)
-            if context:
-                await start_tls(talk.writer, context)
+            if context and self._server:
+                self._server.leave(talk.writer)
+                talk.reader, talk.writer = await start_tls(talk.writer, context, is_server=True)
             await (good(talk) if is_good else self.mode.serve(talk))
         except (OSError, EOFError, ssl.SSLError):
             pass  # the client has gone, or does not trust it
