@@ -15,7 +15,8 @@ import kfw
 from kfw.errors import KfwError
 from kfw.kube import dial
 from kfw.kube.api_errors import FOREIGN, Abandoned, ErrorContext, NotUnderstood, TooLarge, unreachable
-from kfw.kube.dial import ServerAddress, Streams
+from kfw.kube.dial import ServerAddress
+from kfw.system.tls_streams import Streams
 from kfw.wire.upgrade import encode_header
 
 _AGENT = ("User-Agent", f"kfw/{kfw.__version__}")

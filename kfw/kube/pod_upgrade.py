@@ -15,8 +15,8 @@ from kfw.errors import ClusterUnreachable, KfwError, LoginError, NotPermitted
 from kfw.kube.api_errors import ErrorContext, error_of, status_of, unreachable
 from kfw.kube.api_session import SessionServer
 from kfw.kube.credentials import Credentials
-from kfw.kube.dial import Streams
 from kfw.reasons import Reason
+from kfw.system.tls_streams import Streams
 from kfw.wire import upgrade
 from kfw.wire.codec import WireError
 from kfw.wire.upgrade import UpgradeAnswer, UpgradeRefused, Upgrading

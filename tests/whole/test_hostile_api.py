@@ -88,33 +88,33 @@ def forwards_to(modes: Collection[str]) -> dict[str, dict[str, object]]:
 class Observer:
     """Looks at `status` again and again, and remembers what was wrong with it."""
 
-    def __init__(self, kfw: Program) -> None:
+    def __init__(self, kfw: Program, servers: int) -> None:
+        """`servers`: the thread that they run in."""
         self._kfw = kfw
-        self._pid = kfw.daemon_pid()
+        self._others = servers, kfw.daemon_pid()
         self._silent: dict[str, Stopwatch] = {}
         self.unexplained: dict[str, float] = {}
         self.slowest = 0.0
 
     def look(self) -> dict[str, Row]:
-        watch = self._stopwatch()
+        watch = self.stopwatch()
         rows = self._kfw.rows()
         self.slowest = max(self.slowest, watch.seconds())
         for name, row in rows.items():
             if row["status"] not in ("starting", "reconnecting") or row["message"]:
                 self._silent.pop(name, None)
                 continue
-            seconds = self._silent.setdefault(name, self._stopwatch()).seconds()
+            seconds = self._silent.setdefault(name, self.stopwatch()).seconds()
             if seconds > UNEXPLAINED:
                 self.unexplained[name] = max(self.unexplained.get(name, 0.0), seconds)
         return rows
 
-    def _stopwatch(self) -> Stopwatch:
-        """The servers are this process's."""
-        return Stopwatch(os.getpid(), self._pid)
+    def stopwatch(self) -> Stopwatch:
+        return Stopwatch(os.getpid(), *self._others)
 
     def until(self, true: Callable[[dict[str, Row]], bool], within: float) -> dict[str, Row]:
         """The rows, then or at the end of that time."""
-        watch = self._stopwatch()
+        watch = self.stopwatch()
         while not true(rows := self.look()) and watch.seconds() < within:
             time.sleep(0.1)
         return rows
@@ -136,7 +136,7 @@ def test_each_of_many_hostile_servers_is_told_and_its_forward_comes_back_when_it
     with hostile(shared, tmp_path, names) as servers:
         kfw = make_kfw(tmp_path / "kubeconfig")
         kfw.up(forwards_to(names), "--no-wait")
-        observer = Observer(kfw)
+        observer = Observer(kfw, shared.thread_id)
 
         told = set[str]()
 
@@ -152,13 +152,12 @@ def test_each_of_many_hostile_servers_is_told_and_its_forward_comes_back_when_it
         assert "\n".join(words(rows, name) for name in harmless if not is_active(rows, name)) == ""
 
         late = list[str]()
-        turned = dict[str, float]()
+        turned = dict[str, Stopwatch]()
         for name, server in servers.items():
             shared.run(server.turn_good())
-            turned[name] = time.monotonic()
-            observer.look()
+            turned[name] = observer.stopwatch()
         for name in servers:
-            left = turned[name] + AGAIN - time.monotonic()
+            left = AGAIN - turned[name].seconds()
             row = observer.until(lambda rows, name=name: is_active(rows, name), max(left, 0.0))
             if not is_active(row, name):
                 late.append(words(row, name))
@@ -199,7 +198,7 @@ def test_a_server_that_never_stops_costs_little_memory_and_processor_and_gives_b
         kfw.up({"closed-port": entries["closed-port"]})
         before = rss(kfw)
         kfw.up(entries, "--no-wait")
-        observer = Observer(kfw)
+        observer = Observer(kfw, shared.thread_id)
         name = forward_name(mode)
 
         rows = observer.until(lambda rows: is_told(mode, rows.get(name)), REASON)
