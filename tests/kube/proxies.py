@@ -37,13 +37,15 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def connect(password: str = "") -> Handshake:
+def connect(password: str = "", adds: bytes = b"") -> Handshake:
+    """`adds`: after its own answer, in the same segment."""
+
     async def handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[str, int] | None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         if password and f"Proxy-Authorization: Basic {password}" not in head:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
             return None
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n" + adds)
         host, _, port = head.split(" ")[1].rpartition(":")
         return host, int(port)
 

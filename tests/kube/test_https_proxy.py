@@ -39,6 +39,23 @@ def test_a_large_answer_comes_whole_through_tls_within_tls(loop: str) -> None:
         assert len(runner.run(through())) > 3_000_000
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["http", "https"])
+def test_what_a_proxy_says_before_the_api_server_does_is_not_taken_for_its_answer(
+    loop: str, encrypted: bool
+) -> None:
+    async def forged() -> bytes:
+        both = serves("127.0.0.1")
+        forging = connect(adds=b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged")
+        async with serving(both) as api, proxying(forging, both if encrypted else None) as proxy:
+            await api.put(PODS, pod("a"))
+            url = f"http{'s' * encrypted}://127.0.0.1:{proxy.port}"
+            return await read(ClusterEntry("dev", api.url, ca=CA, proxy_url=url))
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        assert b'"name":"a"' in runner.run(forged()).replace(b" ", b"")
+
+
 @pytest.mark.asyncio
 async def test_its_password_goes_within_tls() -> None:
     word = base64.b64encode(b"joe:p@w").decode()

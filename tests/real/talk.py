@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import random
 import socket
 import ssl
@@ -57,10 +58,18 @@ def free_ports(count: int) -> list[int]:
     """
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(10000, 30000)
+        port = random.randrange(*_range())
         if port not in found and all(_is_free(host, port) for host in ("127.0.0.1", "::1")):
             found.append(port)
     return found
+
+
+def _range() -> tuple[int, int]:
+    """Of this worker of pytest-xdist alone: another one would take a port before the test comes to use it."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = 20_000 // workers
+    return 10_000 + worker * share, 10_000 + (worker + 1) * share
 
 
 def _is_free(host: str, port: int) -> bool:
