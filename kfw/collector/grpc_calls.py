@@ -16,6 +16,10 @@ from kfw.errors import KfwError, ToolMissing
 #: Services that are searched for a method by its name alone, and characters of a server's words that are shown.
 _MOST_SERVICES, _SHOWN = 500, 200
 _PLAIN = ServerAccess()
+#: What json_format raises besides its own errors.
+_WRONG = (TypeError, ValueError, AttributeError, RecursionError)
+#: protobuf makes the class of a message when it is first needed, and crashed as several threads did so at once (3.13).
+_PROTOBUF = threading.RLock()
 #: One connection, and no proxy of the environment.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -49,28 +53,28 @@ class GrpcServer:
     def call(self, method: str, request: Any, timeout: float) -> Any:
         """The answer as JSON, by the field names of the proto file, those of 0, too. `request`: as JSON; `timeout` (s): of
         all that is asked. Raises KfwError."""
-        from google.protobuf import json_format, message_factory
+        from google.protobuf import json_format, message, message_factory
 
         deadline = time.monotonic() + timeout
         with self._alone(deadline):
             found = self._method(method, deadline)
-        takes, gives = map(message_factory.GetMessageClass, (found.input_type, found.output_type))
         try:
-            message = json_format.ParseDict(request, takes())
-        except (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            with _PROTOBUF:
+                takes, gives = map(message_factory.GetMessageClass, (found.input_type, found.output_type))
+                sent = json_format.ParseDict(request, takes()).SerializeToString()
+        except (json_format.ParseError, message.EncodeError, *_WRONG) as error:
             what = f"{found.full_name} does not take this request: {str(error)[:_SHOWN]}"
             raise KfwError(what, f"its fields are {', '.join(found.input_type.fields_by_name)}") from error
-        ask = self._channel.unary_unary(
-            f"/{found.containing_service.full_name}/{found.name}",
-            request_serializer=takes.SerializeToString,
-            response_deserializer=gives.FromString,
-        )
+        ask = self._channel.unary_unary(f"/{found.containing_service.full_name}/{found.name}")
         with self._in_words(found.full_name):
-            answer = ask(message, timeout=_left(deadline), metadata=self._login)
+            answer = ask(sent, timeout=_left(deadline), metadata=self._login)
         try:
-            return json_format.MessageToDict(
-                answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-            )
+            with _PROTOBUF:
+                return json_format.MessageToDict(
+                    gives.FromString(answer),
+                    preserving_proto_field_name=True,
+                    always_print_fields_with_no_presence=True,
+                )
         except Exception as error:  # such as an Any of an unknown type; each kind has one of its own
             what = f"{found.full_name} at {self._address}: its answer has no form in JSON"
             raise KfwError(f"{what}: {str(error)[:_SHOWN]}") from error
@@ -120,7 +124,9 @@ class GrpcServer:
 
         if service not in self._described:
             try:
-                self._described[service] = Definitions(self._files(service, deadline))
+                files = self._files(service, deadline)
+                with _PROTOBUF:
+                    self._described[service] = Definitions(files)
             except BadDescription as error:
                 raise KfwError(f"{self._address}: {error.what}") from error
         return self._described[service]
@@ -137,13 +143,13 @@ class GrpcServer:
             answer = self._reflect(question, deadline)
 
     def _reflect(self, question: Mapping[str, str], deadline: float) -> Any:
-        from kfw.wire.grpc_reflection import VERSIONS, Answer, Request, method_of
+        from kfw.wire.grpc_reflection import VERSIONS, Request, method_of
 
         for version in VERSIONS:
             ask = self._channel.stream_stream(
                 method_of(version),
                 request_serializer=Request.SerializeToString,
-                response_deserializer=Answer.FromString,
+                response_deserializer=_answer_of,
             )
             try:
                 with self._in_words("its reflection"):
@@ -164,6 +170,14 @@ class GrpcServer:
 
     def _in_words(self, what: str) -> "_Words":
         return _Words(self._grpc.RpcError, f"{what} at {self._address}")
+
+
+def _answer_of(data: bytes) -> Any:
+    """Of reflection."""
+    from kfw.wire.grpc_reflection import Answer
+
+    with _PROTOBUF:
+        return Answer.FromString(data)
 
 
 def _left(deadline: float) -> float:
