@@ -179,7 +179,7 @@ def test_a_server_that_describes_itself_wrongly_is_told(described: bytes) -> Non
         if described == b"":
             assert asked(port).services == []
         else:
-            with pytest.raises(KfwError, match=r"describes its messages|do not fit together"):
+            with pytest.raises(KfwError, match=r"descriptions of its messages|do not fit together"):
                 asked(port)
     finally:
         server.stop(0).wait()
