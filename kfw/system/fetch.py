@@ -61,13 +61,14 @@ def fetch(
     thread = threading.Thread(target=run, name="fetch", daemon=True)
     thread.start()
     thread.join(bounds.seconds)
-    if not answers:
-        raise TimedOut(f"{host} did not answer within {bounds.seconds:g} s")
-    answer = answers[0]
+    answer = answers[0] if answers else TimeoutError()
     if isinstance(answer, KfwError):
         raise answer
     if isinstance(answer, Exception):
-        raise KfwError(f"cannot ask {host}: {_words(answer)}") from answer
+        cause = _cause(answer)
+        if isinstance(cause, TimeoutError):
+            raise TimedOut(f"{host} did not answer within {bounds.seconds:g} s") from answer
+        raise KfwError(f"cannot ask {host}: {words_of(cause)}") from answer
     return answer
 
 
@@ -81,9 +82,9 @@ def _parts(url: str) -> tuple[str, str]:
     return parts.scheme, f"{parts.hostname or ''}{port}"
 
 
-def _words(error: Exception) -> str:
+def _cause(error: Exception) -> Exception:
     reason = getattr(error, "reason", None)  # of urllib's URLError
-    return words_of(reason) if isinstance(reason, Exception) else words_of(error)
+    return reason if isinstance(reason, Exception) else error
 
 
 def _ask(
