@@ -32,7 +32,7 @@ def kfw(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_no_connection_fails_while_pods_are_ended_and_nothing_is_left(home: Path) -> None:
-    done = kfw(home, "demo", "--json", "--for", "3s", "--method", "tunnel")
+    done = kfw(home, "demo", "--json", "--for", "1.2s", "--method", "tunnel")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["failures"], told["reasons"]) == (0, [])

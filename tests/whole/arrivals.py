@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 GET = b"GET / HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n"
 #: Seconds that a client waits for its answer.
 PATIENCE = 20.0
-#: Who would come while so many wait comes later: on a busy machine the rate is lower, not the queue longer.
-MOST_WAITING = 100
 
 
 @dataclass
@@ -44,12 +42,12 @@ async def _come(found: Arrivals, ports: list[int], per_second: float, over: thre
     began, running = loop.time(), set[asyncio.Task[None]]()
     count = 0
     while not over.is_set():
-        while len(running) < MOST_WAITING and count < (loop.time() - began) * per_second:
+        while count < (loop.time() - began) * per_second:  # who came too late to its turn comes now
             task = asyncio.create_task(_one(found, ports[count % len(ports)]))
             running.add(task)
             task.add_done_callback(running.discard)
             count += 1
-        await asyncio.sleep(1 / per_second)  # who came too late to its turn comes now
+        await asyncio.sleep(1 / per_second)
     await asyncio.gather(*running)
 
 
