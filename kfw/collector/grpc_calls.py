@@ -19,7 +19,7 @@ _PLAIN = ServerAccess()
 #: What json_format raises besides its own errors.
 _WRONG = (TypeError, ValueError, AttributeError, RecursionError)
 #: protobuf makes the class of a message when it is first needed, and crashed as several threads did so at once (3.13).
-_PROTOBUF = threading.RLock()
+_PROTOBUF = threading.Lock()
 #: One connection, and no proxy of the environment.
 _OPTIONS = (
     ("grpc.enable_http_proxy", 0),
