@@ -156,6 +156,7 @@ def test_each_of_many_hostile_servers_is_told_and_its_forward_comes_back_when_it
         for name, server in servers.items():
             shared.run(server.turn_good())
             turned[name] = observer.stopwatch()
+            observer.look()
         for name in servers:
             left = AGAIN - turned[name].seconds()
             row = observer.until(lambda rows, name=name: is_active(rows, name), max(left, 0.0))
